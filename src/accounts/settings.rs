@@ -1,0 +1,319 @@
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{api::Span, rds};
+
+/// One account of the configuration file. Unknown keys and wrong values are refused with their line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "RawAccount")]
+pub struct AccountSettings {
+    /// The region of objects that name none.
+    pub region_id: String,
+    /// Where the access key comes from.
+    pub credentials: CredentialsSettings,
+    /// An address of the service other than the region's: private clouds, simulated endpoints. https; plain http only on loopback.
+    pub endpoint: Option<String>,
+    /// What the submission protocol waits for.
+    pub protocol: Protocol,
+    /// How often jobs are looked at.
+    pub poll: Poll,
+    /// How requests are signed.
+    pub signature: Signature,
+    /// Who may use the account. Nothing listed, nobody allowed.
+    pub allow: Vec<AllowRule>,
+    /// How many calls the account makes per second and region.
+    pub limits: LimitSettings,
+    /// Paused: this account's objects are followed, but no new attempt is opened.
+    pub submissions: Submissions,
+}
+
+/// The account as it is written; what it leaves out depends on what it says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawAccount {
+    #[serde(deserialize_with = "region")]
+    region_id: String,
+    credentials: CredentialsSettings,
+    #[serde(default, deserialize_with = "endpoint")]
+    endpoint: Option<String>,
+    #[serde(default)]
+    protocol: RawProtocol,
+    #[serde(default)]
+    poll: Poll,
+    #[serde(default)]
+    signature: Signature,
+    allow: Vec<AllowRule>,
+    #[serde(default)]
+    limits: LimitSettings,
+    #[serde(default)]
+    submissions: Submissions,
+}
+
+impl From<RawAccount> for AccountSettings {
+    fn from(raw: RawAccount) -> Self {
+        let RawAccount { region_id, credentials, endpoint, protocol, poll, signature, allow, limits, submissions } = raw;
+        let by_hand = endpoint.as_deref().is_some_and(|url| rds::Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
+        let default = Protocol::default();
+        // Whether a service that an administrator named refuses old requests is not known: without that, no lost request is ever proven dead.
+        let unsaid = if by_hand { Expiry::Never } else { default.request_expiry };
+        let protocol = Protocol {
+            request_expiry: protocol.request_expiry.unwrap_or(unsaid),
+            clock_skew: protocol.clock_skew.map_or(default.clock_skew, |span| span.0),
+            listing_lag: protocol.listing_lag.map_or(default.listing_lag, |span| span.0),
+        };
+        Self { region_id, credentials, endpoint, protocol, poll, signature, allow, limits, submissions }
+    }
+}
+
+/// Whether new attempts are opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Submissions {
+    /// Yes.
+    #[default]
+    Enabled,
+    /// No: what runs is followed, looked for and adopted, and nothing new is sent.
+    Paused,
+}
+
+/// Where an account's access key comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum CredentialsSettings {
+    /// The operator's environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for temporary keys,
+    /// `ALIBABA_CLOUD_SECURITY_TOKEN`.
+    Auto {},
+    /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`.
+    Secret {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// How requests are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Signature {
+    /// ACS3-HMAC-SHA256.
+    #[default]
+    V3,
+}
+
+/// What the submission protocol waits for (`protocol`). The defaults are the service's documented figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// How old a signed request may be when the service still accepts it; default 15m.
+    pub request_expiry: Expiry,
+    /// How far the service's clocks may differ from each other; default 2m.
+    pub clock_skew: SignedDuration,
+    /// How long after its job's end a backup set may be unlisted; default 10m.
+    pub listing_lag: SignedDuration,
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Self { request_expiry: Expiry::After(SignedDuration::from_mins(15)), clock_skew: SignedDuration::from_mins(2), listing_lag: SignedDuration::from_mins(10) }
+    }
+}
+
+impl Protocol {
+    /// How long after its signed time an intent that cannot be resolved stops holding its instance: the sum of the three, 27 min by default.
+    pub fn release_after(&self) -> SignedDuration {
+        let expiry = match self.request_expiry {
+            Expiry::After(expiry) => expiry,
+            Expiry::Never => SignedDuration::from_mins(15),
+        };
+        expiry + self.clock_skew + self.listing_lag
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawProtocol {
+    #[serde(default)]
+    request_expiry: Option<Expiry>,
+    #[serde(default)]
+    clock_skew: Option<Time>,
+    #[serde(default)]
+    listing_lag: Option<Time>,
+}
+
+/// When the service stops accepting a signed request (`protocol.requestExpiry`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// This long after its signed time.
+    After(SignedDuration),
+    /// Never, or nobody knows: after an unknown outcome no other attempt is opened.
+    Never,
+}
+
+impl<'de> Deserialize<'de> for Expiry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "Never" {
+            return Ok(Self::Never);
+        }
+        Span::new(text).get().map(Self::After).map_err(|error| de::Error::custom(format!("{error}; or Never")))
+    }
+}
+
+/// How often jobs and lost requests are looked at (`poll`): first after `first`, then after half of the time elapsed, between `min` and `max`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "RawPoll")]
+pub struct Poll {
+    /// The first look at a job; default 15s.
+    pub first: SignedDuration,
+    /// The shortest pause; default 10s.
+    pub min: SignedDuration,
+    /// The longest pause; default 2m.
+    pub max: SignedDuration,
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        RawPoll::default().into()
+    }
+}
+
+impl Poll {
+    /// The pause after a look, `elapsed` into the wait: about 21 calls for 30 minutes with the defaults.
+    pub fn after(&self, elapsed: SignedDuration) -> SignedDuration {
+        (elapsed / 2).min(self.max).max(self.min)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPoll {
+    #[serde(default)]
+    first: Option<Time>,
+    #[serde(default)]
+    min: Option<Time>,
+    #[serde(default)]
+    max: Option<Time>,
+}
+
+impl From<RawPoll> for Poll {
+    fn from(RawPoll { first, min, max }: RawPoll) -> Self {
+        let seconds = |given: Option<Time>, default: i64| given.map_or(SignedDuration::from_secs(default), |time| time.0);
+        Self { first: seconds(first, 15), min: seconds(min, 10), max: seconds(max, 120) }
+    }
+}
+
+/// One rule of an account's allow-list. An object must match all three lists of a rule; `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowRule {
+    /// Namespaces, for example `team-a` or `team-a-*`.
+    pub namespaces: Vec<String>,
+    /// Instances, for example `rm-a*`.
+    pub instances: Vec<String>,
+    /// Regions, for example `cn-hangzhou`.
+    pub regions: Vec<String>,
+}
+
+impl AllowRule {
+    /// Whether the rule matches.
+    pub fn allows(&self, namespace: &str, instance: &str, region: &str) -> bool {
+        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
+        any(&self.namespaces, namespace) && any(&self.instances, instance) && any(&self.regions, region)
+    }
+}
+
+/// Whether `text` is `pattern`, where `*` stands for any text. The first piece is the start, the last is the end, the others follow in order.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let end = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match text.find(piece) {
+            Some(at) => text = &text[at + piece.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(end)
+}
+
+/// How many calls an account makes per second and region (`limits`).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitSettings {
+    /// CreateBackup; default 5. The service publishes 50, shared with the console and every other client of the account.
+    #[serde(default, deserialize_with = "positive")]
+    pub create_per_second: Option<u32>,
+    /// Every read; default 10: the service publishes no figure for DescribeBackupTasks, 10 is the commonest.
+    #[serde(default, deserialize_with = "positive")]
+    pub describe_per_second: Option<u32>,
+}
+
+impl LimitSettings {
+    /// As the client takes them.
+    pub fn to_client(&self) -> rds::Limits {
+        let default = rds::Limits::default();
+        rds::Limits {
+            create_per_second: self.create_per_second.unwrap_or(default.create_per_second),
+            describe_per_second: self.describe_per_second.unwrap_or(default.describe_per_second),
+        }
+    }
+}
+
+/// A length of time in the configuration.
+struct Time(SignedDuration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Span::new(String::deserialize(deserializer)?).get().map(Self).map_err(de::Error::custom)
+    }
+}
+
+fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    rds::Endpoint::for_region(&text).map_err(de::Error::custom)?;
+    Ok(text)
+}
+
+fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    rds::Endpoint::parse(&text).map_err(de::Error::custom)?;
+    Ok(Some(text))
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match Option::<u32>::deserialize(deserializer)? {
+        Some(0) => Err(de::Error::custom("a limit is 1 or more; to stop submissions set submissions: Paused")),
+        Some(limit) if limit > 1000 => Err(de::Error::custom("a limit is 1000 or less; the service publishes 50 creates per second")),
+        limit => Ok(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "rm-1", true),
+            ("rm-a*", "rm-a1", true),
+            ("rm-a*", "rm-b1", false),
+            ("team-a", "team-a", true),
+            ("team-a", "team-ab", false),
+            ("*-prod", "a-prod", true),
+            ("*-prod", "a-prod-2", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("aa*aa", "aaa", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern:?} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn polls_follow_half_of_the_time_elapsed() {
+        let poll = Poll::default();
+        for (elapsed, pause) in [(0, 10), (15, 10), (60, 30), (200, 100), (3600, 120)] {
+            assert_eq!(poll.after(SignedDuration::from_secs(elapsed)), SignedDuration::from_secs(pause), "{elapsed}");
+        }
+    }
+}

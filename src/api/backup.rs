@@ -1,0 +1,228 @@
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RdsBackupStatus, Span};
+
+/// One wanted backup of one ApsaraDB RDS instance.
+///
+/// What is backed up cannot be changed after the object was created: delete it and create another. The times (`queueTimeout`, `timeout`) and
+/// `retry` can.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "rdsbackup.io",
+    version = "v1alpha1",
+    kind = "RdsBackup",
+    plural = "rdsbackups",
+    namespaced,
+    status = "RdsBackupStatus",
+    shortname = "rdsb",
+    category = "rdsbackup",
+    selectable = ".spec.dbInstanceId",
+    doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of what was made.",
+    derive = "PartialEq",
+    printcolumn(name = "Instance", type_ = "string", json_path = ".spec.dbInstanceId"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Method", type_ = "string", json_path = ".status.effective.method"),
+    printcolumn(name = "Size", type_ = "string", json_path = ".status.size"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "BackupId", type_ = "string", json_path = ".status.backupId", priority = "1"),
+    printcolumn(name = "JobId", type_ = "string", json_path = ".status.backupJobId", priority = "1"),
+    printcolumn(name = "Started", type_ = "date", json_path = ".status.startedAt", priority = "1"),
+    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration", priority = "1"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt", priority = "1"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = "1"
+    ),
+    validation = Rule::new("self.spec.dbInstanceId == oldSelf.spec.dbInstanceId")
+        .message("dbInstanceId cannot be changed: create another RdsBackup for another instance")
+        .field_path(".spec.dbInstanceId"),
+    validation = Rule::new("self.spec.account == oldSelf.spec.account")
+        .message("account cannot be changed: delete this RdsBackup and create another")
+        .field_path(".spec.account"),
+    validation = Rule::new("has(self.spec.regionId) == has(oldSelf.spec.regionId) && (!has(self.spec.regionId) || self.spec.regionId == oldSelf.spec.regionId)")
+        .message("regionId cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.regionId"),
+    validation = Rule::new("has(self.spec.method) == has(oldSelf.spec.method) && (!has(self.spec.method) || self.spec.method == oldSelf.spec.method)")
+        .message("method cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.method"),
+    validation = Rule::new("has(self.spec.strategy) == has(oldSelf.spec.strategy) && (!has(self.spec.strategy) || self.spec.strategy == oldSelf.spec.strategy)")
+        .message("strategy cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.strategy"),
+    validation = Rule::new("has(self.spec.databases) == has(oldSelf.spec.databases) && (!has(self.spec.databases) || self.spec.databases == oldSelf.spec.databases)")
+        .message("databases cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.databases"),
+    validation = Rule::new("has(self.spec.type) == has(oldSelf.spec.type) && (!has(self.spec.type) || self.spec.type == oldSelf.spec.type)")
+        .message("type cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.type"),
+    validation = Rule::new("has(self.spec.retentionDays) == has(oldSelf.spec.retentionDays) && (!has(self.spec.retentionDays) || self.spec.retentionDays == oldSelf.spec.retentionDays)")
+        .message("retentionDays cannot be added, changed or removed: it is given to the service when the backup starts")
+        .field_path(".spec.retentionDays"),
+    validation = Rule::new("has(self.spec.resourceGroupId) == has(oldSelf.spec.resourceGroupId) && (!has(self.spec.resourceGroupId) || self.spec.resourceGroupId == oldSelf.spec.resourceGroupId)")
+        .message("resourceGroupId cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.resourceGroupId")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.databases) == (has(self.strategy) && self.strategy == 'db')")
+    .message("databases and strategy: db belong together: give both to back up single databases, or neither for the whole instance"))]
+#[x_kube(validation = Rule::new("!has(self.strategy) || self.strategy != 'db' || (has(self.method) && self.method == 'Logical') || (has(self.type) && self.type == 'FullBackup')")
+    .message("strategy: db needs method: Logical (MySQL on local disks), or method: Physical with type: FullBackup (SQL Server)"))]
+#[x_kube(validation = Rule::new("!has(self.type) || !has(self.method) || self.method == 'Physical'")
+    .message("type exists only for physical backups (SQL Server): set method: Physical or remove type"))]
+#[x_kube(validation = Rule::new("!has(self.method) || self.method != 'Snapshot' || !has(self.strategy)")
+    .message("a snapshot holds the whole instance: remove strategy and databases, or choose another method"))]
+pub struct RdsBackupSpec {
+    /// The instance to back up (`DBInstanceId`), for example `rm-uf6wjk5xxxx`. Cannot be changed.
+    #[schemars(length(min = 3, max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z][a-z0-9-]*[a-z0-9]$')")
+        .message("dbInstanceId is made of lower-case letters, digits and hyphens, for example rm-uf6wjk5xxxx"))]
+    pub db_instance_id: String,
+
+    /// The region of the instance, for example `cn-hangzhou`. Default: the region of the account. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 3, max = 40))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]{2}(-[a-z0-9]+)+$')").message("regionId looks like cn-hangzhou or ap-southeast-1"))]
+    pub region_id: Option<String>,
+
+    /// The name of an account in the operator's configuration: it stands for credentials and limits that an administrator keeps.
+    /// Cannot be changed.
+    #[serde(default = "default_account")]
+    #[schemars(length(min = 1, max = 63))]
+    pub account: String,
+
+    /// How the backup is made. Without it the service chooses: a physical backup, or the only kind that the engine has.
+    /// MySQL on local disks: Physical or Logical; on cloud disks: Snapshot. PostgreSQL: Physical, or Snapshot on cloud disks.
+    /// SQL Server: Physical, or Snapshot on cloud disks. MariaDB: Physical (a snapshot is made). Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BackupMethod")]
+    pub method: Option<BackupMethod>,
+
+    /// Whether the whole instance is backed up (`instance`) or only the listed `databases` (`db`). For logical backups of MySQL and full
+    /// backups of SQL Server. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BackupStrategy")]
+    pub strategy: Option<BackupStrategy>,
+
+    /// The databases to back up: only and always with `strategy: db`. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128), regex(pattern = r"^[^,\s]+$")))]
+    pub databases: Vec<String>,
+
+    /// SQL Server only: `FullBackup`, or `Auto` to let the service choose between a full and an incremental backup (the service's default).
+    /// Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
+    #[schemars(with = "BackupType")]
+    pub backup_type: Option<BackupType>,
+
+    /// How many days the service keeps the backup set: 7 to 730, or -1 to keep it long term. Default: what the instance's backup policy
+    /// says. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = -1, max = 730))]
+    #[x_kube(validation = Rule::new("self == -1 || self >= 7").message("retentionDays is 7 to 730, or -1 to keep the backup set long term"))]
+    pub retention_days: Option<i32>,
+
+    /// The resource group of the instance (`rg-...`). Newer versions of the service have dropped it: sent only when set. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 64))]
+    pub resource_group_id: Option<String>,
+
+    /// The longest wait before the backup is accepted by the service: a busy instance, a quota, throttling. Default 2h. When it is over
+    /// the object is Failed with reason QueueTimeout. Not counted while the outcome of a request is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub queue_timeout: Option<Span>,
+
+    /// The longest time from the job's id to the end of the job. Default 24h (backups of 16 hours have been seen). When it is over the
+    /// object is Failed with reason Timeout; the job itself is not stopped, the service has no call for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub timeout: Option<Span>,
+
+    /// Whether a job that failed is followed by another one. Without it, it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RetrySpec")]
+    pub retry: Option<RetrySpec>,
+}
+
+fn default_account() -> String {
+    "default".to_owned()
+}
+
+/// A new run after a job that the service reports as failed. Never after a timeout: that job may still be running.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetrySpec {
+    /// How many more runs are allowed, at most 10. The service allows 20 backups per instance and day.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10))]
+    pub limit: i32,
+    /// The wait between the failed job and the next run. Default 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub backoff: Option<Span>,
+}
+
+/// How a backup is made (`BackupMethod`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BackupMethod {
+    /// The files of the instance.
+    Physical,
+    /// The contents, as statements: MySQL on local disks.
+    Logical,
+    /// The cloud disks.
+    Snapshot,
+}
+
+impl BackupMethod {
+    /// As it is written on the wire and in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Physical => "Physical",
+            Self::Logical => "Logical",
+            Self::Snapshot => "Snapshot",
+        }
+    }
+}
+
+/// What is backed up (`BackupStrategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupStrategy {
+    /// The whole instance.
+    Instance,
+    /// The listed databases.
+    Db,
+}
+
+impl BackupStrategy {
+    /// As it is written on the wire and in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Db => "db",
+        }
+    }
+}
+
+/// Full or incremental (`BackupType` of SQL Server).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BackupType {
+    /// The service chooses.
+    Auto,
+    /// Always a full backup.
+    FullBackup,
+}
+
+impl BackupType {
+    /// As it is written on the wire and in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::FullBackup => "FullBackup",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The CRD types of `rdsbackup.io/v1alpha1`, and nothing else: their doc comments are the users' reference, printed by `kubectl explain`.
+
+mod backup;
+mod crd;
+mod reason;
+mod span;
+mod status;
+
+pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
+pub use crd::crds_yaml;
+pub use reason::Reason;
+pub use span::{Span, SpanError};
+pub use status::{
+    Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission, SubmissionOutcome,
+};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The API group of all our kinds.
+pub const GROUP: &str = "rdsbackup.io";
+
+/// Our name wherever Kubernetes asks who writes: field manager, event reporter. Changing it would leave the old manager owning status fields.
+pub const FIELD_MANAGER: &str = "rds-backup-operator";

@@ -1,0 +1,61 @@
+use std::fmt;
+
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A length of time in hours, minutes and seconds, for example `90s`, `30m`, `2h` or `1h30m`.
+///
+/// Kept as text and parsed where it is used: a wrong one is reported on its own object, and never stops the watch of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Span(#[schemars(regex(pattern = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"), length(min = 2, max = 21))] String);
+
+/// Why a [`Span`] is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a length of time: write it like 90s, 30m, 2h or 1h30m, longer than zero")]
+pub struct SpanError(String);
+
+impl Span {
+    /// Takes the text as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The length of time, always more than zero.
+    pub fn get(&self) -> Result<SignedDuration, SpanError> {
+        let error = || SpanError(self.0.chars().take(32).collect());
+        if self.0.len() > 21 || !self.0.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'h' | b'm' | b's')) {
+            return Err(error());
+        }
+        match self.0.parse::<SignedDuration>() {
+            Ok(span) if span > SignedDuration::ZERO => Ok(span),
+            _ => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_minutes_and_seconds_are_read() {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("720h", 2_592_000), ("1h0m5s", 3605)] {
+            assert_eq!(Span::new(text).get(), Ok(SignedDuration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_without_a_panic() {
+        for text in ["", "0s", "2d", "-5m", "1.5h", "h", "5", "PT5M", "99999999999999999999h", "5 m", "5m5h5m5h", "é"] {
+            assert!(Span::new(text).get().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Steps 1 to 3: admit, preflight, intent.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Decision, Effect, FRESH, STALLED_RECHECK,
+    draft::Draft,
+    words::{self, Turn},
+};
+use crate::{
+    api::{AttemptOutcome, Baseline, Effective, Phase, Reason, Submission, SubmissionOutcome, Time},
+    backup::{
+        plan::Plan,
+        seen::{AccountView, PreflightFacts, Seen},
+    },
+    rds::{ApiError, Engine},
+};
+
+/// Sets are kept in the baseline up to this many; the service allows 20 a day.
+const LARGEST_BASELINE: usize = 500;
+
+/// The spec breaks a rule that the CRD should have stopped.
+pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
+    let phase = match draft.status.phase {
+        Phase::Queued => Phase::Pending,
+        phase => phase,
+    };
+    draft.stall(phase, Reason::InvalidSpec, wrong);
+    draft.wait(STALLED_RECHECK)
+}
+
+/// No job and no open intent: it waits, or the next attempt begins.
+pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decision {
+    let seen = draft.seen;
+    let now = draft.now;
+    if seen.object.metadata.deletion_timestamp.is_some() {
+        return draft.settled();
+    }
+    if let Some(since) = draft.waiting_since()
+        && now > since + plan.queue_timeout
+    {
+        let last = seen.status.condition(crate::api::ConditionType::Ready).map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
+        draft.fail(
+            Reason::QueueTimeout,
+            &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(plan.queue_timeout)),
+        );
+        return draft.again();
+    }
+    if let Err(hindrance) = &account.credentials {
+        if hindrance.reason == Reason::CredentialsNotFound {
+            draft.queue(hindrance.reason, &hindrance.message);
+            return draft.wait(SignedDuration::from_secs(30));
+        }
+        draft.stall(Phase::Pending, hindrance.reason, &hindrance.message);
+        return draft.wait(SignedDuration::from_secs(60));
+    }
+    if account.paused {
+        draft.queue(Reason::SubmissionsPaused, "an administrator paused submissions in the operator's configuration; this backup starts when they are enabled again");
+        return draft.wait(SignedDuration::from_secs(60));
+    }
+    if let Some(until) = not_before(seen, plan)
+        && now < until
+    {
+        return draft.wait(until.duration_since(now));
+    }
+    let first = seen.neighbours.iter().any(|other| {
+        words::occupies(other, now) || (other.queues && (other.created_at, other.uid.as_str()) < (seen.created_at(), seen.uid()))
+    });
+    if first {
+        draft.queue(Reason::WaitingForTurn, "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time");
+        return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
+    }
+    preflight(draft, plan, account)
+}
+
+/// Step 2. Read only: what the instance is, what runs on it, what sets it has.
+fn preflight(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decision {
+    let attempt = next_attempt(draft.seen);
+    let read = Effect::Preflight { instance: plan.request.instance.clone(), attempt };
+    let Some(preflight) = draft.seen.memory.preflight.as_ref().filter(|preflight| preflight.attempt == attempt) else {
+        return draft.then(read);
+    };
+    let age = draft.now.duration_since(preflight.at);
+    // Half of the time waited so far, as for polls of a job: a long wait is not made shorter by asking often.
+    let pace = account.poll.after(draft.waiting_since().map_or(SignedDuration::ZERO, |since| preflight.at.duration_since(since)));
+    match &preflight.result {
+        Err(error) => {
+            let trouble = words::unread(error, preflight.failures, plan, &account.region_id);
+            let again_after = match trouble.turn {
+                Turn::Wait(time) => time,
+                Turn::Stall | Turn::Fail => STALLED_RECHECK,
+            };
+            if age >= again_after {
+                return draft.then(read);
+            }
+            let message = draft.trouble(&trouble, error, preflight.at);
+            match trouble.turn {
+                Turn::Wait(_) => draft.queue(trouble.reason, &message),
+                Turn::Stall | Turn::Fail => draft.stall(Phase::Pending, trouble.reason, &message),
+            }
+            draft.wait(again_after - age)
+        }
+        Ok(facts) => match waits_for(facts, plan) {
+            Some((reason, message)) => {
+                if age >= pace {
+                    return draft.then(read);
+                }
+                draft.queue(reason, &message);
+                draft.wait(pace - age)
+            }
+            None if age > FRESH => draft.then(read),
+            None => intent(draft, plan, account, facts, preflight.at, attempt),
+        },
+    }
+}
+
+/// What the preflight saw that passes by itself.
+fn waits_for(facts: &PreflightFacts, plan: &Plan) -> Option<(Reason, String)> {
+    let id = &plan.request.instance;
+    if !facts.instance.is_running() {
+        return Some((
+            Reason::InstanceNotRunning,
+            format!("{id} is in state {}; the service makes backups only of running instances", clip(&facts.instance.status)),
+        ));
+    }
+    if !facts.running.is_empty() {
+        return Some((Reason::InstanceBusy, format!("another backup runs on {id}; this one starts when it has ended")));
+    }
+    None
+}
+
+/// Step 3. The durable intent: after it, and only after it, may something be sent.
+fn intent(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, facts: &PreflightFacts, read_at: Timestamp, (run, attempt): (i32, i32)) -> Decision {
+    // The signed time travels with second precision; what is stored must be what is signed.
+    let signed = Timestamp::from_second(draft.now.as_second()).unwrap_or(draft.now);
+    let nonce = draft.seen.dice.nonce.clone();
+    let waiting_since = draft.waiting_since().unwrap_or(draft.now);
+    let unresolved_since = match &draft.seen.status.submission {
+        Some(last) if last.run == run && (last.outcome == Some(SubmissionOutcome::NeverAccepted) || last.unresolved_since.0 < last.timestamp.0) => {
+            last.unresolved_since.0
+        }
+        _ => signed,
+    };
+    draft.status.submission = Some(Submission {
+        run,
+        attempt,
+        nonce: nonce.clone(),
+        timestamp: Time(signed),
+        cleared: false,
+        baseline: Baseline {
+            backup_ids: facts.sets.iter().take(LARGEST_BASELINE).map(|set| set.backup_id.to_string()).collect(),
+            at: Time(read_at),
+        },
+        outcome: None,
+        unresolved_since: Time(unresolved_since),
+        waiting_since: Time(waiting_since),
+    });
+    draft.status.effective = Some(Effective {
+        region_id: Some(account.region_id.clone()),
+        method: plan.request.method.clone(),
+        backup_type: plan.request.backup_type.clone(),
+        strategy: plan.request.strategy.clone(),
+        engine: Some(clip(match &facts.instance.engine {
+            Engine::MySql => "MySQL",
+            Engine::PostgreSql => "PostgreSQL",
+            Engine::SqlServer => "SQLServer",
+            Engine::MariaDb => "MariaDB",
+            Engine::Other(name) => name,
+        })),
+        engine_version: facts.instance.engine_version.as_deref().map(clip),
+    });
+    draft.working(Phase::Submitting, Reason::Submitting, "the request is about to be sent");
+    draft.then(Effect::WriteIntent { nonce })
+}
+
+/// The run and attempt that an intent written now would have.
+pub(super) fn next_attempt(seen: &Seen<'_>) -> (i32, i32) {
+    match &seen.status.submission {
+        None => (1, 1),
+        Some(last) => match last.outcome {
+            Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted) => (last.run.saturating_add(1), 1),
+            _ => (last.run, last.attempt.saturating_add(1)),
+        },
+    }
+}
+
+/// Until when the last failure or refusal keeps the object from trying again.
+fn not_before(seen: &Seen<'_>, plan: &Plan) -> Option<Timestamp> {
+    let hold = seen.memory.hold_until;
+    let last = seen.status.submission.as_ref()?;
+    let backoff = seen.status.attempts.iter().rev().find(|kept| (kept.run, kept.attempt) == (last.run, last.attempt)).and_then(|kept| {
+        let after = match kept.outcome {
+            AttemptOutcome::JobFailed => plan.retry_backoff,
+            AttemptOutcome::Rejected => {
+                let failures = u32::try_from(last.attempt).unwrap_or(1);
+                match &kept.code {
+                    Some(code) => {
+                        let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status: 0 };
+                        match words::refusal(&error, failures, plan, "", None).turn {
+                            Turn::Wait(time) => time,
+                            Turn::Stall | Turn::Fail => STALLED_RECHECK,
+                        }
+                    }
+                    None => words::backoff(failures, SignedDuration::from_mins(2)),
+                }
+            }
+            AttemptOutcome::NeverAccepted | AttemptOutcome::NotOurs | AttemptOutcome::PossibleDuplicate => return None,
+        };
+        Some(kept.at.0 + after)
+    });
+    hold.max(backoff)
+}
+
+/// Texts of the service are bounded before they are stored.
+pub(super) fn clip(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// A length of time in a message.
+pub(super) fn short(time: SignedDuration) -> String {
+    format!("{time:#}")
+}

@@ -1,0 +1,243 @@
+//! The status under way, with one constructor for each kind of place an object can be in (design: conditions, kstatus).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Decision, Effect, Event, Requeue,
+    words::{self, Trouble},
+};
+use crate::{
+    api::{Attempt, AttemptOutcome, Condition, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time},
+    backup::seen::Seen,
+    rds::CallError,
+};
+
+/// The CRD keeps this many attempts.
+const KEPT_ATTEMPTS: usize = 5;
+
+/// A condition's message; the API server takes 32 KiB, a person reads less.
+const LONGEST_MESSAGE: usize = 1024;
+
+pub(super) struct Draft<'a> {
+    pub spec: &'a RdsBackupSpec,
+    pub seen: &'a Seen<'a>,
+    pub now: Timestamp,
+    pub status: RdsBackupStatus,
+    events: Vec<Event>,
+    hold_until: Option<Timestamp>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(spec: &'a RdsBackupSpec, seen: &'a Seen<'a>, now: Timestamp) -> Self {
+        Self { spec, seen, now, status: seen.status.clone(), events: Vec::new(), hold_until: None }
+    }
+
+    /// Work goes on: Reconciling.
+    pub fn working(&mut self, phase: Phase, reason: Reason, message: &str) {
+        self.transition(phase, reason, message, reason == Reason::OutcomeUnknown);
+        self.ready(false, reason, message);
+        self.raise(ConditionType::Reconciling, reason, message);
+        self.drop_condition(ConditionType::Stalled);
+        if phase != Phase::Queued {
+            self.status.queue = None;
+        }
+    }
+
+    /// It waits on time or on another object. The time of waiting goes on counting from where it began.
+    pub fn queue(&mut self, reason: Reason, message: &str) {
+        let since = self.waiting_since().unwrap_or(self.now);
+        self.working(Phase::Queued, reason, message);
+        self.status.queue = Some(Queue { reason: reason.as_str().to_owned(), since: Time(since) });
+    }
+
+    /// It needs an edit or a grant.
+    pub fn stall(&mut self, phase: Phase, reason: Reason, message: &str) {
+        self.transition(phase, reason, message, true);
+        self.ready(false, reason, message);
+        self.raise(ConditionType::Stalled, reason, message);
+        self.drop_condition(ConditionType::Reconciling);
+        self.status.queue = None;
+    }
+
+    /// The end, without a usable backup set.
+    pub fn fail(&mut self, reason: Reason, message: &str) {
+        self.stall(Phase::Failed, reason, message);
+        self.status.completed_at.get_or_insert(Time(self.now));
+        self.status.progress_percent = None;
+    }
+
+    /// The end, with one.
+    pub fn succeed(&mut self, message: &str) {
+        self.transition(Phase::Succeeded, Reason::Succeeded, message, false);
+        self.ready(true, Reason::Succeeded, message);
+        self.drop_condition(ConditionType::Reconciling);
+        self.drop_condition(ConditionType::Stalled);
+        self.status.queue = None;
+        self.status.progress_percent = None;
+        self.status.last_error = None;
+    }
+
+    /// A condition that warns, beside the three of kstatus. It stays: what it warns of does not go away.
+    pub fn warn(&mut self, kind: ConditionType, reason: Reason, message: &str) {
+        if self.status.condition(kind).is_none_or(|condition| condition.message != message) {
+            self.events.push(Event { warning: true, reason, note: message.to_owned() });
+        }
+        self.raise(kind, reason, message);
+    }
+
+    /// An event of its own, beside that of the transition.
+    pub fn event(&mut self, warning: bool, reason: Reason, note: impl Into<String>) {
+        self.events.push(Event { warning, reason, note: note.into() });
+    }
+
+    /// Remembers a request or a backup that did not become the result.
+    pub fn remember(&mut self, attempt: Attempt) {
+        self.status.attempts.push(attempt);
+        while self.status.attempts.len() > KEPT_ATTEMPTS {
+            let oldest = self.status.attempts.iter().position(|kept| kept.outcome != AttemptOutcome::PossibleDuplicate).unwrap_or(0);
+            self.status.attempts.remove(oldest);
+        }
+    }
+
+    /// An attempt of the newest submission.
+    pub fn attempt(&self, outcome: AttemptOutcome) -> Attempt {
+        let (run, attempt) = self.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
+        Attempt { run, attempt, outcome, at: Time(self.now), backup_job_id: None, backup_id: None, code: None }
+    }
+
+    /// Another backup may have been made for this object: remembered once, never deleted, and said aloud.
+    pub fn possible_duplicate(&mut self, backup_job_id: Option<String>, backup_id: Option<String>) {
+        let known = |attempt: &Attempt| {
+            (backup_job_id.is_some() && attempt.backup_job_id == backup_job_id) || (backup_id.is_some() && attempt.backup_id == backup_id)
+        };
+        if self.status.attempts.iter().any(known) {
+            return;
+        }
+        let mut attempt = self.attempt(AttemptOutcome::PossibleDuplicate);
+        attempt.backup_job_id = backup_job_id;
+        attempt.backup_id = backup_id;
+        self.remember(attempt);
+        let listed: Vec<String> = self
+            .status
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate)
+            .map(|attempt| match (&attempt.backup_job_id, &attempt.backup_id) {
+                (_, Some(set)) => format!("backup set {set}"),
+                (Some(job), None) => format!("job {job}"),
+                (None, None) => "an unknown job".to_owned(),
+            })
+            .collect();
+        self.warn(
+            ConditionType::DuplicateBackup,
+            Reason::PossibleDuplicate,
+            &format!("more than one backup may have been made for this object; beside its result: {}. Nothing was deleted: look at them in the console", listed.join(", ")),
+        );
+    }
+
+    /// Keeps an error of a read, and answers the message for it. The same trouble met again keeps the words and the time of its first answer:
+    /// the request id differs every time, and an object that waits must not be written at every check.
+    pub fn trouble(&mut self, trouble: &Trouble, error: &CallError, at: Timestamp) -> String {
+        let before = self.seen.status;
+        let CallError::Api(error) = error else { return trouble.message.clone() };
+        let same = before.ready_reason() == Some(trouble.reason.as_str()) && before.last_error.as_ref().is_some_and(|last| last.code == error.code);
+        if !same {
+            self.status.last_error = Some(words::last_error(error, at));
+        }
+        match before.condition(ConditionType::Ready) {
+            Some(ready) if same => ready.message.clone(),
+            _ => trouble.message.clone(),
+        }
+    }
+
+    /// No new attempt before this.
+    pub fn hold(&mut self, until: Timestamp) {
+        self.hold_until = Some(until);
+    }
+
+    /// Since when the current run waits to be accepted, if it waited at all.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        if let Some(queue) = &self.status.queue {
+            return Some(queue.since.0);
+        }
+        let submission = self.status.submission.as_ref()?;
+        match submission.outcome {
+            Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted) => None,
+            _ => Some(submission.waiting_since.0),
+        }
+    }
+
+    /// Writes what differs, then does this, then looks at what came of it.
+    pub fn then(self, effect: Effect) -> Decision {
+        self.finish(Some(effect), Requeue::Now)
+    }
+
+    /// Writes what differs and decides again.
+    pub fn again(self) -> Decision {
+        self.finish(None, Requeue::Now)
+    }
+
+    /// Writes what differs and looks again after this long.
+    pub fn wait(self, time: SignedDuration) -> Decision {
+        self.finish(None, Requeue::After(time.max(SignedDuration::from_millis(100))))
+    }
+
+    /// Writes what differs and looks again when the object changes.
+    pub fn settled(self) -> Decision {
+        self.finish(None, Requeue::OnChange)
+    }
+
+    fn finish(mut self, effect: Option<Effect>, requeue: Requeue) -> Decision {
+        // The first look at an object is not worth a write: the intent, or the reason to wait, follows within the same pass.
+        if self.seen.status.observed_generation != -1 || self.status != *self.seen.status {
+            let generation = self.seen.generation();
+            self.status.observed_generation = generation;
+            for condition in &mut self.status.conditions {
+                condition.observed_generation = Some(generation);
+            }
+        }
+        Decision { status: self.status, effect, events: self.events, requeue, hold_until: self.hold_until }
+    }
+
+    fn transition(&mut self, phase: Phase, reason: Reason, note: &str, warning: bool) {
+        let moved = self.status.phase != phase || self.status.ready_reason() != Some(reason.as_str());
+        // The intent and its clearing are two writes within milliseconds; what users want to hear of is the answer.
+        if moved && phase != Phase::Submitting {
+            self.events.push(Event { warning, reason, note: note.to_owned() });
+        }
+        self.status.phase = phase;
+    }
+
+    fn ready(&mut self, ready: bool, reason: Reason, message: &str) {
+        self.set(ConditionType::Ready, if ready { "True" } else { "False" }, reason, message);
+    }
+
+    fn raise(&mut self, kind: ConditionType, reason: Reason, message: &str) {
+        self.set(kind, "True", reason, message);
+    }
+
+    fn set(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
+        let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+        let mut fresh = Condition {
+            type_: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: reason.as_str().to_owned(),
+            message,
+            last_transition_time: Time(self.now),
+            observed_generation: Some(self.seen.generation()),
+        };
+        match self.status.conditions.iter_mut().find(|condition| condition.type_ == fresh.type_) {
+            Some(old) => {
+                if old.status == fresh.status {
+                    fresh.last_transition_time = old.last_transition_time.clone();
+                }
+                *old = fresh;
+            }
+            None => self.status.conditions.push(fresh),
+        }
+    }
+
+    fn drop_condition(&mut self, kind: ConditionType) {
+        self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
+    }
+}

@@ -1,0 +1,390 @@
+//! Steps 9 and 11: a job is known; follow it to its set, and to the end.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Decision, Effect,
+    admit::{self, short},
+    draft::Draft,
+    record::close,
+    resolve,
+};
+use crate::{
+    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome, Time},
+    backup::{
+        plan::Plan,
+        seen::{AccountView, Follow},
+    },
+    rds::{BackupId, BackupSet, InstanceId, JobId, JobState, SetStatus},
+};
+
+/// An empty answer for a job that is known: this often before its set is looked for instead. How long the service shows an ended job is not
+/// documented.
+const MISSES: u32 = 5;
+
+/// A set that is still unlisted this long after its job finished is worth a status write; most are listed before.
+const UNLISTED: SignedDuration = SignedDuration::from_mins(2);
+
+/// Jobs shorter than this show no progress: it would be the only thing to write about them.
+const SHOWS_PROGRESS: SignedDuration = SignedDuration::from_mins(10);
+
+/// What the polls say of the job.
+enum Outcome {
+    /// Not ended, or its set is not confirmed yet.
+    Open,
+    /// The set is listed and usable.
+    Good(Box<BackupSet>),
+    /// The job or its set failed.
+    Failed,
+    /// Over, without a usable result.
+    Lost(Reason, String),
+}
+
+/// The job is the direct answer to our request.
+pub(super) fn accepted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decision {
+    let follow = newest(&draft);
+    match outcome(&mut draft, plan, account, &follow) {
+        Outcome::Good(set) => {
+            succeed(&mut draft, &set);
+            draft.again()
+        }
+        Outcome::Failed => {
+            let job_failed = failed_attempt(&draft);
+            draft.remember(job_failed);
+            run_failed(&mut draft, plan);
+            draft.again()
+        }
+        Outcome::Lost(reason, message) => {
+            draft.fail(reason, &message);
+            draft.again()
+        }
+        Outcome::Open if timed_out(&draft, plan) => {
+            let message = timeout_message(&draft, plan);
+            draft.fail(Reason::Timeout, &message);
+            draft.again()
+        }
+        Outcome::Open => {
+            // The set of a job that the service has forgotten is searched for as after a lost answer.
+            if follow.misses >= MISSES
+                && draft.status.backup_id.is_none()
+                && let Some(intent) = draft.seen.status.submission.clone()
+            {
+                return search(draft, plan, account, &follow, &intent);
+            }
+            poll(draft, plan, account, &follow, None)
+        }
+    }
+}
+
+/// The job was adopted, and the intent is still open: it is followed, and the looks go on until nothing else can come of the request.
+pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
+    let looks = &draft.seen.memory.looks;
+    if let Some(facts) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce).and_then(|look| look.result.as_ref().ok()) {
+        for other in resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates {
+            draft.possible_duplicate(other.job_id, other.backup_id);
+        }
+    }
+    let quiet = resolve::quiet(looks, intent, &account.protocol);
+    let follow = newest(&draft);
+    match outcome(&mut draft, plan, account, &follow) {
+        Outcome::Good(set) if !fits(&set, plan, &draft) => {
+            let message = format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
+            give_back(&mut draft, AttemptOutcome::NotOurs);
+            draft.warn(ConditionType::AdoptionMismatch, Reason::SetDiffers, &message);
+            draft.working(Phase::Resolving, Reason::OutcomeUnknown, "what was adopted belongs to another; the operator looks on for the backup");
+            draft.again()
+        }
+        Outcome::Good(set) if quiet => {
+            close(&mut draft, SubmissionOutcome::Adopted);
+            succeed(&mut draft, &set);
+            draft.again()
+        }
+        // If it was ours the run is over when the intent is closed; if it was another's, ours may still come.
+        Outcome::Failed => {
+            give_back(&mut draft, AttemptOutcome::JobFailed);
+            draft.working(Phase::Resolving, Reason::OutcomeUnknown, "the adopted job failed; whether it was this object's is known when the lost request can no longer be accepted");
+            draft.again()
+        }
+        Outcome::Lost(reason, message) if quiet => {
+            close(&mut draft, SubmissionOutcome::Adopted);
+            draft.fail(reason, &message);
+            draft.again()
+        }
+        Outcome::Open if quiet && timed_out(&draft, plan) => {
+            close(&mut draft, SubmissionOutcome::Adopted);
+            let message = timeout_message(&draft, plan);
+            draft.fail(Reason::Timeout, &message);
+            draft.again()
+        }
+        Outcome::Good(_) | Outcome::Lost(..) => {
+            if draft.seen.status.phase != Phase::Finalizing || draft.seen.status.ready_reason() != Some(Reason::Finalizing.as_str()) {
+                draft.working(
+                    Phase::Finalizing,
+                    Reason::Finalizing,
+                    "the adopted backup has ended; it is final when the request whose answer was lost can no longer be accepted",
+                );
+            }
+            watch(draft, plan, account, intent)
+        }
+        Outcome::Open => poll(draft, plan, account, &follow, Some(intent)),
+    }
+}
+
+/// The polls of this object's job; empty when this process has made none.
+fn newest(draft: &Draft<'_>) -> Follow {
+    let follow = &draft.seen.memory.follow;
+    match key(draft.seen.status.backup_job_id.as_deref(), draft.seen.status.backup_id.as_deref()) {
+        Some(key) if follow.key == key => follow.clone(),
+        _ => Follow::default(),
+    }
+}
+
+/// What polls are kept under: the job's id, or the set's where a set was adopted.
+pub(crate) fn key<'a>(job: Option<&'a str>, set: Option<&'a str>) -> Option<&'a str> {
+    job.or(set)
+}
+
+/// Reads the polls, and writes into the draft what they told by the way: the set's id, a progress, an error.
+fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow) -> Outcome {
+    let now = draft.now;
+    if let Some(error) = &follow.failure {
+        resolve::unreadable(draft, plan, account, error, follow.at.unwrap_or(now), follow.failures);
+        return Outcome::Open;
+    }
+    if follow.at.is_none() {
+        return Outcome::Open;
+    }
+    let finished_for = follow.finished_since.map(|since| now.duration_since(since));
+    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle.
+    let settled = finished_for.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
+    if let Some(set) = &follow.set {
+        return match set.status {
+            SetStatus::Success if set.available != Some(false) => Outcome::Good(Box::new(set.clone())),
+            SetStatus::Failed => Outcome::Failed,
+            SetStatus::Success | SetStatus::Unknown if settled => Outcome::Lost(
+                Reason::BackupNotUsable,
+                format!("the job finished, but the service does not mark backup set {} as usable. Look at it in the console", set.backup_id),
+            ),
+            SetStatus::Success | SetStatus::Unknown => Outcome::Open,
+        };
+    }
+    match &follow.task {
+        Some(task) if task.state == JobState::Failed => Outcome::Failed,
+        Some(task) if task.state == JobState::Finished => {
+            if settled {
+                return Outcome::Lost(
+                    Reason::ResultLost,
+                    format!("job {} finished, but its backup set was not listed within {}. Look in the console", task.job_id, short(account.protocol.listing_lag)),
+                );
+            }
+            if finished_for.is_some_and(|time| time >= UNLISTED) {
+                draft.working(Phase::Finalizing, Reason::Finalizing, "the job is finished; its backup set is not listed yet");
+            }
+            Outcome::Open
+        }
+        Some(task) => {
+            progress(draft, task.progress);
+            recovered(draft);
+            Outcome::Open
+        }
+        None => Outcome::Open,
+    }
+}
+
+/// A poll that succeeds ends the trouble that polls had.
+fn recovered(draft: &mut Draft<'_>) {
+    let troubled = draft.seen.status.ready_reason().is_some_and(|reason| reason != Reason::Running.as_str());
+    if troubled && draft.seen.status.phase == Phase::Running {
+        draft.working(Phase::Running, Reason::Running, "the service works on the backup");
+    }
+}
+
+/// 25, 50 and 75 percent of long jobs: three writes at most.
+fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
+    let long = draft.status.started_at.as_ref().is_some_and(|started| draft.now.duration_since(started.0) >= SHOWS_PROGRESS);
+    let step = percent.map_or(0, |percent| i32::from(percent.min(75)) / 25 * 25);
+    if long && step > draft.status.progress_percent.unwrap_or(0) {
+        draft.status.progress_percent = Some(step);
+    }
+}
+
+/// The next poll of the job, or the next look, whichever is due first.
+fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
+    let ask = ask(&plan.request.instance, draft.status.backup_job_id.as_deref(), draft.status.backup_id.as_deref(), follow);
+    let started = draft.status.started_at.as_ref().map_or(draft.now, |started| started.0);
+    let due = match follow.at {
+        None => started + account.poll.first,
+        Some(at) if follow.failures > 0 => at + account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8))),
+        Some(at) => at + pace(account, follow, started, at),
+    };
+    if draft.now >= due {
+        return draft.then(ask);
+    }
+    let rest = due.duration_since(draft.now);
+    match open {
+        Some(intent) => {
+            let (next, look) = next_look(&draft, plan, account, intent);
+            if next <= SignedDuration::ZERO { draft.then(look) } else { draft.wait(rest.min(next)) }
+        }
+        None => draft.wait(rest),
+    }
+}
+
+/// Half of the time elapsed; once the job is finished, counted from there, since its set is a listing lag away.
+fn pace(account: &AccountView, follow: &Follow, started: Timestamp, at: Timestamp) -> SignedDuration {
+    account.poll.after(at.duration_since(follow.finished_since.unwrap_or(started)))
+}
+
+/// The backup is there; only the looks go on, until nothing else can come of the request.
+fn watch(draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
+    let (next, look) = next_look(&draft, plan, account, intent);
+    if next <= SignedDuration::ZERO { draft.then(look) } else { draft.wait(next) }
+}
+
+fn next_look(draft: &Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
+    let looks = &draft.seen.memory.looks;
+    let due = match looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) {
+        Some(latest) => latest.at + resolve::pace(account, intent, looks, draft.now),
+        None => draft.now,
+    };
+    (due.duration_since(draft.now), resolve::look(plan, intent))
+}
+
+fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow: &Follow) -> Effect {
+    let told = follow.task.as_ref().and_then(|task| task.backup_id.clone());
+    Effect::Follow { instance: instance.clone(), job: job.map(JobId::new), set: recorded.map(BackupId::new).or(told) }
+}
+
+/// Step 11. The service no longer knows the job: its set is matched as in step 8, within the listing lag.
+fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
+    let looks = &draft.seen.memory.looks;
+    let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && look.at >= follow.at.unwrap_or(look.at)) else {
+        return draft.then(resolve::look(plan, intent));
+    };
+    if let Ok(facts) = &latest.result {
+        let found = resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates.into_iter().find_map(|candidate| candidate.backup_id);
+        if let Some(set) = found {
+            draft.status.backup_id = Some(set);
+            return draft.again();
+        }
+        let missed_for = follow.at.map_or(SignedDuration::ZERO, |at| at.duration_since(intent.signed_at()));
+        if missed_for > account.protocol.listing_lag * 2 && follow.misses > MISSES * 2 {
+            let job = draft.status.backup_job_id.clone().unwrap_or_default();
+            draft.fail(Reason::ResultLost, &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"));
+            return draft.again();
+        }
+    }
+    poll(draft, plan, account, follow, None)
+}
+
+fn timed_out(draft: &Draft<'_>, plan: &Plan) -> bool {
+    draft.seen.status.started_at.as_ref().is_some_and(|started| draft.now > started.0 + plan.timeout)
+}
+
+fn timeout_message(draft: &Draft<'_>, plan: &Plan) -> String {
+    let job = draft.status.backup_job_id.clone().unwrap_or_default();
+    format!("job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another", short(plan.timeout))
+}
+
+/// What an adopted set must be. MariaDB is asked for a physical backup and makes a snapshot.
+fn fits(set: &BackupSet, plan: &Plan, draft: &Draft<'_>) -> bool {
+    let engine = draft.status.effective.as_ref().and_then(|effective| effective.engine.as_deref());
+    let method = match (&plan.request.method, &set.method) {
+        (Some(wanted), Some(made)) if engine != Some("MariaDB") => wanted.eq_ignore_ascii_case(made),
+        _ => true,
+    };
+    let full = draft.spec.backup_type == Some(BackupType::FullBackup);
+    method && (!full || set.backup_type.as_deref().is_none_or(|made| made.eq_ignore_ascii_case("FullBackup")))
+}
+
+fn describe(set: &BackupSet) -> String {
+    format!("{}, {}", set.method.as_deref().unwrap_or("unknown method"), set.backup_type.as_deref().unwrap_or("unknown type"))
+}
+
+/// The adoption is taken back; what it named is not looked at again.
+fn give_back(draft: &mut Draft<'_>, outcome: AttemptOutcome) {
+    let attempt =
+        Attempt { backup_job_id: draft.status.backup_job_id.take(), backup_id: draft.status.backup_id.take(), ..draft.attempt(outcome) };
+    draft.remember(attempt);
+    draft.status.origin = None;
+    draft.status.started_at = None;
+    draft.status.progress_percent = None;
+}
+
+fn failed_attempt(draft: &Draft<'_>) -> Attempt {
+    Attempt {
+        backup_job_id: draft.status.backup_job_id.clone(),
+        backup_id: draft.status.backup_id.clone(),
+        ..draft.attempt(AttemptOutcome::JobFailed)
+    }
+}
+
+/// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
+pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
+    let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
+    let job = draft.status.attempts.iter().rev().find(|kept| kept.outcome == AttemptOutcome::JobFailed).and_then(|kept| kept.backup_job_id.clone());
+    let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
+    if run > plan.retry_limit {
+        let runs = if plan.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
+        draft.fail(
+            Reason::BackupFailed,
+            &format!("the service reports that {job} failed{runs}. Look at the instance's backups and events in the console, then create another RdsBackup"),
+        );
+        return;
+    }
+    draft.status.backup_job_id = None;
+    draft.status.backup_id = None;
+    draft.status.request_id = None;
+    draft.status.origin = None;
+    draft.status.started_at = None;
+    draft.status.progress_percent = None;
+    draft.queue(Reason::RetryBackoff, &format!("the service reports that {job} failed; run {} of {} starts in {}", run + 1, plan.retry_limit + 1, short(plan.retry_backoff)));
+}
+
+/// Writes what the set tells.
+fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
+    let ended = set.ended_at.unwrap_or(draft.now);
+    let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
+    let status = &mut draft.status;
+    status.backup_id = Some(set.backup_id.to_string());
+    status.started_at = Some(Time(started));
+    status.completed_at = Some(Time(ended));
+    status.duration = Some(short(SignedDuration::from_secs(ended.duration_since(started).as_secs().max(0))));
+    status.size_bytes = set.size_bytes;
+    status.size = set.size_bytes.map(human_size);
+    status.consistent_time = set.consistent_time.map(Time);
+    status.expires_at = set.expires_at.map(Time);
+    status.checksum = set.checksum.as_ref().map(|sum| sum.chars().take(128).collect());
+    if let Some(effective) = &mut status.effective {
+        effective.method = set.method.as_deref().map(admit::clip).or(effective.method.take());
+        effective.backup_type = set.backup_type.as_deref().map(admit::clip).or(effective.backup_type.take());
+    }
+    draft.succeed(&format!("backup set {} exists and is usable", set.backup_id));
+}
+
+/// Bytes as Kubernetes writes quantities, rounded to three digits at most: `260Gi`, `1.5Gi`, `512`.
+fn human_size(bytes: i64) -> String {
+    const UNITS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let bytes = bytes.max(0);
+    // 1,023.5 would print as 1024: it belongs to the next unit.
+    #[expect(clippy::cast_precision_loss, reason = "for humans; the exact number stands beside it")]
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let text = if value >= 9.95 || unit == 0 { format!("{value:.0}") } else { format!("{value:.1}") };
+    format!("{}{}", text.trim_end_matches(".0"), UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human_size;
+
+    #[test]
+    fn sizes_are_short_and_round() {
+        for (bytes, text) in [(0, "0"), (512, "512"), (279_236_241_408, "260Gi"), (1_610_612_736, "1.5Gi"), (1024 * 1024, "1Mi"), (-5, "0"), (i64::MAX, "8Ei")] {
+            assert_eq!(human_size(bytes), text, "{bytes}");
+        }
+    }
+}

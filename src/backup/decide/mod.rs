@@ -1,0 +1,160 @@
+//! What should happen to an RdsBackup: a pure function of the object, what was seen, and the present. No clock, no client, no randomness.
+//!
+//! The steps are those of the submission protocol (docs of the crate's design): admit, preflight, intent, clear, send once, classify, record,
+//! look, adopt, close, follow.
+
+mod admit;
+mod draft;
+mod follow;
+mod record;
+mod resolve;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use resolve::absorb_look;
+pub use words::occupies;
+
+use super::{
+    plan::Plan,
+    seen::{Hindrance, Seen},
+};
+use crate::{
+    api::{Phase, RdsBackupSpec, RdsBackupStatus, Reason},
+    rds::{BackupId, CreateBackup, InstanceId, JobId, Stamp},
+};
+use draft::Draft;
+
+/// Everything that should happen now; nothing else happens.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Written only if it differs from what the object has; always with the resourceVersion that was seen.
+    pub status: RdsBackupStatus,
+    /// At most one of these leaves the process per pass, after the status was written, so that a crash can fall between any two.
+    pub effect: Option<Effect>,
+    /// Published once the status was written.
+    pub events: Vec<Event>,
+    /// A hint: any watch event comes first, so every wait is also a time in the status or in the memory.
+    pub requeue: Requeue,
+    /// No new attempt before this; kept in memory.
+    pub hold_until: Option<Timestamp>,
+}
+
+/// What leaves the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the instance, its running jobs and its manual sets of the last 24 h. Holds the instance's lock from here on.
+    Preflight {
+        /// The instance.
+        instance: InstanceId,
+        /// The run and attempt that it is for.
+        attempt: (i32, i32),
+    },
+    /// The status of this decision is an intent: re-read the object by a quorum GET first, and write it only if nothing changed.
+    WriteIntent {
+        /// The intent's nonce.
+        nonce: String,
+    },
+    /// List the objects of the instance by a quorum LIST and see whether another has an open intent.
+    Clear {
+        /// The intent's nonce.
+        nonce: String,
+    },
+    /// Send the request, once, in a task that outlives an aborted pass, and record what comes of it.
+    Send {
+        /// The request.
+        request: Box<CreateBackup>,
+        /// Its nonce and signed time, those of the intent.
+        stamp: Stamp,
+    },
+    /// Read tasks, then sets, then claims.
+    Look {
+        /// The instance.
+        instance: InstanceId,
+        /// Sets that started before this cannot be ours.
+        from: Timestamp,
+    },
+    /// Ask for the job by its id, and for its set where it is known.
+    Follow {
+        /// The instance.
+        instance: InstanceId,
+        /// The job; none where a set was adopted.
+        job: Option<JobId>,
+        /// The set, where it is recorded already.
+        set: Option<BackupId>,
+    },
+}
+
+/// A Kubernetes Event on a transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whether it is a warning.
+    pub warning: bool,
+    /// One of the closed list.
+    pub reason: Reason,
+    /// What happened and what to do.
+    pub note: String,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// At once: the effect's result is the next observation.
+    Now,
+    /// After this long, if nothing happens before.
+    After(SignedDuration),
+    /// When the object changes.
+    OnChange,
+}
+
+/// How long after its preflight an intent may still be written, and after its intent a request may still be sent.
+pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// What needs an edit or a grant is looked at again this often.
+pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
+
+/// Decides. `now` is the service's time: our clock, corrected by what its answers told. The stages follow from the status alone; what this process remembers only says which step of a stage is next.
+pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision {
+    let mut draft = Draft::new(spec, seen, now);
+
+    // Step 7. A direct answer comes before everything else, whatever became of the object meanwhile: it is the only copy.
+    if record::answer(&mut draft) {
+        return draft.again();
+    }
+    if seen.status.phase.is_terminal() {
+        return draft.settled();
+    }
+    let plan = match Plan::from_spec(spec) {
+        Ok(plan) => plan,
+        Err(wrong) => return admit::invalid(draft, &wrong),
+    };
+    let account = match seen.account {
+        Ok(account) => account,
+        Err(hindrance) => return hindered(draft, hindrance),
+    };
+    let has_job = seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some();
+    match (seen.status.open_submission(), has_job) {
+        (Some(intent), true) => follow::adopted(draft, &plan, account, intent),
+        (None, true) => follow::accepted(draft, &plan, account),
+        (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &plan, account, intent),
+        (Some(intent), false) => resolve::cleared(draft, &plan, account, intent),
+        (None, false) => admit::queued(draft, &plan, account),
+    }
+}
+
+/// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
+fn hindered(mut draft: Draft<'_>, hindrance: &Hindrance) -> Decision {
+    let phase = match draft.seen.status.phase {
+        Phase::Pending | Phase::Queued => Phase::Pending,
+        busy => busy,
+    };
+    if hindrance.reason == Reason::CredentialsNotFound && phase == Phase::Pending {
+        draft.queue(Reason::CredentialsNotFound, &hindrance.message);
+        return draft.wait(SignedDuration::from_secs(60));
+    }
+    draft.stall(phase, hindrance.reason, &hindrance.message);
+    draft.wait(STALLED_RECHECK)
+}

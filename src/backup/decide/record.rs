@@ -1,0 +1,136 @@
+//! Steps 6 and 7: what the answer to the request means, and where it is recorded.
+
+use jiff::SignedDuration;
+
+use super::{
+    admit::short,
+    draft::Draft,
+    words::{self, Turn},
+};
+use crate::{
+    api::{Attempt, AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
+    backup::{plan::Plan, seen::OwnIntent},
+    rds::{CreateOutcome, JobId, Rejection, Unknown},
+};
+
+/// Takes in the answer that this process holds, unless the status already shows it. Says whether it did.
+pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
+    let seen = draft.seen;
+    let Some(OwnIntent { nonce, answer: Some(answer), .. }) = &seen.memory.own else { return false };
+    let submission = seen.status.submission.as_ref();
+    let current = submission.is_some_and(|submission| submission.nonce == *nonce && submission.outcome.is_none()) && !seen.status.phase.is_terminal();
+    match answer {
+        CreateOutcome::Accepted { job_id, request_id } => {
+            if current {
+                accepted(draft, job_id, request_id.as_deref());
+                return true;
+            }
+            late(draft, job_id)
+        }
+        CreateOutcome::Rejected(rejection) if current => {
+            rejected(draft, rejection);
+            true
+        }
+        // Step 6: when in doubt it is unknown, and step 8 resolves it.
+        CreateOutcome::Unknown(unknown) if current && seen.status.phase == Phase::Submitting => {
+            lost(draft, unknown);
+            true
+        }
+        CreateOutcome::Rejected(_) | CreateOutcome::Unknown(_) => false,
+    }
+}
+
+/// The job's id, from the service itself: it beats an adoption.
+fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
+    let before = draft.seen.status;
+    let adopted_other = before.backup_job_id.as_deref().is_some_and(|adopted| adopted != job_id.as_str()) || (before.backup_job_id.is_none() && before.backup_id.is_some());
+    if adopted_other {
+        let (job, set) = (draft.status.backup_job_id.take(), draft.status.backup_id.take());
+        draft.possible_duplicate(job, set);
+    }
+    draft.status.backup_job_id = Some(job_id.to_string());
+    draft.status.request_id = request_id.map(super::admit::clip);
+    draft.status.origin = Some(Origin::Created);
+    draft.status.started_at = Some(Time(draft.now));
+    draft.status.last_error = None;
+    close(draft, SubmissionOutcome::Accepted);
+    draft.working(Phase::Running, Reason::Running, &format!("the service accepted the backup as job {job_id}"));
+}
+
+/// The id of a job for an attempt that is no longer the current one: never the result, never forgotten.
+fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
+    let status = draft.seen.status;
+    let id = job_id.as_str();
+    let known = status.backup_job_id.as_deref() == Some(id) || status.attempts.iter().any(|attempt| attempt.backup_job_id.as_deref() == Some(id));
+    if !known {
+        draft.possible_duplicate(Some(job_id.to_string()), None);
+    }
+    !known
+}
+
+/// Nothing was created. Whose turn it is depends on the code.
+fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
+    let seen = draft.seen;
+    // An adoption made meanwhile by another process cannot be ours: the service refused this request.
+    if seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some() {
+        let not_ours = Attempt {
+            backup_job_id: draft.status.backup_job_id.take(),
+            backup_id: draft.status.backup_id.take(),
+            ..draft.attempt(AttemptOutcome::NotOurs)
+        };
+        draft.remember(not_ours);
+        draft.status.origin = None;
+        draft.status.started_at = None;
+    }
+    close(draft, SubmissionOutcome::Rejected);
+    let failures = seen.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
+    let mut attempt = draft.attempt(AttemptOutcome::Rejected);
+    match rejection {
+        Rejection::NotSent { why } => {
+            draft.remember(attempt);
+            let wait = words::backoff(failures, SignedDuration::from_mins(2));
+            draft.queue(
+                Reason::ServiceUnavailable,
+                &format!("the request did not leave ({why}); it is tried again in {}. Check the network and the account's endpoint", short(wait)),
+            );
+        }
+        Rejection::Api(error) => {
+            attempt.code = Some(error.code.chars().take(128).collect());
+            draft.remember(attempt);
+            draft.status.last_error = Some(words::last_error(error, draft.now));
+            let instance = seen.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
+            let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone()).unwrap_or_default();
+            let trouble = match Plan::from_spec(draft.spec) {
+                Ok(plan) => words::refusal(error, failures, &plan, &region, instance),
+                Err(wrong) => words::Trouble { reason: Reason::InvalidSpec, turn: Turn::Stall, message: wrong },
+            };
+            match trouble.turn {
+                Turn::Wait(_) => draft.queue(trouble.reason, &trouble.message),
+                Turn::Stall => draft.stall(Phase::Pending, trouble.reason, &trouble.message),
+                Turn::Fail => draft.fail(trouble.reason, &trouble.message),
+            }
+        }
+    }
+}
+
+/// Nobody knows what became of the request.
+fn lost(draft: &mut Draft<'_>, unknown: &Unknown) {
+    if let Some(error) = &unknown.api {
+        draft.status.last_error = Some(words::last_error(error, draft.now));
+    }
+    // The reason is kept as it is while an adoption by another process stands.
+    if draft.status.backup_job_id.is_none() && draft.status.backup_id.is_none() {
+        draft.working(
+            Phase::Resolving,
+            Reason::OutcomeUnknown,
+            &format!("the request was sent and its answer was lost ({}); the operator looks for the backup and sends nothing until it knows", unknown.why),
+        );
+    }
+}
+
+/// Closes the open intent.
+pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
+    if let Some(submission) = &mut draft.status.submission {
+        submission.outcome = Some(outcome);
+    }
+}

@@ -1,0 +1,314 @@
+//! Steps 4, 8 and 10: clear an intent, look for what became of a request, close it when it is proven that nothing did.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Decision, Effect, FRESH, STALLED_RECHECK,
+    draft::Draft,
+    record::close,
+    words::{self, Turn},
+};
+use crate::{
+    accounts::{Expiry, Protocol},
+    api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
+    backup::{
+        plan::Plan,
+        seen::{AccountView, Look, LookFacts, Looks},
+    },
+    rds::{CallError, JobState, Mode, SetStatus, Stamp},
+};
+
+/// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
+const MAPPING_LOOKS: u32 = 5;
+
+/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Step 4. An intent that is not cleared was never sent: this process goes on with its own, any process withdraws another's.
+pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
+    let own = draft.seen.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
+    let fresh = draft.now.duration_since(intent.signed_at()) <= FRESH;
+    let deleting = draft.seen.object.metadata.deletion_timestamp.is_some();
+    match own {
+        Some(own) if fresh && !deleting && !account.paused => match &own.rival {
+            None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),
+            Some(Some(_)) => {
+                close(&mut draft, SubmissionOutcome::Unsent);
+                draft.queue(Reason::WaitingForTurn, "another RdsBackup of the same instance is about to be sent; this one was withdrawn unsent and is tried again");
+                draft.hold(draft.now + draft.seen.dice.pause);
+                draft.again()
+            }
+            Some(None) => {
+                if let Some(submission) = &mut draft.status.submission {
+                    submission.cleared = true;
+                }
+                send(draft, plan, intent)
+            }
+        },
+        _ => {
+            close(&mut draft, SubmissionOutcome::Unsent);
+            draft.queue(Reason::NeverAccepted, "an attempt was interrupted before its request was sent; the next one is about to start");
+            draft.again()
+        }
+    }
+}
+
+fn send(draft: Draft<'_>, plan: &Plan, intent: &Submission) -> Decision {
+    let stamp = Stamp { nonce: intent.nonce.clone(), timestamp: intent.signed_at() };
+    draft.then(Effect::Send { request: Box::new(plan.request.clone()), stamp })
+}
+
+/// Step 8. The request may have been sent and its answer is not known: look, adopt, or close.
+pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
+    let seen = draft.seen;
+    // The write that cleared it landed although its answer was lost, and this process knows that it has not sent.
+    if let Some(own) = seen.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent)
+        && own.rival == Some(None)
+        && draft.now.duration_since(intent.signed_at()) <= FRESH
+    {
+        return send(draft, plan, intent);
+    }
+    if let Err(hindrance) = &account.credentials {
+        draft.stall(Phase::Resolving, hindrance.reason, &hindrance.message);
+        return draft.wait(SignedDuration::from_secs(60));
+    }
+    let looks = &seen.memory.looks;
+    let Some(latest) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) else {
+        return draft.then(look(plan, intent));
+    };
+    match &latest.result {
+        Ok(facts) => {
+            let verdict = judge(seen.status, intent, facts, looks.unmapped);
+            if let Some(first) = verdict.candidates.first() {
+                adopt(&mut draft, first, &verdict.candidates[1..]);
+                return draft.again();
+            }
+            if foreign_job_refused_us(seen.status, &verdict) {
+                close(&mut draft, SubmissionOutcome::Rejected);
+                let mut attempt = draft.attempt(AttemptOutcome::Rejected);
+                attempt.code = seen.status.last_error.as_ref().map(|error| error.code.clone());
+                draft.remember(attempt);
+                draft.queue(Reason::InstanceBusy, "another backup was running on the instance when the request arrived; this one follows it");
+                return draft.again();
+            }
+            if quiet(looks, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
+                return never_accepted(draft, plan);
+            }
+            if account.protocol.request_expiry == Expiry::Never && looks.first_clean.is_some() {
+                draft.stall(
+                    Phase::Resolving,
+                    Reason::OutcomeUnknown,
+                    "the answer to the request was lost, no backup of it is found, and the account's requestExpiry is Never, so it cannot be proven that none will begin. \
+                     Nothing more is sent. If the console shows no backup of this object, delete it and create another; if it shows one, it is adopted when it is listed",
+                );
+                return look_again(draft, plan, intent, latest, STALLED_RECHECK);
+            }
+            if seen.status.phase != Phase::Resolving || seen.status.ready_reason() != Some(Reason::OutcomeUnknown.as_str()) {
+                draft.working(
+                    Phase::Resolving,
+                    Reason::OutcomeUnknown,
+                    "the request may have been sent and its answer is not known; the operator looks for the backup and sends nothing until it knows",
+                );
+            }
+            let pause = pace(account, intent, looks, draft.now);
+            look_again(draft, plan, intent, latest, pause)
+        }
+        Err(error) => {
+            let pause = unreadable(&mut draft, plan, account, error, latest.at, looks.failures);
+            look_again(draft, plan, intent, latest, pause)
+        }
+    }
+}
+
+/// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
+pub(super) fn unreadable(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, error: &CallError, at: Timestamp, failures: u32) -> SignedDuration {
+    let trouble = words::unread(error, failures, plan, &account.region_id);
+    let phase = draft.seen.status.phase;
+    let phase = if phase == Phase::Submitting { Phase::Resolving } else { phase };
+    match trouble.turn {
+        Turn::Wait(time) => {
+            if failures >= 3 {
+                let message = draft.trouble(&trouble, error, at);
+                draft.working(phase, trouble.reason, &message);
+            }
+            time
+        }
+        Turn::Stall | Turn::Fail => {
+            let message = draft.trouble(&trouble, error, at);
+            draft.stall(phase, trouble.reason, &message);
+            STALLED_RECHECK
+        }
+    }
+}
+
+fn look_again(draft: Draft<'_>, plan: &Plan, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
+    let due = latest.at + pause;
+    if draft.now >= due { draft.then(look(plan, intent)) } else { let wait = due.duration_since(draft.now); draft.wait(wait) }
+}
+
+pub(super) fn look(plan: &Plan, intent: &Submission) -> Effect {
+    Effect::Look { instance: plan.request.instance.clone(), from: window(intent) }
+}
+
+/// When the next look is due after the latest: as polls, but not past the instant from which a clean look counts.
+pub(super) fn pace(account: &AccountView, intent: &Submission, looks: &Looks, now: Timestamp) -> SignedDuration {
+    let at = looks.latest.as_ref().map_or(now, |look| look.at);
+    let pause = account.poll.after(at.duration_since(intent.signed_at()));
+    let counts_from = match looks.first_clean {
+        None => counted_from(intent, &account.protocol),
+        Some(first) => first + account.protocol.listing_lag,
+    };
+    let until = counts_from.duration_since(at);
+    if until > SignedDuration::ZERO { pause.min(until) } else { pause.min(account.poll.max) }
+}
+
+/// Sets that started before this are not of this run.
+fn window(intent: &Submission) -> Timestamp {
+    let second = intent.unresolved_since.0.as_second();
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(intent.unresolved_since.0) - SLACK
+}
+
+/// From when on a clean look counts: the service refuses the request from then on.
+fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
+    match protocol.request_expiry {
+        Expiry::After(expiry) => intent.signed_at() + expiry + protocol.clock_skew,
+        // Nothing can be proven; a look this late at least would have met a job that began at once.
+        Expiry::Never => intent.signed_at() + protocol.listing_lag + protocol.clock_skew,
+    }
+}
+
+/// Step 10. Lag counts from the job's end, not from the request: two clean looks one listing lag apart, or a job that ended a minute ago is
+/// taken for one that never began, and a second backup starts (trace 1 of the protocol's model).
+pub(super) fn quiet(looks: &Looks, intent: &Submission, protocol: &Protocol) -> bool {
+    let (Some(first), Some(latest)) = (looks.first_clean, &looks.latest) else { return false };
+    looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) >= protocol.listing_lag
+}
+
+fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
+    let (run, attempt) = draft.seen.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
+    let failed_job = draft.seen.status.attempts.iter().any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed);
+    if failed_job {
+        // An adopted job of this attempt failed, and nothing else can come of it now: the run is over.
+        close(&mut draft, SubmissionOutcome::Adopted);
+        super::follow::run_failed(&mut draft, plan);
+        return draft.again();
+    }
+    close(&mut draft, SubmissionOutcome::NeverAccepted);
+    let attempt = draft.attempt(AttemptOutcome::NeverAccepted);
+    draft.remember(attempt);
+    draft.queue(Reason::NeverAccepted, "the request whose answer was lost is proven to have never been accepted; the next attempt is about to start");
+    draft.again()
+}
+
+/// `BackupJobExists` may be the answer to a copy of our own request, so it counts as unknown, unless the job that runs cannot be ours.
+fn foreign_job_refused_us(status: &RdsBackupStatus, verdict: &Verdict) -> bool {
+    verdict.foreign_running && status.last_error.as_ref().is_some_and(|error| error.code.eq_ignore_ascii_case("BackupJobExists"))
+}
+
+/// Takes the earliest candidate as the outcome. The others are reported, not claimed.
+fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
+    draft.status.backup_job_id = first.job_id.clone();
+    draft.status.backup_id = first.backup_id.clone();
+    draft.status.origin = Some(Origin::Adopted);
+    draft.status.started_at = Some(Time(first.started_at.unwrap_or(draft.now)));
+    let what = match (&first.job_id, &first.backup_id) {
+        (Some(job), _) => format!("job {job}"),
+        (None, Some(set)) => format!("backup set {set}"),
+        (None, None) => "a backup".to_owned(),
+    };
+    draft.event(false, Reason::Adopted, format!("{what} was found on the instance and is taken as the outcome of the request whose answer was lost"));
+    draft.working(Phase::Running, Reason::Running, &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"));
+    for other in others {
+        draft.possible_duplicate(other.job_id.clone(), other.backup_id.clone());
+    }
+}
+
+/// What may be the outcome of the open intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub job_id: Option<String>,
+    pub backup_id: Option<String>,
+    pub started_at: Option<Timestamp>,
+}
+
+/// What one look says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// The earliest first.
+    pub candidates: Vec<Candidate>,
+    /// Whether it proves that nothing of ours was there.
+    pub clean: bool,
+    /// Whether a job runs that cannot be ours: automated, or the result of an object.
+    pub foreign_running: bool,
+}
+
+/// Step 8. Judges a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
+pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Verdict {
+    let claimed_job = |id: &str| facts.claims.iter().any(|claim| claim.job_id.as_deref() == Some(id));
+    let claimed_set = |id: &str| facts.claims.iter().any(|claim| claim.backup_id.as_deref() == Some(id));
+    let given_back = |job: Option<&str>, set: Option<&str>| {
+        status.attempts.iter().any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
+    };
+    let own = |job: Option<&str>, set: Option<&str>| (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set);
+
+    let from = window(intent);
+    let mut sets: Vec<Candidate> = facts
+        .sets
+        .iter()
+        .filter(|set| set.mode != Mode::Automated && set.by_user && set.status != SetStatus::Failed)
+        .filter(|set| set.started_at.is_none_or(|started| started >= from))
+        .filter(|set| {
+            let id = set.backup_id.as_str();
+            !intent.baseline.backup_ids.iter().any(|listed| listed == id) && !claimed_set(id) && !given_back(None, Some(id)) && !own(None, Some(id))
+        })
+        .map(|set| Candidate { job_id: None, backup_id: Some(set.backup_id.to_string()), started_at: set.started_at })
+        .collect();
+    sets.sort_by_key(|set| set.started_at);
+
+    let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
+    let (ours, foreign): (Vec<_>, Vec<_>) = facts
+        .running
+        .iter()
+        .filter(|task| active(task.state))
+        .partition(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()));
+    let jobs = ours
+        .iter()
+        .filter(|task| !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
+        .map(|task| Candidate { job_id: Some(task.job_id.to_string()), backup_id: None, started_at: None });
+
+    // Trace 4 of the protocol's model: an object that holds only a job id has a set that looks unclaimed. The object's own job counts too.
+    let unmapped = facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set);
+    let must_wait = unmapped && unmapped_looks <= MAPPING_LOOKS && !sets.is_empty();
+    if must_wait {
+        sets.clear();
+    }
+    // One job runs at a time, so a set is older than what runs.
+    let candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
+    Verdict { clean: candidates.is_empty() && !must_wait, candidates, foreign_running: !foreign.is_empty() }
+}
+
+/// Takes in a look for the newest intent of `status`, and keeps what step 10 needs.
+pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Protocol, look: Look) {
+    let Some(intent) = &status.submission else { return };
+    if looks.nonce != intent.nonce {
+        *looks = Looks { nonce: intent.nonce.clone(), ..Looks::default() };
+    }
+    match &look.result {
+        Ok(facts) => {
+            looks.failures = 0;
+            if facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set) {
+                looks.unmapped += 1;
+            }
+            looks.latest_clean = judge(status, intent, facts, looks.unmapped).clean;
+            if looks.latest_clean && look.at >= counted_from(intent, protocol) {
+                looks.first_clean.get_or_insert(look.at);
+            }
+        }
+        Err(_) => {
+            looks.failures += 1;
+            looks.latest_clean = false;
+        }
+    }
+    looks.latest = Some(look);
+}
+

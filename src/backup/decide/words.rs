@@ -1,0 +1,167 @@
+//! What the service's refusals mean for an object: its reason, whose turn it is, how long to wait, and the words a person reads.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{LastError, Phase, Reason, Time},
+    backup::{plan::Plan, seen::Neighbour},
+    rds::{ApiError, CallError, Engine, ErrorKind, Instance},
+};
+
+/// What an error asks for.
+pub(super) enum Turn {
+    /// Time: try again after this long.
+    Wait(SignedDuration),
+    /// Somebody: an edit or a grant.
+    Stall,
+    /// Nothing: it cannot become a backup.
+    Fail,
+}
+
+/// An error, understood.
+pub(super) struct Trouble {
+    pub reason: Reason,
+    pub turn: Turn,
+    pub message: String,
+}
+
+/// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
+pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)
+}
+
+/// Whether `neighbour` holds the instance at `now`: a running job, or an intent that may still become one.
+///
+/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the others wait for ever, so an open intent that is
+/// hindered lets go once the service can no longer accept it and whatever it accepted must be listed.
+pub fn occupies(neighbour: &Neighbour, now: Timestamp) -> bool {
+    match neighbour.open_since {
+        Some(since) => !(neighbour.hindered && now > since + neighbour.release_after),
+        None => matches!(neighbour.phase, Phase::Running | Phase::Finalizing),
+    }
+}
+
+/// Understands a refusal of the service. `failures` counts those before it; `instance` is what the preflight saw.
+pub(super) fn refusal(error: &ApiError, failures: u32, plan: &Plan, region: &str, instance: Option<&Instance>) -> Trouble {
+    let id = plan.request.instance.as_str();
+    let minutes = SignedDuration::from_mins;
+    let (reason, turn, cure) = match error.kind() {
+        ErrorKind::InstanceNotFound => (
+            Reason::InstanceNotFound,
+            Turn::Stall,
+            format!("the service knows no instance {id} in region {region}. Check dbInstanceId and regionId, and that the account owns the instance"),
+        ),
+        ErrorKind::UnsupportedMethod => (Reason::UnsupportedMethod, Turn::Fail, unsupported(plan, instance)),
+        ErrorKind::InvalidParameter => (
+            Reason::Rejected,
+            Turn::Fail,
+            format!("the service refuses the request for {id}: {}. Create an RdsBackup without what it refuses", error.message),
+        ),
+        ErrorKind::AccessDenied => (
+            Reason::AccessDenied,
+            Turn::Stall,
+            format!(
+                "the RAM user or role may not do this. Allow it rds:CreateBackup, rds:DescribeBackups, rds:DescribeBackupTasks and rds:DescribeDBInstanceAttribute \
+                 on acs:rds:*:*:dbinstance/{id}"
+            ),
+        ),
+        ErrorKind::InvalidCredentials => (
+            Reason::InvalidCredentials,
+            Turn::Stall,
+            "the service does not accept the account's access key: wrong key id, wrong secret, or an ended token. Correct the account's credentials".to_owned(),
+        ),
+        ErrorKind::AccountProblem => (
+            Reason::AccountProblem,
+            Turn::Stall,
+            format!("the cloud account is not allowed to order anything: {}. Its owner must settle billing or identity in the console", error.message),
+        ),
+        ErrorKind::BackupJobExists => {
+            (Reason::InstanceBusy, Turn::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}; this one follows it"))
+        }
+        ErrorKind::InstanceNotReady => (
+            Reason::InstanceNotRunning,
+            Turn::Wait(backoff(failures.max(2), minutes(5))),
+            format!("{id} is not in a state that allows a backup; it must be Running and unlocked"),
+        ),
+        // The day of the limit and whether automatic sets count are not documented: an hour, growing to six.
+        ErrorKind::DailyLimit => (
+            Reason::QuotaExceeded,
+            Turn::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),
+            format!("{id} has used up the 20 backups that the service allows per day; it is tried again later"),
+        ),
+        ErrorKind::Throttled => {
+            (Reason::Throttled, Turn::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows; it is tried again more slowly".to_owned())
+        }
+        ErrorKind::ClockSkew => {
+            (Reason::ClockSkew, Turn::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong; check the clocks of the nodes".to_owned())
+        }
+        ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => (
+            Reason::ServiceUnavailable,
+            Turn::Wait(backoff(failures, minutes(5))),
+            format!("the service answered with a fault: {}; it is tried again", error.message),
+        ),
+    };
+    Trouble { reason, turn, message: with_reference(cure, error) }
+}
+
+/// Understands why something could not be read.
+pub(super) fn unread(error: &CallError, failures: u32, plan: &Plan, region: &str) -> Trouble {
+    match error {
+        CallError::Api(error) => match refusal(error, failures, plan, region, None) {
+            // A read that the service finds fault with says nothing about the backup: it is tried again, never the end.
+            Trouble { turn: Turn::Fail, reason: _, message } => Trouble { reason: Reason::Rejected, turn: Turn::Stall, message },
+            trouble => trouble,
+        },
+        CallError::NotSent { why } | CallError::Lost { why } => Trouble {
+            reason: Reason::ServiceUnavailable,
+            turn: Turn::Wait(backoff(failures, SignedDuration::from_mins(2))),
+            message: format!("the service cannot be reached ({why}); it is tried again. Check the network and the account's endpoint"),
+        },
+    }
+}
+
+/// The words for a method, type or strategy that the instance does not allow, and what it allows instead.
+fn unsupported(plan: &Plan, instance: Option<&Instance>) -> String {
+    let wanted = match (&plan.request.method, &plan.request.backup_type) {
+        (Some(method), Some(kind)) => format!("method: {method} with type: {kind}"),
+        (Some(method), None) => format!("method: {method}"),
+        (None, Some(kind)) => format!("type: {kind}"),
+        (None, None) => "the default method, Physical,".to_owned(),
+    };
+    let Some(instance) = instance else {
+        return format!("{} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow", plan.request.instance);
+    };
+    let disk = if instance.has_local_disk() { "local disks" } else { "cloud disks" };
+    let (engine, allowed) = match &instance.engine {
+        Engine::MySql if instance.has_local_disk() => ("MySQL", "method: Physical, or method: Logical if it has at least one database"),
+        Engine::MySql => ("MySQL", "method: Snapshot"),
+        Engine::PostgreSql if instance.has_local_disk() => ("PostgreSQL", "method: Physical"),
+        Engine::PostgreSql => ("PostgreSQL", "method: Snapshot or method: Physical"),
+        Engine::SqlServer if instance.has_local_disk() => ("SQL Server", "method: Physical, with type: FullBackup for single databases"),
+        Engine::SqlServer => ("SQL Server", "method: Physical, with type: FullBackup for single databases, or method: Snapshot"),
+        Engine::MariaDb => ("MariaDB", "method: Physical (the service makes a snapshot)"),
+        Engine::Other(name) => (name.as_str(), "another method"),
+    };
+    format!(
+        "{} is {engine} on {disk}: {wanted} is not possible there. Delete this RdsBackup and create one with {allowed}",
+        plan.request.instance
+    )
+}
+
+/// Adds what the service's support asks for.
+fn with_reference(text: String, error: &ApiError) -> String {
+    match &error.request_id {
+        Some(request) => format!("{text} ({}, request {request})", error.code),
+        None => format!("{text} ({})", error.code),
+    }
+}
+
+/// The error as the status keeps it.
+pub(super) fn last_error(error: &ApiError, now: Timestamp) -> LastError {
+    LastError {
+        code: error.code.chars().take(128).collect(),
+        message: error.message.chars().take(512).collect(),
+        request_id: error.request_id.as_ref().map(|id| id.chars().take(64).collect()),
+        at: Time(now),
+    }
+}

@@ -1,0 +1,248 @@
+//! What one pass over an RdsBackup knows: the object, its neighbours, its account, and what this process has learnt so far.
+//!
+//! Plain data. `observe` and the effects of `apply` fill it, `decide` reads it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    accounts::{Poll, Protocol},
+    api::{Origin, Phase, RdsBackup, RdsBackupStatus, Reason},
+    rds::{BackupSet, BackupTask, CallError, CreateOutcome, Instance},
+};
+
+/// Everything that a decision is made of, besides the present.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// The newest copy of the object that this process has.
+    pub object: &'a RdsBackup,
+    /// Its status; [`RdsBackupStatus::fresh`] where it has none.
+    pub status: &'a RdsBackupStatus,
+    /// Its account, or why the account cannot be used.
+    pub account: &'a Result<AccountView, Hindrance>,
+    /// The other unfinished objects of the same instance, from the cache.
+    pub neighbours: &'a [Neighbour],
+    /// What this process has learnt about the object.
+    pub memory: &'a Memory,
+    /// Randomness for this pass.
+    pub dice: &'a Dice,
+}
+
+/// An account as far as decisions need it.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    /// The region that will be asked: the spec's, else the account's.
+    pub region_id: String,
+    /// What the protocol waits for.
+    pub protocol: Protocol,
+    /// How often jobs are looked at.
+    pub poll: Poll,
+    /// Whether an administrator paused submissions.
+    pub paused: bool,
+    /// Whether credentials are at hand; without them nothing can be asked.
+    pub credentials: Result<(), Hindrance>,
+}
+
+/// Why something cannot go on, and whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hindrance {
+    /// One of the closed list.
+    pub reason: Reason,
+    /// What to do about it.
+    pub message: String,
+}
+
+/// Another unfinished RdsBackup of the same instance.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its uid.
+    pub uid: String,
+    /// When it was created: the order of the queue.
+    pub created_at: Timestamp,
+    /// Its phase.
+    pub phase: Phase,
+    /// Whether it is Stalled, or its looks keep failing: then it does not hold the instance for ever.
+    pub hindered: bool,
+    /// Whether it takes part in the queue: admitted, not in backoff.
+    pub queues: bool,
+    /// The signed time of its open intent, if it has one.
+    pub open_since: Option<Timestamp>,
+    /// How long after that time an open intent stops holding the instance when it is hindered: expiry, skew and listing lag of its account.
+    pub release_after: SignedDuration,
+}
+
+/// Randomness for one pass, so that `decide` needs none of its own.
+#[derive(Clone, Debug)]
+pub struct Dice {
+    /// A fresh nonce, should a request be decided.
+    pub nonce: String,
+    /// 1 to 5 s: the pause after two intents met.
+    pub pause: SignedDuration,
+}
+
+/// What this process has learnt about one object. Lost in a crash; everything that must survive is in the status.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The intent that this process wrote, or is about to write.
+    pub own: Option<OwnIntent>,
+    /// The newest preflight.
+    pub preflight: Option<Preflight>,
+    /// The looks for the open intent.
+    pub looks: Looks,
+    /// The polls of the job.
+    pub follow: Follow,
+    /// No new attempt before this.
+    pub hold_until: Option<Timestamp>,
+}
+
+/// An intent of this process.
+#[derive(Clone, Debug)]
+pub struct OwnIntent {
+    /// Its nonce: by it the intent is recognised when the answer to its write was lost.
+    pub nonce: String,
+    /// The other object with an open intent that the quorum LIST found; `Some(None)` is the all-clear.
+    pub rival: Option<Option<String>>,
+    /// Whether the request left this process, or may have.
+    pub sent: bool,
+    /// What came of it.
+    pub answer: Option<CreateOutcome>,
+}
+
+/// What was read before an intent.
+#[derive(Clone, Debug)]
+pub struct Preflight {
+    /// The run and attempt that it was made for.
+    pub attempt: (i32, i32),
+    /// When.
+    pub at: Timestamp,
+    /// How many in a row could not be made.
+    pub failures: u32,
+    /// What was read.
+    pub result: Result<PreflightFacts, CallError>,
+}
+
+/// The instance before a request.
+#[derive(Clone, Debug)]
+pub struct PreflightFacts {
+    /// Its attributes.
+    pub instance: Instance,
+    /// The jobs that run on it.
+    pub running: Vec<BackupTask>,
+    /// The manual sets of the last 24 hours.
+    pub sets: Vec<BackupSet>,
+}
+
+/// The looks for one open intent.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    /// The intent's nonce: looks for another intent prove nothing.
+    pub nonce: String,
+    /// The service's time of the first clean look after the request had expired.
+    pub first_clean: Option<Timestamp>,
+    /// The newest look.
+    pub latest: Option<Look>,
+    /// Whether the newest look found nothing that may be ours.
+    pub latest_clean: bool,
+    /// How many looks in a row failed.
+    pub failures: u32,
+    /// How many looks met a claimed job that no set could be mapped to.
+    pub unmapped: u32,
+}
+
+/// One look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// When, by the service's `Date`.
+    pub at: Timestamp,
+    /// What was seen, if every call and page succeeded.
+    pub result: Result<LookFacts, CallError>,
+}
+
+/// The instance after a request whose answer was lost.
+#[derive(Clone, Debug, Default)]
+pub struct LookFacts {
+    /// The jobs that run on it. Read before the sets, so that a job that ends in between is seen twice rather than never.
+    pub running: Vec<BackupTask>,
+    /// The manual sets since the run's earliest unresolved attempt.
+    pub sets: Vec<BackupSet>,
+    /// What is the result of an object already, by a quorum LIST.
+    pub claims: Vec<Claim>,
+}
+
+/// A job or a set that is the result of an object.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The object.
+    pub uid: String,
+    /// Where the object has it from.
+    pub origin: Origin,
+    /// The job.
+    pub job_id: Option<String>,
+    /// The set, recorded or asked for by the job's id.
+    pub backup_id: Option<String>,
+    /// Whether the job is known to have no set: it still runs, or it failed.
+    pub without_set: bool,
+}
+
+/// The polls of one job.
+#[derive(Clone, Debug, Default)]
+pub struct Follow {
+    /// The job's or the set's id: polls of another job prove nothing.
+    pub key: String,
+    /// When it was polled last.
+    pub at: Option<Timestamp>,
+    /// The job as it was seen last.
+    pub task: Option<BackupTask>,
+    /// The set as it was seen last.
+    pub set: Option<BackupSet>,
+    /// Since when the job is known to be finished.
+    pub finished_since: Option<Timestamp>,
+    /// How many polls in a row did not find the job.
+    pub misses: u32,
+    /// The error of the last poll.
+    pub failure: Option<CallError>,
+    /// How many polls in a row failed.
+    pub failures: u32,
+}
+
+impl Seen<'_> {
+    /// The object's uid; empty only for an object that no API server made.
+    pub fn uid(&self) -> &str {
+        self.object.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// The generation of the spec.
+    pub fn generation(&self) -> i64 {
+        self.object.metadata.generation.unwrap_or_default()
+    }
+
+    /// When the object was created: with the uid, its place in the queue.
+    pub fn created_at(&self) -> Timestamp {
+        self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+    }
+}
+
+impl Follow {
+    /// Takes in one poll of the job `key`.
+    pub fn absorb(&mut self, key: &str, now: Timestamp, result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>) {
+        if self.key != key {
+            *self = Self { key: key.to_owned(), ..Self::default() };
+        }
+        self.at = Some(now);
+        match result {
+            Ok((task, set)) => {
+                self.misses = if task.is_none() && set.is_none() { self.misses + 1 } else { 0 };
+                if task.as_ref().is_some_and(|task| task.state == crate::rds::JobState::Finished) || set.is_some() {
+                    self.finished_since.get_or_insert(now);
+                }
+                self.task = task;
+                self.set = set;
+                self.failure = None;
+                self.failures = 0;
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                self.failures += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The one place that reads the wall clock. Everything else takes `now` as a parameter, or a [`Clock`] where time passes inside.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+/// A source of the present: the system's, or a test's own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The wall clock of this machine.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock that follows tokio's: `base`, plus what passed in tokio's (possibly paused) time since now.
+    pub fn from_tokio(base: Timestamp) -> Self {
+        let start = tokio::time::Instant::now();
+        Self(Arc::new(move || base + start.elapsed()))
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}

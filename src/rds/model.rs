@@ -1,0 +1,138 @@
+//! What the service tells, after lenient reading: every answer of the client is made of these.
+//!
+//! Download addresses are pre-signed, so they are dropped while reading and have no field here.
+
+use jiff::Timestamp;
+
+use super::{BackupId, InstanceId, JobId};
+
+/// The database engine of an instance (`Engine`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// `MySQL`
+    MySql,
+    /// `PostgreSQL`
+    PostgreSql,
+    /// `SQLServer`
+    SqlServer,
+    /// `MariaDB`
+    MariaDb,
+    /// Anything that the service invents later, as it was spelt.
+    Other(String),
+}
+
+/// One instance, from DescribeDBInstanceAttribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `DBInstanceId`
+    pub id: InstanceId,
+    /// `Engine`
+    pub engine: Engine,
+    /// `EngineVersion`
+    pub engine_version: Option<String>,
+    /// `DBInstanceStatus` as it was spelt, for example `Running`. Compare with [`Instance::is_running`].
+    pub status: String,
+    /// `DBInstanceStorageType`, for example `local_ssd` or `cloud_essd`.
+    pub storage_type: Option<String>,
+    /// `DBInstanceType`: `Primary`, `Readonly`, `Guard` or `Temp`.
+    pub instance_type: Option<String>,
+    /// `LockMode`: `Unlock` is the only mode in which nothing is locked.
+    pub lock_mode: Option<String>,
+    /// `RegionId`
+    pub region_id: Option<String>,
+}
+
+impl Instance {
+    /// Whether the service accepts a backup now. An instance stays `Running` during a backup.
+    pub fn is_running(&self) -> bool {
+        self.status.eq_ignore_ascii_case("running")
+    }
+
+    /// Whether its disk is local: only then are logical and physical backups of MySQL possible.
+    pub fn has_local_disk(&self) -> bool {
+        self.storage_type.as_deref().is_some_and(|disk| disk.to_ascii_lowercase().starts_with("local") || disk.eq_ignore_ascii_case("ephemeral_ssd"))
+    }
+}
+
+/// How far a job is (`BackupStatus` of a task). Seven spellings of the service become four answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// `NoStart`, `Checking`, `Preparing`, `Waiting`, `Uploading`: not ended.
+    Active,
+    /// `Finished`
+    Finished,
+    /// `Failed`
+    Failed,
+    /// A state that the documentation does not name: treated as not ended.
+    Unknown,
+}
+
+/// Who asked for a backup (`JobMode`, `BackupMode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By hand or through the API.
+    Manual,
+    /// By the instance's own backup policy.
+    Automated,
+    /// Missing or not documented.
+    Unknown,
+}
+
+/// One backup job, from DescribeBackupTasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupTask {
+    /// `BackupJobId`
+    pub job_id: JobId,
+    /// `BackupStatus`, else `BackupProgressStatus`
+    pub state: JobState,
+    /// `Process`, percent, clamped to 0..=100 (the service really says 125).
+    pub progress: Option<u8>,
+    /// `JobMode`
+    pub mode: Mode,
+    /// Whether `TaskAction` is `TempBackupTask`: asked for by hand or through the API, as ours are.
+    pub on_demand: bool,
+    /// `BackupId`: told only when the job is finished and was asked for by its id.
+    pub backup_id: Option<BackupId>,
+}
+
+/// Whether a backup set can be trusted (`BackupStatus` of a set).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetStatus {
+    /// `Success`
+    Success,
+    /// `Failed`
+    Failed,
+    /// Not documented: treated as not finished.
+    Unknown,
+}
+
+/// One backup set, from DescribeBackups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSet {
+    /// `BackupId`
+    pub backup_id: BackupId,
+    /// `BackupStatus`
+    pub status: SetStatus,
+    /// `BackupMode`
+    pub mode: Mode,
+    /// Whether `BackupInitiator` is `User` (or missing: then only `BackupMode` can tell).
+    pub by_user: bool,
+    /// `BackupMethod` as it was spelt: `Physical`, `Logical` or `Snapshot`.
+    pub method: Option<String>,
+    /// `BackupType` as it was spelt: `FullBackup` or `IncrementalBackup`.
+    pub backup_type: Option<String>,
+    /// `BackupStartTime`
+    pub started_at: Option<Timestamp>,
+    /// `BackupEndTime`
+    pub ended_at: Option<Timestamp>,
+    /// `BackupSize`, bytes.
+    pub size_bytes: Option<i64>,
+    /// `IsAvail`: 1 is usable. `None` when the service did not say.
+    pub available: Option<bool>,
+    /// `ConsistentTime`: the instant to which the set restores. 0 on the wire means none.
+    pub consistent_time: Option<Timestamp>,
+    /// `ExpectExpireTime`
+    pub expires_at: Option<Timestamp>,
+    /// `Checksum`, CRC-64.
+    pub checksum: Option<String>,
+}
