@@ -15,14 +15,15 @@ use std::sync::Arc;
 use kube::runtime::controller::Action;
 use tracing::warn;
 
-pub use context::{Cache, Context, Scope};
+pub use context::{Context, Scope};
 pub use desk::Desk;
-pub use store::StoreError;
+pub use store::{Store, StoreError};
 
 use crate::api::RdsBackup;
-use apply::Step;
+use apply::{Step, apply};
 use decide::decide;
 use desk::Turn;
+use observe::observe;
 
 /// A pass that has not come to rest after this many steps is a fault of ours: it is stopped, said aloud and tried again later, never hot.
 /// A good pass has 6: preflight, intent, clear, send, record, first wait.
@@ -34,30 +35,41 @@ pub enum Error {
     /// The API server.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The task that sends and records ended before it had recorded: only a shutdown does that.
+    /// The task that sends and records was ended: only the end of the process does that.
     #[error("the operator is shutting down while a request is under way")]
     ShuttingDown,
-    /// [`MOST_STEPS`].
+    /// The steps went round in a circle.
     #[error("no rest after {MOST_STEPS} steps")]
     NoRest,
 }
 
-/// One pass over one RdsBackup: look, decide, act, until there is something to wait for.
+/// One pass over one RdsBackup, tried again after a growing pause when it cannot be finished.
 pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action {
-    let mut turn = Turn::take(backup, &context).await;
-    let uid = turn.uid().to_owned();
-    match pass(&mut turn, &context).await {
+    let uid = backup.metadata.uid.clone().unwrap_or_default();
+    match pass(backup, &context).await {
         Ok(action) => {
-            if let Some(turn) = turn.live() {
-                turn.seat.failures = 0;
-            }
+            context.desk.succeeded(&uid);
             action
         }
         Err(error) => {
-            let pause = turn.live().map_or(std::time::Duration::from_secs(5), |turn| turn.seat.back_off());
-            context.metrics.reconcile_failed();
+            let pause = context.desk.failed(&uid);
+            context.counters.failed_passes.inc();
             warn!(%uid, %error, retry_in_s = pause.as_secs(), "the pass could not be finished; it is tried again");
             Action::requeue(pause)
         }
     }
+}
+
+/// Look, decide, act, until there is something to wait for.
+async fn pass(backup: Arc<RdsBackup>, context: &Arc<Context>) -> Result<Action, Error> {
+    let mut turn = Turn::take(backup, context).await?;
+    for _ in 0..MOST_STEPS {
+        let observed = observe(&turn, context).await;
+        let decision = decide(&turn.object.spec, &observed.seen(&turn), observed.now);
+        match apply(turn, decision, observed, context).await? {
+            Step::Again(next) => turn = next,
+            Step::Rest(action) => return Ok(action),
+        }
+    }
+    Err(Error::NoRest)
 }

@@ -1,0 +1,318 @@
+//! Builds etcd and Kubernetes from the Go modules pinned in `sandbox/kubernetes`, with signs of life, since it takes minutes.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::Progress;
+use super::process::Supervised;
+
+/// etcd and Kubernetes are two modules, because Go would otherwise choose one version of gRPC and OpenTelemetry for both.
+struct Module {
+    name: &'static str,
+    go_mod: &'static str,
+    go_sum: &'static str,
+    /// The package whose version the whole module is about.
+    pinned: &'static str,
+}
+
+const ETCD: Module = Module {
+    name: "etcd",
+    go_mod: include_str!("../../kubernetes/etcd/go.mod"),
+    go_sum: include_str!("../../kubernetes/etcd/go.sum"),
+    pinned: "go.etcd.io/etcd/server/v3",
+};
+
+const KUBERNETES: Module = Module {
+    name: "kube",
+    go_mod: include_str!("../../kubernetes/kube/go.mod"),
+    go_sum: include_str!("../../kubernetes/kube/go.sum"),
+    pinned: "k8s.io/kubernetes",
+};
+
+/// One program: its module, its package, and about how long a cold build takes on 2 cores, after the ones before it. The sum is 7 min 10 s.
+struct Step {
+    program: &'static str,
+    module: &'static Module,
+    package: &'static str,
+    usually: &'static str,
+}
+
+const STEPS: [Step; 4] = [
+    Step { program: "etcd", module: &ETCD, package: "go.etcd.io/etcd/server/v3", usually: "1 minute" },
+    Step { program: "kube-apiserver", module: &KUBERNETES, package: "k8s.io/kubernetes/cmd/kube-apiserver", usually: "5 minutes" },
+    Step {
+        program: "kube-controller-manager",
+        module: &KUBERNETES,
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        usually: "2 minutes",
+    },
+    Step { program: "kubectl", module: &KUBERNETES, package: "k8s.io/kubernetes/cmd/kubectl", usually: "half a minute" },
+];
+
+/// Between two signs of life.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// For one program. The slowest took 4 min 32 s on 2 busy cores.
+const STEP_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Why the programs could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no Go.
+    #[error("the Kubernetes binaries have to be built once, and there is no `go` in PATH: install Go {wanted} or later, or {ASSETS}")]
+    NoGo {
+        /// The oldest version that will do.
+        wanted: String,
+    },
+    /// There is a Go, but an old one.
+    #[error("the Kubernetes binaries have to be built once, and {} is {found}: install Go {wanted} or later, or {ASSETS}", go.display())]
+    OldGo {
+        /// The one in PATH.
+        go: PathBuf,
+        /// Its version.
+        found: String,
+        /// The oldest version that will do.
+        wanted: String,
+    },
+    /// Files could not be written, or Go could not be run.
+    #[error("building {program}")]
+    Io {
+        /// The program whose turn it was.
+        program: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// Go says no.
+    #[error("go could not build {program} ({status}):\n{output}")]
+    Failed {
+        /// The program whose turn it was.
+        program: &'static str,
+        /// How Go ended.
+        status: ExitStatus,
+        /// The end of what it printed.
+        output: String,
+    },
+    /// It hangs.
+    #[error("go did not build {program} within {limit:?}")]
+    TimedOut {
+        /// The program whose turn it was.
+        program: &'static str,
+        /// How long it was given.
+        limit: Duration,
+    },
+}
+
+const ASSETS: &str = "set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kubectl";
+
+/// Everything that decides what comes out.
+pub(super) fn inputs() -> [String; 5] {
+    [ETCD.go_mod.into(), ETCD.go_sum.into(), KUBERNETES.go_mod.into(), KUBERNETES.go_sum.into(), ldflags(&KUBERNETES)]
+}
+
+/// Builds all four programs into `out`, which is to become `home`.
+pub(super) async fn build(out: &Path, home: &Path, progress: &Progress) -> Result<(), BuildError> {
+    let began = Instant::now();
+    let environment = Environment::ours();
+    let io = |program| move |source| BuildError::Io { program, source };
+    let modules = out.join("modules");
+    for module in [&ETCD, &KUBERNETES] {
+        let dir = modules.join(module.name);
+        fs::create_dir_all(&dir).map_err(io(module.name))?;
+        fs::write(dir.join("go.mod"), module.go_mod).map_err(io(module.name))?;
+        fs::write(dir.join("go.sum"), module.go_sum).map_err(io(module.name))?;
+    }
+    let log = modules.join("go.log");
+    let go = find_go(&environment, &modules, &log).await?;
+
+    let (etcd, kubernetes) = (version(&ETCD), version(&KUBERNETES));
+    progress(&format!("building etcd {etcd} and Kubernetes {kubernetes} with Go, once, for {}; 8 minutes on 2 cores", home.display()));
+    for (number, step) in STEPS.iter().enumerate() {
+        let step_began = Instant::now();
+        progress(&format!("[{}/{}] building {} (about {} on 2 cores)", number + 1, STEPS.len(), step.program, step.usually));
+        fs::write(&log, "").map_err(io(step.program))?;
+        run_step(step, &go, &environment, out, progress).await?;
+        let (took, total) = (span(step_began.elapsed()), span(began.elapsed()));
+        progress(&format!("[{}/{}] built {} in {took}; {total} in all", number + 1, STEPS.len(), step.program));
+    }
+    fs::remove_dir_all(&modules).map_err(io("the modules"))
+}
+
+async fn run_step(step: &Step, go: &Path, environment: &Environment, out: &Path, progress: &Progress) -> Result<(), BuildError> {
+    let program = step.program;
+    let io = |source| BuildError::Io { program, source };
+    let modules = out.join("modules");
+    let flags = ldflags(step.module);
+    let (module, target) = (modules.join(step.module.name), out.join(program));
+    let args: [&OsStr; 10] = [
+        "build".as_ref(),
+        "-C".as_ref(),
+        module.as_os_str(),
+        "-trimpath".as_ref(),
+        "-buildvcs=false".as_ref(),
+        "-ldflags".as_ref(),
+        flags.as_ref(),
+        "-o".as_ref(),
+        target.as_os_str(),
+        step.package.as_ref(),
+    ];
+    let mut process = Supervised::spawn(program, go, args, environment.with_go(), &modules.join("go.log")).map_err(io)?;
+    let began = Instant::now();
+    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    loop {
+        tokio::select! {
+            status = process.wait() => {
+                let status = status.map_err(io)?;
+                return if status.success() { Ok(()) } else { Err(BuildError::Failed { program, status, output: process.log_tail() }) };
+            }
+            _ = heartbeat.tick() => {
+                if began.elapsed() > STEP_LIMIT {
+                    return Err(BuildError::TimedOut { program, limit: STEP_LIMIT });
+                }
+                progress(&format!("building {program}, {} so far; about {} on 2 cores, once", span(began.elapsed()), step.usually));
+            }
+        }
+    }
+}
+
+/// Without a stamp the server reports v0.0.0-master, and a chart's `kubeVersion` check fails. Only linking sees these flags, so they cost no
+/// compilation.
+fn ldflags(module: &Module) -> String {
+    let mut flags = "-s -w".to_owned();
+    if module.pinned != KUBERNETES.pinned {
+        return flags;
+    }
+    let version = version(module);
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+        let stamps = [
+            ("gitVersion", version),
+            ("gitMajor", major),
+            ("gitMinor", minor),
+            ("gitTreeState", "clean"),
+            ("gitCommit", "module-proxy"),
+            ("buildDate", "1970-01-01T00:00:00Z"),
+        ];
+        for (name, value) in stamps {
+            flags.push_str(&format!(" -X {package}.{name}={value}"));
+        }
+    }
+    flags
+}
+
+/// The version that a module pins: `go.mod` is the one place that says it.
+fn version(module: &Module) -> &'static str {
+    let line = module.go_mod.lines().find_map(|line| line.trim().strip_prefix(module.pinned)?.strip_prefix(' '));
+    line.and_then(|rest| rest.split_whitespace().next()).unwrap_or("of an unknown version")
+}
+
+/// The oldest Go that both modules build with.
+fn wanted_go() -> (u32, u32) {
+    let wanted = |module: &Module| module.go_mod.lines().find_map(|line| go_version(line.strip_prefix("go ")?)).unwrap_or_default();
+    wanted(&ETCD).max(wanted(&KUBERNETES))
+}
+
+/// `1.26.8` or `1.27rc1` as (1, 26) and (1, 27).
+fn go_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+async fn find_go(environment: &Environment, dir: &Path, log: &Path) -> Result<PathBuf, BuildError> {
+    let (major, minor) = wanted_go();
+    let wanted = format!("{major}.{minor}");
+    let path = environment.get("PATH").unwrap_or_default();
+    let go = std::env::split_paths(&path).map(|dir| dir.join("go")).find(|go| go.is_file());
+    let go = go.ok_or_else(|| BuildError::NoGo { wanted: wanted.clone() })?;
+
+    let io = |source| BuildError::Io { program: "go", source };
+    // `-C` so that no go.mod of the directory we happen to be in has a say.
+    let args = ["env".as_ref(), "-C".as_ref(), dir.as_os_str(), "GOVERSION".as_ref()];
+    let mut process = Supervised::spawn("go env", &go, args, environment.with_go(), log).map_err(io)?;
+    let limit = Duration::from_secs(60);
+    let status =
+        tokio::time::timeout(limit, process.wait()).await.map_err(|_| BuildError::TimedOut { program: "go", limit })?.map_err(io)?;
+    let printed = process.log_tail();
+    if !status.success() {
+        return Err(BuildError::Failed { program: "go", status, output: printed });
+    }
+    match go_version(printed.trim().trim_start_matches("go")) {
+        Some(found) if found < (major, minor) => Err(BuildError::OldGo { go, found: printed.trim().to_owned(), wanted }),
+        // A development build has a version like `devel go1.28-...`: it knows what it does.
+        _ => Ok(go),
+    }
+}
+
+/// Go gets our environment: its caches, its proxy and the machine's certificates are set there.
+struct Environment(Vec<(OsString, OsString)>);
+
+impl Environment {
+    fn ours() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    fn get(&self, name: &str) -> Option<OsString> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    }
+
+    /// What must not depend on the user: static binaries, no toolchain fetched behind our back, no flags or workspace from outside.
+    fn with_go(&self) -> Vec<(OsString, OsString)> {
+        let ours = [("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")];
+        let theirs = self.0.iter().filter(|(key, _)| ours.iter().all(|(name, _)| key != name)).cloned();
+        theirs.chain(ours.iter().map(|(key, value)| (key.into(), value.into()))).collect()
+    }
+}
+
+/// A duration as one would say it: `45 s`, `2 min`, `2 min 15 s`.
+pub(super) fn span(duration: Duration) -> String {
+    match (duration.as_secs() / 60, duration.as_secs() % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_versions_are_read_from_go_mod() {
+        assert_eq!((version(&ETCD), version(&KUBERNETES)), ("v3.6.13", "v1.36.3"));
+        assert_eq!(wanted_go(), (1, 26));
+    }
+
+    #[test]
+    fn kubernetes_is_stamped_with_its_version_and_etcd_is_not() {
+        assert!(ldflags(&KUBERNETES).contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
+        assert!(ldflags(&KUBERNETES).contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
+        assert_eq!(ldflags(&ETCD), "-s -w");
+    }
+
+    #[test]
+    fn go_versions_compare_as_numbers() {
+        assert_eq!(go_version("1.26.8"), Some((1, 26)));
+        assert_eq!(go_version("1.27rc1"), Some((1, 27)));
+        assert!(go_version("1.9.7") < go_version("1.26"));
+        assert_eq!(go_version("devel"), None);
+    }
+
+    #[test]
+    fn what_go_must_not_take_from_outside_is_set_once() {
+        let outside = Environment(vec![("GOFLAGS".into(), "-mod=mod".into()), ("GOPROXY".into(), "direct".into())]);
+        let given = outside.with_go();
+        let values = |name: &str| given.iter().filter(|(key, _)| key == name).map(|(_, value)| value.to_str()).collect::<Vec<_>>();
+        assert_eq!(values("GOFLAGS"), [Some("-mod=readonly")]);
+        assert_eq!(values("GOPROXY"), [Some("direct")]);
+    }
+
+    #[test]
+    fn a_span_is_written_as_one_would_say_it() {
+        let spans = [15, 120, 135].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(spans, ["15 s", "2 min", "2 min 15 s"]);
+    }
+}

@@ -1,0 +1,137 @@
+//! `kubectl`, told everything explicitly: nothing of the user's own Kubernetes configuration is read or written.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// Longer than anything that is asked of a plane on one machine: a call that takes this long hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A kubectl that speaks to one plane as one user.
+#[derive(Debug, Clone)]
+pub struct Kubectl {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+    home: PathBuf,
+}
+
+/// Why a kubectl call gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum KubectlError {
+    /// It could not be run at all.
+    #[error("kubectl {args} could not be run")]
+    Run {
+        /// The arguments of the call.
+        args: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It ran and failed.
+    #[error("kubectl {args} failed ({status}): {stderr}")]
+    Failed {
+        /// The arguments of the call.
+        args: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it had to say.
+        stderr: String,
+    },
+    /// It was killed because it took too long.
+    #[error("kubectl {args} did not end within {limit:?}")]
+    TimedOut {
+        /// The arguments of the call.
+        args: String,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// It printed something else than the JSON that was asked for.
+    #[error("kubectl {args} did not print JSON")]
+    NotJson {
+        /// The arguments of the call.
+        args: String,
+        /// Where it went wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl KubectlError {
+    /// What kubectl printed to stderr, empty if it did not get that far.
+    pub fn stderr(&self) -> &str {
+        match self {
+            Self::Failed { stderr, .. } => stderr,
+            Self::Run { .. } | Self::TimedOut { .. } | Self::NotJson { .. } => "",
+        }
+    }
+}
+
+impl Kubectl {
+    pub(super) fn new(program: &Path, kubeconfig: &Path, home: &Path) -> Self {
+        Self { program: program.to_owned(), kubeconfig: kubeconfig.to_owned(), home: home.to_owned() }
+    }
+
+    /// The same kubectl as somebody else.
+    pub fn with_kubeconfig(&self, kubeconfig: &Path) -> Self {
+        Self { kubeconfig: kubeconfig.to_owned(), ..self.clone() }
+    }
+
+    /// The kubectl binary.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs it and returns what it prints to stdout.
+    pub async fn run(&self, args: &[&str]) -> Result<String, KubectlError> {
+        self.call(args, None).await
+    }
+
+    /// Runs it with `stdin` as its input (`apply -f -`).
+    pub async fn run_with_input(&self, args: &[&str], stdin: &str) -> Result<String, KubectlError> {
+        self.call(args, Some(stdin)).await
+    }
+
+    /// Runs it with `-o json` appended.
+    pub async fn json(&self, args: &[&str]) -> Result<serde_json::Value, KubectlError> {
+        let args = [args, &["-o", "json"]].concat();
+        let printed = self.run(&args).await?;
+        serde_json::from_str(&printed).map_err(|source| KubectlError::NotJson { args: args.join(" "), source })
+    }
+
+    async fn call(&self, args: &[&str], stdin: Option<&str>) -> Result<String, KubectlError> {
+        let work = self.exchange(args, stdin);
+        let output = match tokio::time::timeout(LIMIT, work).await {
+            Ok(output) => output.map_err(|source| KubectlError::Run { args: args.join(" "), source })?,
+            Err(_) => return Err(KubectlError::TimedOut { args: args.join(" "), limit: LIMIT }),
+        };
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(KubectlError::Failed { args: args.join(" "), status: output.status, stderr });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Not under a leash, unlike the plane's components: a kubectl ends by itself as soon as its API server is gone.
+    async fn exchange(&self, args: &[&str], stdin: Option<&str>) -> std::io::Result<std::process::Output> {
+        let mut child = Command::new(&self.program)
+            .args(args)
+            .env_clear()
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", &self.home) // Its discovery cache goes to $HOME/.kube.
+            .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let pipe = child.stdin.take();
+        let feed = async {
+            if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
+                // A kubectl that refuses its arguments never reads: its own message is the one worth seeing.
+                let _ = pipe.write_all(text.as_bytes()).await;
+            }
+        };
+        let (output, ()) = tokio::join!(child.wait_with_output(), feed);
+        output
+    }
+}

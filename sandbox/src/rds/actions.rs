@@ -1,0 +1,97 @@
+//! The four actions.
+
+use serde_json::Value;
+
+use super::clock::Now;
+use super::cloud::{Cloud, Start};
+use super::error::ApiError;
+use super::faults::{Effect, Faults};
+use super::gateway::{Action, Call};
+use super::jobs::Job;
+use super::ledger::{JobOutcome, Origin};
+use super::rules;
+use super::sets::Query;
+use super::settings::Settings;
+use super::wire::Style;
+
+/// Does what the call asks, and returns the answer's document.
+pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, settings: &Settings, now: Now) -> Result<Value, ApiError> {
+    let style = Style(&settings.quirks);
+    let instance = call.instance.as_str();
+    let spec = cloud.visit(instance, call.parameters.get("RegionId").map(String::as_str), now)?;
+    match call.action {
+        Action::CreateBackup => {
+            let wanted = rules::wanted(&call.parameters)?;
+            rules::check_kind(&spec, &wanted)?;
+            rules::check_state(&spec, &wanted)?;
+            cloud.check_free(instance, settings, now)?;
+            // Only a job that does start uses a fault of jobs up.
+            let fate = match faults.strike_job(call.action.name(), instance) {
+                Some(Effect::FailJob) => JobOutcome::Failed,
+                Some(Effect::SpoilJob) => JobOutcome::Unusable,
+                _ => JobOutcome::Success,
+            };
+            let start = Start { origin: Origin::Request, wanted, length: cloud.length(&spec, settings), fate };
+            Ok(style.created(cloud.accept(call, &spec, start, now)))
+        }
+        Action::DescribeBackupTasks => {
+            if spec.kind == "Readonly" {
+                return Err(rules::read_only());
+            }
+            let filter = TaskFilter::read(call)?;
+            let jobs = cloud.jobs(instance).iter().filter(|job| filter.takes(job, settings, now));
+            Ok(style.tasks(jobs, filter.job.is_some(), now))
+        }
+        Action::DescribeBackups => {
+            let query = Query::read(&call.parameters)?;
+            let listed = cloud.jobs(instance).iter().filter(|job| job.listed(settings.lag, now));
+            Ok(style.sets(&spec, instance, &query.page(listed)))
+        }
+        Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),
+    }
+}
+
+/// What a DescribeBackupTasks asks for.
+struct TaskFilter {
+    job: Option<u64>,
+    automated: Option<bool>,
+    no_start: Option<bool>,
+}
+
+impl TaskFilter {
+    fn read(call: &Call) -> Result<Self, ApiError> {
+        let value = |name: &str| call.parameters.get(name).map(String::as_str);
+        let malformed = || ApiError::new(400, "InvalidParameters.Format", "Specified parameter is not valid");
+        // The metadata says int32.
+        let job = match value("BackupJobId").map(str::parse::<i32>) {
+            None => None,
+            Some(id) => Some(id.ok().and_then(|id| u64::try_from(id).ok()).ok_or_else(malformed)?),
+        };
+        let automated = match value("BackupMode") {
+            None => None,
+            Some("Automated") => Some(true),
+            Some("Manual") => Some(false),
+            Some(_) => return Err(malformed()),
+        };
+        let no_start = match value("BackupJobStatus") {
+            None => None,
+            Some("NoStart") => Some(true),
+            Some("Progressing") => Some(false),
+            Some(_) => return Err(malformed()),
+        };
+        Ok(Self { job, automated, no_start })
+    }
+
+    fn takes(&self, job: &Job, settings: &Settings, now: Now) -> bool {
+        // One that has ended is shown only to whoever names it.
+        let shown = match self.job {
+            Some(id) => id == job.id && job.remembered(settings.task_retention, now),
+            None => !job.ended(now),
+        };
+        let in_status = match self.no_start {
+            None => true,
+            Some(wanted) => !job.ended(now) && wanted == (job.stage(now).status == "NoStart"),
+        };
+        shown && in_status && self.automated.is_none_or(|wanted| wanted == job.automated())
+    }
+}

@@ -1,0 +1,112 @@
+//! `/sandbox/...`: what a program in the same process does with the handle, over HTTP. The real service lives at `/` alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::catalogue::Catalogue;
+use super::endpoint::Shared;
+use super::faults::{Fault, FaultId};
+use super::ledger::JobKind;
+use super::request::{Answer, RawRequest};
+use super::span;
+
+/// What there is, for whoever asks `/sandbox`.
+const INDEX: &[&str] = &[
+    "GET /sandbox/ledger?instance=",
+    "GET /sandbox/calls?instance=&action=",
+    "GET /sandbox/sets?instance=",
+    "GET|PATCH /sandbox/settings",
+    "GET|POST|DELETE /sandbox/faults, DELETE /sandbox/faults/{id}",
+    "POST /sandbox/jobs",
+    "PUT /sandbox/instances",
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StartJob {
+    instance: String,
+    kind: JobKind,
+    #[serde(with = "span")]
+    length: Duration,
+}
+
+/// A request that cannot be served.
+struct Refused(u16, String);
+
+impl<E: std::error::Error> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self(400, error.to_string())
+    }
+}
+
+pub(super) fn answer(shared: &Shared, request: &RawRequest) -> Answer {
+    match route(shared, request) {
+        Ok(body) => Answer::json(200, &body),
+        Err(Refused(status, message)) => Answer::json(status, &json!({ "error": message })),
+    }
+}
+
+fn route(shared: &Shared, request: &RawRequest) -> Result<Value, Refused> {
+    let asked = request.parameters();
+    let path = request.path.strip_prefix("/sandbox").unwrap_or_default().trim_matches('/');
+    let mut world = shared.world();
+    let now = shared.now(&world);
+    match (request.method.as_str(), path) {
+        ("GET", "") => Ok(json!({ "now": now.service, "instances": world.cloud.catalogue.patterns().collect::<Vec<_>>(), "paths": INDEX })),
+        ("GET", "ledger") => {
+            let entries = world.cloud.ledger(now);
+            all(entries.iter().filter(|entry| is(&asked, "instance", &entry.instance)))
+        }
+        ("GET", "calls") => {
+            all(world.calls().iter().filter(|call| is(&asked, "instance", &call.instance) && is(&asked, "action", &call.action)))
+        }
+        ("GET", "sets") => match asked.get("instance") {
+            Some(instance) => all(world.cloud.sets(instance, world.settings.lag, now).iter()),
+            None => Err(Refused(400, "say which: ?instance=".into())),
+        },
+        ("GET", "settings") => Ok(serde_json::to_value(&world.settings)?),
+        ("PATCH", "settings") => {
+            world.settings = world.settings.patched(&body(request)?)?;
+            Ok(serde_json::to_value(&world.settings)?)
+        }
+        ("GET", "faults") => all(world.faults.list().iter()),
+        ("POST", "faults") => Ok(json!({ "id": world.faults.add(body::<Fault>(request)?) })),
+        ("DELETE", "faults") => {
+            world.faults.clear();
+            all(world.faults.list().iter())
+        }
+        ("DELETE", fault) if fault.starts_with("faults/") => {
+            let id = FaultId(fault.trim_start_matches("faults/").parse()?);
+            match world.faults.remove(id) {
+                true => all(world.faults.list().iter()),
+                false => Err(Refused(404, "there is no such fault".into())),
+            }
+        }
+        ("POST", "jobs") => {
+            let StartJob { instance, kind, length } = body(request)?;
+            drop(world);
+            Ok(json!({ "jobId": shared.start_job(&instance, kind, length)? }))
+        }
+        ("PUT", "instances") => {
+            world.cloud.catalogue.extend(body::<Catalogue>(request)?);
+            Ok(serde_json::to_value(&world.cloud.catalogue)?)
+        }
+        _ => Err(Refused(404, format!("there is {}", INDEX.join("; ")))),
+    }
+}
+
+fn body<T: DeserializeOwned>(request: &RawRequest) -> Result<T, Refused> {
+    Ok(serde_json::from_slice(&request.body)?)
+}
+
+fn is(asked: &BTreeMap<String, String>, name: &str, value: &str) -> bool {
+    asked.get(name).is_none_or(|wanted| wanted == value)
+}
+
+fn all<T: Serialize>(items: impl Iterator<Item = T>) -> Result<Value, Refused> {
+    Ok(Value::Array(items.map(serde_json::to_value).collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,226 @@
+//! The endpoint as a program holds it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::auth::Key;
+use super::catalogue::{Catalogue, InstanceSpec};
+use super::clock::{Clock, Now, SystemClock};
+use super::error::ApiError;
+use super::faults::{Fault, FaultId};
+use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
+use super::server;
+use super::settings::Settings;
+use super::tasks::Tasks;
+use super::world::World;
+
+/// Told of a call.
+pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;
+
+/// How an endpoint is to be.
+pub struct Options {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The access keys it knows.
+    pub keys: Vec<Key>,
+    /// The instances there are.
+    pub catalogue: Catalogue,
+    /// How it behaves at first.
+    pub settings: Settings,
+    /// Decides ids and job times.
+    pub seed: u64,
+    /// Every call is appended here, as one line of JSON.
+    pub call_log_file: Option<PathBuf>,
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+    /// Told of every call, once it is known whether its answer was delivered.
+    pub on_call: Option<OnCall>,
+}
+
+impl Default for Options {
+    /// On a free port of the loopback interface, with one key `sandbox-key` whose secret is `sandbox-secret`, the default catalogue and
+    /// [`Settings::sandbox`].
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            keys: vec![Key::new("sandbox-key", "sandbox-secret")],
+            catalogue: Catalogue::default(),
+            settings: Settings::sandbox(),
+            seed: 1,
+            call_log_file: None,
+            clock: Arc::new(SystemClock),
+            on_call: None,
+        }
+    }
+}
+
+/// A running endpoint. It stops when it is dropped.
+pub struct Endpoint {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Endpoint {
+    /// Starts one.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let Options { listen, keys, catalogue, settings, seed, call_log_file, clock, on_call } = options;
+        let log = match call_log_file {
+            Some(path) => Some(OpenOptions::new().create(true).append(true).open(path)?),
+            None => None,
+        };
+        let listener = TcpListener::bind(listen).await?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            world: Mutex::new(World::new(keys, catalogue, settings, seed)),
+            clock,
+            log: log.map(Mutex::new),
+            on_call,
+            tasks: Tasks::default(),
+        });
+        shared.tasks.spawn(server::accept(listener, Arc::clone(&shared)));
+        Ok(Self { addr, shared })
+    }
+
+    /// Its address as a client takes it: `http://127.0.0.1:12345`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What time it is, on both clocks.
+    pub fn now(&self) -> Now {
+        self.shared.now(&self.shared.world())
+    }
+
+    /// How it behaves now.
+    pub fn settings(&self) -> Settings {
+        self.shared.world().settings.clone()
+    }
+
+    /// Changes how it behaves.
+    pub fn update(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.shared.world().settings);
+    }
+
+    /// Sets up a fault.
+    pub fn add_fault(&self, fault: Fault) -> FaultId {
+        self.shared.world().faults.add(fault)
+    }
+
+    /// No fault strikes any more.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
+    }
+
+    /// How often the fault has struck.
+    pub fn fault_hits(&self, id: FaultId) -> u64 {
+        self.shared.world().faults.hits(id)
+    }
+
+    /// The access keys it knows from now on.
+    pub fn set_keys(&self, keys: Vec<Key>) {
+        self.shared.world().gateway.set_keys(keys);
+    }
+
+    /// Adds instances, or says anew what they are.
+    pub fn define(&self, pattern: &str, spec: InstanceSpec) {
+        self.shared.world().cloud.catalogue.define(pattern, spec);
+    }
+
+    /// Starts a job that no request asked for, and returns its id. Refused like a request if the instance is unknown or busy.
+    pub fn start_job(&self, instance: &str, kind: JobKind, length: Duration) -> Result<String, ApiError> {
+        self.shared.start_job(instance, kind, length)
+    }
+
+    /// Removes a set, as somebody in the console would. Whether there was one.
+    pub fn remove_set(&self, instance: &str, backup_id: &str) -> bool {
+        let mut world = self.shared.world();
+        let now = self.shared.now(&world);
+        world.cloud.remove_set(instance, backup_id, now)
+    }
+
+    /// Every CreateBackup that was accepted.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let world = self.shared.world();
+        world.cloud.ledger(self.shared.now(&world))
+    }
+
+    /// How many CreateBackup calls were accepted for the instance.
+    pub fn accepted(&self, instance: &str) -> usize {
+        self.shared.world().cloud.accepted(instance)
+    }
+
+    /// Every call, in the order in which they were dealt with.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        self.shared.world().calls().to_vec()
+    }
+
+    /// The instance's sets, listed or not, oldest first.
+    pub fn sets(&self, instance: &str) -> Vec<SetRecord> {
+        let world = self.shared.world();
+        world.cloud.sets(instance, world.settings.lag, self.shared.now(&world))
+    }
+
+    /// Stops it and waits until it has.
+    pub async fn stop(self) {
+        self.shared.tasks.close();
+        self.shared.tasks.ended().await;
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.shared.tasks.close();
+    }
+}
+
+/// What connections, deliveries and the handle have in common.
+pub(super) struct Shared {
+    world: Mutex<World>,
+    clock: Arc<dyn Clock>,
+    log: Option<Mutex<File>>,
+    on_call: Option<OnCall>,
+    pub(super) tasks: Tasks,
+}
+
+impl Shared {
+    /// Everything that can change. Never held across an await.
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is, on both clocks.
+    pub(super) fn now(&self, world: &World) -> Now {
+        Now::new(self.clock.now(), world.settings.clock_offset_ms)
+    }
+
+    pub(super) fn start_job(&self, instance: &str, kind: JobKind, length: Duration) -> Result<String, ApiError> {
+        let mut world = self.world();
+        let now = self.now(&world);
+        let World { cloud, settings, .. } = &mut *world;
+        cloud.start(instance, kind, length, settings, now).map(|id| id.to_string())
+    }
+
+    /// Tells of the call, now that its end is known.
+    pub(super) fn told(&self, place: usize) {
+        let Some(call) = self.world().calls().get(place).cloned() else { return };
+        if let Some(on_call) = &self.on_call {
+            on_call(&call);
+        }
+        if let Some(log) = &self.log {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            // The log is for whoever watches: a full disk must not change what the endpoint answers.
+            let _ = serde_json::to_string(&call).map(|line| writeln!(log, "{line}"));
+        }
+    }
+}

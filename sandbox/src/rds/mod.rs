@@ -1,0 +1,36 @@
+//! A simulated RDS endpoint that is stricter than the real one: it verifies signatures, refuses what the documentation does not allow,
+//! keeps a ledger of what it accepted, and fails on demand.
+
+mod actions;
+mod auth;
+mod catalogue;
+pub mod cli;
+mod clock;
+mod cloud;
+mod control;
+mod delivery;
+mod endpoint;
+mod error;
+mod faults;
+mod gateway;
+mod jobs;
+mod ledger;
+mod request;
+mod rules;
+mod server;
+mod sets;
+mod settings;
+mod span;
+mod tasks;
+mod wire;
+mod world;
+
+pub use auth::Key;
+pub use catalogue::{Catalogue, CatalogueError, Engine, InstanceSpec};
+pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use endpoint::{Endpoint, OnCall, Options};
+pub use error::ApiError;
+pub use faults::{Delivery, Effect, Fault, FaultId, FaultRecord, Garbage, When};
+pub use ledger::{CallRecord, JobKind, JobOutcome, LedgerEntry, NOT_EXECUTED, OK, Origin, SetRecord};
+pub use settings::{Nothing, Quirks, Rate, Settings};
+pub use wire::PRESIGNED_CANARY;

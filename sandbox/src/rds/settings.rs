@@ -1,0 +1,199 @@
+//! What can be changed while the endpoint runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::span;
+
+/// How the endpoint behaves. [`Settings::default`] has the real service's figures, [`Settings::sandbox`] small ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// A request whose `x-acs-date` is further than this from the service's clock, either way, is refused.
+    #[serde(with = "span")]
+    pub expiry: Duration,
+    /// How long a nonce is remembered. Zero switches replay protection off, to see what a client does without it.
+    #[serde(with = "span")]
+    pub nonce_retention: Duration,
+    /// The service's clock is so many milliseconds ahead of the machine's.
+    pub clock_offset_ms: i64,
+    /// A set is listed so long after its job's end.
+    #[serde(with = "span")]
+    pub lag: Duration,
+    /// How long a job runs, unless the instance says otherwise.
+    #[serde(with = "span")]
+    pub job_time: Duration,
+    /// Up to so much is added to a job's time, at random.
+    #[serde(with = "span")]
+    pub job_spread: Duration,
+    /// For so long after its end a job can still be asked for by its id. Forever if absent.
+    #[serde(with = "span::optional")]
+    pub task_retention: Option<Duration>,
+    /// How long an answer takes: half of it before the request is executed, half after.
+    #[serde(with = "span")]
+    pub latency: Duration,
+    /// Backups accepted per instance and day, counted by the service's clock in UTC.
+    pub daily_limit: u32,
+    /// Rate limits by action. An action that is not listed has none.
+    pub throttle: BTreeMap<String, Rate>,
+    /// Habits of the real service's answers.
+    pub quirks: Quirks,
+}
+
+/// So many calls in any window of that length, over all access keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rate {
+    /// Calls in a window.
+    pub calls: u32,
+    /// The window.
+    #[serde(with = "span")]
+    pub window: Duration,
+}
+
+/// Habits of the real service's answers that a client has to live with, each with its switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Quirks {
+    /// `BackupJobId`, `BackupId` and `HostInstanceID` are JSON numbers, as seen in real answers; the documentation says text.
+    pub numeric_ids: bool,
+    /// Numbers (`BackupSize`, `ConsistentTime`, `IsAvail`) are text.
+    pub numbers_as_text: bool,
+    /// `PageNumber`, `PageRecordCount` and `TotalRecordCount` are numbers, as in older samples; the documentation says text.
+    pub numeric_counters: bool,
+    /// What stands where there is nothing to say.
+    pub nothing: Nothing,
+    /// `Process` is 125 when a job has finished.
+    pub process125: bool,
+    /// A list of one is written as the one object.
+    pub single_object: bool,
+    /// Answers have fields that no documentation names.
+    pub extra_fields: bool,
+    /// `Encryption` is an object, and not text that holds one.
+    pub encryption_object: bool,
+    /// Throttling is answered with HTTP 400, as the real service does; 429 otherwise.
+    pub throttling400: bool,
+}
+
+/// What stands where there is nothing to say, such as the download address of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Nothing {
+    /// Empty text.
+    #[default]
+    Empty,
+    /// JSON null.
+    Null,
+    /// The word "null" as text, seen with SQL Server.
+    NullText,
+    /// The field is left out.
+    Absent,
+}
+
+impl Default for Quirks {
+    /// What the real service does, where that is known, and what its documentation says elsewhere.
+    fn default() -> Self {
+        Self {
+            numeric_ids: false,
+            numbers_as_text: false,
+            numeric_counters: false,
+            nothing: Nothing::Empty,
+            process125: true,
+            single_object: false,
+            extra_fields: false,
+            encryption_object: false,
+            throttling400: true,
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            expiry: Duration::from_secs(15 * 60),
+            // The longest retention that is told of; it has to outlast the expiry on both sides of the clock, or a replay gets through.
+            nonce_retention: Duration::from_secs(31 * 60),
+            clock_offset_ms: 0,
+            lag: Duration::from_secs(60),
+            job_time: Duration::from_secs(5 * 60),
+            job_spread: Duration::from_secs(60),
+            task_retention: None,
+            latency: Duration::from_millis(60),
+            daily_limit: 20,
+            throttle: BTreeMap::new(),
+            quirks: Quirks::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Figures for tests and demonstrations: everything that takes minutes in the cloud takes seconds.
+    pub fn sandbox() -> Self {
+        Self {
+            expiry: Duration::from_secs(5),
+            lag: Duration::from_secs(3),
+            job_time: Duration::from_secs(6),
+            job_spread: Duration::ZERO,
+            latency: Duration::from_millis(10),
+            quirks: Quirks { numeric_ids: true, process125: true, ..Quirks::default() },
+            ..Self::default()
+        }
+    }
+
+    /// These settings with `patch` (JSON merge patch) laid over them.
+    pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        merge(&mut value, patch);
+        serde_json::from_value(value)
+    }
+}
+
+/// RFC 7396.
+pub(super) fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
+    let serde_json::Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = serde_json::Value::Object(serde_json::Map::new());
+    }
+    if let serde_json::Value::Object(target) = target {
+        for (name, value) in patch {
+            if value.is_null() {
+                target.remove(name);
+            } else {
+                merge(target.entry(name).or_insert(serde_json::Value::Null), value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_nothing_else() {
+        let settings = Settings::sandbox();
+        let patched = settings.patched(&json!({ "lag": "1m 30s", "quirks": { "nothing": "nullText" } })).unwrap();
+        let quirks = Quirks { nothing: Nothing::NullText, ..settings.quirks.clone() };
+        assert_eq!(patched, Settings { lag: Duration::from_secs(90), quirks, ..settings });
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        assert!(Settings::default().patched(&json!({ "lagg": "1s" })).is_err());
+        assert!(Settings::default().patched(&json!({ "quirks": { "process": true } })).is_err());
+    }
+
+    #[test]
+    fn settings_survive_the_way_through_json() {
+        let mut settings = Settings { task_retention: Some(Duration::from_millis(1500)), ..Settings::sandbox() };
+        settings.throttle.insert("CreateBackup".into(), Rate { calls: 2, window: Duration::from_secs(1) });
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings, "{text}");
+    }
+}

@@ -1,0 +1,237 @@
+//! The shapes of the answers, and the habits of the real service in them.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::catalogue::InstanceSpec;
+use super::clock::Now;
+use super::error::ApiError;
+use super::jobs::Job;
+use super::ledger::JobOutcome;
+use super::request::Answer;
+use super::rules::Method;
+use super::settings::{Nothing, Quirks};
+
+/// In every download address, so that a search for leaks finds it.
+pub const PRESIGNED_CANARY: &str = "PRESIGNED-CANARY";
+
+/// Writes answers with the habits that are switched on.
+pub(super) struct Style<'a>(pub(super) &'a Quirks);
+
+impl Style<'_> {
+    fn id(&self, id: u64) -> Value {
+        if self.0.numeric_ids { json!(id) } else { json!(id.to_string()) }
+    }
+
+    fn number(&self, number: u64) -> Value {
+        if self.0.numbers_as_text { json!(number.to_string()) } else { json!(number) }
+    }
+
+    fn counter(&self, count: usize) -> Value {
+        if self.0.numeric_counters { json!(count) } else { json!(count.to_string()) }
+    }
+
+    /// What stands where there is nothing to say; `None` leaves the field out.
+    fn nothing(&self) -> Option<Value> {
+        match self.0.nothing {
+            Nothing::Empty => Some(json!("")),
+            Nothing::Null => Some(Value::Null),
+            Nothing::NullText => Some(json!("null")),
+            Nothing::Absent => None,
+        }
+    }
+
+    fn put(&self, item: &mut Map<String, Value>, name: &str, text: Option<String>) {
+        if let Some(value) = text.map(Value::String).or_else(|| self.nothing()) {
+            item.insert(name.to_owned(), value);
+        }
+    }
+
+    fn list(&self, name: &str, mut items: Vec<Value>) -> Value {
+        let items = match items.as_mut_slice() {
+            [one] if self.0.single_object => one.take(),
+            _ => Value::Array(items),
+        };
+        let mut list = Map::new();
+        list.insert(name.to_owned(), items);
+        Value::Object(list)
+    }
+
+    fn extra(&self, item: &mut Map<String, Value>) {
+        if self.0.extra_fields {
+            item.insert("BackupScale".to_owned(), json!("DBInstance"));
+            item.insert("SlaveStatus".to_owned(), json!({ "Delay": 0, "Nodes": [{ "Role": "slave", "Lag": null }] }));
+        }
+    }
+
+    fn document(&self, value: Value) -> Value {
+        match value {
+            Value::Object(mut fields) => {
+                self.extra(&mut fields);
+                Value::Object(fields)
+            }
+            other => other,
+        }
+    }
+
+    /// The answer to CreateBackup.
+    pub(super) fn created(&self, job: u64) -> Value {
+        self.document(json!({ "BackupJobId": self.id(job) }))
+    }
+
+    /// The answer to DescribeBackupTasks. `by_id` when the request named the job.
+    pub(super) fn tasks<'j>(&self, jobs: impl Iterator<Item = &'j Job>, by_id: bool, now: Now) -> Value {
+        let items = jobs.map(|job| self.task(job, by_id, now)).collect();
+        self.document(json!({ "Items": self.list("BackupJob", items) }))
+    }
+
+    fn task(&self, job: &Job, by_id: bool, now: Now) -> Value {
+        let stage = job.stage(now);
+        let finished = stage.status == "Finished";
+        let percent = if finished && self.0.process125 { 125 } else { stage.percent };
+        let mut item = Map::new();
+        item.insert("BackupJobId".into(), self.id(job.id));
+        item.insert("BackupStatus".into(), json!(stage.status));
+        item.insert("BackupProgressStatus".into(), json!(stage.progress));
+        item.insert("Process".into(), json!(percent.to_string()));
+        item.insert("JobMode".into(), json!(mode(job)));
+        item.insert("TaskAction".into(), json!(if job.automated() { "NormalBackupTask" } else { "TempBackupTask" }));
+        if finished && by_id {
+            item.insert("BackupId".into(), self.id(job.backup_id));
+        } else if self.0.nothing == Nothing::Null {
+            item.insert("BackupId".into(), Value::Null);
+        }
+        self.extra(&mut item);
+        Value::Object(item)
+    }
+
+    /// The answer to DescribeBackups.
+    pub(super) fn sets(&self, spec: &InstanceSpec, instance: &str, page: &Page<'_>) -> Value {
+        let items: Vec<_> = page.jobs.iter().map(|job| self.set(spec, instance, job)).collect();
+        let snapshots: u64 = page.jobs.iter().filter(|job| job.method == Method::Snapshot).map(|job| job.size).sum();
+        self.document(json!({
+            "PageNumber": self.counter(page.number),
+            "PageRecordCount": self.counter(items.len()),
+            "TotalRecordCount": self.counter(page.total),
+            "TotalEcsSnapshotSize": self.number(snapshots),
+            "Items": self.list("Backup", items),
+        }))
+    }
+
+    fn set(&self, spec: &InstanceSpec, instance: &str, job: &Job) -> Value {
+        let success = job.fate != JobOutcome::Failed;
+        let usable = job.fate == JobOutcome::Success;
+        // A snapshot lies on the disk's side of the house and cannot be downloaded.
+        let downloads = success && job.method != Method::Snapshot;
+        let link = |place: &str| {
+            downloads.then(|| {
+                format!(
+                    "http://rdsbak-{place}.example/{instance}/{}.xb?Expires=1767225600&OSSAccessKeyId=canary&Signature={PRESIGNED_CANARY}",
+                    job.backup_id
+                )
+            })
+        };
+        let mut item = Map::new();
+        item.insert("BackupId".into(), self.id(job.backup_id));
+        item.insert("BackupStatus".into(), json!(if success { "Success" } else { "Failed" }));
+        item.insert("BackupMode".into(), json!(mode(job)));
+        item.insert("BackupInitiator".into(), json!(if job.automated() { "System" } else { "User" }));
+        item.insert("BackupMethod".into(), json!(job.method.name()));
+        item.insert("BackupType".into(), json!(job.backup_type()));
+        item.insert("BackupStartTime".into(), json!(seconds(job.started_at)));
+        item.insert("BackupEndTime".into(), json!(seconds(job.ended_at())));
+        item.insert("BackupSize".into(), self.number(if success { job.size } else { 0 }));
+        item.insert("ConsistentTime".into(), self.number(if usable { job.ended_at().as_second().unsigned_abs() } else { 0 }));
+        item.insert("IsAvail".into(), self.number(u64::from(usable)));
+        item.insert("CopyOnlyBackup".into(), json!("0"));
+        item.insert("DBInstanceId".into(), json!(instance));
+        item.insert("Encryption".into(), if self.0.encryption_object { json!({}) } else { json!("{}") });
+        item.insert("Engine".into(), json!(spec.engine.name()));
+        item.insert("EngineVersion".into(), json!(spec.engine_version));
+        item.insert("HostInstanceID".into(), self.id(4_711_000 + job.id % 1000));
+        item.insert("StorageClass".into(), json!("0"));
+        item.insert("StoreStatus".into(), json!("Disabled"));
+        self.put(&mut item, "BackupDownloadURL", link("public"));
+        self.put(&mut item, "BackupIntranetDownloadURL", link("internal"));
+        self.put(&mut item, "Checksum", success.then(|| (job.backup_id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_string()));
+        self.put(&mut item, "MetaStatus", (job.method == Method::Logical).then(|| "OK".to_owned()));
+        let expires = job.retention.and_then(|days| u64::try_from(days).ok());
+        let expires = expires.map(|days| super::clock::later(job.ended_at(), std::time::Duration::from_secs(days * 86_400)));
+        self.put(&mut item, "ExpectExpireTime", expires.map(seconds));
+        if downloads && !job.databases.is_empty() {
+            let by_database =
+                |name: &String| json!({ "DataBase": name, "DownloadLink": link("public"), "IntranetDownloadLink": link("internal") });
+            let links = self.list("BackupDownloadLinkByDB", job.databases.iter().map(by_database).collect());
+            item.insert("BackupDownloadLinkByDB".into(), links);
+        }
+        self.extra(&mut item);
+        Value::Object(item)
+    }
+
+    /// The answer to DescribeDBInstanceAttribute.
+    pub(super) fn attribute(&self, spec: &InstanceSpec, instance: &str) -> Value {
+        let mut item = Map::new();
+        for (name, value) in [
+            ("DBInstanceId", instance),
+            ("DBInstanceStatus", &spec.status),
+            ("Engine", spec.engine.name()),
+            ("EngineVersion", &spec.engine_version),
+            ("DBInstanceStorageType", &spec.disk),
+            ("DBInstanceType", &spec.kind),
+            ("Category", &spec.category),
+            ("PayType", "Postpaid"),
+            ("LockMode", &spec.lock_mode),
+            ("RegionId", &spec.region),
+        ] {
+            item.insert(name.into(), json!(value));
+        }
+        self.put(&mut item, "LockReason", None);
+        self.put(&mut item, "ExpireTime", None);
+        self.put(&mut item, "MasterInstanceId", (spec.kind != "Primary").then(|| format!("{instance}-primary")));
+        self.extra(&mut item);
+        self.document(json!({ "Items": self.list("DBInstanceAttribute", vec![Value::Object(item)]) }))
+    }
+}
+
+/// One page of sets.
+pub(super) struct Page<'a> {
+    pub(super) jobs: Vec<&'a Job>,
+    pub(super) number: usize,
+    pub(super) total: usize,
+}
+
+/// A success, with its request id.
+pub(super) fn success(mut body: Value, request_id: &str) -> Answer {
+    if let Value::Object(fields) = &mut body {
+        fields.insert("RequestId".into(), json!(request_id));
+    }
+    Answer::json(200, &body)
+}
+
+/// An error, with its request id.
+pub(super) fn failure(error: &ApiError, request_id: &str) -> Answer {
+    let mut body = json!({
+        "RequestId": request_id,
+        "HostId": "rds.aliyuncs.com",
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": format!("https://api.alibabacloud.com/troubleshoot?q={}&product=Rds&requestId={request_id}", error.code),
+    });
+    if !error.detail.is_empty() {
+        body["AccessDeniedDetail"] = json!(error.detail);
+    }
+    let mut answer = Answer::json(error.status, &body);
+    if let Some(ms) = error.retry_after_ms {
+        answer.headers.push(("x-acs-retry-after", ms.to_string()));
+    }
+    answer
+}
+
+/// `2026-01-02T03:04:05Z`.
+pub(super) fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn mode(job: &Job) -> &'static str {
+    if job.automated() { "Automated" } else { "Manual" }
+}

@@ -1,0 +1,10 @@
+//! The simulated RDS endpoint, seen over the wire by a client that shares no code with it.
+
+mod auth;
+mod backups;
+mod client;
+mod control;
+mod faults;
+mod quirks;
+mod sets;
+mod world;

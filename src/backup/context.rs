@@ -1,0 +1,64 @@
+use std::sync::{Arc, OnceLock};
+
+use futures::channel::mpsc;
+use kube::{
+    core::DeserializeGuard,
+    runtime::reflector::{self, ObjectRef},
+};
+use prometheus_client::metrics::counter::Counter;
+use tokio_util::task::TaskTracker;
+
+use super::{Desk, Store};
+use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, entropy::Entropy};
+
+/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
+pub type Guarded = DeserializeGuard<RdsBackup>;
+
+/// The namespaces that the operator watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Cluster,
+    /// These, at least one.
+    Namespaces(Vec<String>),
+}
+
+/// What every pass works with.
+pub struct Context {
+    /// The API server.
+    pub store: Store,
+    /// The accounts of the configuration.
+    pub accounts: Accounts,
+    /// What this process remembers about each object, and who has the turn.
+    pub desk: Desk,
+    /// The caches of the watches, one for each namespace of the scope; set before the first pass.
+    pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
+    /// Objects that should be looked at now, because another of their instance came to its end.
+    pub wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
+    /// Tasks that outlive the pass that began them; drained at shutdown.
+    pub tasks: TaskTracker,
+    /// The time.
+    pub clock: Clock,
+    /// The dice.
+    pub entropy: Entropy,
+    /// What cannot be computed from the objects.
+    pub counters: Counters,
+}
+
+/// Counters of this process.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Passes that ended with an error.
+    pub failed_passes: Counter,
+    /// CreateBackup requests that left this process.
+    pub requests_sent: Counter,
+    /// Answers to CreateBackup that were lost.
+    pub outcomes_unknown: Counter,
+}
+
+impl Context {
+    /// All objects of the caches.
+    pub fn cached(&self) -> impl Iterator<Item = Arc<Guarded>> + '_ {
+        self.caches.get().into_iter().flatten().flat_map(reflector::Store::state)
+    }
+}

@@ -1,0 +1,155 @@
+//! Who has the turn: one pass per object, one submission per instance, and what this process remembers between passes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex as Lock, OwnedMutexGuard},
+    time::Instant,
+};
+
+use super::{Context, StoreError, seen::Memory};
+use crate::api::{RdsBackup, RdsBackupStatus};
+
+/// Remembered resourceVersions of an object; the cache is never more than a few writes behind.
+const REMEMBERED_VERSIONS: usize = 16;
+
+/// The seats of all unfinished objects, and the locks of their instances.
+#[derive(Default)]
+pub struct Desk {
+    seats: Mutex<HashMap<String, Arc<Lock<Seat>>>>,
+    instances: Mutex<HashMap<String, Arc<Lock<()>>>>,
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+/// What this process remembers about one object.
+#[derive(Default)]
+pub(super) struct Seat {
+    pub memory: Memory,
+    /// The newest copy, where it is newer than the cache's: after our own write, until the watch has brought it.
+    latest: Option<Arc<RdsBackup>>,
+    /// Versions that are known to be older than `latest`.
+    superseded: Vec<String>,
+    /// A write was made whose answer was lost: only the API server knows what stands there.
+    unsure: bool,
+    /// When the own intent was written, by a clock that nobody sets.
+    pub intent_written: Option<Instant>,
+}
+
+/// One object's turn. Nobody else in this process works on the object while it is held.
+pub(super) struct Turn {
+    pub object: Arc<RdsBackup>,
+    pub status: RdsBackupStatus,
+    pub seat: OwnedMutexGuard<Seat>,
+    /// Held from the preflight to the recorded outcome.
+    pub instance: Option<OwnedMutexGuard<()>>,
+}
+
+impl Desk {
+    /// A pass came to rest.
+    pub fn succeeded(&self, uid: &str) {
+        locked(&self.failures).remove(uid);
+    }
+
+    /// A pass failed: 1 s, 2 s, 4 s ... up to a minute, counted per object.
+    pub fn failed(&self, uid: &str) -> Duration {
+        let mut failures = locked(&self.failures);
+        let count = failures.entry(uid.to_owned()).or_default();
+        *count += 1;
+        Duration::from_secs(1 << (*count - 1).min(6)).min(Duration::from_secs(60))
+    }
+
+    /// The instance's lock, if nobody holds it.
+    pub(super) fn lock_instance(&self, id: &str) -> Option<OwnedMutexGuard<()>> {
+        let lock = locked(&self.instances).entry(id.to_owned()).or_default().clone();
+        lock.try_lock_owned().ok()
+    }
+
+    /// Forgets an object that needs no memory any more.
+    pub(super) fn forget(&self, uid: &str) {
+        locked(&self.seats).remove(uid);
+        locked(&self.failures).remove(uid);
+    }
+
+    /// Forgets every object for which `exists` says no, and unheld locks. Objects that were deleted are never reconciled again, so nobody
+    /// else would.
+    pub fn sweep(&self, exists: impl Fn(&str) -> bool) {
+        locked(&self.seats).retain(|uid, seat| Arc::strong_count(seat) > 1 || exists(uid));
+        locked(&self.failures).retain(|uid, _| exists(uid));
+        locked(&self.instances).retain(|_, lock| Arc::strong_count(lock) > 1);
+    }
+
+    fn seat(&self, uid: &str) -> Arc<Lock<Seat>> {
+        locked(&self.seats).entry(uid.to_owned()).or_default().clone()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Turn {
+    /// Waits for the object's turn, and starts from the newest copy that this process has.
+    pub async fn take(cached: Arc<RdsBackup>, context: &Context) -> Result<Self, StoreError> {
+        let uid = cached.metadata.uid.clone().unwrap_or_default();
+        let seat = context.desk.seat(&uid).lock_owned().await;
+        let status = status_of(&cached);
+        let mut turn = Self { object: cached, status, seat, instance: None };
+        if turn.seat.unsure {
+            if let Some(fresh) = context.store.get(&turn.object).await? {
+                turn.moved_to(fresh);
+            }
+            turn.seat.unsure = false;
+            return Ok(turn);
+        }
+        let stale = turn.object.metadata.resource_version.as_ref().is_some_and(|version| turn.seat.superseded.contains(version));
+        match turn.seat.latest.clone() {
+            Some(latest) if stale => {
+                turn.status = status_of(&latest);
+                turn.object = latest;
+            }
+            _ => {
+                turn.seat.latest = None;
+                turn.seat.superseded.clear();
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Another version of the object is the newest now.
+    pub fn moved_to(&mut self, newest: RdsBackup) {
+        if let Some(old) = self.object.metadata.resource_version.clone() {
+            self.seat.superseded.push(old);
+            if self.seat.superseded.len() > REMEMBERED_VERSIONS {
+                self.seat.superseded.remove(0);
+            }
+        }
+        self.object = Arc::new(newest);
+        self.status = status_of(&self.object);
+        self.seat.latest = Some(self.object.clone());
+    }
+
+    /// A write was made and its answer was lost.
+    pub fn unsure(&mut self) {
+        self.seat.unsure = true;
+    }
+
+    pub fn uid(&self) -> &str {
+        self.object.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    pub fn namespace(&self) -> &str {
+        self.object.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    pub fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+}
+
+fn status_of(object: &RdsBackup) -> RdsBackupStatus {
+    object.status.clone().unwrap_or_else(RdsBackupStatus::fresh)
+}

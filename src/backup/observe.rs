@@ -1,0 +1,118 @@
+//! Reads what one pass needs besides the object: its account, its credentials, its neighbours. Nothing is written here.
+
+use jiff::Timestamp;
+
+use super::{
+    Context,
+    desk::Turn,
+    seen::{AccountView, Dice, Hindrance, Neighbour, Seen},
+};
+use crate::{
+    accounts::{Access, Accounts},
+    api::{ConditionType, Phase, RdsBackup, Reason},
+    rds::Credentials,
+};
+
+/// What was observed, kept together with the means to act on it.
+pub(super) struct Observed {
+    pub account: Result<AccountView, Hindrance>,
+    pub neighbours: Vec<Neighbour>,
+    pub dice: Dice,
+    /// The service's time: our clock, corrected by what its answers told.
+    pub now: Timestamp,
+    /// The client and the credentials; there whenever the account's view says so.
+    pub means: Option<(Access, Credentials)>,
+}
+
+impl Observed {
+    pub fn seen<'a>(&'a self, turn: &'a Turn) -> Seen<'a> {
+        Seen {
+            object: &turn.object,
+            status: &turn.status,
+            account: &self.account,
+            neighbours: &self.neighbours,
+            memory: &turn.seat.memory,
+            dice: &self.dice,
+        }
+    }
+}
+
+/// Observes for one step of a pass.
+pub(super) async fn observe(turn: &Turn, context: &Context) -> Observed {
+    let dice = Dice { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
+    let local = context.clock.now();
+    let access = match context.accounts.access(turn.namespace(), &turn.object.spec) {
+        Ok(access) => access,
+        Err(error) => {
+            let account = Err(Hindrance { reason: error.reason(), message: error.to_string() });
+            return Observed { account, neighbours: Vec::new(), dice, now: local, means: None };
+        }
+    };
+    let now = local + access.client.clock_offset();
+    // A finished object asks for nothing, so nothing is read for it.
+    if turn.status.phase.is_terminal() {
+        let account = Ok(view(&access, Ok(())));
+        return Observed { account, neighbours: Vec::new(), dice, now, means: None };
+    }
+    let (credentials, means) = match access.account.credentials(local).await {
+        Ok(credentials) => (Ok(()), Some((access.clone(), credentials))),
+        Err(error) => (Err(Hindrance { reason: error.reason(), message: error.to_string() }), None),
+    };
+    let uid = turn.uid();
+    let instance = turn.object.spec.db_instance_id.as_str();
+    let neighbours = context
+        .cached()
+        .filter_map(|guarded| {
+            let other = guarded.0.as_ref().ok()?;
+            let of_instance = other.spec.db_instance_id == instance && other.metadata.uid.as_deref() != Some(uid);
+            of_instance.then(|| neighbour(other, &context.accounts)).flatten()
+        })
+        .collect();
+    Observed { account: Ok(view(&access, credentials)), neighbours, dice, now, means }
+}
+
+fn view(access: &Access, credentials: Result<(), Hindrance>) -> AccountView {
+    let settings = &access.account.settings;
+    AccountView {
+        region_id: access.region_id.clone(),
+        protocol: settings.protocol.clone(),
+        poll: settings.poll.clone(),
+        paused: access.account.paused(),
+        credentials,
+    }
+}
+
+/// Another object as the queue sees it; none if it is finished.
+pub(super) fn neighbour(other: &RdsBackup, accounts: &Accounts) -> Option<Neighbour> {
+    let status = other.status.as_ref();
+    let phase = status.map_or(Phase::Pending, |status| status.phase);
+    if phase.is_terminal() {
+        return None;
+    }
+    let stalled = status.is_some_and(|status| status.is_true(ConditionType::Stalled));
+    let reason = status.and_then(|status| status.ready_reason());
+    // Only admitted objects queue: not one that waits for somebody, for credentials, or for a backoff to end.
+    let waits_aside = [
+        Reason::CredentialsNotFound,
+        Reason::SubmissionsPaused,
+        Reason::RetryBackoff,
+        Reason::Throttled,
+        Reason::QuotaExceeded,
+        Reason::ServiceUnavailable,
+        Reason::ClockSkew,
+    ]
+    .iter()
+    .any(|aside| reason == Some(aside.as_str()));
+    // An object that nobody has looked at yet counts, unless it cannot be admitted as it stands.
+    let admissible = accounts.access(other.metadata.namespace.as_deref().unwrap_or_default(), &other.spec).is_ok_and(|access| !access.account.paused());
+    let looks_fail = phase == Phase::Resolving && reason != Some(Reason::OutcomeUnknown.as_str());
+    Some(Neighbour {
+        uid: other.metadata.uid.clone().unwrap_or_default(),
+        created_at: other.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        phase,
+        hindered: stalled || looks_fail,
+        queues: matches!(phase, Phase::Pending | Phase::Queued) && !stalled && !waits_aside && admissible && other.metadata.deletion_timestamp.is_none(),
+        open_since: status.and_then(|status| status.open_submission()).map(|intent| intent.signed_at()),
+        release_after: accounts.protocol(&other.spec.account).release_after(),
+    })
+}
