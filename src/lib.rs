@@ -1,4 +1,13 @@
 //! RDS Backup Operator: backups of ApsaraDB RDS instances, declared in Kubernetes.
+//!
+//! The house, room by room. Dependencies point one way: `runtime -> backup -> accounts -> rds`, and all of them to `api`.
 
+pub mod accounts;
 pub mod api;
+pub mod backup;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod rds;
+pub mod runtime;

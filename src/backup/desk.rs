@@ -37,6 +37,8 @@ pub(super) struct Seat {
     unsure: bool,
     /// When the own intent was written, by a clock that nobody sets.
     pub intent_written: Option<Instant>,
+    /// The object let go of its instance, and those that wait for it were not told yet.
+    pub owes_wake: bool,
 }
 
 /// One object's turn. Nobody else in this process works on the object while it is held.
@@ -99,9 +101,8 @@ impl Turn {
         let status = status_of(&cached);
         let mut turn = Self { object: cached, status, seat, instance: None };
         if turn.seat.unsure {
-            if let Some(fresh) = context.store.get(&turn.object).await? {
-                turn.moved_to(fresh);
-            }
+            // One that is gone is found out at its next write.
+            turn.refresh(context).await?;
             turn.seat.unsure = false;
             return Ok(turn);
         }
@@ -121,7 +122,7 @@ impl Turn {
 
     /// Another version of the object is the newest now.
     pub fn moved_to(&mut self, newest: RdsBackup) {
-        if let Some(old) = self.object.metadata.resource_version.clone() {
+        if let Some(old) = self.object.metadata.resource_version.clone().filter(|old| newest.metadata.resource_version.as_ref() != Some(old)) {
             self.seat.superseded.push(old);
             if self.seat.superseded.len() > REMEMBERED_VERSIONS {
                 self.seat.superseded.remove(0);
@@ -130,6 +131,23 @@ impl Turn {
         self.object = Arc::new(newest);
         self.status = status_of(&self.object);
         self.seat.latest = Some(self.object.clone());
+    }
+
+    /// Reads the newest copy if only the API server knows it. Answers whether the object still exists.
+    pub async fn refresh(&mut self, context: &Context) -> Result<bool, StoreError> {
+        if self.seat.unsure {
+            match context.store.get(&self.object).await? {
+                Some(fresh) => self.moved_to(fresh),
+                None => return Ok(false),
+            }
+            self.seat.unsure = false;
+        }
+        Ok(true)
+    }
+
+    /// Whether the object is the cache's: nothing newer is known.
+    pub fn is_cached(&self) -> bool {
+        self.seat.latest.is_none()
     }
 
     /// A write was made and its answer was lost.

@@ -38,6 +38,9 @@ pub enum Error {
     /// The task that sends and records was ended: only the end of the process does that.
     #[error("the operator is shutting down while a request is under way")]
     ShuttingDown,
+    /// Something was decided that needs the cloud, without credentials for it.
+    #[error("an effect was decided without credentials at hand")]
+    Means,
     /// The steps went round in a circle.
     #[error("no rest after {MOST_STEPS} steps")]
     NoRest,

@@ -196,7 +196,10 @@ impl<'a> Draft<'a> {
                 condition.observed_generation = Some(generation);
             }
         }
-        Decision { status: self.status, effect, events: self.events, requeue, hold_until: self.hold_until }
+        let (before, after) = (self.seen.status.phase, self.status.phase);
+        let waits = |phase| matches!(phase, Phase::Pending | Phase::Queued);
+        let wakes = !before.is_terminal() && (after.is_terminal() || (!waits(before) && waits(after)));
+        Decision { status: self.status, effect, events: self.events, requeue, hold_until: self.hold_until, wakes }
     }
 
     fn transition(&mut self, phase: Phase, reason: Reason, note: &str, warning: bool) {

@@ -15,6 +15,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use follow::key as follow_key;
 pub use resolve::absorb_look;
 pub use words::occupies;
 
@@ -41,6 +42,8 @@ pub struct Decision {
     pub requeue: Requeue,
     /// No new attempt before this; kept in memory.
     pub hold_until: Option<Timestamp>,
+    /// The object lets go of its instance: those that wait for it are woken.
+    pub wakes: bool,
 }
 
 /// What leaves the process.
@@ -136,6 +139,10 @@ pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision
         Err(hindrance) => return hindered(draft, hindrance),
     };
     let has_job = seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some();
+    if has_job && let Err(hindrance) = &account.credentials {
+        draft.stall(seen.status.phase, hindrance.reason, &hindrance.message);
+        return draft.wait(SignedDuration::from_secs(60));
+    }
     match (seen.status.open_submission(), has_job) {
         (Some(intent), true) => follow::adopted(draft, &plan, account, intent),
         (None, true) => follow::accepted(draft, &plan, account),
@@ -143,6 +150,12 @@ pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision
         (Some(intent), false) => resolve::cleared(draft, &plan, account, intent),
         (None, false) => admit::queued(draft, &plan, account),
     }
+}
+
+/// What records the answer that this process holds; none if the status shows it already. Step 7 alone, for the task that outlives a pass.
+pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<Decision> {
+    let mut draft = Draft::new(spec, seen, now);
+    record::answer(&mut draft).then(|| draft.again())
 }
 
 /// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.

@@ -1,0 +1,112 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{api, config::Config, runtime};
+
+/// Backups of Alibaba Cloud ApsaraDB RDS instances, declared in Kubernetes.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator. The API server is found through KUBECONFIG, or as a pod of its cluster.
+    Run(RunArgs),
+    /// Print the CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`.
+    Crds,
+}
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// The configuration file: accounts, their credentials, and who may use them.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Watch only this namespace; may be given more than once. Without it, all namespaces are watched.
+    #[arg(long = "watch-namespace", value_name = "NS")]
+    watch_namespaces: Vec<String>,
+    /// Only `false` for now: run one replica. Leader election comes with the two-replica tests.
+    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    leader_elect: bool,
+    /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    health_addr: SocketAddr,
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Does what the command line says. Errors go to stderr in one line; 2 stands for a wrong command line or configuration, 1 for the rest.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(args) => run(args),
+        Command::Crds => crds(),
+    }
+}
+
+fn run(args: RunArgs) -> ExitCode {
+    if args.leader_elect {
+        return fail(2, "leader election is not built yet: run one replica, without --leader-elect=true");
+    }
+    let config = match Config::read(&args.config) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &error.to_string()),
+    };
+    log_to_stderr(args.log_format);
+    let options = runtime::Options { config, watch_namespaces: args.watch_namespaces, health_addr: args.health_addr };
+    // Two threads: the work is waiting, and every thread costs memory.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &format!("the async runtime does not start: {error}")),
+    };
+    match runtime.block_on(runtime::run(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error.to_string()),
+    }
+}
+
+fn crds() -> ExitCode {
+    use std::io::Write as _;
+
+    let yaml = match api::crds_yaml() {
+        Ok(yaml) => yaml,
+        Err(error) => return fail(1, &error.to_string()),
+    };
+    // A reader that closes the pipe early (`crds | head`) is not an error of ours.
+    match std::io::stdout().lock().write_all(yaml.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error.to_string()),
+    }
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    use std::io::Write as _;
+
+    let _ = writeln!(std::io::stderr().lock(), "rds-backup-operator: {message}");
+    ExitCode::from(code)
+}
+
+/// Our own lines from `info` on, those of libraries from `warn` on; RUST_LOG says otherwise.
+fn log_to_stderr(format: LogFormat) {
+    use tracing_subscriber::{EnvFilter, fmt};
+
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,rds_backup_operator=info"));
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        LogFormat::Text => lines.with_ansi(false).init(),
+    }
+}

@@ -1,0 +1,138 @@
+//! The operator's configuration file: what an administrator decides. Unknown keys and wrong values are refused with their line.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::accounts::{AccountSettings, Submissions};
+
+/// The configuration file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Paused: what runs is followed, and nothing new is sent, for every account.
+    #[serde(default)]
+    pub submissions: Submissions,
+    /// The accounts that objects can name.
+    pub accounts: BTreeMap<String, AccountSettings>,
+}
+
+/// Why the configuration cannot be used. The operator does not start with half of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be; the text has the line.
+    #[error("{}: {why}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|why| ConfigError::Wrong { path: path.to_owned(), why })
+    }
+
+    /// Checks a configuration; the error has the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // The excerpt that the library can add would put a misplaced secret into the log.
+        let options = serde_saphyr::Options { with_snippet: false, ..serde_saphyr::Options::default() };
+        let config: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+        if config.accounts.is_empty() {
+            return Err("accounts: name at least one, for example default".to_owned());
+        }
+        if let Some(name) = config.accounts.keys().find(|name| name.is_empty() || name.len() > 63) {
+            return Err(format!("accounts: a name has 1 to 63 characters, and {:?} has {}", name.chars().take(70).collect::<String>(), name.len()));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::Config;
+    use crate::accounts::{CredentialsSettings, Expiry, Submissions};
+
+    const GOOD: &str = "\
+submissions: Paused
+accounts:
+  default:
+    regionId: cn-hangzhou
+    endpoint: http://127.0.0.1:8080
+    credentials: { type: Secret, name: rds-key }
+    protocol: { requestExpiry: 6s, clockSkew: 1s, listingLag: 3s }
+    poll: { first: 1s, min: 1s, max: 2s }
+    signature: V3
+    allow: [{ namespaces: [\"team-*\"], instances: [\"*\"], regions: [\"*\"] }]
+    limits: { createPerSecond: 1, describePerSecond: 2 }
+  small:
+    regionId: cn-beijing
+    credentials: { type: Auto }
+    allow: []
+";
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(config.submissions, Submissions::Paused);
+        let account = &config.accounts["default"];
+        assert_eq!(account.credentials, CredentialsSettings::Secret { name: "rds-key".into() });
+        assert_eq!(account.protocol.request_expiry, Expiry::After(SignedDuration::from_secs(6)));
+        assert_eq!(account.poll.max, SignedDuration::from_secs(2));
+        assert_eq!((account.limits.create_per_second, account.limits.describe_per_second), (Some(1), Some(2)));
+        assert_eq!(config.accounts["small"].protocol.request_expiry, Expiry::After(SignedDuration::from_mins(15)));
+    }
+
+    #[test]
+    fn an_endpoint_named_by_hand_proves_nothing_about_expiry_unless_it_is_the_loopback() {
+        let at = |endpoint: &str, protocol: &str| {
+            let text = format!("accounts:\n  a:\n    regionId: cn-hangzhou\n    endpoint: {endpoint}\n    credentials: {{ type: Auto }}\n    allow: []\n{protocol}");
+            Config::parse(&text).unwrap().accounts["a"].protocol.request_expiry
+        };
+        assert_eq!(at("https://rds.private.example", ""), Expiry::Never);
+        assert_eq!(at("https://rds.private.example", "    protocol: { requestExpiry: 15m }\n"), Expiry::After(SignedDuration::from_mins(15)));
+        assert_eq!(at("http://127.0.0.1:80", ""), Expiry::After(SignedDuration::from_mins(15)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_line() {
+        for (from, to, line, words) in [
+            ("signature: V3", "signature: V9", "line 9", "V9"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 6", "RRSA"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: Secret, nome: x }", "line 6", "nome"),
+            ("signature: V3", "signatur: V3", "line 9", "signatur"),
+            ("submissions: Paused", "submission: Paused", "line 1", "submission"),
+            ("clockSkew: 1s", "clockSkew: soon", "line 7", "soon"),
+            ("createPerSecond: 1", "createPerSecond: 0", "line 11", "1 or more"),
+            ("http://127.0.0.1:8080", "http://rds.example", "line 5", "https"),
+            ("regionId: cn-hangzhou", "regionId: hangzhou", "line 4", "region"),
+            ("    regionId: cn-beijing\n", "", "line", "regionId"),
+            ("    allow: []\n", "", "line", "allow"),
+            ("  small:", "  default:", "line 12", "default"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from} is not in the text");
+            let error = Config::parse(&text).unwrap_err();
+            assert!(error.contains(line) && error.contains(words), "{to:?}: {error}");
+        }
+        assert!(Config::parse("accounts: {}").unwrap_err().contains("at least one"));
+        assert!(Config::parse("").is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! The one place that reads the process's environment.
+
+/// What the pod's environment tells.
+pub(super) struct Environment {
+    /// The operator's own namespace (`POD_NAMESPACE`): where its Secrets are. Without it, the kubeconfig's or the ServiceAccount's.
+    pub namespace: Option<String>,
+    /// The operator's name in events: the pod's or the host's.
+    pub instance: String,
+}
+
+impl Environment {
+    pub fn read() -> Self {
+        let instance = lookup("POD_NAME").or_else(|| lookup("HOSTNAME")).unwrap_or_else(|| "rds-backup-operator".to_owned());
+        Self { namespace: lookup("POD_NAMESPACE"), instance }
+    }
+
+    /// One variable; an empty one counts as absent.
+    pub fn get(&self, key: &str) -> Option<String> {
+        lookup(key)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+fn lookup(key: &str) -> Option<String> {
+    std::env::var(key).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,68 @@
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// A watch that fails is tried again within 10 s, so a trouble that was not met for this long is over.
+const TROUBLE_LASTS: Duration = Duration::from_secs(25);
+
+/// Whether the operator can do its work, and if not, what is in the way.
+#[derive(Default)]
+pub(super) struct Readiness(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    listed: bool,
+    trouble: Option<(Instant, String)>,
+}
+
+impl Readiness {
+    /// Every watch has listed its objects once.
+    pub fn listed(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.listed = true;
+        state.trouble = None;
+    }
+
+    /// A watch failed. Answers whether this is news.
+    pub fn troubled(&self, cure: String) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = state.trouble.as_ref().is_none_or(|(at, known)| *known != cure || at.elapsed() > TROUBLE_LASTS);
+        state.trouble = Some((Instant::now(), cure));
+        news
+    }
+
+    /// Nothing if it is ready, else what is in the way.
+    pub fn hindrance(&self) -> Option<String> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &state.trouble {
+            Some((at, cure)) if at.elapsed() <= TROUBLE_LASTS => Some(cure.clone()),
+            _ if state.listed => None,
+            Some((_, cure)) => Some(cure.clone()),
+            None => Some("the RdsBackups have not been listed yet".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_when_listed_and_not_in_trouble() {
+        let readiness = Readiness::default();
+        assert_eq!(readiness.hindrance().as_deref(), Some("the RdsBackups have not been listed yet"));
+        assert!(readiness.troubled("install the CRD".to_owned()));
+        assert!(!readiness.troubled("install the CRD".to_owned()), "said once");
+        tokio::time::advance(TROUBLE_LASTS * 2).await;
+        assert_eq!(readiness.hindrance().as_deref(), Some("install the CRD"), "nothing was listed since");
+        readiness.listed();
+        assert_eq!(readiness.hindrance(), None);
+        assert!(readiness.troubled("the API server is away".to_owned()));
+        assert_eq!(readiness.hindrance().as_deref(), Some("the API server is away"));
+        tokio::time::advance(TROUBLE_LASTS * 2).await;
+        assert_eq!(readiness.hindrance(), None);
+    }
+}
