@@ -1,1 +1,57 @@
-fn main() {}
+//! The sandbox on the command line: `cargo sandbox`.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rds_backup_sandbox::demo::{self, DemoArgs};
+use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
+use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
+use rds_backup_sandbox::up::{self, UpArgs};
+
+/// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud account.
+#[derive(Debug, Parser)]
+#[command(name = "sandbox", bin_name = "cargo sandbox", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(DemoArgs),
+    Up(UpArgs),
+    Plane(PlaneArgs),
+    Rds(RdsArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args).await.map_err(Box::from),
+        Command::Up(args) => up::run(args).await.map(|()| 0).map_err(Box::from),
+        Command::Plane(args) => plane::run(args).await.map(|()| 0).map_err(Box::from),
+        Command::Rds(args) => rds::run(args).await.map(|()| 0).map_err(Box::from),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and what led to it. A cause that the error already names is not said twice.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -175,12 +175,9 @@ impl Account {
         };
         let nonce_source = entropy.clone();
         let client = Client::new(ClientOptions {
-            endpoint,
             region_id: Some(region.to_owned()),
             limits: self.settings.limits.to_client(),
-            clock: clock.clone(),
-            nonce_source: Arc::new(move || nonce_source.nonce()),
-            ..ClientOptions::default()
+            ..ClientOptions::new(endpoint, clock.clone(), Arc::new(move || nonce_source.nonce()))
         })
         .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
         let client = Arc::new(client);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// Longer than anything that is asked of a plane on one machine: a call that takes this long hangs.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -99,6 +99,14 @@ impl Kubectl {
         serde_json::from_str(&printed).map_err(|source| KubectlError::NotJson { args: args.join(" "), source })
     }
 
+    /// Runs it for as long as its output is read, line by line: for watches. It prints its complaints to nobody.
+    pub fn stream(&self, args: &[&str]) -> Result<Stream, KubectlError> {
+        let failed = |source| KubectlError::Run { args: args.join(" "), source };
+        let mut child = self.command(args).stdin(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
+        let stdout = child.stdout.take().ok_or_else(|| failed(std::io::Error::other("it has no standard output")))?;
+        Ok(Stream { lines: BufReader::new(stdout).lines(), _child: child })
+    }
+
     async fn call(&self, args: &[&str], stdin: Option<&str>) -> Result<String, KubectlError> {
         let work = self.exchange(args, stdin);
         let output = match tokio::time::timeout(LIMIT, work).await {
@@ -112,18 +120,9 @@ impl Kubectl {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Not under a leash, unlike the plane's components: a kubectl ends by itself as soon as its API server is gone.
     async fn exchange(&self, args: &[&str], stdin: Option<&str>) -> std::io::Result<std::process::Output> {
-        let mut child = Command::new(&self.program)
-            .args(args)
-            .env_clear()
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("HOME", &self.home) // Its discovery cache goes to $HOME/.kube.
-            .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        let input = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = self.command(args).stdin(input).stderr(Stdio::piped()).spawn()?;
         let pipe = child.stdin.take();
         let feed = async {
             if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
@@ -133,5 +132,26 @@ impl Kubectl {
         };
         let (output, ()) = tokio::join!(child.wait_with_output(), feed);
         output
+    }
+    /// Not under a leash, unlike the plane's components: a kubectl ends by itself as soon as its API server is gone.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env_clear().env("KUBECONFIG", &self.kubeconfig).stdout(Stdio::piped()).kill_on_drop(true);
+        command.env("HOME", &self.home); // Its discovery cache goes to $HOME/.kube.
+        command
+    }
+}
+
+/// A kubectl that is being read. Dropping it kills it.
+#[derive(Debug)]
+pub struct Stream {
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Stream {
+    /// The next line, or None once it has ended. Nothing is lost if this is dropped half-way.
+    pub async fn line(&mut self) -> Option<String> {
+        self.lines.next_line().await.ok().flatten()
     }
 }

@@ -20,7 +20,7 @@ pub use binaries::{Binaries, BinariesError};
 pub use build::BuildError;
 pub use certs::CertsError;
 pub use directory::DirectoryError;
-pub use kubectl::{Kubectl, KubectlError};
+pub use kubectl::{Kubectl, KubectlError, Stream};
 pub use process::{Signal, Supervised};
 pub use start::StartError;
 

@@ -1,0 +1,210 @@
+//! Step 11: a job is followed to its set, and to the end.
+
+use super::*;
+use crate::api::{AttemptOutcome, SubmissionOutcome};
+
+/// Accepted at second 5 as job 77.
+fn running(spec: &str) -> Case {
+    let mut case = Case::of(spec).intent(1, true, true).answered(accepted("77"));
+    case.step(5);
+    case
+}
+
+const PLAIN: &str = r#"{"dbInstanceId":"rm-1","method":"Physical"}"#;
+
+#[test]
+fn polls_start_at_15_s_and_follow_half_of_the_time_elapsed() {
+    let mut case = running(PLAIN);
+    let mut polls = Vec::new();
+    let mut second = 5;
+    while second < 5 + 1800 {
+        let decision = case.step(second);
+        match decision.effect {
+            Some(Effect::Follow { ref job, .. }) => {
+                assert_eq!(job.as_ref().map(JobId::as_str), Some("77"));
+                polls.push(second - 5);
+                case.poll(second, Some(BackupTask { progress: Some(10), ..task("77", JobState::Active) }), None);
+            }
+            None => second += wait_of(&decision).as_secs().max(1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(polls[..4], [15, 25, 37, 55]);
+    assert!((18..=24).contains(&polls.len()), "about 21 calls for 30 minutes: {}", polls.len());
+    case.assert_place(Phase::Running, Reason::Running);
+}
+
+#[test]
+fn success_is_a_listed_and_usable_set() {
+    let mut case = running(PLAIN);
+    case.poll(100, Some(finished("77", "s7")), Some(set("s7", 6)));
+    let decision = case.step(100);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+    assert_eq!(case.kstatus(), (Some("True"), false, false));
+    let status = &case.status;
+    assert_eq!(status.backup_id.as_deref(), Some("s7"));
+    assert_eq!((status.started_at.as_ref().unwrap().0, status.completed_at.as_ref().unwrap().0), (at(6), at(96)));
+    assert_eq!((status.duration.as_deref(), status.size.as_deref(), status.size_bytes), (Some("1m 30s"), Some("260Gi"), Some(279_236_241_408)));
+    assert_eq!(status.consistent_time.as_ref().unwrap().0, at(86));
+    assert!(decision.wakes);
+    let after = case.decide(10_000);
+    assert_eq!((after.status == case.status, after.effect, after.requeue), (true, None, Requeue::OnChange), "terminal phases absorb");
+}
+
+#[test]
+fn a_set_that_is_not_listed_yet_is_waited_for() {
+    let mut case = running(PLAIN);
+    case.poll(100, Some(finished("77", "s7")), None);
+    let decision = case.step(100);
+    case.assert_place(Phase::Running, Reason::Running);
+    assert!(wait_of(&decision) <= secs(10), "its listing is near");
+    let asked = case.decide(110);
+    assert_eq!(asked.effect, Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: Some(JobId::new("77")), set: Some(BackupId::new("s7")) }));
+    case.poll(221, Some(finished("77", "s7")), None);
+    case.step(221);
+    case.assert_place(Phase::Finalizing, Reason::Finalizing);
+    case.poll(100 + 601, Some(finished("77", "s7")), None);
+    case.step(100 + 601);
+    case.assert_place(Phase::Failed, Reason::ResultLost);
+}
+
+#[test]
+fn a_set_that_is_not_usable_is_not_a_success() {
+    let unusable = || BackupSet { available: Some(false), ..set("s7", 6) };
+    let mut case = running(PLAIN);
+    case.poll(100, Some(finished("77", "s7")), Some(unusable()));
+    case.step(100);
+    assert!(!case.status.phase.is_terminal(), "a listing may settle");
+    case.poll(100 + 601, Some(finished("77", "s7")), Some(unusable()));
+    case.step(100 + 601);
+    case.assert_place(Phase::Failed, Reason::BackupNotUsable);
+    let mut failed = running(PLAIN);
+    failed.poll(100, Some(finished("77", "s7")), Some(BackupSet { status: SetStatus::Failed, ..set("s7", 6) }));
+    failed.step(100);
+    failed.assert_place(Phase::Failed, Reason::BackupFailed);
+}
+
+#[test]
+fn a_failed_job_is_the_end_without_retry_and_another_run_with_it() {
+    let mut case = running(PLAIN);
+    case.poll(100, Some(task("77", JobState::Failed)), None);
+    case.step(100);
+    case.assert_place(Phase::Failed, Reason::BackupFailed);
+    assert_eq!(case.kstatus(), (Some("False"), false, true));
+    assert_eq!(case.status.completed_at.as_ref().unwrap().0, at(100));
+
+    let mut again = running(r#"{"dbInstanceId":"rm-1","retry":{"limit":1,"backoff":"1m"}}"#);
+    again.poll(100, Some(task("77", JobState::Failed)), None);
+    let decision = again.step(100);
+    again.assert_place(Phase::Queued, Reason::RetryBackoff);
+    assert!(decision.wakes, "others may go meanwhile");
+    assert_eq!(again.status.backup_job_id, None);
+    assert_eq!(again.status.attempts[0].outcome, AttemptOutcome::JobFailed);
+    assert_eq!(again.status.attempts[0].backup_job_id.as_deref(), Some("77"));
+    assert_eq!(wait_of(&again.decide(100)), secs(60));
+    again.memory.preflight = Some(Preflight { attempt: (2, 1), at: at(161), failures: 0, result: Ok(idle()) });
+    again.dice.nonce = "nonce-b".into();
+    again.step(161);
+    assert_eq!((again.submission().run, again.submission().attempt), (2, 1), "runs and attempts are counted apart");
+    again.submission().cleared = true;
+    let mut again = again.answered(accepted("78"));
+    again.step(162);
+    again.poll(200, Some(task("78", JobState::Failed)), None);
+    again.step(200);
+    again.assert_place(Phase::Failed, Reason::BackupFailed);
+}
+
+#[test]
+fn a_timeout_ends_the_wait_and_is_never_retried() {
+    let mut case = running(r#"{"dbInstanceId":"rm-1","timeout":"1h","retry":{"limit":3}}"#);
+    case.poll(3600, Some(task("77", JobState::Active)), None);
+    case.step(3605);
+    assert_eq!(case.status.phase, Phase::Running);
+    case.poll(3606, Some(task("77", JobState::Active)), None);
+    case.step(3606);
+    case.assert_place(Phase::Failed, Reason::Timeout);
+    assert_eq!(case.status.backup_job_id.as_deref(), Some("77"), "it keeps its claim");
+}
+
+#[test]
+fn progress_is_shown_for_long_jobs_in_steps_of_25() {
+    let mut case = running(PLAIN);
+    let mut shown = Vec::new();
+    for (second, percent) in [(300, 30), (700, 30), (800, 49), (900, 51), (1000, 60), (1100, 99), (1200, 100)] {
+        case.poll(second, Some(BackupTask { progress: Some(percent), ..task("77", JobState::Active) }), None);
+        let before = case.status.clone();
+        case.step(second);
+        if case.status != before {
+            shown.push(case.status.progress_percent);
+        }
+    }
+    assert_eq!(shown, [Some(25), Some(50), Some(75)], "three writes at most");
+}
+
+#[test]
+fn a_job_that_the_service_forgot_is_matched_with_its_set() {
+    let mut case = running(PLAIN);
+    for miss in 0..5 {
+        assert_eq!(case.step(100 + miss).status.phase, Phase::Running);
+        case.poll(100 + miss, None, None);
+    }
+    assert!(matches!(case.decide(104).effect, Some(Effect::Look { .. })));
+    case.look(105, LookFacts { sets: vec![set("s7", 10)], claims: vec![claim("uid-5", Some("77"), None)], ..LookFacts::default() });
+    for second in 106..112 {
+        case.look(second, LookFacts { sets: vec![set("s7", 10)], claims: vec![claim("uid-5", Some("77"), None)], ..LookFacts::default() });
+    }
+    case.step(112);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s7"));
+    case.poll(113, None, Some(set("s7", 10)));
+    case.step(113);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+}
+
+#[test]
+fn a_job_that_nothing_can_be_matched_with_is_lost() {
+    let mut case = running(PLAIN);
+    for miss in 0..12 {
+        case.poll(1300 + miss, None, None);
+    }
+    case.look(1400, LookFacts::default());
+    case.step(1400);
+    case.assert_place(Phase::Failed, Reason::ResultLost);
+}
+
+#[test]
+fn trouble_with_polling_is_said_when_it_lasts_and_ends_with_the_next_poll() {
+    let mut case = running(PLAIN);
+    let lost = || Err(CallError::Lost { why: "reset".into() });
+    for poll in 0..2 {
+        case.memory.follow.absorb("77", at(20 + poll), lost());
+        case.step(20 + poll);
+        case.assert_place(Phase::Running, Reason::Running);
+    }
+    case.memory.follow.absorb("77", at(30), lost());
+    case.step(30);
+    case.assert_place(Phase::Running, Reason::ServiceUnavailable);
+    case.poll(60, Some(task("77", JobState::Active)), None);
+    case.step(60);
+    case.assert_place(Phase::Running, Reason::Running);
+
+    case.memory.follow.absorb("77", at(70), Err(CallError::Api(api_error("Forbidden.RAM"))));
+    case.step(70);
+    case.assert_place(Phase::Running, Reason::AccessDenied);
+    assert_eq!(case.kstatus(), (Some("False"), false, true));
+    let message = &case.status.condition(ConditionType::Stalled).unwrap().message;
+    assert!(message.contains("rds:DescribeBackupTasks"), "{message}");
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Accepted));
+}
+
+#[test]
+fn without_credentials_a_running_job_is_kept() {
+    let mut case = running(PLAIN);
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into() });
+    let decision = case.step(60);
+    assert_eq!(wait_of(&decision), secs(60));
+    assert_eq!(case.status.backup_job_id.as_deref(), Some("77"));
+    case.account_mut().credentials = Ok(());
+    case.poll(61, Some(task("77", JobState::Active)), None);
+    case.step(61);
+    case.assert_place(Phase::Running, Reason::Running);
+}

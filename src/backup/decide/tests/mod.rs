@@ -1,0 +1,244 @@
+//! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can turn.
+
+mod follow;
+mod resolve;
+mod submit;
+mod whole;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Decision, Effect, Requeue, absorb_look, decide};
+use crate::{
+    accounts::{Poll, Protocol},
+    api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
+    backup::seen::{AccountView, Claim, Dice, Hindrance, Look, LookFacts, Memory, Neighbour, OwnIntent, Preflight, PreflightFacts, Seen},
+    rds::{
+        ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode, Rejection, SetStatus, Unknown,
+    },
+};
+
+const INSTANCE: &str = "rm-1";
+
+pub(super) fn at(second: i64) -> Timestamp {
+    // A whole minute, so that floors are easy to see.
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub(super) fn secs(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+/// One object and what is known of it; created at second 0, of the account `default` with the default protocol.
+pub(super) struct Case {
+    pub object: RdsBackup,
+    pub status: RdsBackupStatus,
+    pub account: Result<AccountView, Hindrance>,
+    pub neighbours: Vec<Neighbour>,
+    pub memory: Memory,
+    pub dice: Dice,
+}
+
+impl Case {
+    pub fn new() -> Self {
+        Self::of(r#"{"dbInstanceId":"rm-1","method":"Physical"}"#)
+    }
+
+    pub fn of(spec: &str) -> Self {
+        let spec: RdsBackupSpec = serde_json::from_str(spec).unwrap();
+        let mut object = RdsBackup::new("b", spec);
+        object.metadata.uid = Some("uid-5".into());
+        object.metadata.namespace = Some("team-a".into());
+        object.metadata.generation = Some(1);
+        object.metadata.creation_timestamp = Some(Time(at(0)));
+        let account = AccountView {
+            region_id: "cn-hangzhou".into(),
+            protocol: Protocol::default(),
+            poll: Poll::default(),
+            paused: false,
+            credentials: Ok(()),
+        };
+        Self {
+            object,
+            status: RdsBackupStatus::fresh(),
+            account: Ok(account),
+            neighbours: Vec::new(),
+            memory: Memory::default(),
+            dice: Dice { nonce: "nonce-a".into(), pause: secs(2) },
+        }
+    }
+
+    pub fn decide(&self, second: i64) -> Decision {
+        let seen = Seen {
+            object: &self.object,
+            status: &self.status,
+            account: &self.account,
+            neighbours: &self.neighbours,
+            memory: &self.memory,
+            dice: &self.dice,
+        };
+        decide(&self.object.spec, &seen, at(second))
+    }
+
+    /// Decides, and takes the status as written.
+    pub fn step(&mut self, second: i64) -> Decision {
+        let decision = self.decide(second);
+        self.status = decision.status.clone();
+        if let Some(until) = decision.hold_until {
+            self.memory.hold_until = Some(until);
+        }
+        if let Some(Effect::WriteIntent { nonce }) = &decision.effect {
+            self.memory.own = Some(OwnIntent { nonce: nonce.clone(), rival: None, sent: false, answer: None });
+        }
+        decision
+    }
+
+    pub fn account_mut(&mut self) -> &mut AccountView {
+        self.account.as_mut().unwrap()
+    }
+
+    pub fn preflight(&mut self, second: i64, result: Result<PreflightFacts, CallError>) {
+        let attempt = match &self.status.submission {
+            Some(last) => (last.run, last.attempt + 1),
+            None => (1, 1),
+        };
+        self.memory.preflight = Some(Preflight { attempt, at: at(second), failures: u32::from(result.is_err()), result });
+    }
+
+    /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
+    pub fn intent(mut self, second: i64, cleared: bool, own: bool) -> Self {
+        self.preflight(second, Ok(idle()));
+        let decision = self.step(second);
+        assert!(matches!(decision.effect, Some(Effect::WriteIntent { .. })), "{decision:?}");
+        self.submission().cleared = cleared;
+        if !own {
+            self.memory = Memory::default();
+        }
+        self
+    }
+
+    /// The request of [`Self::intent`] was sent, and this came of it.
+    pub fn answered(mut self, answer: CreateOutcome) -> Self {
+        let own = self.memory.own.as_mut().unwrap();
+        own.rival = Some(None);
+        own.sent = true;
+        own.answer = Some(answer);
+        self
+    }
+
+    pub fn submission(&mut self) -> &mut Submission {
+        self.status.submission.as_mut().unwrap()
+    }
+
+    pub fn look(&mut self, second: i64, facts: LookFacts) {
+        let protocol = self.account.as_ref().unwrap().protocol.clone();
+        absorb_look(&mut self.memory.looks, &self.status, &protocol, Look { at: at(second), result: Ok(facts) });
+    }
+
+    pub fn blind_look(&mut self, second: i64) {
+        let protocol = self.account.as_ref().unwrap().protocol.clone();
+        absorb_look(&mut self.memory.looks, &self.status, &protocol, Look { at: at(second), result: Err(CallError::Lost { why: "reset".into() }) });
+    }
+
+    /// A poll of the job of the status.
+    pub fn poll(&mut self, second: i64, task: Option<BackupTask>, set: Option<BackupSet>) {
+        let key = self.status.backup_job_id.clone().or(self.status.backup_id.clone()).unwrap();
+        self.memory.follow.absorb(&key, at(second), Ok((task, set)));
+    }
+
+    pub fn ready(&self) -> &str {
+        self.status.ready_reason().unwrap_or("")
+    }
+
+    /// Which of Ready, Reconciling and Stalled are there, and how.
+    pub fn kstatus(&self) -> (Option<&str>, bool, bool) {
+        let ready = self.status.condition(ConditionType::Ready).map(|ready| ready.status.as_str());
+        (ready, self.status.is_true(ConditionType::Reconciling), self.status.is_true(ConditionType::Stalled))
+    }
+
+    pub fn assert_place(&self, phase: Phase, reason: Reason) {
+        assert_eq!((self.status.phase, self.ready()), (phase, reason.as_str()), "{:#?}", self.status);
+    }
+}
+
+pub(super) fn wait_of(decision: &Decision) -> SignedDuration {
+    match decision.requeue {
+        Requeue::After(time) if decision.effect.is_none() => time,
+        other => panic!("it does not wait: {other:?} {:?}", decision.effect),
+    }
+}
+
+pub(super) fn idle() -> PreflightFacts {
+    PreflightFacts { instance: instance(Engine::MySql, "local_ssd"), running: Vec::new(), sets: Vec::new() }
+}
+
+pub(super) fn instance(engine: Engine, disk: &str) -> Instance {
+    Instance {
+        id: InstanceId::new(INSTANCE),
+        engine,
+        engine_version: Some("8.0".into()),
+        status: "Running".into(),
+        storage_type: Some(disk.into()),
+        instance_type: Some("Primary".into()),
+        lock_mode: Some("Unlock".into()),
+        region_id: Some("cn-hangzhou".into()),
+    }
+}
+
+pub(super) fn task(job: &str, state: JobState) -> BackupTask {
+    BackupTask { job_id: JobId::new(job), state, progress: Some(40), mode: Mode::Manual, on_demand: true, backup_id: None }
+}
+
+pub(super) fn finished(job: &str, set: &str) -> BackupTask {
+    BackupTask { backup_id: Some(BackupId::new(set)), progress: Some(100), ..task(job, JobState::Finished) }
+}
+
+pub(super) fn set(id: &str, started: i64) -> BackupSet {
+    BackupSet {
+        backup_id: BackupId::new(id),
+        status: SetStatus::Success,
+        mode: Mode::Manual,
+        by_user: true,
+        method: Some("Physical".into()),
+        backup_type: Some("FullBackup".into()),
+        started_at: Some(at(started)),
+        ended_at: Some(at(started + 90)),
+        size_bytes: Some(279_236_241_408),
+        available: Some(true),
+        consistent_time: Some(at(started + 80)),
+        expires_at: None,
+        checksum: Some("123".into()),
+    }
+}
+
+pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
+    Claim { uid: uid.into(), origin: crate::api::Origin::Created, job_id: job.map(Into::into), backup_id: set.map(Into::into), without_set: false }
+}
+
+pub(super) fn neighbour(uid: &str, created: i64, phase: Phase) -> Neighbour {
+    Neighbour {
+        uid: uid.into(),
+        created_at: at(created),
+        phase,
+        hindered: false,
+        queues: matches!(phase, Phase::Pending | Phase::Queued),
+        open_since: None,
+        release_after: SignedDuration::from_mins(27),
+    }
+}
+
+pub(super) fn api_error(code: &str) -> ApiError {
+    ApiError { code: code.into(), message: format!("words of {code}"), request_id: Some("REQ-1".into()), http_status: 400 }
+}
+
+pub(super) fn accepted(job: &str) -> CreateOutcome {
+    CreateOutcome::Accepted { job_id: JobId::new(job), request_id: Some("REQ-1".into()) }
+}
+
+pub(super) fn rejected(code: &str) -> CreateOutcome {
+    CreateOutcome::Rejected(Rejection::Api(api_error(code)))
+}
+
+pub(super) fn lost() -> CreateOutcome {
+    CreateOutcome::Unknown(Unknown { why: "no answer within 30 s".into(), api: None })
+}

@@ -1,0 +1,271 @@
+//! Steps 8 to 10: a cleared intent without a job id is looked for, adopted, or closed as never accepted.
+
+use super::*;
+use crate::{
+    accounts::Expiry,
+    api::{AttemptOutcome, Origin, SubmissionOutcome},
+};
+
+/// 15 min of expiry and 2 min of skew after the signed second.
+const COUNTS_FROM: i64 = 1 + 17 * 60;
+const LAG: i64 = 10 * 60;
+
+/// The answer to a request signed at second 1 was lost.
+fn unresolved() -> Case {
+    let mut case = Case::new().intent(1, true, true).answered(lost());
+    case.step(31);
+    case
+}
+
+#[test]
+fn two_clean_looks_a_lag_apart_after_expiry_and_skew_prove_that_nothing_was_accepted() {
+    let mut case = unresolved();
+    let mut looks = Vec::new();
+    let mut second = 31;
+    // Driven as in the operator: a look when one is decided, else the wait that was decided.
+    while case.submission().outcome.is_none() {
+        let decision = case.step(second);
+        match decision.effect {
+            Some(Effect::Look { .. }) => {
+                looks.push(second);
+                case.look(second, LookFacts::default());
+            }
+            None if case.submission().outcome.is_none() => second += wait_of(&decision).as_secs().max(1),
+            None => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(second < 3 * 3600, "it never ends");
+    }
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::NeverAccepted));
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+    let counted: Vec<_> = looks.iter().filter(|at| **at >= COUNTS_FROM).collect();
+    assert_eq!(*counted[0], COUNTS_FROM, "a look is due when the first can count: {looks:?}");
+    assert_eq!(second, COUNTS_FROM + LAG, "and one when the second can: {looks:?}");
+    assert!(looks.len() < 25, "{looks:?}");
+    assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::NeverAccepted);
+}
+
+#[test]
+fn looks_before_expiry_prove_nothing_and_one_look_after_it_is_not_enough() {
+    let mut case = unresolved();
+    case.look(COUNTS_FROM - 1, LookFacts::default());
+    assert_eq!(case.memory.looks.first_clean, None);
+    case.look(COUNTS_FROM, LookFacts::default());
+    case.step(COUNTS_FROM);
+    assert_eq!(case.submission().outcome, None, "one look");
+    case.look(COUNTS_FROM + LAG - 1, LookFacts::default());
+    case.step(COUNTS_FROM + LAG - 1);
+    assert_eq!(case.submission().outcome, None, "two looks, less than a listing lag apart");
+    case.look(COUNTS_FROM + LAG, LookFacts::default());
+    case.step(COUNTS_FROM + LAG);
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::NeverAccepted));
+}
+
+#[test]
+fn a_look_that_failed_is_not_clean() {
+    let mut case = unresolved();
+    case.look(COUNTS_FROM, LookFacts::default());
+    case.blind_look(COUNTS_FROM + LAG);
+    case.step(COUNTS_FROM + LAG);
+    assert_eq!(case.submission().outcome, None);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    for second in 1..3 {
+        case.blind_look(COUNTS_FROM + LAG + second);
+    }
+    case.step(COUNTS_FROM + LAG + 2);
+    case.assert_place(Phase::Resolving, Reason::ServiceUnavailable);
+}
+
+#[test]
+fn looks_for_another_intent_prove_nothing() {
+    let mut case = unresolved();
+    case.look(COUNTS_FROM, LookFacts::default());
+    case.look(COUNTS_FROM + LAG, LookFacts::default());
+    case.submission().nonce = "nonce-b".into();
+    case.memory.own = None;
+    assert!(matches!(case.decide(COUNTS_FROM + LAG).effect, Some(Effect::Look { .. })));
+}
+
+#[test]
+fn what_is_ours_is_adopted_and_what_is_not_is_left() {
+    let manual = set("s1", 60);
+    let cases: Vec<(&str, LookFacts, bool)> = vec![
+        ("a running manual job", LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() }, true),
+        ("a manual set", LookFacts { sets: vec![manual.clone()], ..LookFacts::default() }, true),
+        ("a set that started in the minute of the request", LookFacts { sets: vec![set("s1", 0)], ..LookFacts::default() }, true),
+        ("a set that started a minute before that", LookFacts { sets: vec![set("s1", -60)], ..LookFacts::default() }, true),
+        ("a set that started earlier", LookFacts { sets: vec![set("s1", -61)], ..LookFacts::default() }, false),
+        ("an automated job", LookFacts { running: vec![BackupTask { on_demand: false, mode: Mode::Automated, ..task("5", JobState::Active) }], ..LookFacts::default() }, false),
+        ("an automated set", LookFacts { sets: vec![BackupSet { mode: Mode::Automated, ..manual.clone() }], ..LookFacts::default() }, false),
+        ("a set of the service itself", LookFacts { sets: vec![BackupSet { by_user: false, ..manual.clone() }], ..LookFacts::default() }, false),
+        ("a failed set", LookFacts { sets: vec![BackupSet { status: SetStatus::Failed, ..manual.clone() }], ..LookFacts::default() }, false),
+        ("a set that was there before", LookFacts { sets: vec![set("old", 60)], ..LookFacts::default() }, false),
+        ("a claimed set", LookFacts { sets: vec![manual.clone()], claims: vec![claim("uid-9", None, Some("s1"))], ..LookFacts::default() }, false),
+        ("a claimed job", LookFacts { running: vec![task("5", JobState::Active)], claims: vec![claim("uid-9", Some("5"), None)], ..LookFacts::default() }, false),
+        ("a finished job", LookFacts { running: vec![task("5", JobState::Finished)], ..LookFacts::default() }, false),
+    ];
+    for (what, facts, ours) in cases {
+        let mut case = Case::new();
+        case.preflight(1, Ok(PreflightFacts { sets: vec![set("old", -3600)], ..idle() }));
+        case.step(1);
+        case.submission().cleared = true;
+        case.memory = Memory::default();
+        case.look(40, facts);
+        let decision = case.step(40);
+        assert_eq!(case.status.origin, ours.then_some(Origin::Adopted), "{what}");
+        if ours {
+            case.assert_place(Phase::Running, Reason::Running);
+            assert_eq!(case.submission().outcome, None, "{what}: not final yet");
+            assert!(decision.events.iter().any(|event| event.reason == Reason::Adopted), "{what}");
+        } else {
+            assert_eq!(case.status.backup_job_id.as_ref().or(case.status.backup_id.as_ref()), None, "{what}");
+        }
+    }
+}
+
+#[test]
+fn of_two_the_earlier_is_adopted_and_the_other_is_reported() {
+    let mut case = unresolved();
+    case.look(200, LookFacts { sets: vec![set("s2", 120), set("s1", 60)], running: vec![task("7", JobState::Active)], ..LookFacts::default() });
+    case.step(200);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s1"));
+    let duplicates: Vec<_> = case.status.attempts.iter().map(|kept| (kept.outcome, kept.backup_id.as_deref(), kept.backup_job_id.as_deref())).collect();
+    assert_eq!(duplicates, [(AttemptOutcome::PossibleDuplicate, Some("s2"), None), (AttemptOutcome::PossibleDuplicate, None, Some("7"))]);
+    let warning = case.status.condition(ConditionType::DuplicateBackup).unwrap();
+    assert!(warning.message.contains("backup set s2") && warning.message.contains("job 7"), "{}", warning.message);
+}
+
+#[test]
+fn while_a_claimed_job_has_no_set_no_set_is_adopted() {
+    let mut case = unresolved();
+    let facts = LookFacts { sets: vec![set("s1", 60)], claims: vec![claim("uid-9", Some("9"), None)], ..LookFacts::default() };
+    for look in 0..5 {
+        case.look(200 + look, facts.clone());
+        assert_eq!(case.step(200 + look).status.backup_id, None, "look {look}");
+        assert!(!case.memory.looks.latest_clean, "and nothing is proven by it");
+    }
+    case.look(300, facts);
+    case.step(300);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s1"), "but it does not wait for ever");
+}
+
+#[test]
+fn an_adoption_is_final_only_when_the_request_can_no_longer_be_accepted() {
+    let mut case = unresolved();
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    case.poll(130, Some(finished("5", "s5")), Some(set("s5", 20)));
+    let own = LookFacts { sets: vec![set("s5", 20)], claims: vec![claim("uid-5", Some("5"), Some("s5"))], ..LookFacts::default() };
+    case.look(130, own.clone());
+    case.step(130);
+    case.assert_place(Phase::Finalizing, Reason::Finalizing);
+    assert_eq!(case.submission().outcome, None);
+    case.look(COUNTS_FROM, own.clone());
+    case.step(COUNTS_FROM);
+    assert!(!case.status.phase.is_terminal(), "one look");
+    case.look(COUNTS_FROM + LAG, own);
+    case.step(COUNTS_FROM + LAG);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Adopted));
+    assert_eq!((case.status.origin, case.status.backup_id.as_deref()), (Some(Origin::Adopted), Some("s5")));
+}
+
+#[test]
+fn an_adopted_set_of_another_method_is_given_back_and_looking_goes_on() {
+    let mut case = unresolved();
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    case.poll(130, Some(finished("5", "s5")), Some(BackupSet { method: Some("Logical".into()), ..set("s5", 20) }));
+    case.step(130);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    assert_eq!((case.status.origin, case.status.backup_job_id.as_ref(), case.status.backup_id.as_ref()), (None, None, None));
+    assert!(case.status.is_true(ConditionType::AdoptionMismatch));
+    assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::NotOurs);
+    case.look(140, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(140);
+    assert_eq!(case.status.backup_job_id, None, "what was given back is not taken again");
+}
+
+#[test]
+fn mariadb_is_asked_for_a_physical_backup_and_makes_a_snapshot() {
+    let mut case = Case::new();
+    case.preflight(1, Ok(PreflightFacts { instance: instance(Engine::MariaDb, "cloud_essd"), ..idle() }));
+    case.step(1);
+    case.submission().cleared = true;
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    case.poll(130, Some(finished("5", "s5")), Some(BackupSet { method: Some("Snapshot".into()), ..set("s5", 20) }));
+    case.step(130);
+    case.assert_place(Phase::Finalizing, Reason::Finalizing);
+}
+
+#[test]
+fn a_direct_answer_beats_an_adoption() {
+    let mut case = Case::new().intent(1, true, true);
+    // Another process looked and adopted before this one could record its answer.
+    case.status.origin = Some(Origin::Adopted);
+    case.status.backup_job_id = Some("5".into());
+    case.status.phase = Phase::Running;
+    let mut case = case.answered(accepted("77"));
+    case.step(31);
+    assert_eq!((case.status.backup_job_id.as_deref(), case.status.origin), (Some("77"), Some(Origin::Created)));
+    assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::PossibleDuplicate);
+    assert_eq!(case.status.attempts[0].backup_job_id.as_deref(), Some("5"));
+}
+
+#[test]
+fn an_adopted_job_that_failed_ends_the_run_only_when_nothing_else_can_come() {
+    let mut case = unresolved();
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    case.poll(130, Some(task("5", JobState::Failed)), None);
+    case.step(130);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    for second in [COUNTS_FROM, COUNTS_FROM + LAG] {
+        case.look(second, LookFacts::default());
+        case.step(second);
+    }
+    case.assert_place(Phase::Failed, Reason::BackupFailed);
+}
+
+#[test]
+fn where_the_service_may_accept_old_requests_nothing_more_is_sent() {
+    let mut case = unresolved();
+    case.account_mut().protocol.request_expiry = Expiry::Never;
+    for second in [COUNTS_FROM, COUNTS_FROM + LAG, COUNTS_FROM + 100 * LAG] {
+        case.look(second, LookFacts::default());
+        case.step(second);
+    }
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    assert_eq!(case.kstatus(), (Some("False"), false, true));
+    assert_eq!(case.submission().outcome, None);
+    case.look(COUNTS_FROM + 200 * LAG, LookFacts { sets: vec![set("s1", 60)], ..LookFacts::default() });
+    case.step(COUNTS_FROM + 200 * LAG);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s1"), "it recovers");
+}
+
+#[test]
+fn backup_job_exists_is_unknown_unless_the_job_cannot_be_ours() {
+    let exists = || CreateOutcome::Unknown(Unknown { why: "BackupJobExists".into(), api: Some(api_error("BackupJobExists")) });
+    let mut ours = Case::new().intent(1, true, true).answered(exists());
+    ours.step(2);
+    ours.look(2, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    ours.step(2);
+    assert_eq!(ours.status.origin, Some(Origin::Adopted), "a duplicated delivery answers so");
+
+    let mut foreign = Case::new().intent(1, true, true).answered(exists());
+    foreign.step(2);
+    foreign.look(2, LookFacts { running: vec![BackupTask { mode: Mode::Automated, on_demand: false, ..task("5", JobState::Active) }], ..LookFacts::default() });
+    foreign.step(2);
+    foreign.assert_place(Phase::Queued, Reason::InstanceBusy);
+    assert_eq!(foreign.submission().outcome, Some(SubmissionOutcome::Rejected));
+}
+
+#[test]
+fn without_credentials_an_open_intent_is_kept_and_said_aloud() {
+    let mut case = unresolved();
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::InvalidCredentials, message: "correct it".into() });
+    assert_eq!(wait_of(&case.step(60)), secs(60));
+    case.assert_place(Phase::Resolving, Reason::InvalidCredentials);
+    assert_eq!(case.submission().outcome, None);
+}

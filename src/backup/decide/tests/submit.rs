@@ -1,0 +1,314 @@
+//! Steps 1 to 7: admit, preflight, intent, clear, send, classify, record.
+
+use super::*;
+use crate::api::{AttemptOutcome, Origin, SubmissionOutcome};
+
+#[test]
+fn a_fresh_object_is_looked_into_without_a_write() {
+    let case = Case::new();
+    let decision = case.decide(1);
+    assert_eq!(decision.effect, Some(Effect::Preflight { instance: InstanceId::new(INSTANCE), attempt: (1, 1) }));
+    assert_eq!(decision.status, case.status, "nothing is worth a write yet");
+    assert!(decision.events.is_empty());
+}
+
+#[test]
+fn the_intent_is_written_before_anything_is_sent() {
+    let mut case = Case::new();
+    case.preflight(1, Ok(PreflightFacts { sets: vec![set("old", -3600)], ..idle() }));
+    let decision = case.step(2);
+    assert_eq!(decision.effect, Some(Effect::WriteIntent { nonce: "nonce-a".into() }));
+    let intent = case.submission().clone();
+    assert_eq!((intent.run, intent.attempt, intent.nonce.as_str(), intent.cleared, intent.outcome), (1, 1, "nonce-a", false, None));
+    assert_eq!((intent.timestamp.0, intent.unresolved_since.0, intent.waiting_since.0), (at(2), at(2), at(2)));
+    assert_eq!(intent.baseline.backup_ids, ["old"]);
+    case.assert_place(Phase::Submitting, Reason::Submitting);
+    assert_eq!(case.status.observed_generation, 1);
+    let effective = case.status.effective.as_ref().unwrap();
+    assert_eq!((effective.engine.as_deref(), effective.region_id.as_deref()), (Some("MySQL"), Some("cn-hangzhou")));
+}
+
+#[test]
+fn a_preflight_older_than_a_minute_is_made_again() {
+    let mut case = Case::new();
+    case.preflight(0, Ok(idle()));
+    assert!(matches!(case.decide(60).effect, Some(Effect::WriteIntent { .. })));
+    assert!(matches!(case.decide(61).effect, Some(Effect::Preflight { .. })));
+}
+
+#[test]
+fn an_own_intent_is_cleared_and_only_then_sent() {
+    let mut case = Case::new().intent(1, false, true);
+    assert_eq!(case.decide(2).effect, Some(Effect::Clear { nonce: "nonce-a".into() }));
+    assert!(!case.decide(2).status.submission.unwrap().cleared);
+    case.memory.own.as_mut().unwrap().rival = Some(None);
+    let decision = case.step(2);
+    assert!(case.submission().cleared, "the clearing is written with the decision to send");
+    let Some(Effect::Send { request, stamp }) = decision.effect else { panic!("{decision:?}") };
+    assert_eq!((stamp.nonce.as_str(), stamp.timestamp), ("nonce-a", at(1)), "the request is the intent's");
+    assert_eq!((request.instance.as_str(), request.method.as_deref()), (INSTANCE, Some("Physical")));
+}
+
+#[test]
+fn two_intents_that_meet_are_withdrawn_and_tried_again() {
+    let mut case = Case::new().intent(1, false, true);
+    case.memory.own.as_mut().unwrap().rival = Some(Some("uid-9".into()));
+    let decision = case.step(2);
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Unsent));
+    case.assert_place(Phase::Queued, Reason::WaitingForTurn);
+    assert_eq!(decision.hold_until, Some(at(4)));
+    assert!(decision.effect.is_none());
+    assert_eq!(wait_of(&case.decide(2)), secs(2));
+    assert_eq!(case.decide(4).effect, Some(Effect::Preflight { instance: InstanceId::new(INSTANCE), attempt: (1, 2) }));
+}
+
+#[test]
+fn an_uncleared_intent_of_a_dead_process_was_never_sent() {
+    let mut case = Case::new().intent(1, false, false);
+    let decision = case.step(3);
+    assert!(decision.effect.is_none());
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Unsent));
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+    assert!(matches!(case.decide(3).effect, Some(Effect::Preflight { attempt: (1, 2), .. })), "seconds, not the 27 min of a lost answer");
+}
+
+#[test]
+fn an_own_intent_older_than_a_minute_is_not_sent() {
+    let mut case = Case::new().intent(1, false, true);
+    case.memory.own.as_mut().unwrap().rival = Some(None);
+    case.step(62);
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Unsent));
+}
+
+#[test]
+fn a_cleared_intent_is_never_sent_by_another_process() {
+    let case = Case::new().intent(1, true, false);
+    assert!(matches!(case.decide(2).effect, Some(Effect::Look { .. })));
+}
+
+#[test]
+fn a_cleared_intent_whose_request_left_is_not_sent_again() {
+    let mut case = Case::new().intent(1, true, true);
+    let own = case.memory.own.as_mut().unwrap();
+    own.rival = Some(None);
+    assert!(matches!(case.decide(2).effect, Some(Effect::Send { .. })), "the answer to the clearing write was lost: it did land, and nothing was sent");
+    case.memory.own.as_mut().unwrap().sent = true;
+    assert!(matches!(case.decide(2).effect, Some(Effect::Look { .. })));
+}
+
+#[test]
+fn a_job_id_is_recorded() {
+    let mut case = Case::new().intent(1, true, true).answered(accepted("77"));
+    let decision = case.step(5);
+    assert_eq!(case.status.backup_job_id.as_deref(), Some("77"));
+    assert_eq!(case.status.request_id.as_deref(), Some("REQ-1"));
+    assert_eq!(case.status.origin, Some(Origin::Created));
+    assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Accepted));
+    case.assert_place(Phase::Running, Reason::Running);
+    assert_eq!(decision.events.len(), 1);
+    assert_eq!(decision.events[0].note, "the service accepted the backup as job 77");
+    assert_eq!(wait_of(&case.decide(5)), secs(15), "the answer is taken in once; the first poll is at 15 s");
+}
+
+#[test]
+fn refusals_say_whose_turn_it_is() {
+    for (code, phase, reason, words) in [
+        ("InvalidDBInstanceId.NotFound", Phase::Pending, Reason::InstanceNotFound, "knows no instance rm-1 in region cn-hangzhou"),
+        ("InvalidBackupMethod.ValueNotSupport", Phase::Failed, Reason::UnsupportedMethod, "MySQL on local disks"),
+        ("Forbidden.RAM", Phase::Pending, Reason::AccessDenied, "rds:CreateBackup"),
+        ("InvalidAccessKeyId.NotFound", Phase::Pending, Reason::InvalidCredentials, "access key"),
+        ("SignatureDoesNotMatch", Phase::Pending, Reason::InvalidCredentials, "access key"),
+        ("Throttling.User", Phase::Queued, Reason::Throttled, "more calls"),
+    ] {
+        let mut case = Case::new().intent(1, true, true).answered(rejected(code));
+        let decision = case.step(5);
+        case.assert_place(phase, reason);
+        assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Rejected), "{code}");
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains(words) && message.contains(code) && message.contains("REQ-1"), "{code}: {message}");
+        let last = case.status.last_error.as_ref().unwrap();
+        assert_eq!((last.code.as_str(), last.request_id.as_deref()), (code, Some("REQ-1")));
+        assert_eq!(case.status.attempts.len(), 1);
+        assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::Rejected);
+        assert!(decision.effect.is_none());
+        let stalled = case.status.is_true(ConditionType::Stalled);
+        assert_eq!(stalled, phase != Phase::Queued, "{code}: Stalled is for what needs somebody");
+        if phase != Phase::Failed {
+            let again = wait_of(&case.decide(5));
+            assert!(again >= secs(5) && again <= secs(300), "{code}: {again}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_did_not_leave_is_sent_again_with_a_new_nonce() {
+    let mut case = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::NotSent { why: "connection refused".into() }));
+    case.step(5);
+    case.assert_place(Phase::Queued, Reason::ServiceUnavailable);
+    assert_eq!(wait_of(&case.decide(5)), secs(5));
+    case.preflight(10, Ok(idle()));
+    case.dice.nonce = "nonce-b".into();
+    case.step(10);
+    assert_eq!((case.submission().attempt, case.submission().nonce.as_str()), (2, "nonce-b"));
+    assert_eq!(case.submission().waiting_since.0, at(1), "queueTimeout counts from the first attempt");
+}
+
+#[test]
+fn a_lost_answer_is_resolved_not_repeated() {
+    let mut case = Case::new().intent(1, true, true).answered(lost());
+    let decision = case.step(31);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    assert_eq!(case.submission().outcome, None, "it is open: it may still become a backup");
+    assert!(decision.events[0].warning);
+    assert!(matches!(case.decide(31).effect, Some(Effect::Look { .. })));
+}
+
+#[test]
+fn an_answer_for_an_attempt_that_is_no_longer_current_is_remembered_as_a_possible_duplicate() {
+    for terminal in [false, true] {
+        let mut case = Case::new().intent(1, true, true).answered(accepted("77"));
+        // Another process closed this attempt, and the object moved on.
+        case.submission().nonce = "nonce-z".into();
+        case.status.backup_job_id = Some("88".into());
+        case.status.phase = if terminal { Phase::Succeeded } else { Phase::Running };
+        case.step(40);
+        assert_eq!(case.status.backup_job_id.as_deref(), Some("88"));
+        assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::PossibleDuplicate);
+        assert_eq!(case.status.attempts[0].backup_job_id.as_deref(), Some("77"));
+        assert!(case.status.is_true(ConditionType::DuplicateBackup));
+        let again = case.decide(40);
+        assert_eq!(again.status, case.status, "once");
+    }
+}
+
+#[test]
+fn the_older_of_two_goes_first_and_a_running_job_holds_the_instance() {
+    for (other, waits) in [
+        (neighbour("uid-1", -1, Phase::Queued), true),
+        (neighbour("uid-1", 0, Phase::Pending), true),
+        (neighbour("uid-9", 0, Phase::Pending), false),
+        (neighbour("uid-9", 1, Phase::Queued), false),
+        (Neighbour { queues: false, ..neighbour("uid-1", -1, Phase::Queued) }, false),
+        (neighbour("uid-9", 1, Phase::Running), true),
+        (neighbour("uid-9", 1, Phase::Finalizing), true),
+        (Neighbour { open_since: Some(at(0)), ..neighbour("uid-9", 1, Phase::Resolving) }, true),
+        (Neighbour { open_since: Some(at(0)), hindered: true, ..neighbour("uid-9", 1, Phase::Resolving) }, true),
+        (Neighbour { open_since: Some(at(-27 * 60)), hindered: true, ..neighbour("uid-9", 1, Phase::Resolving) }, false),
+        (Neighbour { open_since: Some(at(-27 * 60)), ..neighbour("uid-9", 1, Phase::Resolving) }, true),
+    ] {
+        let mut case = Case::new();
+        case.neighbours = vec![other.clone()];
+        let decision = case.step(1);
+        if waits {
+            case.assert_place(Phase::Queued, Reason::WaitingForTurn);
+            assert_eq!(case.kstatus(), (Some("False"), true, false));
+        } else {
+            assert!(matches!(decision.effect, Some(Effect::Preflight { .. })), "{other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_busy_instance_is_waited_for_and_asked_ever_less_often() {
+    let mut case = Case::new();
+    case.preflight(1, Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() }));
+    let decision = case.step(1);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+    assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1));
+    assert_eq!(wait_of(&decision), secs(10));
+    case.preflight(201, Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() }));
+    let decision = case.decide(201);
+    assert_eq!(wait_of(&decision), secs(100), "half of the time waited");
+    assert_eq!(decision.status, case.status, "waiting is written once");
+    case.preflight(400, Ok(PreflightFacts { instance: Instance { status: "Restarting".into(), ..idle().instance }, ..idle() }));
+    case.step(400);
+    case.assert_place(Phase::Queued, Reason::InstanceNotRunning);
+    assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1), "another reason does not start the time anew");
+}
+
+#[test]
+fn the_queue_timeout_ends_the_wait_but_never_an_open_intent() {
+    let busy = || Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() });
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
+    case.preflight(1, busy());
+    case.step(1);
+    let decision = case.step(602);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+    assert!(message.contains("InstanceBusy") && message.contains("10m"), "{message}");
+    assert!(decision.wakes);
+
+    let mut open = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#).intent(1, true, false);
+    open.step(602);
+    assert_ne!(open.status.phase, Phase::Failed);
+}
+
+#[test]
+fn trouble_with_reading_is_told_once_and_in_the_same_words() {
+    let denied = |request: &str| CallError::Api(ApiError { request_id: Some(request.into()), ..api_error("Forbidden.RAM") });
+    let mut case = Case::new();
+    case.preflight(1, Err(denied("REQ-1")));
+    let decision = case.step(1);
+    case.assert_place(Phase::Pending, Reason::AccessDenied);
+    assert_eq!(case.kstatus(), (Some("False"), false, true));
+    assert_eq!(wait_of(&decision), secs(300), "looked at again every 5 min");
+    case.preflight(301, Err(denied("REQ-2")));
+    assert_eq!(case.decide(301).status, case.status, "another request id is not worth a write");
+    case.preflight(601, Ok(idle()));
+    assert!(matches!(case.step(601).effect, Some(Effect::WriteIntent { .. })), "it heals by itself");
+    assert_eq!(case.kstatus(), (Some("False"), true, false));
+}
+
+#[test]
+fn an_account_that_cannot_be_used_is_stalled_and_a_missing_secret_is_waited_for() {
+    for reason in [Reason::AccountNotFound, Reason::NotAllowed, Reason::InvalidSpec] {
+        let mut case = Case::new();
+        case.account = Err(Hindrance { reason, message: "ask".into() });
+        assert_eq!(wait_of(&case.step(1)), secs(300));
+        case.assert_place(Phase::Pending, reason);
+        assert_eq!(case.kstatus(), (Some("False"), false, true));
+    }
+    let mut case = Case::new();
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into() });
+    assert!(wait_of(&case.step(1)) <= secs(60));
+    case.assert_place(Phase::Queued, Reason::CredentialsNotFound);
+    assert_eq!(case.kstatus(), (Some("False"), true, false));
+    case.account_mut().credentials = Ok(());
+    assert!(matches!(case.decide(2).effect, Some(Effect::Preflight { .. })));
+}
+
+#[test]
+fn paused_submissions_open_no_attempt_and_follow_what_runs() {
+    let mut case = Case::new();
+    case.account_mut().paused = true;
+    case.step(1);
+    case.assert_place(Phase::Queued, Reason::SubmissionsPaused);
+
+    let mut own = Case::new().intent(1, false, true);
+    own.account_mut().paused = true;
+    own.step(2);
+    assert_eq!(own.submission().outcome, Some(SubmissionOutcome::Unsent));
+
+    let mut running = Case::new().intent(1, true, true).answered(accepted("77"));
+    running.step(5);
+    running.account_mut().paused = true;
+    assert!(matches!(running.decide(30).effect, Some(Effect::Follow { .. })));
+}
+
+#[test]
+fn a_spec_that_the_crd_should_have_stopped_is_stalled() {
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","strategy":"db"}"#);
+    assert_eq!(wait_of(&case.step(1)), secs(300));
+    case.assert_place(Phase::Pending, Reason::InvalidSpec);
+}
+
+#[test]
+fn an_edit_of_the_spec_is_shown_in_every_condition() {
+    let mut case = Case::new();
+    case.neighbours = vec![neighbour("uid-1", -1, Phase::Running)];
+    case.step(1);
+    case.object.metadata.generation = Some(2);
+    case.step(2);
+    assert_eq!(case.status.observed_generation, 2);
+    assert!(case.status.conditions.iter().all(|condition| condition.observed_generation == Some(2)));
+}

@@ -1,0 +1,145 @@
+use std::{fmt, net::IpAddr};
+
+use url::{Host, Url};
+
+/// Regions that are served by the central host. Where the SDK's map and the newer API metadata differ, the metadata wins.
+const CENTRAL: [&str; 7] = ["cn-beijing", "cn-hangzhou", "cn-heyuan", "cn-hongkong", "cn-qingdao", "cn-shanghai", "cn-shenzhen"];
+
+/// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    url: Url,
+}
+
+/// Why a text is no endpoint, or no region.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It is not a URL.
+    #[error("the endpoint {0:?} is not a URL: write for example https://rds.aliyuncs.com")]
+    NotAUrl(String),
+    /// Credentials would travel in the clear.
+    #[error("the endpoint {0:?} must begin with https://; plain http is for loopback addresses")]
+    NotEncrypted(String),
+    /// It names more than a host.
+    #[error("the endpoint {0:?} must be a scheme and a host, without user, path, query or fragment")]
+    MoreThanAHost(String),
+    /// It does not look like a region.
+    #[error("{0:?} is not a region: it looks like cn-hangzhou or ap-southeast-1")]
+    NotARegion(String),
+}
+
+impl Endpoint {
+    /// Takes an address that an administrator wrote. Plain http is accepted on loopback only.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let shown = || text.chars().take(100).collect::<String>();
+        let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl(shown()))?;
+        if url.host().is_none() {
+            return Err(EndpointError::NotAUrl(shown()));
+        }
+        let endpoint = Self { url };
+        match endpoint.url.scheme() {
+            "https" => {}
+            "http" if endpoint.is_loopback() => {}
+            _ => return Err(EndpointError::NotEncrypted(shown())),
+        }
+        let url = &endpoint.url;
+        if !url.username().is_empty() || url.password().is_some() || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            // What follows an @ or a ? may be a secret, so it is not shown.
+            return Err(EndpointError::MoreThanAHost(endpoint.to_string()));
+        }
+        Ok(endpoint)
+    }
+
+    /// The public host of a region.
+    pub fn for_region(region: &str) -> Result<Self, EndpointError> {
+        if !is_region(region) {
+            return Err(EndpointError::NotARegion(region.chars().take(40).collect()));
+        }
+        let host = if CENTRAL.contains(&region) { "rds.aliyuncs.com".to_owned() } else { format!("rds.{region}.aliyuncs.com") };
+        Self::parse(&format!("https://{host}"))
+    }
+
+    /// Whether it is this machine itself.
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The `Host` header: with the port unless it is the scheme's own. It is signed, so it must be what travels.
+    pub(super) fn host_header(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// The address of a request with this query, which is encoded already: what was signed must travel as it is.
+    pub(super) fn with_query(&self, canonical_query: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_query(Some(canonical_query));
+        url
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.url.scheme(), self.host_header())
+    }
+}
+
+/// Two letters, then at least one group of letters and digits, with hyphens between.
+fn is_region(text: &str) -> bool {
+    let mut groups = text.split('-');
+    let area = groups.next().unwrap_or_default();
+    let word = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let mut rest = 0;
+    text.len() <= 40 && area.len() == 2 && area.bytes().all(|b| b.is_ascii_lowercase()) && groups.all(|group| { rest += 1; word(group) }) && rest > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_have_their_hosts() {
+        for (region, host) in [
+            ("cn-hangzhou", "https://rds.aliyuncs.com"),
+            ("ap-southeast-1", "https://rds.ap-southeast-1.aliyuncs.com"),
+            ("cn-chengdu", "https://rds.cn-chengdu.aliyuncs.com"),
+            ("me-central-1", "https://rds.me-central-1.aliyuncs.com"),
+        ] {
+            assert_eq!(Endpoint::for_region(region).unwrap().to_string(), host);
+        }
+        for wrong in ["", "cn", "cn-", "CN-hangzhou", "cn-hang zhou", "cn-x.evil.example/", "-cn-x", "cn--x", "china-east", &format!("cn-{}", "x".repeat(40))] {
+            assert!(matches!(Endpoint::for_region(wrong), Err(EndpointError::NotARegion(_))), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_may_be_unencrypted() {
+        for good in ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:80", "https://rds.private.example", "https://10.0.0.1:8443/"] {
+            Endpoint::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for (wrong, error) in [
+            ("http://rds.aliyuncs.com", "https"),
+            ("http://127.0.0.1.evil.example", "https"),
+            ("http://localhost.evil.example", "https"),
+            ("ftp://127.0.0.1", "https"),
+            ("rds.aliyuncs.com", "not a URL"),
+            ("https://", "not a URL"),
+            ("https://user:hunter2@rds.example", "without user"),
+            ("https://rds.example/path", "without user"),
+            ("https://rds.example?a=b", "without user"),
+        ] {
+            let text = Endpoint::parse(wrong).unwrap_err().to_string();
+            assert!(text.contains(error) && !text.contains("hunter2"), "{wrong}: {text}");
+        }
+        assert_eq!(Endpoint::parse("http://127.0.0.1:8080").unwrap().host_header(), "127.0.0.1:8080");
+        assert_eq!(Endpoint::parse("https://rds.example:443").unwrap().host_header(), "rds.example");
+    }
+}

@@ -1,0 +1,191 @@
+//! How fast an account may ask. The service's limits are shared with the console and every other client of the account, so ours are lower,
+//! and become lower still when it complains.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as _, Reference as _},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed},
+};
+use tokio::time::Instant;
+
+/// Calls per second, for one account and region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// CreateBackup; default 5. The service publishes 50 per second and account.
+    pub create_per_second: u32,
+    /// Every read; default 10: no figure is published for DescribeBackupTasks, and 10 is the commonest.
+    pub describe_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { create_per_second: 5, describe_per_second: 10 }
+    }
+}
+
+/// After a complaint the pace is halved, at most to an eighth, and doubles again after this long without one.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+const LARGEST_DIVISOR: u32 = 8;
+
+/// The service may ask for a pause; the official client follows it up to this long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// tokio's time, so that tests can pause it.
+#[derive(Clone, Debug)]
+struct TokioClock(Instant);
+
+impl governor::clock::Clock for TokioClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.0.elapsed())
+    }
+}
+
+type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
+
+/// One token bucket.
+pub(super) struct Limiter {
+    per_second: u32,
+    clock: TokioClock,
+    state: Mutex<State>,
+}
+
+struct State {
+    bucket: Bucket,
+    divisor: u32,
+    complained: Option<Instant>,
+    paused_until: Option<Instant>,
+}
+
+impl Limiter {
+    pub fn new(per_second: u32) -> Self {
+        let clock = TokioClock(Instant::now());
+        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, complained: None, paused_until: None };
+        Self { per_second, clock, state: Mutex::new(state) }
+    }
+
+    /// Waits for a turn, at most `longest`. The error says how long it would have been.
+    pub async fn turn(&self, longest: Duration) -> Result<(), Duration> {
+        let begun = Instant::now();
+        loop {
+            let Some(wait) = self.wait() else { return Ok(()) };
+            if begun.elapsed() + wait > longest {
+                return Err(begun.elapsed() + wait);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The service complained about the pace, and may have named a pause.
+    pub fn slow_down(&self, pause: Option<Duration>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        // Answers to calls that were under way together are one complaint.
+        let news = state.complained.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
+        state.complained = Some(now);
+        if news && state.divisor < LARGEST_DIVISOR {
+            state.divisor *= 2;
+            state.bucket = bucket(self.per_second, state.divisor, &self.clock);
+        }
+        if let Some(pause) = pause {
+            let until = now + pause.min(LONGEST_PAUSE);
+            state.paused_until = Some(state.paused_until.map_or(until, |known| known.max(until)));
+        }
+    }
+
+    /// How long until the next turn; none if it is taken now.
+    fn wait(&self) -> Option<Duration> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some(until) = state.paused_until {
+            if until > now {
+                return Some(until - now);
+            }
+            state.paused_until = None;
+        }
+        if let Some(at) = state.complained
+            && now.duration_since(at) >= RECOVERY
+        {
+            state.divisor = (state.divisor / 2).max(1);
+            state.complained = (state.divisor > 1).then_some(now);
+            state.bucket = bucket(self.per_second, state.divisor, &self.clock);
+        }
+        match state.bucket.check() {
+            Ok(()) => None,
+            Err(not_yet) => Some(Duration::from(not_yet.earliest_possible().duration_since(self.clock.now())).max(Duration::from_millis(1))),
+        }
+    }
+}
+
+fn bucket(per_second: u32, divisor: u32, clock: &TokioClock) -> Bucket {
+    let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+    let period = Duration::from_secs(1) * divisor / per_second.get();
+    let burst = NonZeroU32::new(per_second.get() / divisor).unwrap_or(NonZeroU32::MIN);
+    // A period of zero is the only refusal, and no u32 makes one.
+    let quota = Quota::with_period(period).unwrap_or(Quota::per_second(per_second)).allow_burst(burst);
+    RateLimiter::direct_with_clock(quota, clock.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn calls_within(limiter: &Limiter, span: Duration) -> u32 {
+        let begun = Instant::now();
+        let mut calls = 0;
+        loop {
+            limiter.turn(Duration::from_secs(3600)).await.unwrap();
+            if begun.elapsed() > span {
+                return calls;
+            }
+            calls += 1;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_kept_and_halved_by_a_complaint_and_comes_back() {
+        let limiter = Limiter::new(10);
+        let calls = calls_within(&limiter, Duration::from_secs(20)).await;
+        assert!((200..=211).contains(&calls), "{calls}: 10 a second, and the burst");
+        limiter.slow_down(None);
+        limiter.slow_down(None);
+        let calls = calls_within(&limiter, Duration::from_secs(20)).await;
+        assert!((100..=106).contains(&calls), "{calls}: one complaint, half the pace");
+        tokio::time::advance(RECOVERY).await;
+        let calls = calls_within(&limiter, Duration::from_secs(20)).await;
+        assert!((200..=211).contains(&calls), "{calls}: as before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_the_service_names_is_kept_up_to_two_minutes() {
+        let limiter = Limiter::new(10);
+        limiter.slow_down(Some(Duration::from_secs(7)));
+        assert!(limiter.turn(Duration::from_secs(5)).await.is_err(), "it does not wait longer than allowed");
+        let begun = Instant::now();
+        limiter.turn(Duration::from_secs(10)).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_secs(7), "{:?}", begun.elapsed());
+        limiter.slow_down(Some(Duration::from_secs(86_400)));
+        let begun = Instant::now();
+        limiter.turn(Duration::from_secs(200)).await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 120);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_would_wait_too_long_is_told_at_once() {
+        let limiter = Limiter::new(1);
+        limiter.turn(Duration::ZERO).await.unwrap();
+        let begun = Instant::now();
+        assert!(limiter.turn(Duration::from_millis(500)).await.is_err());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,23 @@
+//! The client of the RDS API (version 2014-08-15), as far as backups need it. It knows nothing of Kubernetes.
+//!
+//! One request per call, never repeated by this client nor by the libraries below it: CreateBackup takes no client token, so a second copy of
+//! a request is a second backup.
+
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod ids;
+mod limit;
+mod model;
+mod sign;
+mod transport;
+mod wire;
+
+pub use client::{Answer, Client, ClientError, ClientOptions, CreateBackup, CreateOutcome, Rejection, SetQuery, Stamp, Unknown};
+pub use credentials::Credentials;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{ApiError, CallError, ErrorKind};
+pub use ids::{BackupId, InstanceId, JobId};
+pub use limit::Limits;
+pub use model::{BackupSet, BackupTask, Engine, Instance, JobState, Mode, SetStatus};
