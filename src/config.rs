@@ -51,7 +51,7 @@ impl Config {
     /// Checks a configuration; the error has the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         // The excerpt that the library can add would put a misplaced secret into the log.
-        let options = serde_saphyr::Options { with_snippet: false, ..serde_saphyr::Options::default() };
+        let options = serde_saphyr::options! { with_snippet: false };
         let config: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
         if config.accounts.is_empty() {
             return Err("accounts: name at least one, for example default".to_owned());

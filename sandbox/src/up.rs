@@ -70,7 +70,8 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
                     },
                     _ = interrupts.come() => break Ok(()),
                 };
-                eprintln!("the operator is ready again: pid {}, log {}", operator.pid(), operator.log().display());
+                let Whereabouts { operator_pid, operator_log, health, .. } = Whereabouts::of(&world, &operator);
+                eprintln!("the operator is ready again: pid {operator_pid}, log {}, {health}", operator_log.display());
             }
         }
     };

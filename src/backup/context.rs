@@ -1,4 +1,7 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use futures::channel::mpsc;
 use kube::{
@@ -21,6 +24,15 @@ pub enum Scope {
     Cluster,
     /// These, at least one.
     Namespaces(Vec<String>),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("all namespaces"),
+            Self::Namespaces(names) => f.write_str(&names.join(", ")),
+        }
+    }
 }
 
 /// What every pass works with.

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use kube::runtime::controller::Action;
 use tracing::warn;
 
-pub use context::{Context, Scope};
+pub use context::{Context, Counters, Guarded, Scope};
 pub use desk::Desk;
-pub use store::{Store, StoreError};
+pub use store::{Store, StoreError, prune};
 
 use crate::api::RdsBackup;
 use apply::{Step, apply};

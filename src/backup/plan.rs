@@ -1,3 +1,5 @@
+//! What a valid spec asks for.
+
 use jiff::SignedDuration;
 
 use crate::{

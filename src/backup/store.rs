@@ -72,7 +72,7 @@ impl Store {
     pub(super) async fn get(&self, object: &RdsBackup) -> Result<Option<RdsBackup>, StoreError> {
         let api = self.api(object);
         let found = bounded("get an RdsBackup", api.get_opt(&object.name_any())).await?;
-        Ok(found.filter(|found| found.metadata.uid == object.metadata.uid).map(prune))
+        Ok(found.filter(|found| found.metadata.uid == object.metadata.uid).map(pruned))
     }
 
     /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
@@ -86,7 +86,7 @@ impl Store {
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
         match bounded("write the status of an RdsBackup", self.api(object).patch_status(&object.name_any(), &params, &Patch::Apply(body))).await {
-            Ok(written) => Ok(Written::Yes(Box::new(prune(written)))),
+            Ok(written) => Ok(Written::Yes(Box::new(pruned(written)))),
             Err(StoreError::Api { source, .. }) if code(&source) == Some(409) => Ok(Written::Conflict),
             Err(StoreError::Api { source, .. }) if code(&source) == Some(404) => Ok(Written::Gone),
             Err(error) => Err(error),
@@ -139,9 +139,15 @@ impl Store {
 }
 
 /// What an object's copy in memory does without: a third of its size, and nobody here reads it.
-pub fn prune<K: ResourceExt>(mut object: K) -> K {
-    object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+pub fn prune<K: ResourceExt>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+    if let Some(annotations) = &mut object.meta_mut().annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+fn pruned(mut object: RdsBackup) -> RdsBackup {
+    prune(&mut object);
     object
 }
 

@@ -281,9 +281,11 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = async {
-            use tokio::io::AsyncWriteExt;
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
             for answer in ["HTTP/1.0 503 No\r\n\r\nno leader", "HTTP/1.0 200 OK\r\n\r\nok"] {
                 let (mut stream, _) = listener.accept().await.expect("a client");
+                // Closing a connection with something unread in it resets it.
+                assert!(stream.read(&mut [0; 1024]).await.expect("a request") > 0);
                 stream.write_all(answer.as_bytes()).await.expect("written");
             }
             std::future::pending::<()>().await

@@ -29,7 +29,7 @@ fn polls_start_at_15_s_and_follow_half_of_the_time_elapsed() {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(polls[..4], [15, 25, 37, 55]);
+    assert_eq!(polls[..4], [15, 25, 38, 57]);
     assert!((18..=24).contains(&polls.len()), "about 21 calls for 30 minutes: {}", polls.len());
     case.assert_place(Phase::Running, Reason::Running);
 }
