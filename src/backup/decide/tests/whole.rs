@@ -52,7 +52,7 @@ fn a_good_backup_costs_four_writes() {
 
 #[test]
 fn a_set_that_stays_unlisted_costs_one_more() {
-    let (writes, _) = good_backup(16);
+    let (writes, _) = good_backup(9);
     let phases: Vec<_> = writes.iter().map(|status| status.phase).collect();
     assert_eq!(phases, [Phase::Submitting, Phase::Submitting, Phase::Running, Phase::Finalizing, Phase::Succeeded]);
 }
