@@ -55,6 +55,13 @@ async fn a_world_has_what_the_operator_needs_and_leaves_nothing_behind() {
     robot.run(&["get", "secret", "sandbox-key", "--namespace", NAMESPACE]).await.expect("it may read the access key");
     robot.run(&["get", "secrets", "--namespace", NAMESPACE]).await.expect_err("and no other Secret");
 
+    let mut watch = robot.stream(&["get", "--raw", "/apis/rdsbackup.io/v1alpha1/rdsbackups?watch=1"]).expect("a watch");
+    let backup = "{ apiVersion: rdsbackup.io/v1alpha1, kind: RdsBackup, metadata: { name: b, namespace: default } }";
+    world.kubectl().run_with_input(&["apply", "--filename=-"], backup).await.expect("an object");
+    let event = tokio::time::timeout(Duration::from_secs(30), watch.line()).await.expect("in time").unwrap_or_default();
+    assert!(event.starts_with(r#"{"type":"ADDED""#), "a watch is read line by line as it happens: {event}");
+    drop(watch);
+
     let config = std::fs::read_to_string(world.config()).expect("a configuration");
     assert!(config.contains(&format!("endpoint: {}\n", world.rds.url())) && config.contains("listingLag: 8s"), "{config}");
     let other = world.write_config("other.yaml", &world.operator_config("# mine\n")).expect("another");

@@ -12,7 +12,7 @@ use super::endpoint::{Endpoint, OnCall, Options};
 use super::ledger::CallRecord;
 use super::settings::Settings;
 
-/// Runs a simulated RDS endpoint until Ctrl-C
+/// Run a simulated RDS endpoint until Ctrl-C
 #[derive(Clone, clap::Args)]
 pub struct RdsArgs {
     /// Where to listen

@@ -213,7 +213,7 @@ impl Operator {
         ended.map_err(|source| self.process_error(source))
     }
 
-    /// Asks it to end (SIGTERM) and returns when it has; kills it if that takes longer than [`GRACE`].
+    /// Asks it to end (SIGTERM) and returns when it has; kills it if that takes longer than 30 s.
     pub async fn stop(&mut self) -> Result<ExitStatus, OperatorError> {
         let ended = self.process.stop(GRACE).await;
         ended.map_err(|source| self.process_error(source))
@@ -229,7 +229,7 @@ impl Operator {
 }
 
 /// What Kubernetes gives a Pod by default. The operator itself drains for at most 20 s.
-pub const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
