@@ -44,8 +44,10 @@ fn three() -> Board {
 #[test]
 fn a_change_of_phase_or_reason_is_news_and_anything_else_is_not() {
     let mut board = three();
-    let unseen = json!({ "metadata": { "namespace": "shop", "name": "good" }, "status": { "observedGeneration": -1 } });
-    assert_eq!(board.update(Seen::read(&unseen).expect("an object")), None, "nobody has looked at it");
+    let unseen = |status: Value| json!({ "metadata": { "namespace": "shop", "name": "good" }, "status": status });
+    for status in [json!(null), json!({ "observedGeneration": -1 }), json!({ "observedGeneration": -1, "phase": "Pending" })] {
+        assert_eq!(board.update(Seen::read(&unseen(status)).expect("an object")), None, "nobody has looked at it");
+    }
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_some());
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_none());
     assert!(board.update(Seen { message: "another".into(), ..seen("good", "Queued", "False", "InstanceBusy") }).is_none());

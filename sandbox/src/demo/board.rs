@@ -50,8 +50,8 @@ impl Board {
         let row = self.row(&seen.name)?;
         let news = row.seen.as_ref().is_none_or(|before| (&before.phase, &before.reason) != (&seen.phase, &seen.reason));
         let seen = row.seen.insert(seen);
-        // Before the operator has seen it there is nothing to tell.
-        (news && !(seen.phase.is_empty() && seen.reason.is_empty())).then_some(seen)
+        // Until the operator has seen it there is nothing to tell: the phase Pending is a default of the CRD's.
+        (news && !seen.reason.is_empty()).then_some(seen)
     }
 
     fn row(&mut self, name: &str) -> Option<&mut Row> {
@@ -153,7 +153,7 @@ impl Row {
         match (&self.refused, &self.seen) {
             (Some(message), _) => format!("{name} was refused: {message}"),
             (None, None) => format!("{name} was not seen"),
-            (None, Some(seen)) if seen.phase.is_empty() => format!("{name} was not looked at by the operator"),
+            (None, Some(seen)) if seen.reason.is_empty() => format!("{name} was not looked at by the operator"),
             (None, Some(seen)) => format!("{name} is {} ({}): {}", seen.phase, or_dash(&seen.reason), seen.message),
         }
     }

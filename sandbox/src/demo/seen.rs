@@ -9,7 +9,7 @@ use super::samples::Expected;
 pub struct Seen {
     /// `namespace/name`.
     pub name: String,
-    /// The phase; empty until the operator has seen the object.
+    /// The phase; empty, or the CRD's default, until the operator has seen the object.
     pub phase: String,
     /// The status of the condition Ready: `True`, `False` or empty.
     pub ready: String,
@@ -34,7 +34,6 @@ impl Seen {
         let text = |value: &Value| printable(value.as_str().unwrap_or_default());
         let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap_or(&Value::Null);
-        // The CRD's default fills in a status without a phase before anybody has looked.
         Some(Self {
             name: format!("{}/{}", metadata["namespace"].as_str()?, metadata["name"].as_str()?),
             phase: text(&status["phase"]),

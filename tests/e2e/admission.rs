@@ -1,0 +1,89 @@
+//! What the API server itself refuses, with words that say what to do. No operator is needed for it.
+
+use serde_json::{Value, json};
+
+use crate::site::{Site, at_site};
+
+async fn create(site: &Site, name: &str, spec: &Value) -> Result<String, String> {
+    let object = json!({
+        "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": name, "namespace": site.namespace }, "spec": spec,
+    });
+    site.kubectl().run_with_input(&["create", "-f", "-"], &object.to_string()).await.map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_wrong_spec_is_refused_at_the_door() {
+    at_site(|site| async move {
+        let with = |extra: Value| {
+            let mut spec = json!({ "dbInstanceId": "rm-mysql-1" });
+            for (key, value) in extra.as_object().unwrap() {
+                spec[key] = value.clone();
+            }
+            spec
+        };
+        let long = "d".repeat(129);
+        let many: Vec<String> = (0..101).map(|number| format!("d{number}")).collect();
+        let table = [
+            (json!({}), "dbInstanceId"),
+            (with(json!({ "dbInstanceId": "RM-1" })), "lower-case letters"),
+            (with(json!({ "dbInstanceId": "x".repeat(65) })), "64"),
+            (with(json!({ "regionId": "hangzhou" })), "cn-hangzhou"),
+            (with(json!({ "method": "Magic" })), "Physical"),
+            (with(json!({ "strategy": "db", "method": "Logical" })), "databases and strategy: db belong together"),
+            (with(json!({ "databases": ["a"] })), "databases and strategy: db belong together"),
+            (with(json!({ "strategy": "db", "databases": [], "method": "Logical" })), "databases"),
+            (with(json!({ "strategy": "db", "databases": ["a"] })), "strategy: db needs method: Logical"),
+            (with(json!({ "strategy": "db", "databases": ["a,b"], "method": "Logical" })), "databases"),
+            (with(json!({ "strategy": "db", "databases": [long], "method": "Logical" })), "128"),
+            (with(json!({ "strategy": "db", "databases": many, "method": "Logical" })), "100"),
+            (with(json!({ "type": "FullBackup", "method": "Snapshot" })), "type exists only for physical backups"),
+            (with(json!({ "strategy": "instance", "method": "Snapshot" })), "a snapshot holds the whole instance"),
+            (with(json!({ "retentionDays": 3 })), "7 to 730"),
+            (with(json!({ "retentionDays": 731 })), "730"),
+            (with(json!({ "queueTimeout": "soon" })), "queueTimeout"),
+            (with(json!({ "retry": { "limit": 11 } })), "10"),
+        ];
+        for (number, (spec, words)) in table.iter().enumerate() {
+            let refused = create(&site, &format!("wrong-{number}"), spec).await.expect_err(&format!("{spec} is accepted"));
+            assert!(refused.contains(words), "{spec}: {refused}");
+        }
+    });
+}
+
+#[test]
+fn what_is_backed_up_cannot_be_changed_and_what_is_waited_can() {
+    at_site(|site| async move {
+        let spec = json!({ "dbInstanceId": "rm-mysql-1", "method": "Logical", "strategy": "db", "databases": ["a"], "retentionDays": 30 });
+        create(&site, "fixed", &spec).await.unwrap();
+        create(&site, "plain", &json!({ "dbInstanceId": "rm-mysql-1" })).await.unwrap();
+        let kubectl = site.kubectl();
+        for (name, change, words) in [
+            ("fixed", json!({ "dbInstanceId": "rm-mysql-2" }), "dbInstanceId cannot be changed"),
+            ("fixed", json!({ "account": "other" }), "account cannot be changed"),
+            ("fixed", json!({ "databases": ["a", "b"] }), "databases cannot be added, changed or removed"),
+            ("fixed", json!({ "retentionDays": null }), "retentionDays cannot be added"),
+            ("plain", json!({ "method": "Physical" }), "method cannot be added"),
+            ("plain", json!({ "regionId": "cn-beijing" }), "regionId cannot be added"),
+            ("plain", json!({ "type": "Auto" }), "type cannot be added"),
+            ("plain", json!({ "resourceGroupId": "rg-1" }), "resourceGroupId cannot be added"),
+        ] {
+            let patch = json!({ "spec": change }).to_string();
+            let refused = kubectl.run(&["patch", "rdsbackup", name, "-n", &site.namespace, "--type=merge", "-p", &patch]).await.expect_err(&patch);
+            assert!(refused.stderr().contains(words), "{patch}: {}", refused.stderr());
+        }
+        let patch = json!({ "spec": { "queueTimeout": "3h", "timeout": "30h", "retry": { "limit": 2, "backoff": "1m" } } }).to_string();
+        kubectl.run(&["patch", "rdsbackup", "plain", "-n", &site.namespace, "--type=merge", "-p", &patch]).await.unwrap();
+    });
+}
+
+#[test]
+fn a_fresh_object_is_never_taken_for_done() {
+    at_site(|site| async move {
+        create(&site, "fresh", &json!({ "dbInstanceId": "rm-mysql-1" })).await.unwrap();
+        let object = site.get("fresh").await;
+        assert_eq!(object["status"], json!({ "observedGeneration": -1 }));
+        assert_eq!(object["spec"]["account"], "default");
+        let listed = site.kubectl().run(&["get", "rdsb", "-n", &site.namespace, "--field-selector=spec.dbInstanceId=rm-mysql-1", "-o", "name"]).await.unwrap();
+        assert_eq!(listed.trim(), "rdsbackup.rdsbackup.io/fresh");
+    });
+}

@@ -1,0 +1,12 @@
+//! End to end: the operator as a process under its own ServiceAccount, a real control plane, a strict simulated endpoint with a listing lag of
+//! 3 s, numeric ids and `Process` 125. What happened is judged by the endpoint's ledger and call log and by the API server's audit log.
+
+mod admission;
+mod crash;
+mod crowd;
+mod events;
+mod lost;
+mod main_path;
+mod site;
+mod start;
+mod trouble;

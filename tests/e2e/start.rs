@@ -1,0 +1,77 @@
+//! The process itself: what it says when it cannot work, and that it waits rather than ends.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use rds_backup_sandbox::{
+    plane::{Plane, PlaneOptions},
+    world::StartOperator,
+};
+use serde_json::json;
+
+use crate::site::at_site;
+
+fn run(args: &[&str], kubeconfig: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_rds-backup-operator")).args(args).env_clear().env("KUBECONFIG", kubeconfig).output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.yaml");
+    std::fs::write(&config, "accounts:\n  default:\n    regionId: cn-hangzhou\n    credentials: { type: Auto }\n    allow: []\n    colour: red\n").unwrap();
+    let path = config.display().to_string();
+    let (code, said) = run(&["run", "--config", &path], dir.path());
+    assert_eq!(code, Some(2));
+    assert!(said.contains(&path) && said.contains("line 6") && said.contains("colour"), "{said}");
+    let (code, said) = run(&["run", "--config", "/nowhere.yaml"], dir.path());
+    assert!(code == Some(2) && said.contains("/nowhere.yaml cannot be read"), "{said}");
+    let (code, said) = run(&["run", "--config", &path, "--leader-elect=true"], dir.path());
+    assert!(code == Some(2) && said.contains("run one replica"), "{said}");
+}
+
+#[test]
+fn an_api_server_that_is_away_is_waited_for() {
+    at_site(|site| async move {
+        // A port on which nobody listens.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = std::fs::read_to_string(site.world.operator_kubeconfig()).unwrap().replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
+        let kubeconfig = site.world.write_config(&format!("{}-away.yaml", site.namespace), &text).unwrap();
+        let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), ..StartOperator::default() });
+        let said = operator.wait_ready(Duration::from_secs(4)).await.expect_err("it is not ready").to_string();
+        assert!(said.contains("GET /readyz is 503 the API server cannot be reached"), "{said}");
+        assert!(operator.ended_already().unwrap().is_none(), "it waits");
+        assert_eq!(operator.get("/healthz").await.unwrap().status, 200, "a restart would not help");
+        assert!(operator.stop().await.unwrap().success());
+    });
+}
+
+#[test]
+fn a_missing_crd_is_named_and_waited_for() {
+    at_site(|site| async move {
+        let mut bare = Plane::start(PlaneOptions::default()).await.expect("a control plane without CRDs");
+        let mut operator = site.start(StartOperator { kubeconfig: Some(bare.kubeconfig().to_owned()), ..StartOperator::default() });
+        let said = operator.wait_ready(Duration::from_secs(4)).await.expect_err("it is not ready").to_string();
+        assert!(said.contains("the CRD rdsbackups.rdsbackup.io is not installed: apply crds/"), "{said}");
+        bare.apply_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crds")).await.expect("the CRDs");
+        operator.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(operator.stop().await.unwrap().success());
+        assert!(bare.api_server().pid() > 0);
+        bare.stop().await;
+    });
+}
+
+#[test]
+fn an_edit_is_seen_and_shown() {
+    at_site(|site| async move {
+        let _operator = site.operator().await;
+        let instance = site.instance("rm-stopped");
+        site.apply("edited", json!({ "dbInstanceId": instance, "queueTimeout": "1h" })).await;
+        site.until_reason("edited", "InstanceNotRunning").await;
+        site.apply("edited", json!({ "dbInstanceId": instance, "queueTimeout": "2h" })).await;
+        let object = site.until("edited", "seen", |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]).await;
+        assert_eq!(object["metadata"]["generation"], 2);
+        let conditions = object["status"]["conditions"].as_array().unwrap();
+        assert!(conditions.iter().all(|condition| condition["observedGeneration"] == 2), "{conditions:#?}");
+    });
+}
