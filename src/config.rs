@@ -57,7 +57,11 @@ impl Config {
             return Err("accounts: name at least one, for example default".to_owned());
         }
         if let Some(name) = config.accounts.keys().find(|name| name.is_empty() || name.len() > 63) {
-            return Err(format!("accounts: a name has 1 to 63 characters, and {:?} has {}", name.chars().take(70).collect::<String>(), name.len()));
+            return Err(format!(
+                "accounts: a name has 1 to 63 characters, and {:?} has {}",
+                name.chars().take(70).collect::<String>(),
+                name.len()
+            ));
         }
         Ok(config)
     }
@@ -103,11 +107,16 @@ accounts:
     #[test]
     fn an_endpoint_named_by_hand_proves_nothing_about_expiry_unless_it_is_the_loopback() {
         let at = |endpoint: &str, protocol: &str| {
-            let text = format!("accounts:\n  a:\n    regionId: cn-hangzhou\n    endpoint: {endpoint}\n    credentials: {{ type: Auto }}\n    allow: []\n{protocol}");
+            let text = format!(
+                "accounts:\n  a:\n    regionId: cn-hangzhou\n    endpoint: {endpoint}\n    credentials: {{ type: Auto }}\n    allow: []\n{protocol}"
+            );
             Config::parse(&text).unwrap().accounts["a"].protocol.request_expiry
         };
         assert_eq!(at("https://rds.private.example", ""), Expiry::Never);
-        assert_eq!(at("https://rds.private.example", "    protocol: { requestExpiry: 15m }\n"), Expiry::After(SignedDuration::from_mins(15)));
+        assert_eq!(
+            at("https://rds.private.example", "    protocol: { requestExpiry: 15m }\n"),
+            Expiry::After(SignedDuration::from_mins(15))
+        );
         assert_eq!(at("http://127.0.0.1:80", ""), Expiry::After(SignedDuration::from_mins(15)));
     }
 

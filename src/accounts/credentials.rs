@@ -20,7 +20,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// It does not exist yet.
-    #[error("the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; this backup then goes on by itself")]
+    #[error(
+        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; this backup then goes on by itself"
+    )]
     Missing {
         /// The operator's namespace.
         namespace: String,
@@ -28,7 +30,9 @@ pub enum CredentialsError {
         name: String,
     },
     /// It exists, and a key is not usable.
-    #[error("the Secret {name} in namespace {namespace} has no usable key {key}. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys")]
+    #[error(
+        "the Secret {name} in namespace {namespace} has no usable key {key}. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys"
+    )]
     Incomplete {
         /// The operator's namespace.
         namespace: String,
@@ -71,6 +75,7 @@ impl CredentialsError {
 }
 
 /// Where one account's credentials are read.
+#[expect(clippy::large_enum_variant, reason = "there is one for each account")]
 pub enum Source {
     /// Read once, from the environment.
     Fixed(Result<Credentials, CredentialsError>),
@@ -90,7 +95,12 @@ pub enum Source {
 impl Source {
     /// A Secret of the operator's namespace.
     pub fn secret(client: kube::Client, namespace: &str, name: &str) -> Self {
-        Self::Secret { api: Api::namespaced(client, namespace), namespace: namespace.to_owned(), name: name.to_owned(), last: Mutex::default() }
+        Self::Secret {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            last: Mutex::default(),
+        }
     }
 
     /// The environment, through `lookup` so that it is read in one place.
@@ -125,7 +135,9 @@ impl Source {
         let read = match tokio::time::timeout(READ_TIMEOUT, api.get_opt(name)).await {
             Ok(Ok(Some(secret))) => from_secret(namespace, name, &secret),
             Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
+                Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() })
+            }
             Ok(Err(error)) => Err(CredentialsError::Unreadable { name: name.clone(), why: error.to_string() }),
             Err(_) => Err(CredentialsError::Unreadable { name: name.clone(), why: "no answer within 10 s".to_owned() }),
         };
@@ -141,7 +153,9 @@ fn from_secret(namespace: &str, name: &str, secret: &Secret) -> Result<Credentia
         let text = std::str::from_utf8(&bytes.0).ok()?.trim();
         (!text.is_empty() && text.len() <= 8192 && !text.chars().any(char::is_control)).then(|| text.to_owned())
     };
-    let required = |key: &'static str| get(key).ok_or_else(|| CredentialsError::Incomplete { namespace: namespace.to_owned(), name: name.to_owned(), key });
+    let required = |key: &'static str| {
+        get(key).ok_or_else(|| CredentialsError::Incomplete { namespace: namespace.to_owned(), name: name.to_owned(), key })
+    };
     Ok(Credentials {
         access_key_id: required("accessKeyId")?,
         access_key_secret: SecretString::from(required("accessKeySecret")?),

@@ -25,7 +25,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// No such name in the configuration.
-    #[error("account {name:?} is not in the operator's configuration, which has: {known}. Correct spec.account, or ask an administrator to add it")]
+    #[error(
+        "account {name:?} is not in the operator's configuration, which has: {known}. Correct spec.account, or ask an administrator to add it"
+    )]
     Unknown {
         /// The name that was asked for.
         name: String,
@@ -33,7 +35,9 @@ pub enum AccountError {
         known: String,
     },
     /// No rule of the account's allow-list matches.
-    #[error("account {account:?} does not allow namespace {namespace:?} to use instance {instance:?} in region {region:?}. Ask an administrator to add it to the account's allow-list")]
+    #[error(
+        "account {account:?} does not allow namespace {namespace:?} to use instance {instance:?} in region {region:?}. Ask an administrator to add it to the account's allow-list"
+    )]
     NotAllowed {
         /// The account.
         account: String,
@@ -99,7 +103,13 @@ pub struct Access {
 
 impl Accounts {
     /// Takes the accounts of a checked configuration.
-    pub fn new(settings: BTreeMap<String, AccountSettings>, submissions: Submissions, sources: impl Fn(&AccountSettings) -> Source, clock: Clock, entropy: Entropy) -> Self {
+    pub fn new(
+        settings: BTreeMap<String, AccountSettings>,
+        submissions: Submissions,
+        sources: impl Fn(&AccountSettings) -> Source,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Self {
         let paused = submissions == Submissions::Paused;
         let accounts = settings
             .into_iter()

@@ -110,7 +110,11 @@ pub struct Protocol {
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { request_expiry: Expiry::After(SignedDuration::from_mins(15)), clock_skew: SignedDuration::from_mins(2), listing_lag: SignedDuration::from_mins(10) }
+        Self {
+            request_expiry: Expiry::After(SignedDuration::from_mins(15)),
+            clock_skew: SignedDuration::from_mins(2),
+            listing_lag: SignedDuration::from_mins(10),
+        }
     }
 }
 

@@ -11,7 +11,8 @@ pub use crd::crds_yaml;
 pub use reason::Reason;
 pub use span::{Span, SpanError};
 pub use status::{
-    Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission, SubmissionOutcome,
+    Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission,
+    SubmissionOutcome,
 };
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

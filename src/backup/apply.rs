@@ -28,6 +28,7 @@ const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_RECORD_PAUSE: Duration = Duration::from_secs(15);
 
 /// Where a pass is after a step.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Step {
     /// Something was learnt or written: look and decide again.
     Again(Turn),
@@ -103,7 +104,8 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
             turn.seat.memory.preflight = Some(Preflight { attempt, at, failures, result });
         }
         Effect::Clear { nonce } => {
-            let rival = effects::rival(&context.store, &context.accounts, &turn.object.spec.db_instance_id, turn.uid(), observed.now).await?;
+            let rival =
+                effects::rival(&context.store, &context.accounts, &turn.object.spec.db_instance_id, turn.uid(), observed.now).await?;
             if let Some(own) = turn.seat.memory.own.as_mut().filter(|own| own.nonce == nonce) {
                 own.rival = Some(rival);
             }
@@ -123,7 +125,8 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
             let (access, credentials) = means.ok_or_else(missing)?;
             let polled = effects::follow(&access, &credentials, &instance, job.as_ref(), set.as_ref()).await;
             let now = context.clock.now() + access.client.clock_offset();
-            let key = decide::follow_key(turn.status.backup_job_id.as_deref(), turn.status.backup_id.as_deref()).unwrap_or_default().to_owned();
+            let key =
+                decide::follow_key(turn.status.backup_job_id.as_deref(), turn.status.backup_id.as_deref()).unwrap_or_default().to_owned();
             turn.seat.memory.follow.absorb(&key, now, polled);
         }
     }
@@ -131,7 +134,13 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
 }
 
 /// Steps 5 to 7: sends at most once, then records what came of it for as long as the process lives.
-async fn send_and_record(mut turn: Turn, request: CreateBackup, stamp: Stamp, means: Option<(Access, Credentials)>, context: Arc<Context>) -> Step {
+async fn send_and_record(
+    mut turn: Turn,
+    request: CreateBackup,
+    stamp: Stamp,
+    means: Option<(Access, Credentials)>,
+    context: Arc<Context>,
+) -> Step {
     let answer = send(&mut turn, &request, &stamp, means, &context).await;
     if let Some(own) = turn.seat.memory.own.as_mut().filter(|own| own.nonce == stamp.nonce) {
         own.answer = Some(answer);
@@ -151,7 +160,13 @@ async fn send_and_record(mut turn: Turn, request: CreateBackup, stamp: Stamp, me
     }
 }
 
-async fn send(turn: &mut Turn, request: &CreateBackup, stamp: &Stamp, means: Option<(Access, Credentials)>, context: &Context) -> CreateOutcome {
+async fn send(
+    turn: &mut Turn,
+    request: &CreateBackup,
+    stamp: &Stamp,
+    means: Option<(Access, Credentials)>,
+    context: &Context,
+) -> CreateOutcome {
     let not_sent = |why: &str| CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() });
     let Some((access, credentials)) = means else { return not_sent("the account's credentials could not be read") };
     // By a clock that nobody sets: a process that slept here must not wake up and send what others have given up on.
@@ -245,7 +260,9 @@ fn publish(turn: &Turn, event: decide::Event, context: &Arc<Context>) {
 /// The object was deleted, or another stands under its name. What it started is said aloud: nobody follows it any more.
 fn gone(turn: &Turn, context: &Arc<Context>) -> Step {
     if let Some(job) = turn.seat.memory.own.as_ref().and_then(unrecorded_job) {
-        let note = format!("the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows");
+        let note = format!(
+            "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows"
+        );
         warn!(namespace = turn.namespace(), name = turn.name(), uid = turn.uid(), instance = %turn.object.spec.db_instance_id, job_id = job, "{note}");
         publish(turn, decide::Event { warning: true, reason: Reason::Abandoned, note }, context);
     }

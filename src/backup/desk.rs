@@ -122,7 +122,9 @@ impl Turn {
 
     /// Another version of the object is the newest now.
     pub fn moved_to(&mut self, newest: RdsBackup) {
-        if let Some(old) = self.object.metadata.resource_version.clone().filter(|old| newest.metadata.resource_version.as_ref() != Some(old)) {
+        if let Some(old) =
+            self.object.metadata.resource_version.clone().filter(|old| newest.metadata.resource_version.as_ref() != Some(old))
+        {
             self.seat.superseded.push(old);
             if self.seat.superseded.len() > REMEMBERED_VERSIONS {
                 self.seat.superseded.remove(0);

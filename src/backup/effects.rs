@@ -18,7 +18,12 @@ use crate::{
 const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Step 2. Three reads; the order does not matter, since the intent comes after all of them.
-pub(super) async fn preflight(access: &Access, credentials: &Credentials, instance: &InstanceId, now: Timestamp) -> Result<PreflightFacts, CallError> {
+pub(super) async fn preflight(
+    access: &Access,
+    credentials: &Credentials,
+    instance: &InstanceId,
+    now: Timestamp,
+) -> Result<PreflightFacts, CallError> {
     let client = &access.client;
     let attributes = client.describe_instance(credentials, instance).await?.value;
     let running = client.describe_backup_tasks(credentials, instance, None).await?.value;
@@ -28,7 +33,13 @@ pub(super) async fn preflight(access: &Access, credentials: &Credentials, instan
 }
 
 /// Step 4. The uid of another object of the instance with an open intent, by a quorum LIST.
-pub(super) async fn rival(store: &Store, accounts: &Accounts, instance: &str, own_uid: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
+pub(super) async fn rival(
+    store: &Store,
+    accounts: &Accounts,
+    instance: &str,
+    own_uid: &str,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
     let others = store.of_instance(instance).await?;
     Ok(others
         .iter()
@@ -84,7 +95,9 @@ pub(super) async fn follow(
 ) -> Result<(Option<BackupTask>, Option<BackupSet>), CallError> {
     let client = &access.client;
     let task = match job {
-        Some(job) => client.describe_backup_tasks(credentials, instance, Some(job)).await?.value.into_iter().find(|task| task.job_id == *job),
+        Some(job) => {
+            client.describe_backup_tasks(credentials, instance, Some(job)).await?.value.into_iter().find(|task| task.job_id == *job)
+        }
         None => None,
     };
     let told = task.as_ref().and_then(|task| task.backup_id.clone());

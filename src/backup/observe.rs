@@ -104,14 +104,19 @@ pub(super) fn neighbour(other: &RdsBackup, accounts: &Accounts) -> Option<Neighb
     .iter()
     .any(|aside| reason == Some(aside.as_str()));
     // An object that nobody has looked at yet counts, unless it cannot be admitted as it stands.
-    let admissible = accounts.access(other.metadata.namespace.as_deref().unwrap_or_default(), &other.spec).is_ok_and(|access| !access.account.paused());
+    let admissible =
+        accounts.access(other.metadata.namespace.as_deref().unwrap_or_default(), &other.spec).is_ok_and(|access| !access.account.paused());
     let looks_fail = phase == Phase::Resolving && reason != Some(Reason::OutcomeUnknown.as_str());
     Some(Neighbour {
         uid: other.metadata.uid.clone().unwrap_or_default(),
         created_at: other.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         phase,
         hindered: stalled || looks_fail,
-        queues: matches!(phase, Phase::Pending | Phase::Queued) && !stalled && !waits_aside && admissible && other.metadata.deletion_timestamp.is_none(),
+        queues: matches!(phase, Phase::Pending | Phase::Queued)
+            && !stalled
+            && !waits_aside
+            && admissible
+            && other.metadata.deletion_timestamp.is_none(),
         open_since: status.and_then(|status| status.open_submission()).map(|intent| intent.signed_at()),
         release_after: accounts.protocol(&other.spec.account).release_after(),
     })

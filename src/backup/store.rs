@@ -85,7 +85,9 @@ impl Store {
             "status": status,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match bounded("write the status of an RdsBackup", self.api(object).patch_status(&object.name_any(), &params, &Patch::Apply(body))).await {
+        match bounded("write the status of an RdsBackup", self.api(object).patch_status(&object.name_any(), &params, &Patch::Apply(body)))
+            .await
+        {
             Ok(written) => Ok(Written::Yes(Box::new(pruned(written)))),
             Err(StoreError::Api { source, .. }) if code(&source) == Some(409) => Ok(Written::Conflict),
             Err(StoreError::Api { source, .. }) if code(&source) == Some(404) => Ok(Written::Gone),
@@ -114,7 +116,10 @@ impl Store {
         let namespace = about.namespace.clone().unwrap_or_default();
         let name = about.name.clone().unwrap_or_default();
         let body = Event {
-            metadata: ObjectMeta { generate_name: Some(format!("{}-", name.chars().take(200).collect::<String>())), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                generate_name: Some(format!("{}-", name.chars().take(200).collect::<String>())),
+                ..ObjectMeta::default()
+            },
             action: Some("Reconcile".to_owned()),
             event_time: Some(MicroTime(now)),
             note: Some(cut(event.note, LONGEST_NOTE)),

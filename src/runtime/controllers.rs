@@ -93,7 +93,7 @@ pub(super) async fn run(
             .with_config(Config::default().concurrency(concurrency))
             .reconcile_on(alarms_of_namespace)
             .graceful_shutdown_on(async move { stopping.cancelled().await })
-            .run(|object, context| one(object, context), |_, never: &Infallible, _| match *never {}, context.clone())
+            .run(one, |_, never: &Infallible, _| match *never {}, context.clone())
             .for_each(|_| async {});
         controllers.push(controller);
     }
@@ -151,19 +151,28 @@ fn report(error: &watcher::Error, readiness: &Readiness, namespace: Option<&str>
 
 fn cure(error: &watcher::Error, namespace: Option<&str>) -> String {
     let answer = match error {
-        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) | watcher::Error::WatchFailed(source) => match source {
-            kube::Error::Api(status) => Some(status.code),
-            _ => None,
-        },
+        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) | watcher::Error::WatchFailed(source) => {
+            match source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            }
+        }
         watcher::Error::WatchError(status) => Some(status.code),
         watcher::Error::NoResourceVersion => None,
     };
     let everywhere = namespace.map_or_else(|| "in all namespaces".to_owned(), |name| format!("in namespace {name}"));
     let plural = RdsBackup::plural(&());
     match answer {
-        Some(404) => format!("the CRD {plural}.{} is not installed: apply crds/, or the output of `rds-backup-operator crds`. The operator waits for it", RdsBackup::group(&())),
-        Some(403) => format!("the operator's ServiceAccount may not list and watch {plural} {everywhere}: apply deploy/operator/, or name what it may watch with --watch-namespace"),
-        Some(401) => "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned(),
+        Some(404) => format!(
+            "the CRD {plural}.{} is not installed: apply crds/, or the output of `rds-backup-operator crds`. The operator waits for it",
+            RdsBackup::group(&())
+        ),
+        Some(403) => format!(
+            "the operator's ServiceAccount may not list and watch {plural} {everywhere}: apply deploy/operator/, or name what it may watch with --watch-namespace"
+        ),
+        Some(401) => {
+            "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned()
+        }
         Some(410) => "the watch is begun again: what it knew is too old for the API server".to_owned(),
         Some(code) => format!("the API server answers {code} to the watch of {plural}; it is tried again"),
         None => "the API server cannot be reached; it is tried again. Look at its address and at the network".to_owned(),

@@ -20,7 +20,12 @@ struct Served {
 }
 
 /// Serves /healthz, /readyz and /metrics until `stop`.
-pub(super) async fn serve(address: SocketAddr, context: Arc<Context>, readiness: Arc<Readiness>, stop: CancellationToken) -> Result<JoinHandle<()>, RunError> {
+pub(super) async fn serve(
+    address: SocketAddr,
+    context: Arc<Context>,
+    readiness: Arc<Readiness>,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>, RunError> {
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
     let served = Arc::new(Served { readiness, metrics: Metrics::new(context) });

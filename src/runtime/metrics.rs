@@ -20,9 +20,17 @@ impl Metrics {
     pub fn new(context: Arc<Context>) -> Self {
         let mut registry = Registry::with_prefix("rds_backup_operator");
         let counters = &context.counters;
-        registry.register("reconcile_errors", "Passes over an object that ended with an error and are tried again", counters.failed_passes.clone());
+        registry.register(
+            "reconcile_errors",
+            "Passes over an object that ended with an error and are tried again",
+            counters.failed_passes.clone(),
+        );
         registry.register("create_backup_requests", "CreateBackup requests that were sent", counters.requests_sent.clone());
-        registry.register("create_backup_unknown_outcomes", "CreateBackup requests whose answer was lost", counters.outcomes_unknown.clone());
+        registry.register(
+            "create_backup_unknown_outcomes",
+            "CreateBackup requests whose answer was lost",
+            counters.outcomes_unknown.clone(),
+        );
         registry.register_collector(Box::new(Objects(context)));
         Self(registry)
     }
@@ -56,7 +64,8 @@ impl Collector for Objects {
             if let Some(place) = Phase::ALL.iter().position(|known| *known == phase) {
                 by_phase[place] += 1;
             }
-            let waits_for_somebody = object.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Stalled)) && !phase.is_terminal();
+            let waits_for_somebody =
+                object.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Stalled)) && !phase.is_terminal();
             stalled += i64::from(waits_for_somebody);
         }
         let gauge = ConstGauge::new(0i64);
@@ -66,14 +75,28 @@ impl Collector for Objects {
             ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
         }
         let waiting = ConstGauge::new(stalled);
-        waiting.encode(encoder.encode_descriptor("backups_stalled", "Unfinished RdsBackups that need somebody", None, waiting.metric_type())?)?;
+        waiting.encode(encoder.encode_descriptor(
+            "backups_stalled",
+            "Unfinished RdsBackups that need somebody",
+            None,
+            waiting.metric_type(),
+        )?)?;
         let broken = ConstGauge::new(unreadable);
-        broken.encode(encoder.encode_descriptor("backups_unreadable", "RdsBackups that cannot be read and are not worked on", None, broken.metric_type())?)?;
+        broken.encode(encoder.encode_descriptor(
+            "backups_unreadable",
+            "RdsBackups that cannot be read and are not worked on",
+            None,
+            broken.metric_type(),
+        )?)?;
         let clients = self.0.accounts.clients();
         if !clients.is_empty() {
             let gauge = ConstGauge::new(0f64);
-            let mut family =
-                encoder.encode_descriptor("clock_offset", "The service's clock minus ours, by its answers", Some(&Unit::Seconds), gauge.metric_type())?;
+            let mut family = encoder.encode_descriptor(
+                "clock_offset",
+                "The service's clock minus ours, by its answers",
+                Some(&Unit::Seconds),
+                gauge.metric_type(),
+            )?;
             for (account, region, client) in clients {
                 let labels = [("account", account), ("region", region)];
                 ConstGauge::new(client.clock_offset().as_secs_f64()).encode(family.encode_family(&labels)?)?;

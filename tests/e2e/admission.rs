@@ -68,7 +68,8 @@ fn what_is_backed_up_cannot_be_changed_and_what_is_waited_can() {
             ("plain", json!({ "resourceGroupId": "rg-1" }), "resourceGroupId cannot be added"),
         ] {
             let patch = json!({ "spec": change }).to_string();
-            let refused = kubectl.run(&["patch", "rdsbackup", name, "-n", &site.namespace, "--type=merge", "-p", &patch]).await.expect_err(&patch);
+            let refused =
+                kubectl.run(&["patch", "rdsbackup", name, "-n", &site.namespace, "--type=merge", "-p", &patch]).await.expect_err(&patch);
             assert!(refused.stderr().contains(words), "{patch}: {}", refused.stderr());
         }
         let patch = json!({ "spec": { "queueTimeout": "3h", "timeout": "30h", "retry": { "limit": 2, "backoff": "1m" } } }).to_string();
@@ -81,9 +82,17 @@ fn a_fresh_object_is_never_taken_for_done() {
     at_site(|site| async move {
         create(&site, "fresh", &json!({ "dbInstanceId": "rm-mysql-1" })).await.unwrap();
         let object = site.get("fresh").await;
-        assert_eq!(object["status"], json!({ "observedGeneration": -1 }));
+        assert_eq!(
+            object["status"],
+            json!({ "observedGeneration": -1, "phase": "Pending" }),
+            "the server's defaults: what a gate and a person read first"
+        );
         assert_eq!(object["spec"]["account"], "default");
-        let listed = site.kubectl().run(&["get", "rdsb", "-n", &site.namespace, "--field-selector=spec.dbInstanceId=rm-mysql-1", "-o", "name"]).await.unwrap();
+        let listed = site
+            .kubectl()
+            .run(&["get", "rdsb", "-n", &site.namespace, "--field-selector=spec.dbInstanceId=rm-mysql-1", "-o", "name"])
+            .await
+            .unwrap();
         assert_eq!(listed.trim(), "rdsbackup.rdsbackup.io/fresh");
     });
 }

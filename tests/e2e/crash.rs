@@ -114,7 +114,11 @@ fn an_object_that_is_deleted_under_way_leaves_an_event_with_its_job() {
         let begun = Instant::now();
         loop {
             let events = site.kubectl().json(&["get", "events.events.k8s.io", "-n", &site.namespace]).await.unwrap();
-            let found = events["items"].as_array().unwrap().iter().any(|event| event["reason"] == "Abandoned" && event["note"].as_str().unwrap_or("").contains(&job));
+            let found = events["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|event| event["reason"] == "Abandoned" && event["note"].as_str().unwrap_or("").contains(&job));
             if found {
                 break;
             }

@@ -21,7 +21,9 @@ fn a_good_backup_says_two_things() {
                 .unwrap()
                 .iter()
                 .filter(|event| event["regarding"]["uid"] == object["metadata"]["uid"])
-                .map(|event| (event["type"].as_str().unwrap_or_default().to_owned(), event["reason"].as_str().unwrap_or_default().to_owned()))
+                .map(|event| {
+                    (event["type"].as_str().unwrap_or_default().to_owned(), event["reason"].as_str().unwrap_or_default().to_owned())
+                })
                 .collect();
             said.sort();
             if said.len() >= 2 {

@@ -37,7 +37,12 @@ fn a_backup_whose_answer_was_lost_is_adopted() {
             assert_eq!(object["status"]["submission"]["outcome"], "Adopted", "{name}");
             assert_eq!(object["status"]["backupId"], site.rds().sets(&instance)[0].backup_id, "{name}");
             assert_eq!(site.rds().accepted(&instance), 1, "{name}");
-            assert_eq!(site.creates(&instance).iter().filter(|call| call.fault.is_none() || call.outcome == "OK").count(), 1, "{name}: {:#?}", site.creates(&instance));
+            assert_eq!(
+                site.creates(&instance).iter().filter(|call| call.fault.is_none() || call.outcome == "OK").count(),
+                1,
+                "{name}: {:#?}",
+                site.creates(&instance)
+            );
         }
         let after = resident_kib(operator.pid());
         println!("resident: {before} KiB before, {after} KiB after nine lost answers, one of 10 MB");

@@ -15,13 +15,20 @@ use crate::site::{at_site, condition, kstatus, log_lines, message};
 fn every_engine_gets_its_backup() {
     at_site(|site| async move {
         let mut operator = site.operator().await;
-        let (mysql, postgresql, sqlserver, mariadb) = (site.instance("rm-mysql"), site.instance("pgm"), site.instance("rm-mssql"), site.instance("rm-maria"));
+        let (mysql, postgresql, sqlserver, mariadb) =
+            (site.instance("rm-mysql"), site.instance("pgm"), site.instance("rm-mssql"), site.instance("rm-maria"));
         let shop = format!("{mysql}-shop");
         for (name, spec) in [
             ("mysql", json!({ "dbInstanceId": mysql, "method": "Physical" })),
-            ("two-databases", json!({ "dbInstanceId": shop, "method": "Logical", "strategy": "db", "databases": ["orders", "users"], "retentionDays": 30 })),
+            (
+                "two-databases",
+                json!({ "dbInstanceId": shop, "method": "Logical", "strategy": "db", "databases": ["orders", "users"], "retentionDays": 30 }),
+            ),
             ("postgresql", json!({ "dbInstanceId": postgresql, "method": "Snapshot" })),
-            ("sqlserver", json!({ "dbInstanceId": sqlserver, "method": "Physical", "type": "FullBackup", "strategy": "db", "databases": ["orders"], "retentionDays": 7 })),
+            (
+                "sqlserver",
+                json!({ "dbInstanceId": sqlserver, "method": "Physical", "type": "FullBackup", "strategy": "db", "databases": ["orders"], "retentionDays": 7 }),
+            ),
             ("mariadb", json!({ "dbInstanceId": mariadb })),
         ] {
             site.apply(name, spec).await;
@@ -56,10 +63,16 @@ fn every_engine_gets_its_backup() {
         assert_eq!(ledger.iter().find(|entry| entry.instance == sqlserver).unwrap().parameters["BackupType"], "FullBackup");
 
         let table = site.kubectl().run(&["get", "rdsb", "-n", &site.namespace, "-o", "wide"]).await.unwrap();
-        for column in ["INSTANCE", "PHASE", "METHOD", "SIZE", "READY", "AGE", "BACKUPID", "JOBID", "STARTED", "DURATION", "EXPIRES", "REASON"] {
+        for column in
+            ["INSTANCE", "PHASE", "METHOD", "SIZE", "READY", "AGE", "BACKUPID", "JOBID", "STARTED", "DURATION", "EXPIRES", "REASON"]
+        {
             assert!(table.contains(column), "{table}");
         }
-        let waited = site.kubectl().run(&["wait", "--for=condition=Ready", "rdsbackup/mysql", "-n", &site.namespace, "--timeout=10s"]).await.unwrap();
+        let waited = site
+            .kubectl()
+            .run(&["wait", "--for=condition=Ready", "rdsbackup/mysql", "-n", &site.namespace, "--timeout=10s"])
+            .await
+            .unwrap();
         assert!(waited.contains("condition met"), "{waited}");
 
         let metrics = operator.get("/metrics").await.unwrap().body;
@@ -118,7 +131,11 @@ fn a_good_backup_costs_four_writes_and_nothing_at_rest() {
                 let uri = &event.uri;
                 let body = event.request_body.as_ref().expect("a body");
                 assert!(body["metadata"]["resourceVersion"].is_string(), "{uri} is conditional");
-                writes.push(format!("{} cleared={}", body["status"]["phase"].as_str().unwrap_or(""), body["status"]["submission"]["cleared"]));
+                writes.push(format!(
+                    "{} cleared={}",
+                    body["status"]["phase"].as_str().unwrap_or(""),
+                    body["status"]["submission"]["cleared"]
+                ));
             }
             assert_ne!(event.write(), Some(Write::Other));
             if number >= restarted_after && !event.watch {

@@ -131,7 +131,11 @@ impl Site {
             if wanted(&object) {
                 return object;
             }
-            assert!(begun.elapsed() < PATIENCE, "{name} is not {what}:\n{}", serde_json::to_string_pretty(&object["status"]).unwrap_or_default());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{name} is not {what}:\n{}",
+                serde_json::to_string_pretty(&object["status"]).unwrap_or_default()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

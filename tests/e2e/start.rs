@@ -11,7 +11,12 @@ use serde_json::json;
 use crate::site::at_site;
 
 fn run(args: &[&str], kubeconfig: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_rds-backup-operator")).args(args).env_clear().env("KUBECONFIG", kubeconfig).output().expect("it runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_rds-backup-operator"))
+        .args(args)
+        .env_clear()
+        .env("KUBECONFIG", kubeconfig)
+        .output()
+        .expect("it runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -19,7 +24,11 @@ fn run(args: &[&str], kubeconfig: &Path) -> (Option<i32>, String) {
 fn a_wrong_configuration_is_refused_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("config.yaml");
-    std::fs::write(&config, "accounts:\n  default:\n    regionId: cn-hangzhou\n    credentials: { type: Auto }\n    allow: []\n    colour: red\n").unwrap();
+    std::fs::write(
+        &config,
+        "accounts:\n  default:\n    regionId: cn-hangzhou\n    credentials: { type: Auto }\n    allow: []\n    colour: red\n",
+    )
+    .unwrap();
     let path = config.display().to_string();
     let (code, said) = run(&["run", "--config", &path], dir.path());
     assert_eq!(code, Some(2));
@@ -35,7 +44,9 @@ fn an_api_server_that_is_away_is_waited_for() {
     at_site(|site| async move {
         // A port on which nobody listens.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let text = std::fs::read_to_string(site.world.operator_kubeconfig()).unwrap().replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
+        let text = std::fs::read_to_string(site.world.operator_kubeconfig())
+            .unwrap()
+            .replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
         let kubeconfig = site.world.write_config(&format!("{}-away.yaml", site.namespace), &text).unwrap();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), ..StartOperator::default() });
         let said = operator.wait_ready(Duration::from_secs(4)).await.expect_err("it is not ready").to_string();
@@ -69,7 +80,8 @@ fn an_edit_is_seen_and_shown() {
         site.apply("edited", json!({ "dbInstanceId": instance, "queueTimeout": "1h" })).await;
         site.until_reason("edited", "InstanceNotRunning").await;
         site.apply("edited", json!({ "dbInstanceId": instance, "queueTimeout": "2h" })).await;
-        let object = site.until("edited", "seen", |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]).await;
+        let object =
+            site.until("edited", "seen", |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]).await;
         assert_eq!(object["metadata"]["generation"], 2);
         let conditions = object["status"]["conditions"].as_array().unwrap();
         assert!(conditions.iter().all(|condition| condition["observedGeneration"] == 2), "{conditions:#?}");

@@ -45,7 +45,10 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
         let (half, half_account) = account_with_secret(&site, "half").await;
         create_secret(&site, &wrong_key, "nobodys-key", "sandbox-secret").await;
         create_secret(&site, &wrong_secret, "sandbox-key", "not-the-secret").await;
-        site.kubectl().run(&["create", "secret", "generic", &half, "-n", "rds-backup-system", "--from-literal=accessKeyId=x"]).await.unwrap();
+        site.kubectl()
+            .run(&["create", "secret", "generic", &half, "-n", "rds-backup-system", "--from-literal=accessKeyId=x"])
+            .await
+            .unwrap();
         let narrow = format!(
             "  narrow:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {{ type: Secret, name: sandbox-key }}\n    allow: [{{ namespaces: [\"others-*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
             site.rds().url()
@@ -65,9 +68,27 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
         let table: Vec<(&str, Value, &str, &str, Option<&str>)> = vec![
             ("no-account", json!({ "dbInstanceId": mysql, "account": "nobody" }), "AccountNotFound", "which has: default", None),
             ("not-allowed", json!({ "dbInstanceId": mysql, "account": "narrow" }), "NotAllowed", "allow-list", None),
-            ("no-instance", json!({ "dbInstanceId": site.instance("rm-nosuch") }), "InstanceNotFound", "Check dbInstanceId and regionId", Some("InvalidDBInstance")),
-            ("wrong-key", json!({ "dbInstanceId": mysql, "account": "wrongkey" }), "InvalidCredentials", "Correct the account's credentials", Some("InvalidAccessKeyId.NotFound")),
-            ("wrong-secret", json!({ "dbInstanceId": mysql, "account": "wrongsecret" }), "InvalidCredentials", "Correct the account's credentials", Some("SignatureDoesNotMatch")),
+            (
+                "no-instance",
+                json!({ "dbInstanceId": site.instance("rm-nosuch") }),
+                "InstanceNotFound",
+                "Check dbInstanceId and regionId",
+                Some("InvalidDBInstance"),
+            ),
+            (
+                "wrong-key",
+                json!({ "dbInstanceId": mysql, "account": "wrongkey" }),
+                "InvalidCredentials",
+                "Correct the account's credentials",
+                Some("InvalidAccessKeyId.NotFound"),
+            ),
+            (
+                "wrong-secret",
+                json!({ "dbInstanceId": mysql, "account": "wrongsecret" }),
+                "InvalidCredentials",
+                "Correct the account's credentials",
+                Some("SignatureDoesNotMatch"),
+            ),
             ("half-a-secret", json!({ "dbInstanceId": mysql, "account": "half" }), "InvalidCredentials", "accessKeySecret", None),
             ("secret-not-granted", json!({ "dbInstanceId": mysql, "account": "forbidden" }), "AccessDenied", "get on that Secret", None),
             ("ram", json!({ "dbInstanceId": denied }), "AccessDenied", "rds:CreateBackup", Some("Forbidden.RAM")),

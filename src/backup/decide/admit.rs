@@ -39,7 +39,11 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
     if let Some(since) = draft.waiting_since()
         && now > since + plan.queue_timeout
     {
-        let last = seen.status.condition(crate::api::ConditionType::Ready).map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
+        let last = seen
+            .status
+            .condition(crate::api::ConditionType::Ready)
+            .map(|ready| format!("{}: {}", ready.reason, ready.message))
+            .unwrap_or_default();
         draft.fail(
             Reason::QueueTimeout,
             &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(plan.queue_timeout)),
@@ -55,7 +59,10 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
         return draft.wait(SignedDuration::from_secs(60));
     }
     if account.paused {
-        draft.queue(Reason::SubmissionsPaused, "an administrator paused submissions in the operator's configuration; this backup starts when they are enabled again");
+        draft.queue(
+            Reason::SubmissionsPaused,
+            "an administrator paused submissions in the operator's configuration; this backup starts when they are enabled again",
+        );
         return draft.wait(SignedDuration::from_secs(60));
     }
     if let Some(until) = not_before(seen, plan)
@@ -67,7 +74,10 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
         words::occupies(other, now) || (other.queues && (other.created_at, other.uid.as_str()) < (seen.created_at(), seen.uid()))
     });
     if first {
-        draft.queue(Reason::WaitingForTurn, "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time");
+        draft.queue(
+            Reason::WaitingForTurn,
+            "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time",
+        );
         return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
     }
     preflight(draft, plan, account)
@@ -130,13 +140,23 @@ fn waits_for(facts: &PreflightFacts, plan: &Plan) -> Option<(Reason, String)> {
 }
 
 /// Step 3. The durable intent: after it, and only after it, may something be sent.
-fn intent(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, facts: &PreflightFacts, read_at: Timestamp, (run, attempt): (i32, i32)) -> Decision {
+fn intent(
+    mut draft: Draft<'_>,
+    plan: &Plan,
+    account: &AccountView,
+    facts: &PreflightFacts,
+    read_at: Timestamp,
+    (run, attempt): (i32, i32),
+) -> Decision {
     // The signed time travels with second precision; what is stored must be what is signed.
     let signed = Timestamp::from_second(draft.now.as_second()).unwrap_or(draft.now);
     let nonce = draft.seen.dice.nonce.clone();
     let waiting_since = draft.waiting_since().unwrap_or(draft.now);
     let unresolved_since = match &draft.seen.status.submission {
-        Some(last) if last.run == run && (last.outcome == Some(SubmissionOutcome::NeverAccepted) || last.unresolved_since.0 < last.timestamp.0) => {
+        Some(last)
+            if last.run == run
+                && (last.outcome == Some(SubmissionOutcome::NeverAccepted) || last.unresolved_since.0 < last.timestamp.0) =>
+        {
             last.unresolved_since.0
         }
         _ => signed,

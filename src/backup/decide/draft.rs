@@ -7,7 +7,9 @@ use super::{
     words::{self, Trouble},
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, Condition, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time},
+    api::{
+        Attempt, AttemptOutcome, Condition, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time,
+    },
     backup::seen::Seen,
     rds::CallError,
 };
@@ -140,7 +142,8 @@ impl<'a> Draft<'a> {
     pub fn trouble(&mut self, trouble: &Trouble, error: &CallError, at: Timestamp) -> String {
         let before = self.seen.status;
         let CallError::Api(error) = error else { return trouble.message.clone() };
-        let same = before.ready_reason() == Some(trouble.reason.as_str()) && before.last_error.as_ref().is_some_and(|last| last.code == error.code);
+        let same = before.ready_reason() == Some(trouble.reason.as_str())
+            && before.last_error.as_ref().is_some_and(|last| last.code == error.code);
         if !same {
             self.status.last_error = Some(words::last_error(error, at));
         }

@@ -88,10 +88,15 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
     let follow = newest(&draft);
     match outcome(&mut draft, plan, account, &follow) {
         Outcome::Good(set) if !fits(&set, plan, &draft) => {
-            let message = format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
+            let message =
+                format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
             give_back(&mut draft, AttemptOutcome::NotOurs);
             draft.warn(ConditionType::AdoptionMismatch, Reason::SetDiffers, &message);
-            draft.working(Phase::Resolving, Reason::OutcomeUnknown, "what was adopted belongs to another; the operator looks on for the backup");
+            draft.working(
+                Phase::Resolving,
+                Reason::OutcomeUnknown,
+                "what was adopted belongs to another; the operator looks on for the backup",
+            );
             draft.again()
         }
         Outcome::Good(set) if quiet => {
@@ -102,7 +107,11 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
         // If it was ours the run is over when the intent is closed; if it was another's, ours may still come.
         Outcome::Failed => {
             give_back(&mut draft, AttemptOutcome::JobFailed);
-            draft.working(Phase::Resolving, Reason::OutcomeUnknown, "the adopted job failed; whether it was this object's is known when the lost request can no longer be accepted");
+            draft.working(
+                Phase::Resolving,
+                Reason::OutcomeUnknown,
+                "the adopted job failed; whether it was this object's is known when the lost request can no longer be accepted",
+            );
             draft.again()
         }
         Outcome::Lost(reason, message) if quiet => {
@@ -163,7 +172,10 @@ fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &F
             SetStatus::Failed => Outcome::Failed,
             SetStatus::Success | SetStatus::Unknown if settled => Outcome::Lost(
                 Reason::BackupNotUsable,
-                format!("the job finished, but the service does not mark backup set {} as usable. Look at it in the console", set.backup_id),
+                format!(
+                    "the job finished, but the service does not mark backup set {} as usable. Look at it in the console",
+                    set.backup_id
+                ),
             ),
             SetStatus::Success | SetStatus::Unknown => Outcome::Open,
         };
@@ -174,7 +186,11 @@ fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &F
             if settled {
                 return Outcome::Lost(
                     Reason::ResultLost,
-                    format!("job {} finished, but its backup set was not listed within {}. Look in the console", task.job_id, short(account.protocol.listing_lag)),
+                    format!(
+                        "job {} finished, but its backup set was not listed within {}. Look in the console",
+                        task.job_id,
+                        short(account.protocol.listing_lag)
+                    ),
                 );
             }
             if finished_for.is_some_and(|time| time >= UNLISTED) {
@@ -262,7 +278,10 @@ fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Fol
         return draft.then(resolve::look(plan, intent));
     };
     if let Ok(facts) = &latest.result {
-        let found = resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates.into_iter().find_map(|candidate| candidate.backup_id);
+        let found = resolve::judge(draft.seen.status, intent, facts, looks.unmapped)
+            .candidates
+            .into_iter()
+            .find_map(|candidate| candidate.backup_id);
         if let Some(set) = found {
             draft.status.backup_id = Some(set);
             return draft.again();
@@ -270,7 +289,10 @@ fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Fol
         let missed_for = follow.at.map_or(SignedDuration::ZERO, |at| at.duration_since(intent.signed_at()));
         if missed_for > account.protocol.listing_lag * 2 && follow.misses > MISSES * 2 {
             let job = draft.status.backup_job_id.clone().unwrap_or_default();
-            draft.fail(Reason::ResultLost, &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"));
+            draft.fail(
+                Reason::ResultLost,
+                &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"),
+            );
             return draft.again();
         }
     }
@@ -283,7 +305,10 @@ fn timed_out(draft: &Draft<'_>, plan: &Plan) -> bool {
 
 fn timeout_message(draft: &Draft<'_>, plan: &Plan) -> String {
     let job = draft.status.backup_job_id.clone().unwrap_or_default();
-    format!("job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another", short(plan.timeout))
+    format!(
+        "job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
+        short(plan.timeout)
+    )
 }
 
 /// What an adopted set must be. MariaDB is asked for a physical backup and makes a snapshot.
@@ -322,7 +347,13 @@ fn failed_attempt(draft: &Draft<'_>) -> Attempt {
 /// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
 pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
     let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
-    let job = draft.status.attempts.iter().rev().find(|kept| kept.outcome == AttemptOutcome::JobFailed).and_then(|kept| kept.backup_job_id.clone());
+    let job = draft
+        .status
+        .attempts
+        .iter()
+        .rev()
+        .find(|kept| kept.outcome == AttemptOutcome::JobFailed)
+        .and_then(|kept| kept.backup_job_id.clone());
     let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
     if run > plan.retry_limit {
         let runs = if plan.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
@@ -338,7 +369,15 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
     draft.status.origin = None;
     draft.status.started_at = None;
     draft.status.progress_percent = None;
-    draft.queue(Reason::RetryBackoff, &format!("the service reports that {job} failed; run {} of {} starts in {}", run + 1, plan.retry_limit + 1, short(plan.retry_backoff)));
+    draft.queue(
+        Reason::RetryBackoff,
+        &format!(
+            "the service reports that {job} failed; run {} of {} starts in {}",
+            run + 1,
+            plan.retry_limit + 1,
+            short(plan.retry_backoff)
+        ),
+    );
 }
 
 /// Writes what the set tells.
@@ -383,7 +422,15 @@ mod tests {
 
     #[test]
     fn sizes_are_short_and_round() {
-        for (bytes, text) in [(0, "0"), (512, "512"), (279_236_241_408, "260Gi"), (1_610_612_736, "1.5Gi"), (1024 * 1024, "1Mi"), (-5, "0"), (i64::MAX, "8Ei")] {
+        for (bytes, text) in [
+            (0, "0"),
+            (512, "512"),
+            (279_236_241_408, "260Gi"),
+            (1_610_612_736, "1.5Gi"),
+            (1024 * 1024, "1Mi"),
+            (-5, "0"),
+            (i64::MAX, "8Ei"),
+        ] {
             assert_eq!(human_size(bytes), text, "{bytes}");
         }
     }

@@ -18,7 +18,8 @@ pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
     let seen = draft.seen;
     let Some(OwnIntent { nonce, answer: Some(answer), .. }) = &seen.memory.own else { return false };
     let submission = seen.status.submission.as_ref();
-    let current = submission.is_some_and(|submission| submission.nonce == *nonce && submission.outcome.is_none()) && !seen.status.phase.is_terminal();
+    let current =
+        submission.is_some_and(|submission| submission.nonce == *nonce && submission.outcome.is_none()) && !seen.status.phase.is_terminal();
     match answer {
         CreateOutcome::Accepted { job_id, request_id } => {
             if current {
@@ -43,7 +44,8 @@ pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
 /// The job's id, from the service itself: it beats an adoption.
 fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
     let before = draft.seen.status;
-    let adopted_other = before.backup_job_id.as_deref().is_some_and(|adopted| adopted != job_id.as_str()) || (before.backup_job_id.is_none() && before.backup_id.is_some());
+    let adopted_other = before.backup_job_id.as_deref().is_some_and(|adopted| adopted != job_id.as_str())
+        || (before.backup_job_id.is_none() && before.backup_id.is_some());
     if adopted_other {
         let (job, set) = (draft.status.backup_job_id.take(), draft.status.backup_id.take());
         draft.possible_duplicate(job, set);
@@ -61,7 +63,8 @@ fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
 fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
     let status = draft.seen.status;
     let id = job_id.as_str();
-    let known = status.backup_job_id.as_deref() == Some(id) || status.attempts.iter().any(|attempt| attempt.backup_job_id.as_deref() == Some(id));
+    let known =
+        status.backup_job_id.as_deref() == Some(id) || status.attempts.iter().any(|attempt| attempt.backup_job_id.as_deref() == Some(id));
     if !known {
         draft.possible_duplicate(Some(job_id.to_string()), None);
     }
@@ -91,7 +94,10 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
             let wait = words::backoff(failures, SignedDuration::from_mins(2));
             draft.queue(
                 Reason::ServiceUnavailable,
-                &format!("the request did not leave ({why}); it is tried again in {}. Check the network and the account's endpoint", short(wait)),
+                &format!(
+                    "the request did not leave ({why}); it is tried again in {}. Check the network and the account's endpoint",
+                    short(wait)
+                ),
             );
         }
         Rejection::Api(error) => {
@@ -123,7 +129,10 @@ fn lost(draft: &mut Draft<'_>, unknown: &Unknown) {
         draft.working(
             Phase::Resolving,
             Reason::OutcomeUnknown,
-            &format!("the request was sent and its answer was lost ({}); the operator looks for the backup and sends nothing until it knows", unknown.why),
+            &format!(
+                "the request was sent and its answer was lost ({}); the operator looks for the backup and sends nothing until it knows",
+                unknown.why
+            ),
         );
     }
 }

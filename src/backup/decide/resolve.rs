@@ -34,7 +34,10 @@ pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView
             None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),
             Some(Some(_)) => {
                 close(&mut draft, SubmissionOutcome::Unsent);
-                draft.queue(Reason::WaitingForTurn, "another RdsBackup of the same instance is about to be sent; this one was withdrawn unsent and is tried again");
+                draft.queue(
+                    Reason::WaitingForTurn,
+                    "another RdsBackup of the same instance is about to be sent; this one was withdrawn unsent and is tried again",
+                );
                 draft.hold(draft.now + draft.seen.dice.pause);
                 draft.again()
             }
@@ -88,7 +91,10 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
                 let mut attempt = draft.attempt(AttemptOutcome::Rejected);
                 attempt.code = seen.status.last_error.as_ref().map(|error| error.code.clone());
                 draft.remember(attempt);
-                draft.queue(Reason::InstanceBusy, "another backup was running on the instance when the request arrived; this one follows it");
+                draft.queue(
+                    Reason::InstanceBusy,
+                    "another backup was running on the instance when the request arrived; this one follows it",
+                );
                 return draft.again();
             }
             if quiet(looks, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
@@ -121,7 +127,14 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
 }
 
 /// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
-pub(super) fn unreadable(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, error: &CallError, at: Timestamp, failures: u32) -> SignedDuration {
+pub(super) fn unreadable(
+    draft: &mut Draft<'_>,
+    plan: &Plan,
+    account: &AccountView,
+    error: &CallError,
+    at: Timestamp,
+    failures: u32,
+) -> SignedDuration {
     let trouble = words::unread(error, failures, plan, &account.region_id);
     let phase = draft.seen.status.phase;
     let phase = if phase == Phase::Submitting { Phase::Resolving } else { phase };
@@ -143,7 +156,12 @@ pub(super) fn unreadable(draft: &mut Draft<'_>, plan: &Plan, account: &AccountVi
 
 fn look_again(draft: Draft<'_>, plan: &Plan, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
     let due = latest.at + pause;
-    if draft.now >= due { draft.then(look(plan, intent)) } else { let wait = due.duration_since(draft.now); draft.wait(wait) }
+    if draft.now >= due {
+        draft.then(look(plan, intent))
+    } else {
+        let wait = due.duration_since(draft.now);
+        draft.wait(wait)
+    }
 }
 
 pub(super) fn look(plan: &Plan, intent: &Submission) -> Effect {
@@ -186,7 +204,12 @@ pub(super) fn quiet(looks: &Looks, intent: &Submission, protocol: &Protocol) -> 
 
 fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
     let (run, attempt) = draft.seen.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
-    let failed_job = draft.seen.status.attempts.iter().any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed);
+    let failed_job = draft
+        .seen
+        .status
+        .attempts
+        .iter()
+        .any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed);
     if failed_job {
         // An adopted job of this attempt failed, and nothing else can come of it now: the run is over.
         close(&mut draft, SubmissionOutcome::Adopted);
@@ -196,7 +219,10 @@ fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
     close(&mut draft, SubmissionOutcome::NeverAccepted);
     let attempt = draft.attempt(AttemptOutcome::NeverAccepted);
     draft.remember(attempt);
-    draft.queue(Reason::NeverAccepted, "the request whose answer was lost is proven to have never been accepted; the next attempt is about to start");
+    draft.queue(
+        Reason::NeverAccepted,
+        "the request whose answer was lost is proven to have never been accepted; the next attempt is about to start",
+    );
     draft.again()
 }
 
@@ -216,8 +242,16 @@ fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
         (None, Some(set)) => format!("backup set {set}"),
         (None, None) => "a backup".to_owned(),
     };
-    draft.event(false, Reason::Adopted, format!("{what} was found on the instance and is taken as the outcome of the request whose answer was lost"));
-    draft.working(Phase::Running, Reason::Running, &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"));
+    draft.event(
+        false,
+        Reason::Adopted,
+        format!("{what} was found on the instance and is taken as the outcome of the request whose answer was lost"),
+    );
+    draft.working(
+        Phase::Running,
+        Reason::Running,
+        &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"),
+    );
     for other in others {
         draft.possible_duplicate(other.job_id.clone(), other.backup_id.clone());
     }
@@ -247,9 +281,14 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
     let claimed_job = |id: &str| facts.claims.iter().any(|claim| claim.job_id.as_deref() == Some(id));
     let claimed_set = |id: &str| facts.claims.iter().any(|claim| claim.backup_id.as_deref() == Some(id));
     let given_back = |job: Option<&str>, set: Option<&str>| {
-        status.attempts.iter().any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
+        status
+            .attempts
+            .iter()
+            .any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
     };
-    let own = |job: Option<&str>, set: Option<&str>| (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set);
+    let own = |job: Option<&str>, set: Option<&str>| {
+        (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set)
+    };
 
     let from = window(intent);
     let mut sets: Vec<Candidate> = facts
@@ -259,7 +298,10 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
         .filter(|set| set.started_at.is_none_or(|started| started >= from))
         .filter(|set| {
             let id = set.backup_id.as_str();
-            !intent.baseline.backup_ids.iter().any(|listed| listed == id) && !claimed_set(id) && !given_back(None, Some(id)) && !own(None, Some(id))
+            !intent.baseline.backup_ids.iter().any(|listed| listed == id)
+                && !claimed_set(id)
+                && !given_back(None, Some(id))
+                && !own(None, Some(id))
         })
         .map(|set| Candidate { job_id: None, backup_id: Some(set.backup_id.to_string()), started_at: set.started_at })
         .collect();
@@ -311,4 +353,3 @@ pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Proto
     }
     looks.latest = Some(look);
 }
-

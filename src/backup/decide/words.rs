@@ -129,7 +129,10 @@ fn unsupported(plan: &Plan, instance: Option<&Instance>) -> String {
         (None, None) => "the default method, Physical,".to_owned(),
     };
     let Some(instance) = instance else {
-        return format!("{} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow", plan.request.instance);
+        return format!(
+            "{} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow",
+            plan.request.instance
+        );
     };
     let disk = if instance.has_local_disk() { "local disks" } else { "cloud disks" };
     let (engine, allowed) = match &instance.engine {

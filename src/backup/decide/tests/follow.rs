@@ -44,7 +44,10 @@ fn success_is_a_listed_and_usable_set() {
     let status = &case.status;
     assert_eq!(status.backup_id.as_deref(), Some("s7"));
     assert_eq!((status.started_at.as_ref().unwrap().0, status.completed_at.as_ref().unwrap().0), (at(6), at(96)));
-    assert_eq!((status.duration.as_deref(), status.size.as_deref(), status.size_bytes), (Some("1m 30s"), Some("260Gi"), Some(279_236_241_408)));
+    assert_eq!(
+        (status.duration.as_deref(), status.size.as_deref(), status.size_bytes),
+        (Some("1m 30s"), Some("260Gi"), Some(279_236_241_408))
+    );
     assert_eq!(status.consistent_time.as_ref().unwrap().0, at(86));
     assert!(decision.wakes);
     let after = case.decide(10_000);
@@ -59,7 +62,10 @@ fn a_set_that_is_not_listed_yet_is_waited_for() {
     case.assert_place(Phase::Running, Reason::Running);
     assert!(wait_of(&decision) <= secs(10), "its listing is near");
     let asked = case.decide(110);
-    assert_eq!(asked.effect, Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: Some(JobId::new("77")), set: Some(BackupId::new("s7")) }));
+    assert_eq!(
+        asked.effect,
+        Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: Some(JobId::new("77")), set: Some(BackupId::new("s7")) })
+    );
     case.poll(221, Some(finished("77", "s7")), None);
     case.step(221);
     case.assert_place(Phase::Finalizing, Reason::Finalizing);

@@ -14,7 +14,8 @@ use crate::{
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
     backup::seen::{AccountView, Claim, Dice, Hindrance, Look, LookFacts, Memory, Neighbour, OwnIntent, Preflight, PreflightFacts, Seen},
     rds::{
-        ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode, Rejection, SetStatus, Unknown,
+        ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode,
+        Rejection, SetStatus, Unknown,
     },
 };
 
@@ -137,7 +138,12 @@ impl Case {
 
     pub fn blind_look(&mut self, second: i64) {
         let protocol = self.account.as_ref().unwrap().protocol.clone();
-        absorb_look(&mut self.memory.looks, &self.status, &protocol, Look { at: at(second), result: Err(CallError::Lost { why: "reset".into() }) });
+        absorb_look(
+            &mut self.memory.looks,
+            &self.status,
+            &protocol,
+            Look { at: at(second), result: Err(CallError::Lost { why: "reset".into() }) },
+        );
     }
 
     /// A poll of the job of the status.
@@ -212,7 +218,13 @@ pub(super) fn set(id: &str, started: i64) -> BackupSet {
 }
 
 pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
-    Claim { uid: uid.into(), origin: crate::api::Origin::Created, job_id: job.map(Into::into), backup_id: set.map(Into::into), without_set: false }
+    Claim {
+        uid: uid.into(),
+        origin: crate::api::Origin::Created,
+        job_id: job.map(Into::into),
+        backup_id: set.map(Into::into),
+        without_set: false,
+    }
 }
 
 pub(super) fn neighbour(uid: &str, created: i64, phase: Phase) -> Neighbour {

@@ -95,13 +95,40 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
         ("a set that started in the minute of the request", LookFacts { sets: vec![set("s1", 0)], ..LookFacts::default() }, true),
         ("a set that started a minute before that", LookFacts { sets: vec![set("s1", -60)], ..LookFacts::default() }, true),
         ("a set that started earlier", LookFacts { sets: vec![set("s1", -61)], ..LookFacts::default() }, false),
-        ("an automated job", LookFacts { running: vec![BackupTask { on_demand: false, mode: Mode::Automated, ..task("5", JobState::Active) }], ..LookFacts::default() }, false),
-        ("an automated set", LookFacts { sets: vec![BackupSet { mode: Mode::Automated, ..manual.clone() }], ..LookFacts::default() }, false),
-        ("a set of the service itself", LookFacts { sets: vec![BackupSet { by_user: false, ..manual.clone() }], ..LookFacts::default() }, false),
-        ("a failed set", LookFacts { sets: vec![BackupSet { status: SetStatus::Failed, ..manual.clone() }], ..LookFacts::default() }, false),
+        (
+            "an automated job",
+            LookFacts {
+                running: vec![BackupTask { on_demand: false, mode: Mode::Automated, ..task("5", JobState::Active) }],
+                ..LookFacts::default()
+            },
+            false,
+        ),
+        (
+            "an automated set",
+            LookFacts { sets: vec![BackupSet { mode: Mode::Automated, ..manual.clone() }], ..LookFacts::default() },
+            false,
+        ),
+        (
+            "a set of the service itself",
+            LookFacts { sets: vec![BackupSet { by_user: false, ..manual.clone() }], ..LookFacts::default() },
+            false,
+        ),
+        (
+            "a failed set",
+            LookFacts { sets: vec![BackupSet { status: SetStatus::Failed, ..manual.clone() }], ..LookFacts::default() },
+            false,
+        ),
         ("a set that was there before", LookFacts { sets: vec![set("old", 60)], ..LookFacts::default() }, false),
-        ("a claimed set", LookFacts { sets: vec![manual.clone()], claims: vec![claim("uid-9", None, Some("s1"))], ..LookFacts::default() }, false),
-        ("a claimed job", LookFacts { running: vec![task("5", JobState::Active)], claims: vec![claim("uid-9", Some("5"), None)], ..LookFacts::default() }, false),
+        (
+            "a claimed set",
+            LookFacts { sets: vec![manual.clone()], claims: vec![claim("uid-9", None, Some("s1"))], ..LookFacts::default() },
+            false,
+        ),
+        (
+            "a claimed job",
+            LookFacts { running: vec![task("5", JobState::Active)], claims: vec![claim("uid-9", Some("5"), None)], ..LookFacts::default() },
+            false,
+        ),
         ("a finished job", LookFacts { running: vec![task("5", JobState::Finished)], ..LookFacts::default() }, false),
     ];
     for (what, facts, ours) in cases {
@@ -126,10 +153,14 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
 #[test]
 fn of_two_the_earlier_is_adopted_and_the_other_is_reported() {
     let mut case = unresolved();
-    case.look(200, LookFacts { sets: vec![set("s2", 120), set("s1", 60)], running: vec![task("7", JobState::Active)], ..LookFacts::default() });
+    case.look(
+        200,
+        LookFacts { sets: vec![set("s2", 120), set("s1", 60)], running: vec![task("7", JobState::Active)], ..LookFacts::default() },
+    );
     case.step(200);
     assert_eq!(case.status.backup_id.as_deref(), Some("s1"));
-    let duplicates: Vec<_> = case.status.attempts.iter().map(|kept| (kept.outcome, kept.backup_id.as_deref(), kept.backup_job_id.as_deref())).collect();
+    let duplicates: Vec<_> =
+        case.status.attempts.iter().map(|kept| (kept.outcome, kept.backup_id.as_deref(), kept.backup_job_id.as_deref())).collect();
     assert_eq!(duplicates, [(AttemptOutcome::PossibleDuplicate, Some("s2"), None), (AttemptOutcome::PossibleDuplicate, None, Some("7"))]);
     let warning = case.status.condition(ConditionType::DuplicateBackup).unwrap();
     assert!(warning.message.contains("backup set s2") && warning.message.contains("job 7"), "{}", warning.message);
@@ -255,7 +286,13 @@ fn backup_job_exists_is_unknown_unless_the_job_cannot_be_ours() {
 
     let mut foreign = Case::new().intent(1, true, true).answered(exists());
     foreign.step(2);
-    foreign.look(2, LookFacts { running: vec![BackupTask { mode: Mode::Automated, on_demand: false, ..task("5", JobState::Active) }], ..LookFacts::default() });
+    foreign.look(
+        2,
+        LookFacts {
+            running: vec![BackupTask { mode: Mode::Automated, on_demand: false, ..task("5", JobState::Active) }],
+            ..LookFacts::default()
+        },
+    );
     foreign.step(2);
     foreign.assert_place(Phase::Queued, Reason::InstanceBusy);
     assert_eq!(foreign.submission().outcome, Some(SubmissionOutcome::Rejected));

@@ -91,7 +91,10 @@ fn a_cleared_intent_whose_request_left_is_not_sent_again() {
     let mut case = Case::new().intent(1, true, true);
     let own = case.memory.own.as_mut().unwrap();
     own.rival = Some(None);
-    assert!(matches!(case.decide(2).effect, Some(Effect::Send { .. })), "the answer to the clearing write was lost: it did land, and nothing was sent");
+    assert!(
+        matches!(case.decide(2).effect, Some(Effect::Send { .. })),
+        "the answer to the clearing write was lost: it did land, and nothing was sent"
+    );
     case.memory.own.as_mut().unwrap().sent = true;
     assert!(matches!(case.decide(2).effect, Some(Effect::Look { .. })));
 }
@@ -142,7 +145,8 @@ fn refusals_say_whose_turn_it_is() {
 
 #[test]
 fn a_request_that_did_not_leave_is_sent_again_with_a_new_nonce() {
-    let mut case = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::NotSent { why: "connection refused".into() }));
+    let mut case =
+        Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::NotSent { why: "connection refused".into() }));
     case.step(5);
     case.assert_place(Phase::Queued, Reason::ServiceUnavailable);
     assert_eq!(wait_of(&case.decide(5)), secs(5));

@@ -45,7 +45,8 @@ fn good_backup(unlisted_polls: u32) -> (Vec<RdsBackupStatus>, Vec<String>) {
 #[test]
 fn a_good_backup_costs_four_writes() {
     let (writes, events) = good_backup(0);
-    let places: Vec<_> = writes.iter().map(|status| (status.phase, status.submission.as_ref().is_some_and(|intent| intent.cleared))).collect();
+    let places: Vec<_> =
+        writes.iter().map(|status| (status.phase, status.submission.as_ref().is_some_and(|intent| intent.cleared))).collect();
     assert_eq!(places, [(Phase::Submitting, false), (Phase::Submitting, true), (Phase::Running, true), (Phase::Succeeded, true)]);
     assert_eq!(events, ["Running", "Succeeded"]);
 }
