@@ -29,6 +29,9 @@ use crate::{
 /// Objects that are worked on at the same time, over all namespaces. A pass waits for the network nearly all of its time.
 const CONCURRENCY: u16 = 16;
 
+/// Objects of one page of the first list. A page is parsed as a whole, and what that took is never given back to the system.
+const LIST_PAGE: u32 = 50;
+
 /// How long a failed watch waits before it is begun again: 0.5 s, 1 s ... 10 s. The library's own goes to 30 s, which is long for somebody who
 /// has just installed the CRD and waits.
 #[derive(Default)]
@@ -78,7 +81,7 @@ pub(super) async fn run(
         caches.push(cache.clone());
         alarms.insert(namespace.clone(), alarm);
         let troubles = readiness.clone();
-        let watch = watcher(api, watcher::Config::default())
+        let watch = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
             .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_secs(60)))
             .modify(|object: &mut Guarded| prune(object))
             .reflect(writer)

@@ -128,3 +128,31 @@ async fn poison(site: &crate::site::Site, name: &str) {
     }
     kubectl.run(&["patch", "crd", "rdsbackups.rdsbackup.io", "--type=json", "-p", &set(&known)]).await.unwrap();
 }
+
+/// Leader election is an optimisation: two processes that act on the same objects at once still start one backup for each.
+#[test]
+fn two_operators_at_once_start_one_backup_for_each_object() {
+    at_site(|site| async move {
+        let (mut first, mut second) = (site.operator().await, site.operator().await);
+        let names: Vec<String> = (0..6).map(|number| format!("b{number}")).collect();
+        for (number, name) in names.iter().enumerate() {
+            // Two objects on each of three instances.
+            let instance = site.instance(&format!("rm-mysql-{}", number % 3));
+            site.apply(name, json!({ "dbInstanceId": instance, "method": "Physical" })).await;
+        }
+        let mut jobs = Vec::new();
+        for name in &names {
+            let object = site.until_phase(name, "Succeeded").await;
+            assert!(condition(&object, "DuplicateBackup").is_null(), "{name}: {:#}", object["status"]);
+            jobs.push(object["status"]["backupJobId"].as_str().expect("a job").to_owned());
+        }
+        jobs.sort();
+        jobs.dedup();
+        assert_eq!(jobs.len(), names.len(), "no job is the result of two objects");
+        for number in 0..3 {
+            let instance = site.instance(&format!("rm-mysql-{number}"));
+            assert_eq!(site.rds().accepted(&instance), 2, "{instance}");
+        }
+        assert!(first.ended_already().unwrap().is_none() && second.ended_already().unwrap().is_none());
+    });
+}
