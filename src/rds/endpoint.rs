@@ -3,7 +3,18 @@ use std::{fmt, net::IpAddr};
 use url::{Host, Url};
 
 /// Regions that are served by the central host. Where the SDK's map and the newer API metadata differ, the metadata wins.
-const CENTRAL: [&str; 7] = ["cn-beijing", "cn-hangzhou", "cn-heyuan", "cn-hongkong", "cn-qingdao", "cn-shanghai", "cn-shenzhen"];
+const CENTRAL: [&str; 10] = [
+    "cn-beijing",
+    "cn-beijing-finance-1",
+    "cn-hangzhou",
+    "cn-hangzhou-finance",
+    "cn-heyuan",
+    "cn-hongkong",
+    "cn-qingdao",
+    "cn-shanghai",
+    "cn-shanghai-finance-1",
+    "cn-shenzhen",
+];
 
 /// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +54,8 @@ impl Endpoint {
             _ => return Err(EndpointError::NotEncrypted(shown())),
         }
         let url = &endpoint.url;
-        if !url.username().is_empty() || url.password().is_some() || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty() || url.password().is_some() || url.path() != "/" || url.query().is_some() || url.fragment().is_some()
+        {
             // What follows an @ or a ? may be a secret, so it is not shown.
             return Err(EndpointError::MoreThanAHost(endpoint.to_string()));
         }
@@ -67,6 +79,11 @@ impl Endpoint {
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
             None => false,
         }
+    }
+
+    /// Whether requests travel encrypted: everywhere but on loopback.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
     }
 
     /// The `Host` header: with the port unless it is the scheme's own. It is signed, so it must be what travels.
@@ -98,7 +115,14 @@ fn is_region(text: &str) -> bool {
     let area = groups.next().unwrap_or_default();
     let word = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let mut rest = 0;
-    text.len() <= 40 && area.len() == 2 && area.bytes().all(|b| b.is_ascii_lowercase()) && groups.all(|group| { rest += 1; word(group) }) && rest > 0
+    text.len() <= 40
+        && area.len() == 2
+        && area.bytes().all(|b| b.is_ascii_lowercase())
+        && groups.all(|group| {
+            rest += 1;
+            word(group)
+        })
+        && rest > 0
 }
 
 #[cfg(test)]
@@ -111,18 +135,33 @@ mod tests {
             ("cn-hangzhou", "https://rds.aliyuncs.com"),
             ("ap-southeast-1", "https://rds.ap-southeast-1.aliyuncs.com"),
             ("cn-chengdu", "https://rds.cn-chengdu.aliyuncs.com"),
+            ("cn-hangzhou-finance", "https://rds.aliyuncs.com"),
+            ("cn-shenzhen-finance-1", "https://rds.cn-shenzhen-finance-1.aliyuncs.com"),
             ("me-central-1", "https://rds.me-central-1.aliyuncs.com"),
         ] {
             assert_eq!(Endpoint::for_region(region).unwrap().to_string(), host);
         }
-        for wrong in ["", "cn", "cn-", "CN-hangzhou", "cn-hang zhou", "cn-x.evil.example/", "-cn-x", "cn--x", "china-east", &format!("cn-{}", "x".repeat(40))] {
+        for wrong in [
+            "",
+            "cn",
+            "cn-",
+            "CN-hangzhou",
+            "cn-hang zhou",
+            "cn-x.evil.example/",
+            "-cn-x",
+            "cn--x",
+            "china-east",
+            &format!("cn-{}", "x".repeat(40)),
+        ] {
             assert!(matches!(Endpoint::for_region(wrong), Err(EndpointError::NotARegion(_))), "{wrong:?}");
         }
     }
 
     #[test]
     fn only_loopback_may_be_unencrypted() {
-        for good in ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:80", "https://rds.private.example", "https://10.0.0.1:8443/"] {
+        for good in
+            ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:80", "https://rds.private.example", "https://10.0.0.1:8443/"]
+        {
             Endpoint::parse(good).unwrap_or_else(|error| panic!("{good}: {error}"));
         }
         for (wrong, error) in [

@@ -53,16 +53,20 @@ impl governor::clock::Clock for TokioClock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
 
-/// One token bucket.
+/// One token bucket, with a queue before it: whoever came first goes first.
 pub(super) struct Limiter {
     per_second: u32,
     clock: TokioClock,
+    queue: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
 struct State {
     bucket: Bucket,
     divisor: u32,
+    /// When the pace was halved last.
+    slowed: Option<Instant>,
+    /// The newest complaint, or the last step of the recovery from it.
     complained: Option<Instant>,
     paused_until: Option<Instant>,
 }
@@ -70,13 +74,14 @@ struct State {
 impl Limiter {
     pub fn new(per_second: u32) -> Self {
         let clock = TokioClock(Instant::now());
-        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, complained: None, paused_until: None };
-        Self { per_second, clock, state: Mutex::new(state) }
+        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None };
+        Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
     }
 
-    /// Waits for a turn, at most `longest`. The error says how long it would have been.
+    /// Waits for a turn, at most `longest`. The error says how long it would have been, at least.
     pub async fn turn(&self, longest: Duration) -> Result<(), Duration> {
         let begun = Instant::now();
+        let Ok(_first) = tokio::time::timeout(longest, self.queue.lock()).await else { return Err(longest) };
         loop {
             let Some(wait) = self.wait() else { return Ok(()) };
             if begun.elapsed() + wait > longest {
@@ -91,9 +96,10 @@ impl Limiter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         // Answers to calls that were under way together are one complaint.
-        let news = state.complained.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
+        let news = state.slowed.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
         state.complained = Some(now);
         if news && state.divisor < LARGEST_DIVISOR {
+            state.slowed = Some(now);
             state.divisor *= 2;
             state.bucket = bucket(self.per_second, state.divisor, &self.clock);
         }
@@ -122,7 +128,9 @@ impl Limiter {
         }
         match state.bucket.check() {
             Ok(()) => None,
-            Err(not_yet) => Some(Duration::from(not_yet.earliest_possible().duration_since(self.clock.now())).max(Duration::from_millis(1))),
+            Err(not_yet) => {
+                Some(Duration::from(not_yet.earliest_possible().duration_since(self.clock.now())).max(Duration::from_millis(1)))
+            }
         }
     }
 }
@@ -130,7 +138,8 @@ impl Limiter {
 fn bucket(per_second: u32, divisor: u32, clock: &TokioClock) -> Bucket {
     let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
     let period = Duration::from_secs(1) * divisor / per_second.get();
-    let burst = NonZeroU32::new(per_second.get() / divisor).unwrap_or(NonZeroU32::MIN);
+    // A new bucket is full: after a complaint that is one call and no burst.
+    let burst = if divisor == 1 { per_second } else { NonZeroU32::MIN };
     // A period of zero is the only refusal, and no u32 makes one.
     let quota = Quota::with_period(period).unwrap_or(Quota::per_second(per_second)).allow_burst(burst);
     RateLimiter::direct_with_clock(quota, clock.clone())
@@ -164,6 +173,12 @@ mod tests {
         tokio::time::advance(RECOVERY).await;
         let calls = calls_within(&limiter, Duration::from_secs(20)).await;
         assert!((200..=211).contains(&calls), "{calls}: as before");
+        for _ in 0..30 {
+            limiter.slow_down(None);
+            tokio::time::advance(Duration::from_millis(400)).await;
+        }
+        let calls = calls_within(&limiter, Duration::from_secs(40)).await;
+        assert!((49..=52).contains(&calls), "{calls}: an eighth of the pace, and no less");
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,6 +193,27 @@ mod tests {
         let begun = Instant::now();
         limiter.turn(Duration::from_secs(200)).await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 120);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_complaint_there_is_no_burst() {
+        let limiter = Limiter::new(10);
+        limiter.slow_down(None);
+        limiter.turn(Duration::ZERO).await.unwrap();
+        assert_eq!(limiter.turn(Duration::ZERO).await, Err(Duration::from_millis(200)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_go_in_order_and_nobody_waits_longer_than_allowed() {
+        let limiter = Limiter::new(1);
+        limiter.turn(Duration::ZERO).await.unwrap();
+        let begun = Instant::now();
+        let wait = |longest: u64| {
+            let limiter = &limiter;
+            async move { (limiter.turn(Duration::from_millis(longest)).await.is_ok(), begun.elapsed().as_millis()) }
+        };
+        let (first, second, third, fourth) = tokio::join!(wait(10_000), wait(10_000), wait(1500), wait(10_000));
+        assert_eq!((first, second, third, fourth), ((true, 1000), (true, 2000), (false, 1500), (true, 3000)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,20 +1,26 @@
 //! The client of the RDS API (version 2014-08-15), as far as backups need it. It knows nothing of Kubernetes.
 //!
-//! One request per call, never repeated by this client nor by the libraries below it: CreateBackup takes no client token, so a second copy of
-//! a request is a second backup.
+//! One request per call, never repeated by this client nor by the libraries below it: CreateBackup takes no client token, so a second copy
+//! of a request is a second backup.
 
+mod call;
+mod clean;
 mod client;
+mod codes;
 mod credentials;
 mod endpoint;
 mod error;
 mod ids;
 mod limit;
+mod listing;
 mod model;
 mod sign;
+mod skew;
 mod transport;
 mod wire;
 
-pub use client::{Answer, Client, ClientError, ClientOptions, CreateBackup, CreateOutcome, Rejection, SetQuery, Stamp, Unknown};
+pub use call::{Answer, CreateBackup, CreateOutcome, Rejection, SetQuery, Stamp, Unknown};
+pub use client::{Client, ClientError, ClientOptions};
 pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ApiError, CallError, ErrorKind};

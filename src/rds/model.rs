@@ -50,7 +50,9 @@ impl Instance {
 
     /// Whether its disk is local: only then are logical and physical backups of MySQL possible.
     pub fn has_local_disk(&self) -> bool {
-        self.storage_type.as_deref().is_some_and(|disk| disk.to_ascii_lowercase().starts_with("local") || disk.eq_ignore_ascii_case("ephemeral_ssd"))
+        self.storage_type
+            .as_deref()
+            .is_some_and(|disk| disk.to_ascii_lowercase().starts_with("local") || disk.eq_ignore_ascii_case("ephemeral_ssd"))
     }
 }
 

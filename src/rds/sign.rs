@@ -1,4 +1,5 @@
-//! Signatures of version 3 (ACS3-HMAC-SHA256): <https://help.aliyun.com/document_detail/2584296.html>, "V3 request structure and signature".
+//! Signatures of version 3 (ACS3-HMAC-SHA256): <https://help.aliyun.com/document_detail/2584296.html>, "V3 request structure and
+//! signature".
 
 use std::fmt::Write as _;
 

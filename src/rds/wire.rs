@@ -1,12 +1,15 @@
 //! Reads the service's JSON leniently. The documentation says one thing and the wire another: ids are numbers or text, numbers are text,
 //! missing is null, "null" or nothing, one object stands where a list is meant, and states come in any case.
+//!
+//! Lenient about forms, not about substance: a list that cannot be read is not an empty list, since "nothing there" can start a second
+//! backup.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     ApiError, BackupId, BackupSet, BackupTask, Engine, Instance, InstanceId, JobId, JobState, Mode, SetStatus,
-    error::{cut, safe_message},
+    clean::{self, Hidden, cut},
 };
 
 /// Longer ids, states and versions are not the service's.
@@ -50,24 +53,22 @@ fn whole(value: f64) -> Option<i64> {
     (value.is_finite() && value.abs() < 9_007_199_254_740_992.0).then_some(value.trunc() as i64)
 }
 
-/// The list `Items.<key>`; an object alone is a list of one.
-fn items<'a>(body: &'a Value, key: &str) -> Vec<&'a Value> {
-    let items = body.get("Items").unwrap_or(&Value::Null);
-    // Some converters leave out the inner level.
-    let list = match items {
-        Value::Object(object) => object.get(key).unwrap_or(&Value::Null),
+/// The list `Items.<key>`; an object alone is a list of one, and nothing at all is an empty list. None if it cannot be read as a list.
+fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
+    let list = match body.get("Items")? {
+        Value::Object(object) if object.is_empty() => return Some(Vec::new()),
+        Value::Object(object) => object.get(key)?,
+        // Some converters leave out the inner level.
         other => other,
     };
     match list {
-        Value::Array(list) => list.iter().filter(|item| item.is_object()).collect(),
-        Value::Object(_) => vec![list],
-        _ => Vec::new(),
+        Value::Array(rows) => rows.iter().all(Value::is_object).then(|| rows.iter().collect()),
+        Value::Object(object) if object.is_empty() => Some(Vec::new()),
+        Value::Object(_) => Some(vec![list]),
+        Value::Null => Some(Vec::new()),
+        Value::String(text) => matches!(text.trim(), "" | "null").then(Vec::new),
+        Value::Bool(_) | Value::Number(_) => None,
     }
-}
-
-/// Whether the list is there at all: `{}` is an answer to another question.
-pub(super) fn has_items(body: &Value) -> bool {
-    body.get("Items").is_some()
 }
 
 /// `2026-01-02T03:04:05Z`, or to the minute.
@@ -81,9 +82,9 @@ fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
-/// `RequestId` of any answer.
+/// `RequestId` of any answer: a UUID, so anything but letters, digits and hyphens is not one.
 pub(super) fn request_id(body: &Value) -> Option<String> {
-    text(body, "RequestId").map(|id| cut(&id, 64).to_owned())
+    text(body, "RequestId").map(|id| cut(&id, 64).to_owned()).filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// `BackupJobId` of an accepted CreateBackup.
@@ -92,17 +93,18 @@ pub(super) fn job_id(body: &Value) -> Option<JobId> {
 }
 
 /// The error that an answer is, if it is one. A `Code` makes it one, also under status 200, unless it says that all is well.
-pub(super) fn error(http_status: u16, body: &Value) -> Option<ApiError> {
+pub(super) fn error(http_status: u16, body: &Value, hidden: &Hidden<'_>) -> Option<ApiError> {
     let code = text(body, "Code");
     let code = code.filter(|code| !["200", "ok", "success"].iter().any(|well| code.eq_ignore_ascii_case(well)))?;
-    let message = body.get("Message").and_then(Value::as_str).unwrap_or_default();
-    let message = safe_message(&code, message);
+    // A code is a word. What is none is not the service's, and its words are not repeated.
+    let code = if code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { code } else { "(unreadable)".to_owned() };
+    let message = clean::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
     Some(ApiError { code, message, request_id: request_id(body), http_status })
 }
 
-/// The jobs of DescribeBackupTasks.
-pub(super) fn tasks(body: &Value) -> Vec<BackupTask> {
-    items(body, "BackupJob").into_iter().filter_map(task).collect()
+/// The jobs of DescribeBackupTasks. None if the list, or one of its rows, cannot be read.
+pub(super) fn tasks(body: &Value) -> Option<Vec<BackupTask>> {
+    items(body, "BackupJob")?.into_iter().map(task).collect()
 }
 
 fn task(item: &Value) -> Option<BackupTask> {
@@ -124,14 +126,18 @@ fn task(item: &Value) -> Option<BackupTask> {
     })
 }
 
-/// The sets of one page of DescribeBackups. A set without an id cannot be named by anybody.
-pub(super) fn sets(body: &Value) -> Vec<BackupSet> {
-    items(body, "Backup").into_iter().filter_map(set).collect()
+/// One page of DescribeBackups.
+pub(super) struct SetPage {
+    pub sets: Vec<BackupSet>,
+    /// `TotalRecordCount`, over all pages.
+    pub total: Option<usize>,
 }
 
-/// How many rows a page has, readable or not.
-pub(super) fn rows(body: &Value) -> usize {
-    items(body, "Backup").len()
+/// A page of DescribeBackups. None if the list, or one of its rows, cannot be read.
+pub(super) fn sets(body: &Value) -> Option<SetPage> {
+    let sets = items(body, "Backup")?.into_iter().map(set).collect::<Option<_>>()?;
+    let total = number(body, "TotalRecordCount").and_then(|total| usize::try_from(total).ok());
+    Some(SetPage { sets, total })
 }
 
 fn set(item: &Value) -> Option<BackupSet> {
@@ -168,7 +174,8 @@ fn mode(text: Option<&str>) -> Mode {
 
 /// The instance of DescribeDBInstanceAttribute.
 pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Instance> {
-    let item = items(body, "DBInstanceAttribute").into_iter().find(|item| text(item, "DBInstanceId").is_none_or(|id| id == asked.as_str()))?;
+    let item =
+        items(body, "DBInstanceAttribute")?.into_iter().find(|item| text(item, "DBInstanceId").is_none_or(|id| id == asked.as_str()))?;
     let engine = match text(item, "Engine") {
         Some(name) if name.eq_ignore_ascii_case("MySQL") => Engine::MySql,
         Some(name) if name.eq_ignore_ascii_case("PostgreSQL") => Engine::PostgreSql,
@@ -218,33 +225,80 @@ mod tests {
     #[test]
     fn tasks_are_read_in_every_form() {
         let plain = json!({"Items": {"BackupJob": [{"BackupJobId": 5, "BackupStatus": "UPLOADING", "Process": "125", "JobMode": "manual", "TaskAction": "TempBackupTask", "New": []}]}});
-        let expected = BackupTask { job_id: JobId::new("5"), state: JobState::Active, progress: Some(100), mode: Mode::Manual, on_demand: true, backup_id: None };
-        assert_eq!(tasks(&plain), [expected.clone()]);
+        let expected = BackupTask {
+            job_id: JobId::new("5"),
+            state: JobState::Active,
+            progress: Some(100),
+            mode: Mode::Manual,
+            on_demand: true,
+            backup_id: None,
+        };
+        assert_eq!(tasks(&plain), Some(vec![expected.clone()]));
         let alone = json!({"Items": {"BackupJob": {"BackupJobId": "5", "BackupProgressStatus": "Uploading", "Process": 100.0, "JobMode": "Manual", "TaskAction": "tempbackuptask"}}});
-        assert_eq!(tasks(&alone), [expected]);
-        let done = json!({"Items": {"BackupJob": [{"BackupJobId": 5, "BackupStatus": "finished", "BackupId": 756_129_409, "Process": null}, {"BackupStatus": "Failed"}, "junk", null]}});
-        assert_eq!(tasks(&done).len(), 1, "without an id it cannot be named");
-        assert_eq!((tasks(&done)[0].state, tasks(&done)[0].backup_id.as_ref().map(BackupId::as_str)), (JobState::Finished, Some("756129409")));
-        for empty in [json!({"Items": ""}), json!({"Items": {}}), json!({"Items": {"BackupJob": null}}), json!({"Items": null}), json!({}), json!("x")] {
-            assert!(tasks(&empty).is_empty(), "{empty}");
+        assert_eq!(tasks(&alone), Some(vec![expected.clone()]));
+        let inner = json!({"Items": [{"BackupJobId": "5", "BackupStatus": "Uploading", "Process": 101, "JobMode": "MANUAL", "TaskAction": "TempBackupTask"}]});
+        assert_eq!(tasks(&inner), Some(vec![expected]), "without the inner level");
+        let done =
+            json!({"Items": {"BackupJob": [{"BackupJobId": 5, "BackupStatus": "finished", "BackupId": 756_129_409, "Process": null}]}});
+        let done = tasks(&done).unwrap();
+        assert_eq!(
+            (done[0].state, done[0].progress, done[0].backup_id.as_ref().map(BackupId::as_str)),
+            (JobState::Finished, None, Some("756129409"))
+        );
+        for (state, read) in
+            [("Failed", JobState::Failed), ("NoStart", JobState::Active), ("checking", JobState::Active), ("Dancing", JobState::Unknown)]
+        {
+            assert_eq!(
+                tasks(&json!({"Items": {"BackupJob": {"BackupJobId": 5, "BackupStatus": state}}})).unwrap()[0].state,
+                read,
+                "{state}"
+            );
         }
-        assert_eq!(tasks(&json!({"Items": {"BackupJob": [{"BackupJobId": 5, "BackupStatus": "Dancing"}]}}))[0].state, JobState::Unknown);
+    }
+
+    #[test]
+    fn nothing_is_an_empty_list_and_nonsense_is_none() {
+        for empty in [json!({"Items": ""}), json!({"Items": {}}), json!({"Items": null}), json!({"Items": []}), json!({"Items": "null"})] {
+            assert_eq!(tasks(&empty), Some(Vec::new()), "{empty}");
+        }
+        for empty in [json!([]), json!(null), json!(""), json!({})] {
+            assert_eq!(tasks(&json!({"Items": {"BackupJob": empty}})), Some(Vec::new()), "{empty}");
+        }
+        for nonsense in
+            [json!({}), json!("x"), json!([]), json!({"Items": 5}), json!({"Items": "see below"}), json!({"Items": {"Backup": []}})]
+        {
+            assert_eq!(tasks(&nonsense), None, "{nonsense}");
+        }
+        for row in [json!({"BackupStatus": "Failed"}), json!({"BackupJobId": null}), json!("junk"), json!(null), json!([])] {
+            assert_eq!(
+                tasks(&json!({"Items": {"BackupJob": [{"BackupJobId": 5}, row]}})),
+                None,
+                "a row that cannot be named may be ours: {row}"
+            );
+            assert!(sets(&json!({"Items": {"Backup": [{"BackupId": 5}, row]}})).is_none(), "{row}");
+        }
     }
 
     #[test]
     fn sets_are_read_in_every_form() {
-        let wire = json!({"Items": {"Backup": [{
+        let wire = json!({"TotalRecordCount": "1", "Items": {"Backup": [{
             "BackupId": 321_020_562, "BackupStatus": "Success", "BackupMode": "Manual", "BackupInitiator": "User", "BackupMethod": "Physical", "BackupType": "FullBackup",
             "BackupStartTime": "2020-10-07T09:52:03Z", "BackupEndTime": "2020-10-08T02:11Z", "BackupSize": "279236241408", "IsAvail": "1",
             "ConsistentTime": "1602122536", "ExpectExpireTime": null, "Checksum": 12, "Encryption": {}, "BackupDownloadURL": "https://oss.example/?Signature=secret"
         }]}});
-        let sets = sets(&wire);
-        assert_eq!(sets.len(), 1);
-        let set = &sets[0];
-        assert_eq!((set.backup_id.as_str(), set.status, set.mode, set.by_user, set.available), ("321020562", SetStatus::Success, Mode::Manual, true, Some(true)));
+        let page = sets(&wire).unwrap();
+        assert_eq!((page.sets.len(), page.total), (1, Some(1)));
+        let set = &page.sets[0];
+        assert_eq!(
+            (set.backup_id.as_str(), set.status, set.mode, set.by_user, set.available),
+            ("321020562", SetStatus::Success, Mode::Manual, true, Some(true))
+        );
         assert_eq!(set.started_at, Some("2020-10-07T09:52:03Z".parse().unwrap()));
         assert_eq!(set.ended_at, Some("2020-10-08T02:11:00Z".parse().unwrap()));
-        assert_eq!((set.size_bytes, set.consistent_time.map(Timestamp::as_second), set.checksum.as_deref()), (Some(279_236_241_408), Some(1_602_122_536), Some("12")));
+        assert_eq!(
+            (set.size_bytes, set.consistent_time.map(Timestamp::as_second), set.checksum.as_deref()),
+            (Some(279_236_241_408), Some(1_602_122_536), Some("12"))
+        );
         assert_eq!(set.expires_at, None);
         assert!(!format!("{set:?}").contains("secret"), "download addresses are pre-signed");
     }
@@ -252,10 +306,17 @@ mod tests {
     #[test]
     fn a_code_makes_an_answer_an_error() {
         let wire = json!({"RequestId": "R", "Code": "Forbidden.RAM", "Message": "no"});
-        assert_eq!(error(403, &wire), Some(ApiError { code: "Forbidden.RAM".into(), message: "no".into(), request_id: Some("R".into()), http_status: 403 }));
-        assert!(error(200, &wire).is_some(), "also under status 200");
+        assert_eq!(
+            error(403, &wire, &Hidden::NOTHING),
+            Some(ApiError { code: "Forbidden.RAM".into(), message: "no".into(), request_id: Some("R".into()), http_status: 403 })
+        );
+        assert!(error(200, &wire, &Hidden::NOTHING).is_some(), "also under status 200");
+        let odd =
+            error(400, &json!({"Code": "see https://oss.example/?Signature=x", "Message": "no", "RequestId": "a b"}), &Hidden::NOTHING)
+                .unwrap();
+        assert_eq!((odd.code.as_str(), odd.request_id), ("(unreadable)", None));
         for well in [json!({"Code": "200"}), json!({"Code": 200}), json!({"Code": "OK"}), json!({"Code": null}), json!({})] {
-            assert_eq!(error(200, &well), None, "{well}");
+            assert_eq!(error(200, &well, &Hidden::NOTHING), None, "{well}");
         }
     }
 
@@ -263,7 +324,10 @@ mod tests {
     fn an_instance_is_read() {
         let wire = json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1", "Engine": "mysql", "EngineVersion": 8, "DBInstanceStatus": "running", "DBInstanceStorageType": "local_ssd"}]}});
         let found = instance(&wire, &InstanceId::new("rm-1")).unwrap();
-        assert_eq!((found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.has_local_disk()), (Engine::MySql, Some("8"), true, true));
+        assert_eq!(
+            (found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.has_local_disk()),
+            (Engine::MySql, Some("8"), true, true)
+        );
         assert_eq!(instance(&wire, &InstanceId::new("rm-2")), None);
         assert_eq!(instance(&json!({"Items": {}}), &InstanceId::new("rm-1")), None);
     }

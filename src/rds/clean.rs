@@ -1,0 +1,106 @@
+//! Makes foreign words safe to show: in a status, an event or a log.
+
+use secrecy::ExposeSecret;
+
+use super::Credentials;
+
+/// The longest message that is kept, bytes: enough for every published one.
+const LONGEST_MESSAGE: usize = 256;
+
+/// What must not be shown although somebody else repeats it: the caller's own key.
+pub(super) struct Hidden<'a>(Vec<&'a str>);
+
+impl<'a> Hidden<'a> {
+    /// Nothing is known that could be repeated.
+    pub const NOTHING: Hidden<'static> = Hidden(Vec::new());
+
+    /// The id, the secret and the token. Shorter ones than 4 characters are no keys, and would blank whole sentences.
+    pub fn of(credentials: &'a Credentials) -> Self {
+        let Credentials { access_key_id, access_key_secret, security_token } = credentials;
+        let token = security_token.as_ref().map(|token| token.expose_secret());
+        Self(
+            [Some(access_key_id.as_str()), Some(access_key_secret.expose_secret()), token]
+                .into_iter()
+                .flatten()
+                .filter(|text| text.len() >= 4)
+                .collect(),
+        )
+    }
+}
+
+/// The service's `Message`. Of a signature that does not match the service repeats the text that was signed, with the key's id and the
+/// token in it, so that message is replaced whole.
+pub(super) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
+    let echoes = ["signaturedoesnotmatch", "incompletesignature", "invalidaccesskey", "invalidsecuritytoken"];
+    let code = code.to_ascii_lowercase();
+    if echoes.iter().any(|echo| code.starts_with(echo)) {
+        return "the service does not accept the key, the token or the signature".to_owned();
+    }
+    words(text, hidden)
+}
+
+/// Words without control characters, addresses and keys, at most 256 bytes.
+pub(super) fn words(text: &str, hidden: &Hidden<'_>) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let shown = words.map(|word| match () {
+        () if hidden.0.iter().any(|key| word.contains(key)) => "(hidden)",
+        () if is_address(word) => "(address)",
+        () => word,
+    });
+    cut(&shown.collect::<Vec<_>>().join(" "), LONGEST_MESSAGE).to_owned()
+}
+
+/// Anything that may be a pre-signed address, whole or torn off its beginning.
+fn is_address(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let query = lower.split_once('?').is_some_and(|(_, query)| query.contains('='));
+    query
+        || ["://", "signature=", "accesskeyid=", "accesskeyid%3d", "securitytoken=", "security-token"]
+            .iter()
+            .any(|part| lower.contains(part))
+}
+
+/// The longest beginning of at most `limit` bytes that ends between two characters.
+pub(super) fn cut(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_repeats_is_not_shown() {
+        let credentials = Credentials {
+            access_key_id: "LTAI5tKeyOfOurs".into(),
+            access_key_secret: "secret/+=of-ours".into(),
+            security_token: Some("CAIS-token-of-ours".into()),
+        };
+        let hidden = Hidden::of(&credentials);
+        for (code, text, shown) in [
+            (
+                "SignatureDoesNotMatch",
+                "server string to sign is: POST\\n/\\nAccessKeyId LTAIother",
+                "the service does not accept the key, the token or the signature",
+            ),
+            ("InvalidAccessKeyId.NotFound", "LTAIother is not found", "the service does not accept the key, the token or the signature"),
+            ("SignatureNonceUsed", "Specified signature nonce was used already.", "Specified signature nonce was used already."),
+            ("X", "user LTAI5tKeyOfOurs, with [secret/+=of-ours] and CAIS-token-of-ours!", "user (hidden) with (hidden) and (hidden)"),
+            ("X", "see\r\n https://oss.example/x?Signature=abc\u{7}now", "see (address) now"),
+            ("X", "see oss.example/x.xb?Expires=1&Signature=abc now", "see (address) now"),
+            ("X", "torn &Signature=abc%3D now", "torn (address) now"),
+            ("X", "is that so? a=b", "is that so? a=b"),
+            ("X", "  \u{1b}[31mred\u{0}text ", "[31mred text"),
+        ] {
+            assert_eq!(message(code, text, &hidden), shown);
+        }
+    }
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        assert_eq!(words(&"é".repeat(200), &Hidden::NOTHING).len(), 256);
+        assert_eq!(words(&format!("a{}", "é".repeat(200)), &Hidden::NOTHING).len(), 255);
+        assert_eq!((cut("é", 1), cut("", 5), cut("abc", 2)), ("", "", "ab"));
+    }
+}

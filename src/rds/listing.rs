@@ -1,0 +1,174 @@
+//! DescribeBackups page by page. A listing that is cut short looks like a backup that does not exist, and then a second one is made: so a
+//! listing is whole, or it is an error.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::{BackupSet, SetQuery, wire::SetPage};
+
+/// Rows of one page; the service allows 30, 50 and 100.
+pub(super) const ROWS: usize = 100;
+
+/// 10,000 sets: more than 20 a day for a year.
+pub(super) const MOST_PAGES: usize = 100;
+
+/// What has been read so far.
+#[derive(Default)]
+pub(super) struct Listing {
+    sets: Vec<BackupSet>,
+    ids: HashSet<String>,
+    total: Option<usize>,
+    rows: usize,
+    pages: usize,
+}
+
+impl Listing {
+    /// Takes the next page. Says whether it was the last; the error says what is wrong with the listing.
+    pub fn take(&mut self, page: SetPage) -> Result<bool, String> {
+        let SetPage { sets, total } = page;
+        self.pages += 1;
+        let rows = sets.len();
+        self.rows += rows;
+        // Rows move from page to page when a set is added or removed in between, and one of them may slip through.
+        if self.pages > 1 && total != self.total {
+            return Err("the listing changed while it was read".to_owned());
+        }
+        self.total = total;
+        // Within one page a set may be named twice; on two pages it means that rows have moved, or that the service does not turn pages.
+        if sets.iter().any(|set| self.ids.contains(set.backup_id.as_str())) {
+            return Err(format!("page {} of the listing repeats earlier ones", self.pages));
+        }
+        for set in sets {
+            if self.ids.insert(set.backup_id.as_str().to_owned()) {
+                self.sets.push(set);
+            }
+        }
+        // The service may cut pages smaller than it was asked to, so a short page is the last one only if the total agrees.
+        let last = match total {
+            Some(total) => self.rows >= total && (rows < ROWS || self.rows == total),
+            None => rows < ROWS,
+        };
+        if !last && rows == 0 {
+            return Err(format!("the listing ends after {} of {} sets", self.rows, total.unwrap_or_default()));
+        }
+        Ok(last)
+    }
+
+    pub fn into_sets(self) -> Vec<BackupSet> {
+        self.sets
+    }
+}
+
+/// `StartTime` and `EndTime`, as far as the query has them. The service takes them to the minute, and refuses an end that is not later.
+pub(super) fn window(query: &SetQuery, now: Timestamp) -> Vec<(&'static str, String)> {
+    let from = query.from.map(|from| minute(from, false));
+    let to = query.to.or_else(|| from.is_some().then(|| now + SignedDuration::from_hours(1))).map(|to| minute(to, true));
+    let to = to.map(|to| from.map_or(to, |from| to.max(from + SignedDuration::from_mins(1))));
+    let text = |time: Timestamp| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%MZ").to_string();
+    [("StartTime", from), ("EndTime", to)].into_iter().filter_map(|(name, time)| Some((name, text(time?)))).collect()
+}
+
+/// The whole minute before or, with `up`, after. The ends of time stay as they are.
+fn minute(time: Timestamp, up: bool) -> Timestamp {
+    let mut second = time.as_second() - time.as_second().rem_euclid(60);
+    let is_whole = time.as_second() == second && time.subsec_nanosecond() == 0;
+    if up && !is_whole {
+        second += 60;
+    }
+    Timestamp::from_second(second).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rds::{BackupId, InstanceId, Mode, SetStatus};
+
+    fn page(ids: std::ops::Range<usize>, total: Option<usize>) -> SetPage {
+        let set = |id: usize| BackupSet {
+            backup_id: BackupId::new(id.to_string()),
+            status: SetStatus::Success,
+            mode: Mode::Manual,
+            by_user: true,
+            method: None,
+            backup_type: None,
+            started_at: None,
+            ended_at: None,
+            size_bytes: None,
+            available: None,
+            consistent_time: None,
+            expires_at: None,
+            checksum: None,
+        };
+        SetPage { sets: ids.map(set).collect(), total }
+    }
+
+    /// How many sets the pages make, or what is wrong; `None` if more pages are expected.
+    fn read(pages: Vec<SetPage>) -> Option<Result<usize, String>> {
+        let mut listing = Listing::default();
+        for page in pages {
+            match listing.take(page) {
+                Ok(true) => return Some(Ok(listing.into_sets().len())),
+                Ok(false) => {}
+                Err(wrong) => return Some(Err(wrong)),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_listing_ends_where_its_total_says() {
+        for (pages, sets) in [
+            (vec![page(0..0, Some(0))], 0),
+            (vec![page(0..3, Some(3))], 3),
+            (vec![page(0..100, Some(100))], 100),
+            (vec![page(0..100, Some(150)), page(100..150, Some(150))], 150),
+            // The service cuts pages of 30.
+            (vec![page(0..30, Some(70)), page(30..60, Some(70)), page(60..70, Some(70))], 70),
+            (vec![page(0..3, None)], 3),
+            (vec![page(0..100, None), page(100..110, None)], 110),
+            // A total that is too small does not end a full page.
+            (vec![page(0..100, Some(30)), page(100..120, Some(30))], 120),
+        ] {
+            assert_eq!(read(pages), Some(Ok(sets)));
+        }
+    }
+
+    #[test]
+    fn a_listing_that_may_miss_sets_is_an_error() {
+        for (pages, words) in [
+            (vec![page(0..100, Some(150)), page(0..100, Some(150))], "page 2 of the listing repeats"),
+            (vec![page(0..30, Some(70)), page(0..0, Some(70))], "after 30 of 70"),
+            (vec![page(0..0, Some(5))], "after 0 of 5"),
+            (vec![page(0..100, None), page(0..100, None)], "repeats"),
+            (vec![page(0..100, Some(150)), page(101..150, Some(149))], "changed"),
+            (vec![page(0..100, Some(150)), page(99..150, Some(151))], "changed"),
+            // One was added and one removed.
+            (vec![page(0..100, Some(150)), page(99..149, Some(150))], "repeats"),
+        ] {
+            let found = read(pages);
+            assert!(found.clone().is_some_and(|found| found.is_err_and(|wrong| wrong.contains(words))), "{words}: {found:?}");
+        }
+        assert_eq!(read(vec![page(0..100, Some(150))]), None, "it goes on");
+        assert_eq!(read(vec![page(0..30, Some(70))]), None, "it goes on although the page is short");
+    }
+
+    #[test]
+    fn windows_have_whole_minutes_and_lose_nothing() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (from, to, start, end) in [
+            (Some("2026-01-02T03:04:59.9Z"), Some("2026-01-02T03:06:00Z"), Some("2026-01-02T03:04Z"), Some("2026-01-02T03:06Z")),
+            (Some("2026-01-02T03:04:00Z"), Some("2026-01-02T03:06:00.001Z"), Some("2026-01-02T03:04Z"), Some("2026-01-02T03:07Z")),
+            (Some("2026-01-02T03:04:00Z"), Some("2026-01-02T03:04:00Z"), Some("2026-01-02T03:04Z"), Some("2026-01-02T03:05Z")),
+            (Some("2026-01-02T03:04:05Z"), None, Some("2026-01-02T03:04Z"), Some("2026-01-02T11:01Z")),
+            (None, Some("2026-12-31T23:59:59Z"), None, Some("2027-01-01T00:00Z")),
+            (None, None, None, None),
+        ] {
+            let query =
+                SetQuery { instance: InstanceId::new("rm-1"), backup_id: None, manual_only: true, from: from.map(time), to: to.map(time) };
+            let expected: Vec<_> =
+                [("StartTime", start), ("EndTime", end)].into_iter().filter_map(|(name, text)| Some((name, text?.to_owned()))).collect();
+            assert_eq!(window(&query, time("2026-01-02T10:00:30Z")), expected);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How far the service's clock is ahead of ours: requests are signed with the service's time, and it refuses what is 15 minutes off.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Smaller differences are left alone: they harm nothing, and would make recorded times jump.
+const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
+
+/// A clock that is further away is not the service's but a proxy's, or ours is so wrong that somebody must set it.
+const LARGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The service's clock minus ours.
+pub(super) struct Skew(Mutex<SignedDuration>);
+
+impl Skew {
+    pub fn new() -> Self {
+        Self(Mutex::new(SignedDuration::ZERO))
+    }
+
+    pub fn get(&self) -> SignedDuration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns from the `Date` of an answer, and from when, by our clock, its request was sent and its head had arrived.
+    ///
+    /// `Date` has whole seconds and was written at some moment between the two, so the difference is known up to an interval: what we
+    /// believe stays as it is while it lies within, however slow the answer was.
+    pub fn learn(&self, sent: Timestamp, received: Timestamp, date: Timestamp) {
+        let least = date.duration_since(received);
+        let most = date.duration_since(sent) + SignedDuration::from_secs(1);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Our own clock was set back meanwhile: this answer tells nothing.
+        if most < least || (least..=most).contains(&*known) {
+            return;
+        }
+        let middle = least + (most - least) / 2;
+        if middle.abs() < SMALLEST {
+            *known = SignedDuration::ZERO;
+        } else if middle.abs() <= LARGEST {
+            *known = middle;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
+    }
+
+    #[test]
+    fn the_offset_follows_the_service() {
+        let skew = Skew::new();
+        for (sent, received, date, offset) in [
+            (0, 100, 0, 0),
+            (0, 100, 1000, 0),
+            // 1.5 s ahead: nothing to correct.
+            (0, 0, 1000, 0),
+            (0, 100, 600_000, 600_450),
+            // Still about the same: it does not jitter.
+            (1300, 1400, 601_000, 600_450),
+            (700, 800, 601_000, 600_450),
+            // 20 s for one answer say little, but do not contradict.
+            (0, 20_000, 610_000, 600_450),
+            // The service's clock was set right.
+            (0, 100, 0, 0),
+            (0, 100, -90_000, -89_550),
+            // A day and more is not believed.
+            (0, 100, 100_000_000, -89_550),
+            // Our clock was set back by a minute while the request was under way.
+            (60_000, 0, 600_000, -89_550),
+        ] {
+            skew.learn(at(sent), at(received), at(date));
+            assert_eq!(skew.get(), SignedDuration::from_millis(offset), "sent {sent}, received {received}, date {date}");
+        }
+    }
+}
