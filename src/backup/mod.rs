@@ -1,4 +1,4 @@
-//! RdsBackup: observe (reads) -> decide (pure) -> apply (writes). All rules live in [`decide`], all I/O in `observe`, `effects` and `apply`.
+//! RdsBackup: observe (reads) -> decide (pure) -> apply (writes). All rules live in [`mod@decide`], all I/O in `observe`, `effects` and `apply`.
 
 mod apply;
 mod context;
