@@ -17,6 +17,9 @@ use crate::{
 /// The CRD keeps this many attempts.
 const KEPT_ATTEMPTS: usize = 5;
 
+/// So many backups that looks found beside the result are remembered; the rest of the attempts is for what was refused or failed.
+const MOST_SEEN_BESIDE: usize = 3;
+
 /// A condition's message; the API server takes 32 KiB, a person reads less.
 const LONGEST_MESSAGE: usize = 1024;
 
@@ -105,6 +108,15 @@ impl<'a> Draft<'a> {
     pub fn attempt(&self, outcome: AttemptOutcome) -> Attempt {
         let (run, attempt) = self.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
         Attempt { run, attempt, outcome, at: Time(self.now), backup_job_id: None, backup_id: None, code: None }
+    }
+
+    /// A look found another backup that may be this object's. Only so many are remembered: one that pushed out another would be found, and
+    /// written, again at every look, and would push out the failed job that a retry counts from.
+    pub fn seen_beside(&mut self, backup_job_id: Option<String>, backup_id: Option<String>) {
+        let remembered = self.status.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate).count();
+        if remembered < MOST_SEEN_BESIDE {
+            self.possible_duplicate(backup_job_id, backup_id);
+        }
     }
 
     /// Another backup may have been made for this object: remembered once, never deleted, and said aloud.

@@ -81,7 +81,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
     let looks = &draft.seen.memory.looks;
     if let Some(facts) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce).and_then(|look| look.result.as_ref().ok()) {
         for other in resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates {
-            draft.possible_duplicate(other.job_id, other.backup_id);
+            draft.seen_beside(other.job_id, other.backup_id);
         }
     }
     let quiet = resolve::quiet(looks, intent, &account.protocol);

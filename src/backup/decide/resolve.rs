@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounts::{Expiry, Protocol},
-    api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
+    api::{AttemptOutcome, LastError, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
     backup::{
         plan::Plan,
         seen::{AccountView, Look, LookFacts, Looks},
@@ -86,7 +86,7 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
                 adopt(&mut draft, first, &verdict.candidates[1..]);
                 return draft.again();
             }
-            if foreign_job_refused_us(seen.status, &verdict) {
+            if foreign_job_refused_us(seen.status, intent, &verdict) {
                 close(&mut draft, SubmissionOutcome::Rejected);
                 let mut attempt = draft.attempt(AttemptOutcome::Rejected);
                 attempt.code = seen.status.last_error.as_ref().map(|error| error.code.clone());
@@ -174,7 +174,7 @@ pub(super) fn pace(account: &AccountView, intent: &Submission, looks: &Looks, no
     let pause = account.poll.after(at.duration_since(intent.signed_at()));
     let counts_from = match looks.first_clean {
         None => counted_from(intent, &account.protocol),
-        Some(first) => first + account.protocol.listing_lag,
+        Some(first) => first + account.protocol.listing_lag + SignedDuration::from_secs(1),
     };
     let until = counts_from.duration_since(at);
     if until > SignedDuration::ZERO { pause.min(until) } else { pause.min(account.poll.max) }
@@ -196,10 +196,11 @@ fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
 }
 
 /// Step 10. Lag counts from the job's end, not from the request: two clean looks one listing lag apart, or a job that ended a minute ago is
-/// taken for one that never began, and a second backup starts (trace 1 of the protocol's model).
+/// taken for one that never began, and a second backup starts (trace 1 of the protocol's model). More than a lag, not just one: `Date` has
+/// whole seconds, so two looks that differ by 600 s may be 599.1 s apart.
 pub(super) fn quiet(looks: &Looks, intent: &Submission, protocol: &Protocol) -> bool {
     let (Some(first), Some(latest)) = (looks.first_clean, &looks.latest) else { return false };
-    looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) >= protocol.listing_lag
+    looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) > protocol.listing_lag
 }
 
 fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
@@ -226,9 +227,11 @@ fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
     draft.again()
 }
 
-/// `BackupJobExists` may be the answer to a copy of our own request, so it counts as unknown, unless the job that runs cannot be ours.
-fn foreign_job_refused_us(status: &RdsBackupStatus, verdict: &Verdict) -> bool {
-    verdict.foreign_running && status.last_error.as_ref().is_some_and(|error| error.code.eq_ignore_ascii_case("BackupJobExists"))
+/// `BackupJobExists` may be the answer to a copy of our own request, so it counts as unknown, unless the job that runs cannot be ours. The
+/// error must be this request's: one that an earlier attempt left behind says nothing about a request whose answer was lost.
+fn foreign_job_refused_us(status: &RdsBackupStatus, intent: &Submission, verdict: &Verdict) -> bool {
+    let refused = |error: &LastError| error.code.eq_ignore_ascii_case("BackupJobExists") && error.at.0 >= intent.signed_at();
+    verdict.foreign_running && status.last_error.as_ref().is_some_and(refused)
 }
 
 /// Takes the earliest candidate as the outcome. The others are reported, not claimed.
@@ -253,7 +256,7 @@ fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
         &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"),
     );
     for other in others {
-        draft.possible_duplicate(other.job_id.clone(), other.backup_id.clone());
+        draft.seen_beside(other.job_id.clone(), other.backup_id.clone());
     }
 }
 

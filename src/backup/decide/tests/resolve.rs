@@ -8,7 +8,8 @@ use crate::{
 
 /// 15 min of expiry and 2 min of skew after the signed second.
 const COUNTS_FROM: i64 = 1 + 17 * 60;
-const LAG: i64 = 10 * 60;
+/// More than the listing lag of 10 min: the service tells whole seconds.
+const LAG: i64 = 10 * 60 + 1;
 
 /// The answer to a request signed at second 1 was lost.
 fn unresolved() -> Case {
@@ -296,6 +297,43 @@ fn backup_job_exists_is_unknown_unless_the_job_cannot_be_ours() {
     foreign.step(2);
     foreign.assert_place(Phase::Queued, Reason::InstanceBusy);
     assert_eq!(foreign.submission().outcome, Some(SubmissionOutcome::Rejected));
+}
+
+/// The error of an earlier attempt says nothing about this one: its request may still be on its way.
+#[test]
+fn an_old_backup_job_exists_does_not_close_a_lost_request() {
+    let exists = CreateOutcome::Unknown(Unknown { why: "BackupJobExists".into(), api: Some(api_error("BackupJobExists")) });
+    let automated = || LookFacts {
+        running: vec![BackupTask { mode: Mode::Automated, on_demand: false, ..task("5", JobState::Active) }],
+        ..LookFacts::default()
+    };
+    let mut case = Case::new().intent(1, true, true).answered(exists);
+    case.step(2);
+    case.look(2, automated());
+    case.step(2);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+
+    case.dice.nonce = "nonce-b".into();
+    let mut case = case.intent(100, true, true).answered(lost());
+    case.step(131);
+    case.look(131, automated());
+    case.step(131);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    assert_eq!(case.submission().outcome, None);
+}
+
+/// Somebody makes one backup after the other by hand: the list of attempts stays bounded, and a look that finds nothing new writes nothing.
+#[test]
+fn many_backups_beside_the_result_are_written_once() {
+    let mut case = unresolved();
+    let sets: Vec<BackupSet> = (0..9).map(|number| set(&format!("s{number}"), 60 + number)).collect();
+    case.look(200, LookFacts { sets: sets.clone(), ..LookFacts::default() });
+    case.step(200);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s0"));
+    assert_eq!(case.status.attempts.len(), 3);
+    case.look(201, LookFacts { sets, claims: vec![claim("uid-5", None, Some("s0"))], ..LookFacts::default() });
+    let before = case.status.clone();
+    assert_eq!(case.step(201).status, before);
 }
 
 #[test]
