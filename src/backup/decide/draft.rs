@@ -23,6 +23,11 @@ const MOST_SEEN_BESIDE: usize = 3;
 /// A condition's message; the API server takes 32 KiB, a person reads less.
 const LONGEST_MESSAGE: usize = 1024;
 
+/// Whether as many backups beside the result are remembered as there is room for. More of them change nothing.
+pub(super) fn no_more_beside(status: &RdsBackupStatus) -> bool {
+    status.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate).count() >= MOST_SEEN_BESIDE
+}
+
 pub(super) struct Draft<'a> {
     pub spec: &'a RdsBackupSpec,
     pub seen: &'a Seen<'a>,
@@ -113,8 +118,7 @@ impl<'a> Draft<'a> {
     /// A look found another backup that may be this object's. Only so many are remembered: one that pushed out another would be found, and
     /// written, again at every look, and would push out the failed job that a retry counts from.
     pub fn seen_beside(&mut self, backup_job_id: Option<String>, backup_id: Option<String>) {
-        let remembered = self.status.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate).count();
-        if remembered < MOST_SEEN_BESIDE {
+        if !no_more_beside(&self.status) {
             self.possible_duplicate(backup_job_id, backup_id);
         }
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Decision, Effect, FRESH, STALLED_RECHECK,
-    draft::Draft,
+    draft::{Draft, no_more_beside},
     record::close,
     words::{self, Turn},
 };
@@ -328,7 +328,11 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
         sets.clear();
     }
     // One job runs at a time, so a set is older than what runs.
-    let candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
+    let mut candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
+    // An object that has its result and has warned of others already must come to its end, however many more are made beside it.
+    if (status.backup_job_id.is_some() || status.backup_id.is_some()) && no_more_beside(status) {
+        candidates.clear();
+    }
     Verdict { clean: candidates.is_empty() && !must_wait, candidates, foreign_running: !foreign.is_empty() }
 }
 

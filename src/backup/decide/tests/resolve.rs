@@ -331,9 +331,16 @@ fn many_backups_beside_the_result_are_written_once() {
     case.step(200);
     assert_eq!(case.status.backup_id.as_deref(), Some("s0"));
     assert_eq!(case.status.attempts.len(), 3);
-    case.look(201, LookFacts { sets, claims: vec![claim("uid-5", None, Some("s0"))], ..LookFacts::default() });
+    let again = LookFacts { sets, claims: vec![claim("uid-5", None, Some("s0"))], ..LookFacts::default() };
+    case.look(201, again.clone());
     let before = case.status.clone();
     assert_eq!(case.step(201).status, before);
+    case.poll(202, None, Some(set("s0", 60)));
+    for second in [COUNTS_FROM, COUNTS_FROM + LAG] {
+        case.look(second, again.clone());
+        case.step(second);
+    }
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
 }
 
 #[test]
