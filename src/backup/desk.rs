@@ -173,3 +173,44 @@ impl Turn {
 fn status_of(object: &RdsBackup) -> RdsBackupStatus {
     object.status.clone().unwrap_or_else(RdsBackupStatus::fresh)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_for_each_object_and_start_anew_after_a_success() {
+        let desk = Desk::default();
+        let pauses: Vec<u64> = (0..9).map(|_| desk.failed("a").as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(desk.failed("b").as_secs(), 1, "another object's failures are its own");
+        desk.succeeded("a");
+        assert_eq!(desk.failed("a").as_secs(), 1);
+    }
+
+    #[test]
+    fn one_at_a_time_submits_on_an_instance() {
+        let desk = Desk::default();
+        let held = desk.lock_instance("rm-1").expect("free");
+        assert!(desk.lock_instance("rm-1").is_none());
+        assert!(desk.lock_instance("rm-2").is_some());
+        desk.sweep(|_| false);
+        assert!(desk.lock_instance("rm-1").is_none(), "a lock that is held is not swept away");
+        drop(held);
+        assert!(desk.lock_instance("rm-1").is_some());
+    }
+
+    #[test]
+    fn what_no_longer_exists_is_forgotten() {
+        let desk = Desk::default();
+        let worked_on = desk.seat("held");
+        drop((desk.seat("gone"), desk.seat("here")));
+        desk.failed("gone");
+        desk.sweep(|uid| uid == "here");
+        let mut left: Vec<String> = locked(&desk.seats).keys().cloned().collect();
+        left.sort();
+        assert_eq!(left, ["held", "here"]);
+        assert!(locked(&desk.failures).is_empty());
+        drop(worked_on);
+    }
+}

@@ -198,3 +198,20 @@ fn paused_submissions_wait_and_go_on_when_they_are_enabled() {
         site.until_phase("paused", "Succeeded").await;
     });
 }
+
+#[test]
+fn credentials_can_come_from_the_environment() {
+    at_site(|site| async move {
+        let config = site.config(&[("{ type: Secret, name: sandbox-key }", "{ type: Auto }")]);
+        let instance = site.instance("rm-mysql");
+        let mut without = site.operator_with(StartOperator { config: Some(config.clone()), ..StartOperator::default() }).await;
+        site.apply("auto", json!({ "dbInstanceId": instance })).await;
+        let stalled = site.until_reason("auto", "InvalidCredentials").await;
+        assert!(message(&stalled).contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{}", message(&stalled));
+        without.stop().await.unwrap();
+        let env = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "sandbox-key"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "sandbox-secret")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let _with = site.operator_with(StartOperator { config: Some(config), env, ..StartOperator::default() }).await;
+        site.until_phase("auto", "Succeeded").await;
+    });
+}
