@@ -158,7 +158,7 @@ fn an_endpoint_that_answers_nonsense_is_waited_for() {
             site.apply(name, json!({ "dbInstanceId": instance })).await;
         }
         let troubled = site.until_reason("html", "ServiceUnavailable").await;
-        assert!(message(&troubled).contains("no JSON"), "{}", message(&troubled));
+        assert!(message(&troubled).contains("no answer that can be used (status 200 with"), "{}", message(&troubled));
         assert!(!message(&troubled).contains('<'), "the page itself is not shown");
         for (name, _) in &cases {
             site.until_phase(name, "Succeeded").await;

@@ -112,12 +112,19 @@ pub(super) fn unread(error: &CallError, failures: u32, plan: &Plan, region: &str
             Trouble { turn: Turn::Fail, reason: _, message } => Trouble { reason: Reason::Rejected, turn: Turn::Stall, message },
             trouble => trouble,
         },
-        CallError::NotSent { why } | CallError::Lost { why } => Trouble {
-            reason: Reason::ServiceUnavailable,
-            turn: Turn::Wait(backoff(failures, SignedDuration::from_mins(2))),
-            message: format!("the service cannot be reached ({why}); it is tried again. Check the network and the account's endpoint"),
-        },
+        CallError::NotSent { why } => unavailable(
+            failures,
+            format!("the service cannot be reached ({why}); it is tried again. Check the network and the account's endpoint"),
+        ),
+        CallError::Lost { why } => unavailable(
+            failures,
+            format!("the service gave no answer that can be used ({why}); it is tried again. Check the account's endpoint if it stays"),
+        ),
     }
+}
+
+fn unavailable(failures: u32, message: String) -> Trouble {
+    Trouble { reason: Reason::ServiceUnavailable, turn: Turn::Wait(backoff(failures, SignedDuration::from_mins(2))), message }
 }
 
 /// The words for a method, type or strategy that the instance does not allow, and what it allows instead.
