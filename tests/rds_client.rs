@@ -12,7 +12,7 @@ use rds_backup_operator::{
     entropy::Entropy,
     rds::{
         ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, Engine, ErrorKind,
-        InstanceId, JobId, JobState, Limits, Mode, Rejection, SetQuery, SetStatus, Stamp, Unknown,
+        InstanceId, JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, Stamp, Unknown,
     },
 };
 use rds_backup_sandbox::rds::{
@@ -61,14 +61,9 @@ impl World {
     }
 
     async fn sets(&self, instance: &str, from: SignedDuration) -> Vec<BackupSet> {
-        let query = SetQuery {
-            instance: InstanceId::new(instance),
-            backup_id: None,
-            manual_only: true,
-            from: Some(self.client.now() + from),
-            to: None,
-        };
-        self.client.describe_backups(&credentials(), &query).await.unwrap().value
+        let query =
+            SetQuery { mode: Some(ModeFilter::Manual), from: Some(self.client.now() + from), ..SetQuery::of(InstanceId::new(instance)) };
+        self.client.describe_backups(&credentials(), &query).await.unwrap().value.sets
     }
 
     fn fault(&self, effect: Effect) {
@@ -174,8 +169,8 @@ async fn a_backup_is_followed_from_the_request_to_its_set() {
         assert_eq!(world.sets("rm-mysql-1", SignedDuration::from_mins(-10)).await, [], "the listing lags");
 
         world.clock.advance(Duration::from_secs(61));
-        let query = SetQuery { instance: id, backup_id: Some(backup.clone()), manual_only: false, from: None, to: None };
-        let sets = client.describe_backups(&credentials(), &query).await.unwrap().value;
+        let query = SetQuery { backup_id: Some(backup.clone()), ..SetQuery::of(id) };
+        let sets = client.describe_backups(&credentials(), &query).await.unwrap().value.sets;
         assert_eq!(sets, world.sets("rm-mysql-1", SignedDuration::from_mins(-10)).await);
         let set = &sets[0];
         assert_eq!(
@@ -328,7 +323,7 @@ async fn an_instance_that_does_not_exist_is_an_error_of_every_call() {
     let world = World::new(settings()).await;
     let id = InstanceId::new("rm-unknown-1");
     assert_eq!(refused(world.create("rm-unknown-1").await).kind(), ErrorKind::InstanceNotFound);
-    let query = SetQuery { instance: id.clone(), backup_id: None, manual_only: true, from: None, to: None };
+    let query = SetQuery::of(id.clone());
     let errors = [
         world.client.describe_instance(&credentials(), &id).await.unwrap_err(),
         world.client.describe_backup_tasks(&credentials(), &id, None).await.unwrap_err(),

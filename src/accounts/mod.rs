@@ -186,6 +186,7 @@ impl Account {
         let nonce_source = entropy.clone();
         let client = Client::new(ClientOptions {
             region_id: Some(region.to_owned()),
+            signature: self.settings.signature.to_client(),
             limits: self.settings.limits.to_client(),
             ..ClientOptions::new(endpoint, clock.clone(), Arc::new(move || nonce_source.nonce()))
         })

@@ -89,12 +89,24 @@ pub enum CredentialsSettings {
     },
 }
 
-/// How requests are signed.
+/// How requests are signed (`signature`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Signature {
+    /// RPC, HMAC-SHA1: for private clouds and gateways that know nothing newer.
+    V1,
     /// ACS3-HMAC-SHA256.
     #[default]
     V3,
+}
+
+impl Signature {
+    /// As the client takes it.
+    pub fn to_client(self) -> rds::SignatureVersion {
+        match self {
+            Self::V1 => rds::SignatureVersion::V1,
+            Self::V3 => rds::SignatureVersion::V3,
+        }
+    }
 }
 
 /// What the submission protocol waits for (`protocol`). The defaults are the service's documented figures.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::{Access, Accounts},
     api::{Phase, RdsBackup, Reason},
-    rds::{BackupId, BackupSet, BackupTask, CallError, Credentials, InstanceId, JobId, JobState, SetQuery},
+    rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, JobState, ModeFilter, SetQuery},
 };
 
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
@@ -27,7 +27,7 @@ pub(super) async fn preflight(
     let client = &access.client;
     let attributes = client.describe_instance(credentials, instance).await?.value;
     let running = client.describe_backup_tasks(credentials, instance, None).await?.value;
-    let sets = client.describe_backups(credentials, &manual_sets(instance, now - BASELINE)).await?.value;
+    let sets = manual_sets(client, credentials, instance, now - BASELINE).await?.value;
     let running = running.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
     Ok(PreflightFacts { instance: attributes, running, sets })
 }
@@ -61,7 +61,7 @@ pub(super) async fn look(
     let client = &access.client;
     let read = async {
         let running = client.describe_backup_tasks(credentials, instance, None).await?;
-        let sets = client.describe_backups(credentials, &manual_sets(instance, from)).await?;
+        let sets = manual_sets(client, credentials, instance, from).await?;
         Ok::<_, CallError>((running.value, sets.value, sets.service_time))
     };
     let (running, sets, service_time) = match read.await {
@@ -103,16 +103,25 @@ pub(super) async fn follow(
     let told = task.as_ref().and_then(|task| task.backup_id.clone());
     let listed = match told.as_ref().or(set) {
         Some(id) => {
-            let query = SetQuery { instance: instance.clone(), backup_id: Some(id.clone()), manual_only: false, from: None, to: None };
-            client.describe_backups(credentials, &query).await?.value.into_iter().find(|set| set.backup_id == *id)
+            let query = SetQuery { backup_id: Some(id.clone()), ..SetQuery::of(instance.clone()) };
+            let sets = client.describe_backups(credentials, &query).await?.value.sets;
+            sets.into_iter().map(BackupSet::without_details).find(|set| set.backup_id == *id)
         }
         None => None,
     };
     Ok((task, listed))
 }
 
-fn manual_sets(instance: &InstanceId, from: Timestamp) -> SetQuery {
-    SetQuery { instance: instance.clone(), backup_id: None, manual_only: true, from: Some(from), to: None }
+/// The sets that somebody asked for since `from`, without what describes them: they stay in memory while an object waits.
+async fn manual_sets(
+    client: &Client,
+    credentials: &Credentials,
+    instance: &InstanceId,
+    from: Timestamp,
+) -> Result<Answer<Vec<BackupSet>>, CallError> {
+    let query = SetQuery { mode: Some(ModeFilter::Manual), from: Some(from), ..SetQuery::of(instance.clone()) };
+    let Answer { value, request_id, service_time } = client.describe_backups(credentials, &query).await?;
+    Ok(Answer { value: value.sets.into_iter().map(BackupSet::without_details).collect(), request_id, service_time })
 }
 
 /// What an object claims: its recorded job and set.

@@ -87,11 +87,109 @@ pub struct SetQuery {
     pub instance: InstanceId,
     /// `BackupId`: this one only.
     pub backup_id: Option<BackupId>,
-    /// `BackupMode=Manual`
-    pub manual_only: bool,
+    /// `BackupStatus`
+    pub status: Option<StatusFilter>,
+    /// `BackupMode`
+    pub mode: Option<ModeFilter>,
+    /// `BackupType`
+    pub backup_type: Option<TypeFilter>,
     /// `StartTime`; rounded down to the minute.
     pub from: Option<Timestamp>,
     /// `EndTime`; rounded up to the minute. Where only `from` is given it is an hour from now: whether the service compares starts or ends
     /// is not documented, and a request that is more than 15 minutes off is refused, so nothing that exists is later.
     pub to: Option<Timestamp>,
+    /// `PageSize`: how many sets one call brings.
+    pub page_size: PageSize,
+}
+
+impl SetQuery {
+    /// All sets of an instance.
+    pub fn of(instance: InstanceId) -> Self {
+        Self {
+            instance,
+            backup_id: None,
+            status: None,
+            mode: None,
+            backup_type: None,
+            from: None,
+            to: None,
+            page_size: PageSize::default(),
+        }
+    }
+}
+
+/// Sets that ended this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusFilter {
+    /// `Success`
+    Success,
+    /// `Failed`
+    Failed,
+}
+
+/// Sets that were asked for this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModeFilter {
+    /// `Manual`: by hand or through the API.
+    Manual,
+    /// `Automated`: by the instance's own backup policy.
+    Automated,
+}
+
+/// Sets of this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeFilter {
+    /// `FullBackup`
+    FullBackup,
+    /// `IncrementalBackup`
+    IncrementalBackup,
+}
+
+/// The page sizes that the service knows; it refuses all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageSize {
+    /// 30, the service's default.
+    Thirty,
+    /// 50
+    Fifty,
+    /// 100: the fewest calls, and this client's default.
+    #[default]
+    Hundred,
+}
+
+impl StatusFilter {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "Success",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+impl ModeFilter {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "Manual",
+            Self::Automated => "Automated",
+        }
+    }
+}
+
+impl TypeFilter {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::FullBackup => "FullBackup",
+            Self::IncrementalBackup => "IncrementalBackup",
+        }
+    }
+}
+
+impl PageSize {
+    pub(super) fn rows(self) -> usize {
+        match self {
+            Self::Thirty => 30,
+            Self::Fifty => 50,
+            Self::Hundred => 100,
+        }
+    }
 }

@@ -3,25 +3,22 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use tracing::debug;
 
 use super::{
-    Answer, ApiError, BackupSet, BackupTask, CallError, CreateBackup, CreateOutcome, Credentials, Endpoint, ErrorKind, Instance,
-    InstanceId, JobId, Limits, Rejection, SetQuery, Stamp, Unknown,
+    Answer, ApiError, BackupTask, CallError, CreateBackup, CreateOutcome, Credentials, Endpoint, ErrorKind, Instance, InstanceId, JobId,
+    Limits, Rejection, SetList, SetQuery, SignatureVersion, Stamp, Unknown,
     clean::Hidden,
+    decode,
     limit::Limiter,
     listing::{self, Listing},
-    sign::{Canonical, sha256_hex},
+    sign::{self, Signed, Unsigned},
     skew::Skew,
     transport::{Failure, Transport},
     wire,
 };
 use crate::clock::Clock;
-
-/// The version of the API.
-const VERSION: &str = "2014-08-15";
 
 /// How long a call waits for its turn. A request that was announced must leave soon or not at all; a read can wait.
 const CREATE_TURN: Duration = Duration::from_secs(5);
@@ -34,6 +31,8 @@ pub struct ClientOptions {
     pub endpoint: Endpoint,
     /// `RegionId` of the reads: a central host serves several regions. CreateBackup has no such parameter.
     pub region_id: Option<String>,
+    /// How requests are signed.
+    pub signature: SignatureVersion,
     /// How fast it may ask.
     pub limits: Limits,
     /// The time.
@@ -50,7 +49,16 @@ impl ClientOptions {
     /// The defaults, for an endpoint.
     pub fn new(endpoint: Endpoint, clock: Clock, nonce_source: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
         let (connect_timeout, call_timeout) = (Duration::from_secs(5), Duration::from_secs(30));
-        Self { endpoint, region_id: None, limits: Limits::default(), clock, nonce_source, connect_timeout, call_timeout }
+        Self {
+            endpoint,
+            region_id: None,
+            signature: SignatureVersion::default(),
+            limits: Limits::default(),
+            clock,
+            nonce_source,
+            connect_timeout,
+            call_timeout,
+        }
     }
 }
 
@@ -139,17 +147,19 @@ impl Client {
         self.read("DescribeBackupTasks", instance, params, credentials, wire::tasks).await
     }
 
-    /// DescribeBackups, all pages of it: 100 sets a page, at most 100 pages. A listing that may not be whole is an error. Each page waits
+    /// DescribeBackups, all pages of it, at most 100. A listing that may not be whole is an error. Each page waits
     /// at most 10 s for its turn. <https://help.aliyun.com/document_detail/26273.html>
-    pub async fn describe_backups(&self, credentials: &Credentials, query: &SetQuery) -> Result<Answer<Vec<BackupSet>>, CallError> {
+    pub async fn describe_backups(&self, credentials: &Credentials, query: &SetQuery) -> Result<Answer<SetList>, CallError> {
         // The window stays the same on all pages.
         let window = listing::window(query, self.now());
-        let mut listing = Listing::default();
+        let mut listing = Listing::new(query.page_size);
         let mut first_page_at = None;
         for page in 1..=listing::MOST_PAGES {
-            let mut params = vec![pair("PageSize", &listing::ROWS.to_string()), pair("PageNumber", &page.to_string())];
+            let mut params = vec![pair("PageSize", &query.page_size.rows().to_string()), pair("PageNumber", &page.to_string())];
             params.extend(query.backup_id.as_ref().map(|id| pair("BackupId", id.as_str())));
-            params.extend(query.manual_only.then(|| pair("BackupMode", "Manual")));
+            params.extend(query.status.map(|status| pair("BackupStatus", status.as_str())));
+            params.extend(query.mode.map(|mode| pair("BackupMode", mode.as_str())));
+            params.extend(query.backup_type.map(|kind| pair("BackupType", kind.as_str())));
             params.extend(window.iter().map(|(name, time)| pair(name, time)));
             let Answer { value, request_id, service_time } =
                 self.read("DescribeBackups", &query.instance, params, credentials, wire::sets).await?;
@@ -157,7 +167,7 @@ impl Client {
                 first_page_at = service_time;
             }
             if listing.take(value).map_err(|why| CallError::Lost { why })? {
-                return Ok(Answer { value: listing.into_sets(), request_id, service_time: first_page_at });
+                return Ok(Answer { value: listing.into_list(), request_id, service_time: first_page_at });
             }
         }
         Err(CallError::Lost { why: format!("the listing of backup sets has more than {} pages", listing::MOST_PAGES) })
@@ -206,30 +216,18 @@ impl Client {
     ) -> Result<Heard, Failure> {
         params.push(pair("DBInstanceId", instance.as_str()));
         let date = Timestamp::from_second(stamp.timestamp.as_second()).unwrap_or(stamp.timestamp).to_string();
-        let mut headers = vec![
-            pair("host", &self.options.endpoint.host_header()),
-            pair("x-acs-action", action),
-            pair("x-acs-version", VERSION),
-            pair("x-acs-date", &date),
-            pair("x-acs-signature-nonce", &stamp.nonce),
-            pair("x-acs-content-sha256", &sha256_hex(b"")),
-        ];
-        headers.extend(credentials.security_token.as_ref().map(|token| pair("x-acs-security-token", token.expose_secret())));
-        let canonical = Canonical::new("POST", &params, &headers, b"");
-        headers.push(pair(
-            "authorization",
-            &canonical.authorization(&credentials.access_key_id, credentials.access_key_secret.expose_secret()),
-        ));
-        headers.push(pair("accept", "application/json"));
+        let host = self.options.endpoint.host_header();
+        let unsigned = Unsigned { action, params: &params, host: &host, nonce: &stamp.nonce, date: &date, credentials };
+        let Signed { query, headers, body } = sign::sign(self.options.signature, &unsigned);
 
         let sent = self.options.clock.now();
-        let reply = self.transport.post(self.options.endpoint.with_query(&canonical.query), &headers).await;
+        let reply = self.transport.post(self.options.endpoint.with_query(query.as_deref()), &headers, body).await;
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
         let reply = reply.inspect_err(|failure| match failure {
             Failure::NotSent(why) => debug!(action, %instance, elapsed_ms, why, "not sent"),
             Failure::Lost(why) => debug!(action, %instance, elapsed_ms, why, "no answer"),
         })?;
-        let body = serde_json::from_slice::<Value>(&reply.body).ok();
+        let body = decode::body(action, &reply.body);
         let error = body.as_ref().and_then(|body| wire::error(reply.status, body, &Hidden::of(credentials)));
         let request_id = body.as_ref().and_then(wire::request_id);
         debug!(action, %instance, elapsed_ms, http_status = reply.status, code = error.as_ref().map(|error| error.code.as_str()), request_id, "answered");

@@ -96,9 +96,9 @@ impl Endpoint {
     }
 
     /// The address of a request with this query, which is encoded already: what was signed must travel as it is.
-    pub(super) fn with_query(&self, canonical_query: &str) -> Url {
+    pub(super) fn with_query(&self, canonical_query: Option<&str>) -> Url {
         let mut url = self.url.clone();
-        url.set_query(Some(canonical_query));
+        url.set_query(canonical_query);
         url
     }
 }

@@ -5,18 +5,16 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{BackupSet, SetQuery, wire::SetPage};
+use super::{PageSize, SetList, SetQuery, wire::SetPage};
 
-/// Rows of one page; the service allows 30, 50 and 100.
-pub(super) const ROWS: usize = 100;
-
-/// 10,000 sets: more than 20 a day for a year.
+/// 10,000 sets with the largest pages: more than 20 a day for a year.
 pub(super) const MOST_PAGES: usize = 100;
 
 /// What has been read so far.
-#[derive(Default)]
 pub(super) struct Listing {
-    sets: Vec<BackupSet>,
+    list: SetList,
+    /// Rows of a full page.
+    full: usize,
     ids: HashSet<String>,
     total: Option<usize>,
     rows: usize,
@@ -24,9 +22,14 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Nothing has been read.
+    pub fn new(page_size: PageSize) -> Self {
+        Self { list: SetList::default(), full: page_size.rows(), ids: HashSet::new(), total: None, rows: 0, pages: 0 }
+    }
+
     /// Takes the next page. Says whether it was the last; the error says what is wrong with the listing.
     pub fn take(&mut self, page: SetPage) -> Result<bool, String> {
-        let SetPage { sets, total } = page;
+        let SetPage { sets, total, snapshot_bytes } = page;
         self.pages += 1;
         let rows = sets.len();
         self.rows += rows;
@@ -35,19 +38,20 @@ impl Listing {
             return Err("the listing changed while it was read".to_owned());
         }
         self.total = total;
+        self.list.snapshot_bytes = self.list.snapshot_bytes.or(snapshot_bytes);
         // Within one page a set may be named twice; on two pages it means that rows have moved, or that the service does not turn pages.
         if sets.iter().any(|set| self.ids.contains(set.backup_id.as_str())) {
             return Err(format!("page {} of the listing repeats earlier ones", self.pages));
         }
         for set in sets {
             if self.ids.insert(set.backup_id.as_str().to_owned()) {
-                self.sets.push(set);
+                self.list.sets.push(set);
             }
         }
         // The service may cut pages smaller than it was asked to, so a short page is the last one only if the total agrees.
         let last = match total {
-            Some(total) => self.rows >= total && (rows < ROWS || self.rows == total),
-            None => rows < ROWS,
+            Some(total) => self.rows >= total && (rows < self.full || self.rows == total),
+            None => rows < self.full,
         };
         if !last && rows == 0 {
             return Err(format!("the listing ends after {} of {} sets", self.rows, total.unwrap_or_default()));
@@ -55,8 +59,8 @@ impl Listing {
         Ok(last)
     }
 
-    pub fn into_sets(self) -> Vec<BackupSet> {
-        self.sets
+    pub fn into_list(self) -> SetList {
+        self.list
     }
 }
 
@@ -82,33 +86,19 @@ fn minute(time: Timestamp, up: bool) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rds::{BackupId, InstanceId, Mode, SetStatus};
+    use crate::rds::{BackupId, BackupSet, InstanceId};
 
     fn page(ids: std::ops::Range<usize>, total: Option<usize>) -> SetPage {
-        let set = |id: usize| BackupSet {
-            backup_id: BackupId::new(id.to_string()),
-            status: SetStatus::Success,
-            mode: Mode::Manual,
-            by_user: true,
-            method: None,
-            backup_type: None,
-            started_at: None,
-            ended_at: None,
-            size_bytes: None,
-            available: None,
-            consistent_time: None,
-            expires_at: None,
-            checksum: None,
-        };
-        SetPage { sets: ids.map(set).collect(), total }
+        let set = |id: usize| BackupSet::new(BackupId::new(id.to_string()));
+        SetPage { sets: ids.map(set).collect(), total, snapshot_bytes: None }
     }
 
     /// How many sets the pages make, or what is wrong; `None` if more pages are expected.
     fn read(pages: Vec<SetPage>) -> Option<Result<usize, String>> {
-        let mut listing = Listing::default();
+        let mut listing = Listing::new(PageSize::Hundred);
         for page in pages {
             match listing.take(page) {
-                Ok(true) => return Some(Ok(listing.into_sets().len())),
+                Ok(true) => return Some(Ok(listing.into_list().sets.len())),
                 Ok(false) => {}
                 Err(wrong) => return Some(Err(wrong)),
             }
@@ -164,8 +154,7 @@ mod tests {
             (None, Some("2026-12-31T23:59:59Z"), None, Some("2027-01-01T00:00Z")),
             (None, None, None, None),
         ] {
-            let query =
-                SetQuery { instance: InstanceId::new("rm-1"), backup_id: None, manual_only: true, from: from.map(time), to: to.map(time) };
+            let query = SetQuery { from: from.map(time), to: to.map(time), ..SetQuery::of(InstanceId::new("rm-1")) };
             let expected: Vec<_> =
                 [("StartTime", start), ("EndTime", end)].into_iter().filter_map(|(name, text)| Some((name, text?.to_owned()))).collect();
             assert_eq!(window(&query, time("2026-01-02T10:00:30Z")), expected);

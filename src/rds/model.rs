@@ -1,6 +1,6 @@
 //! What the service tells, after lenient reading: every answer of the client is made of these.
-//!
-//! Download addresses are pre-signed, so they are dropped while reading and have no field here.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -108,6 +108,15 @@ pub enum SetStatus {
     Unknown,
 }
 
+/// The sets that a DescribeBackups names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetList {
+    /// `Items.Backup`, over all pages.
+    pub sets: Vec<BackupSet>,
+    /// `TotalEcsSnapshotSize`, bytes: what the instance's snapshots take together.
+    pub snapshot_bytes: Option<i64>,
+}
+
 /// One backup set, from DescribeBackups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupSet {
@@ -137,4 +146,96 @@ pub struct BackupSet {
     pub expires_at: Option<Timestamp>,
     /// `Checksum`, CRC-64.
     pub checksum: Option<String>,
+    /// What nothing is decided by.
+    pub details: Box<SetDetails>,
+}
+
+impl BackupSet {
+    /// A set of which nothing but its id is known.
+    pub fn new(backup_id: BackupId) -> Self {
+        Self {
+            backup_id,
+            status: SetStatus::Unknown,
+            mode: Mode::Unknown,
+            by_user: true,
+            method: None,
+            backup_type: None,
+            started_at: None,
+            ended_at: None,
+            size_bytes: None,
+            available: None,
+            consistent_time: None,
+            expires_at: None,
+            checksum: None,
+            details: Box::default(),
+        }
+    }
+
+    /// The set without its details: what is kept while an object waits. Download addresses in them are secrets, and large.
+    #[must_use]
+    pub fn without_details(self) -> Self {
+        Self { details: Box::default(), ..self }
+    }
+}
+
+/// The fields of a backup set that describe it and decide nothing here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetDetails {
+    /// `DBInstanceId`
+    pub instance: Option<InstanceId>,
+    /// `Engine`
+    pub engine: Option<String>,
+    /// `EngineVersion`
+    pub engine_version: Option<String>,
+    /// `HostInstanceID`: the node that the set was taken from.
+    pub host_instance: Option<String>,
+    /// `CopyOnlyBackup`, SQL Server: whether only full backups are supported.
+    pub copy_only: Option<bool>,
+    /// `Encryption`: JSON, as text.
+    pub encryption: Option<String>,
+    /// `MetaStatus`: `OK`, `LARGE` or `EMPTY`.
+    pub meta_status: Option<String>,
+    /// Whether `StorageClass` is 1: the set is archived. `None` when the service did not say.
+    pub archived: Option<bool>,
+    /// Whether `StoreStatus` is `Enabled`: the service would delete it. `None` when the service did not say.
+    pub deletable: Option<bool>,
+    /// `BackupDownloadURL`
+    pub download_url: Option<DownloadUrl>,
+    /// `BackupIntranetDownloadURL`
+    pub intranet_download_url: Option<DownloadUrl>,
+    /// `BackupDownloadLinkByDB`: one for each database of the set.
+    pub by_database: Vec<DatabaseDownload>,
+}
+
+/// Where one database of a set can be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseDownload {
+    /// `DataBase`
+    pub database: String,
+    /// `DownloadLink`
+    pub url: Option<DownloadUrl>,
+    /// `IntranetDownloadLink`
+    pub intranet_url: Option<DownloadUrl>,
+}
+
+/// A pre-signed address: whoever holds it has the backup. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DownloadUrl(String);
+
+impl DownloadUrl {
+    /// Takes an address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The address itself, for whoever downloads.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DownloadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DownloadUrl(..)")
+    }
 }

@@ -70,10 +70,10 @@ impl Transport {
         Ok(Self { http, clock, connect_timeout, call_timeout })
     }
 
-    /// Sends a request with an empty body, once.
-    pub async fn post(&self, url: Url, headers: &[(String, String)]) -> Result<Reply, Failure> {
+    /// Sends a request, once.
+    pub async fn post(&self, url: Url, headers: &[(String, String)], body: String) -> Result<Reply, Failure> {
         // hyper leaves this out where there is no body, and gateways answer a POST without it with 411.
-        let mut sent = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(0))]);
+        let mut sent = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(body.len()))]);
         for (name, value) in headers {
             let name =
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::NotSent("a header's name cannot be sent".to_owned()))?;
@@ -83,7 +83,8 @@ impl Transport {
             value.set_sensitive(true);
             sent.insert(name, value);
         }
-        let mut response = self.http.request(Method::POST, url).headers(sent).send().await.map_err(|error| self.failure(&error))?;
+        let mut response =
+            self.http.request(Method::POST, url).headers(sent).body(body).send().await.map_err(|error| self.failure(&error))?;
         let received = self.clock.now();
         let status = response.status().as_u16();
         let date = header(&response, "date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());

@@ -8,12 +8,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    ApiError, BackupId, BackupSet, BackupTask, Engine, Instance, InstanceId, JobId, JobState, Mode, SetStatus,
+    ApiError, BackupId, BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, InstanceId, JobId, JobState, Mode,
+    SetDetails, SetStatus,
     clean::{self, Hidden, cut},
 };
 
 /// Longer ids, states and versions are not the service's.
 const LONGEST_TEXT: usize = 128;
+
+/// Pre-signed addresses with a token in them have about 1,500 bytes.
+const LONGEST_URL: usize = 8192;
 
 /// A scalar as text; none where it is missing, null, "null", empty or no scalar.
 fn text(object: &Value, key: &str) -> Option<String> {
@@ -61,6 +65,12 @@ fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
         // Some converters leave out the inner level.
         other => other,
     };
+    rows(Some(list))
+}
+
+/// The objects of a list; none if it cannot be read as a list of objects.
+fn rows(list: Option<&Value>) -> Option<Vec<&Value>> {
+    let list = list?;
     match list {
         Value::Array(rows) => rows.iter().all(Value::is_object).then(|| rows.iter().collect()),
         Value::Object(object) if object.is_empty() => Some(Vec::new()),
@@ -131,13 +141,15 @@ pub(super) struct SetPage {
     pub sets: Vec<BackupSet>,
     /// `TotalRecordCount`, over all pages.
     pub total: Option<usize>,
+    /// `TotalEcsSnapshotSize`
+    pub snapshot_bytes: Option<i64>,
 }
 
 /// A page of DescribeBackups. None if the list, or one of its rows, cannot be read.
 pub(super) fn sets(body: &Value) -> Option<SetPage> {
     let sets = items(body, "Backup")?.into_iter().map(set).collect::<Option<_>>()?;
     let total = number(body, "TotalRecordCount").and_then(|total| usize::try_from(total).ok());
-    Some(SetPage { sets, total })
+    Some(SetPage { sets, total, snapshot_bytes: number(body, "TotalEcsSnapshotSize").filter(|size| *size >= 0) })
 }
 
 fn set(item: &Value) -> Option<BackupSet> {
@@ -161,7 +173,45 @@ fn set(item: &Value) -> Option<BackupSet> {
         consistent_time: number(item, "ConsistentTime").filter(|second| *second > 0).and_then(|second| Timestamp::from_second(second).ok()),
         expires_at: time(item, "ExpectExpireTime"),
         checksum: text(item, "Checksum"),
+        details: Box::new(details(item)),
     })
+}
+
+fn details(item: &Value) -> SetDetails {
+    SetDetails {
+        instance: id(item, "DBInstanceId").map(InstanceId::new),
+        engine: text(item, "Engine"),
+        engine_version: text(item, "EngineVersion"),
+        host_instance: id(item, "HostInstanceID"),
+        copy_only: number(item, "CopyOnlyBackup").map(|mode| mode == 1),
+        // Text that holds JSON by the page, an object in old copies of it.
+        encryption: match item.get("Encryption") {
+            Some(object @ Value::Object(_)) => Some(object.to_string()),
+            _ => text(item, "Encryption"),
+        },
+        meta_status: text(item, "MetaStatus"),
+        archived: number(item, "StorageClass").map(|class| class == 1),
+        deletable: text(item, "StoreStatus").map(|status| is(Some(&status), "Enabled")),
+        download_url: url(item, "BackupDownloadURL"),
+        intranet_download_url: url(item, "BackupIntranetDownloadURL"),
+        by_database: rows(item.get("BackupDownloadLinkByDB").and_then(|list| list.get("BackupDownloadLinkByDB")))
+            .into_iter()
+            .flatten()
+            .filter_map(database_download)
+            .collect(),
+    }
+}
+
+fn database_download(item: &Value) -> Option<DatabaseDownload> {
+    let (link, intranet) = (url(item, "DownloadLink"), url(item, "IntranetDownloadLink"));
+    Some(DatabaseDownload { database: text(item, "DataBase")?, url: link, intranet_url: intranet })
+}
+
+/// An address; longer than any other text. SQL Server says "null" where there is none.
+fn url(object: &Value, key: &str) -> Option<DownloadUrl> {
+    let url = object.get(key)?.as_str()?.trim();
+    let clean = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
+    clean.then(|| DownloadUrl::new(url))
 }
 
 fn mode(text: Option<&str>) -> Mode {

@@ -201,7 +201,6 @@ pub(super) fn finished(job: &str, set: &str) -> BackupTask {
 
 pub(super) fn set(id: &str, started: i64) -> BackupSet {
     BackupSet {
-        backup_id: BackupId::new(id),
         status: SetStatus::Success,
         mode: Mode::Manual,
         by_user: true,
@@ -212,8 +211,8 @@ pub(super) fn set(id: &str, started: i64) -> BackupSet {
         size_bytes: Some(279_236_241_408),
         available: Some(true),
         consistent_time: Some(at(started + 80)),
-        expires_at: None,
         checksum: Some("123".into()),
+        ..BackupSet::new(BackupId::new(id))
     }
 }
 
