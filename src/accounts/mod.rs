@@ -12,13 +12,15 @@ use std::{
 use jiff::Timestamp;
 
 pub use credentials::{CredentialsError, Source};
-pub use settings::{AccountSettings, AllowRule, CredentialsSettings, Expiry, LimitSettings, Poll, Protocol, Signature, Submissions};
+pub use settings::{
+    AccountSettings, AllowRule, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions,
+};
 
 use crate::{
     api::{RdsBackupSpec, Reason},
     clock::Clock,
     entropy::Entropy,
-    rds::{Client, ClientError, ClientOptions, Credentials, Endpoint, EndpointError},
+    rds::{Client, ClientError, ClientOptions, Credentials, EndpointError},
 };
 
 /// Why an account cannot be used. Each is for an administrator or the author of the object, so each is Stalled.
@@ -178,11 +180,7 @@ impl Account {
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
-        let by_rule = Endpoint::for_region(region)?;
-        let endpoint = match &self.settings.endpoint {
-            Some(url) => Endpoint::parse(url)?,
-            None => by_rule,
-        };
+        let endpoint = self.settings.endpoint_of(region)?;
         let nonce_source = entropy.clone();
         let client = Client::new(ClientOptions {
             region_id: Some(region.to_owned()),

@@ -5,12 +5,14 @@ use crate::{api::Span, rds};
 
 /// One account of the configuration file. Unknown keys and wrong values are refused with their line.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "RawAccount")]
+#[serde(try_from = "RawAccount")]
 pub struct AccountSettings {
     /// The region of objects that name none.
     pub region_id: String,
     /// Where the access key comes from.
     pub credentials: CredentialsSettings,
+    /// Which of the region's hosts is used.
+    pub network: Network,
     /// An address of the service other than the region's: private clouds, simulated endpoints. https; plain http only on loopback.
     pub endpoint: Option<String>,
     /// What the submission protocol waits for.
@@ -34,6 +36,8 @@ struct RawAccount {
     #[serde(deserialize_with = "region")]
     region_id: String,
     credentials: CredentialsSettings,
+    #[serde(default)]
+    network: Option<Network>,
     #[serde(default, deserialize_with = "endpoint")]
     endpoint: Option<String>,
     #[serde(default)]
@@ -49,9 +53,15 @@ struct RawAccount {
     submissions: Submissions,
 }
 
-impl From<RawAccount> for AccountSettings {
-    fn from(raw: RawAccount) -> Self {
-        let RawAccount { region_id, credentials, endpoint, protocol, poll, signature, allow, limits, submissions } = raw;
+impl TryFrom<RawAccount> for AccountSettings {
+    type Error = String;
+
+    fn try_from(raw: RawAccount) -> Result<Self, String> {
+        let RawAccount { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions } = raw;
+        if network.is_some() && endpoint.is_some() {
+            return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
+        }
+        let network = network.unwrap_or_default();
         let by_hand = endpoint.as_deref().is_some_and(|url| rds::Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
         let default = Protocol::default();
         // Whether a service that an administrator named refuses old requests is not known: without that, no lost request is ever proven dead.
@@ -61,7 +71,41 @@ impl From<RawAccount> for AccountSettings {
             clock_skew: protocol.clock_skew.map_or(default.clock_skew, |span| span.0),
             listing_lag: protocol.listing_lag.map_or(default.listing_lag, |span| span.0),
         };
-        Self { region_id, credentials, endpoint, protocol, poll, signature, allow, limits, submissions }
+        let settings = Self { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions };
+        settings.endpoint_of(&settings.region_id).map_err(|error| format!("regionId: {error}"))?;
+        Ok(settings)
+    }
+}
+
+impl AccountSettings {
+    /// Where the service is for a region. An address that an administrator named serves every region of the account: the table of regions
+    /// does not bind it.
+    pub fn endpoint_of(&self, region: &str) -> Result<rds::Endpoint, rds::EndpointError> {
+        rds::check_region(region)?;
+        match &self.endpoint {
+            Some(url) => rds::Endpoint::parse(url),
+            None => rds::Endpoint::for_region(region, self.network.to_client()),
+        }
+    }
+}
+
+/// Which of the region's hosts is used (`network`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Network {
+    /// The one on the internet.
+    #[default]
+    Public,
+    /// The one in the region's own network.
+    Vpc,
+}
+
+impl Network {
+    /// As the client takes it.
+    pub fn to_client(self) -> rds::Network {
+        match self {
+            Self::Public => rds::Network::Public,
+            Self::Vpc => rds::Network::Vpc,
+        }
     }
 }
 
@@ -283,7 +327,7 @@ impl<'de> Deserialize<'de> for Time {
 
 fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    rds::Endpoint::for_region(&text).map_err(de::Error::custom)?;
+    rds::check_region(&text).map_err(de::Error::custom)?;
     Ok(text)
 }
 

@@ -2,19 +2,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-/// Regions that are served by the central host. Where the SDK's map and the newer API metadata differ, the metadata wins.
-const CENTRAL: [&str; 10] = [
-    "cn-beijing",
-    "cn-beijing-finance-1",
-    "cn-hangzhou",
-    "cn-hangzhou-finance",
-    "cn-heyuan",
-    "cn-hongkong",
-    "cn-qingdao",
-    "cn-shanghai",
-    "cn-shanghai-finance-1",
-    "cn-shenzhen",
-];
+use super::regions::{self, Network};
 
 /// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +25,19 @@ pub enum EndpointError {
     /// It does not look like a region.
     #[error("{0:?} is not a region: it looks like cn-hangzhou or ap-southeast-1")]
     NotARegion(String),
+    /// No region of the table has this name.
+    #[error(
+        "{region:?} is not a region that this release knows; the nearest are {nearest}. If it is newer, an administrator can set the account's \
+         endpoint: https://{host}"
+    )]
+    UnknownRegion {
+        /// The name.
+        region: String,
+        /// Names that differ little.
+        nearest: String,
+        /// Where the region would be, by the rule for hosts.
+        host: String,
+    },
 }
 
 impl Endpoint {
@@ -62,13 +63,17 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// The public host of a region.
-    pub fn for_region(region: &str) -> Result<Self, EndpointError> {
-        if !is_region(region) {
-            return Err(EndpointError::NotARegion(region.chars().take(40).collect()));
+    /// The host of a region.
+    pub fn for_region(region: &str, network: Network) -> Result<Self, EndpointError> {
+        check_region(region)?;
+        match regions::find(region) {
+            Some(found) => Self::parse(&format!("https://{}", found.host(network))),
+            None => Err(EndpointError::UnknownRegion {
+                region: region.to_owned(),
+                nearest: regions::nearest(region),
+                host: regions::by_rule(region, network),
+            }),
         }
-        let host = if CENTRAL.contains(&region) { "rds.aliyuncs.com".to_owned() } else { format!("rds.{region}.aliyuncs.com") };
-        Self::parse(&format!("https://{host}"))
     }
 
     /// Whether it is this machine itself.
@@ -109,6 +114,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Whether the text has the form of a region. Private clouds name theirs as they like, within this form.
+pub fn check_region(text: &str) -> Result<(), EndpointError> {
+    if is_region(text) { Ok(()) } else { Err(EndpointError::NotARegion(text.chars().take(40).collect())) }
+}
+
 /// Two letters, then at least one group of letters and digits, with hyphens between.
 fn is_region(text: &str) -> bool {
     let mut groups = text.split('-');
@@ -131,16 +141,15 @@ mod tests {
 
     #[test]
     fn regions_have_their_hosts() {
-        for (region, host) in [
-            ("cn-hangzhou", "https://rds.aliyuncs.com"),
-            ("ap-southeast-1", "https://rds.ap-southeast-1.aliyuncs.com"),
-            ("cn-chengdu", "https://rds.cn-chengdu.aliyuncs.com"),
-            ("cn-hangzhou-finance", "https://rds.aliyuncs.com"),
-            ("cn-shenzhen-finance-1", "https://rds.cn-shenzhen-finance-1.aliyuncs.com"),
-            ("me-central-1", "https://rds.me-central-1.aliyuncs.com"),
-        ] {
-            assert_eq!(Endpoint::for_region(region).unwrap().to_string(), host);
-        }
+        let host = |region: &str, network| Endpoint::for_region(region, network).map(|endpoint| endpoint.to_string());
+        assert_eq!(host("cn-hangzhou", Network::Public).as_deref(), Ok("https://rds.aliyuncs.com"));
+        assert_eq!(host("cn-hangzhou", Network::Vpc).as_deref(), Ok("https://rds-vpc.cn-hangzhou.aliyuncs.com"));
+        assert_eq!(host("ap-southeast-1", Network::Public).as_deref(), Ok("https://rds.ap-southeast-1.aliyuncs.com"));
+        assert_eq!(
+            host("cn-hangzou", Network::Vpc).unwrap_err().to_string(),
+            "\"cn-hangzou\" is not a region that this release knows; the nearest are cn-hangzhou, cn-guangzhou, cn-chengdu. If it is newer, an \
+             administrator can set the account's endpoint: https://rds-vpc.cn-hangzou.aliyuncs.com"
+        );
         for wrong in [
             "",
             "cn",
@@ -153,7 +162,7 @@ mod tests {
             "china-east",
             &format!("cn-{}", "x".repeat(40)),
         ] {
-            assert!(matches!(Endpoint::for_region(wrong), Err(EndpointError::NotARegion(_))), "{wrong:?}");
+            assert!(matches!(Endpoint::for_region(wrong, Network::Public), Err(EndpointError::NotARegion(_))), "{wrong:?}");
         }
     }
 
