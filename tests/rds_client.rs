@@ -11,7 +11,7 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, Engine, ErrorKind,
+        ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Disk, Endpoint, Engine, ErrorKind,
         InstanceId, JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, Stamp, Unknown,
     },
 };
@@ -145,8 +145,8 @@ async fn a_backup_is_followed_from_the_request_to_its_set() {
         let found = client.describe_instance(&credentials(), &id).await.unwrap();
         assert!(found.service_time.is_some() && found.request_id.is_some());
         assert_eq!(
-            (found.value.engine.clone(), found.value.is_running(), found.value.has_local_disk()),
-            (Engine::MySql, true, true),
+            (found.value.engine.clone(), found.value.is_running(), found.value.disk()),
+            (Engine::MySql, true, Disk::Local),
             "{quirks:?}"
         );
         assert_eq!(client.describe_backup_tasks(&credentials(), &id, None).await.unwrap().value, []);

@@ -94,9 +94,9 @@ pub struct RdsBackupSpec {
     #[schemars(length(min = 1, max = 63))]
     pub account: String,
 
-    /// How the backup is made. Without it the service chooses: a physical backup, or the only kind that the engine has.
-    /// MySQL on local disks: Physical or Logical; on cloud disks: Snapshot. PostgreSQL: Physical, or Snapshot on cloud disks.
-    /// SQL Server: Physical, or Snapshot on cloud disks. MariaDB: Physical (a snapshot is made). Cannot be changed.
+    /// How the backup is made; without it Physical, the service's default. MySQL on local disks: Physical or Logical; on cloud disks: only
+    /// Snapshot. PostgreSQL and SQL Server: Physical, or Snapshot on cloud disks. MariaDB: only Physical (the service makes a snapshot). What
+    /// the instance does not allow is refused before the service is asked, with the reason UnsupportedMethod. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "BackupMethod")]
     pub method: Option<BackupMethod>,
@@ -118,8 +118,8 @@ pub struct RdsBackupSpec {
     #[schemars(with = "BackupType")]
     pub backup_type: Option<BackupType>,
 
-    /// How many days the service keeps the backup set: 7 to 730, or -1 to keep it long term. Default: what the instance's backup policy
-    /// says. Cannot be changed.
+    /// How many days the service keeps the backup set: 7 to 730, or -1 to keep it long term. For MySQL, and for full backups of single
+    /// databases of SQL Server. Default: what the instance's backup policy says. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = -1, max = 730))]
     #[x_kube(validation = Rule::new("self == -1 || self >= 7").message("retentionDays is 7 to 730, or -1 to keep the backup set long term"))]

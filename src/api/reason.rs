@@ -35,7 +35,7 @@ reasons! {
     WaitingForTurn,
     /// Another backup runs on the instance: an automatic one, one from the console, or another client's. Nothing to do.
     InstanceBusy,
-    /// The instance is not in state Running, or is locked. Start or unlock it.
+    /// The instance is not in state Running, or is locked; the message names the lock. Start it, unlock it, or extend its storage.
     InstanceNotRunning,
     /// The service allows 20 backups per instance and day. It is tried again later; ask for fewer.
     QuotaExceeded,
@@ -80,7 +80,7 @@ reasons! {
     /// The service knows no such instance in this region. Check dbInstanceId, regionId and the account.
     InstanceNotFound,
     // Failed: the end.
-    /// The instance's engine or disk does not allow this kind of backup. Create an RdsBackup with a method that it allows.
+    /// The instance's engine, disk or role does not allow this kind of backup. Create an RdsBackup with the method, or for the instance, that the message names.
     UnsupportedMethod,
     /// The service refuses the request; the message holds its words. Create an RdsBackup that avoids it.
     Rejected,

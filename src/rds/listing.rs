@@ -10,6 +10,9 @@ use super::{PageSize, SetList, SetQuery, wire::SetPage};
 /// 10,000 sets with the largest pages: more than 20 a day for a year.
 pub(super) const MOST_PAGES: usize = 100;
 
+/// As many sets, however the service cuts its pages: an answer that does not keep to the page size must not fill the memory.
+const MOST_SETS: usize = 10_000;
+
 /// What has been read so far.
 pub(super) struct Listing {
     list: SetList,
@@ -33,6 +36,9 @@ impl Listing {
         self.pages += 1;
         let rows = sets.len();
         self.rows += rows;
+        if self.rows > MOST_SETS {
+            return Err(format!("the listing has more than {MOST_SETS} sets"));
+        }
         // Rows move from page to page when a set is added or removed in between, and one of them may slip through.
         if self.pages > 1 && total != self.total {
             return Err("the listing changed while it was read".to_owned());
@@ -133,6 +139,8 @@ mod tests {
             (vec![page(0..100, None), page(0..100, None)], "repeats"),
             (vec![page(0..100, Some(150)), page(101..150, Some(149))], "changed"),
             (vec![page(0..100, Some(150)), page(99..150, Some(151))], "changed"),
+            (vec![page(0..10_001, None)], "more than 10000"),
+            (vec![page(0..9_950, Some(20_000)), page(9_950..10_050, Some(20_000))], "more than 10000"),
             // One was added and one removed.
             (vec![page(0..100, Some(150)), page(99..149, Some(150))], "repeats"),
         ] {

@@ -11,6 +11,8 @@ mod credentials;
 mod decode;
 mod endpoint;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod ids;
 mod limit;
 mod listing;
@@ -28,6 +30,8 @@ pub use endpoint::{Endpoint, EndpointError, check_region};
 pub use error::{ApiError, CallError, ErrorKind};
 pub use ids::{BackupId, InstanceId, JobId};
 pub use limit::Limits;
-pub use model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus};
+pub use model::{
+    BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,
+};
 pub use regions::Network;
 pub use sign::SignatureVersion;

@@ -36,6 +36,8 @@ pub struct Instance {
     pub storage_type: Option<String>,
     /// `DBInstanceType`: `Primary`, `Readonly`, `Guard` or `Temp`.
     pub instance_type: Option<String>,
+    /// `MasterInstanceId`, of an instance that belongs to a primary.
+    pub primary_id: Option<InstanceId>,
     /// `LockMode`: `Unlock` is the only mode in which nothing is locked.
     pub lock_mode: Option<String>,
     /// `RegionId`
@@ -48,12 +50,26 @@ impl Instance {
         self.status.eq_ignore_ascii_case("running")
     }
 
-    /// Whether its disk is local: only then are logical and physical backups of MySQL possible.
-    pub fn has_local_disk(&self) -> bool {
-        self.storage_type
-            .as_deref()
-            .is_some_and(|disk| disk.to_ascii_lowercase().starts_with("local") || disk.eq_ignore_ascii_case("ephemeral_ssd"))
+    /// What kind of disk it has: methods depend on it.
+    pub fn disk(&self) -> Disk {
+        let Some(disk) = self.storage_type.as_deref().map(str::to_ascii_lowercase) else { return Disk::Unknown };
+        match () {
+            () if disk.starts_with("local") || disk == "ephemeral_ssd" => Disk::Local,
+            () if disk.starts_with("cloud_") || disk.starts_with("general_") => Disk::Cloud,
+            () => Disk::Unknown,
+        }
     }
+}
+
+/// A kind of disk, by `DBInstanceStorageType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// In the host: `local_ssd`, `ephemeral_ssd`. No snapshots.
+    Local,
+    /// `cloud_ssd`, `cloud_essd`, `cloud_essd2`, `cloud_essd3`, `general_essd`.
+    Cloud,
+    /// Missing, or not documented.
+    Unknown,
 }
 
 /// How far a job is (`BackupStatus` of a task). Seven spellings of the service become four answers.

@@ -16,6 +16,9 @@ use super::{
 /// Longer ids, states and versions are not the service's.
 const LONGEST_TEXT: usize = 128;
 
+/// The largest page that the service ever documented is 1,000 rows; a row costs a kilobyte once it is read.
+const MOST_ROWS: usize = 1000;
+
 /// Pre-signed addresses with a token in them have about 1,500 bytes.
 const LONGEST_URL: usize = 8192;
 
@@ -68,11 +71,11 @@ fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
     rows(Some(list))
 }
 
-/// The objects of a list; none if it cannot be read as a list of objects.
+/// The objects of a list; none if it cannot be read as a list of objects, or is longer than any page.
 fn rows(list: Option<&Value>) -> Option<Vec<&Value>> {
     let list = list?;
     match list {
-        Value::Array(rows) => rows.iter().all(Value::is_object).then(|| rows.iter().collect()),
+        Value::Array(rows) => (rows.len() <= MOST_ROWS && rows.iter().all(Value::is_object)).then(|| rows.iter().collect()),
         Value::Object(object) if object.is_empty() => Some(Vec::new()),
         Value::Object(_) => Some(vec![list]),
         Value::Null => Some(Vec::new()),
@@ -240,6 +243,7 @@ pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Instance> {
         status: text(item, "DBInstanceStatus")?,
         storage_type: text(item, "DBInstanceStorageType"),
         instance_type: text(item, "DBInstanceType"),
+        primary_id: id(item, "MasterInstanceId").map(InstanceId::new),
         lock_mode: text(item, "LockMode"),
         region_id: text(item, "RegionId"),
     })
@@ -250,6 +254,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::rds::Disk;
 
     #[test]
     fn ids_are_numbers_or_text() {
@@ -319,6 +324,9 @@ mod tests {
         {
             assert_eq!(tasks(&nonsense), None, "{nonsense}");
         }
+        let many = |count: usize| json!({"Items": {"BackupJob": vec![json!({"BackupJobId": 5}); count]}});
+        assert_eq!(tasks(&many(MOST_ROWS)).map(|tasks| tasks.len()), Some(MOST_ROWS));
+        assert_eq!(tasks(&many(MOST_ROWS + 1)), None, "no page is that long");
         for row in [json!({"BackupStatus": "Failed"}), json!({"BackupJobId": null}), json!("junk"), json!(null), json!([])] {
             assert_eq!(
                 tasks(&json!({"Items": {"BackupJob": [{"BackupJobId": 5}, row]}})),
@@ -375,8 +383,8 @@ mod tests {
         let wire = json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1", "Engine": "mysql", "EngineVersion": 8, "DBInstanceStatus": "running", "DBInstanceStorageType": "local_ssd"}]}});
         let found = instance(&wire, &InstanceId::new("rm-1")).unwrap();
         assert_eq!(
-            (found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.has_local_disk()),
-            (Engine::MySql, Some("8"), true, true)
+            (found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.disk()),
+            (Engine::MySql, Some("8"), true, Disk::Local)
         );
         assert_eq!(instance(&wire, &InstanceId::new("rm-2")), None);
         assert_eq!(instance(&json!({"Items": {}}), &InstanceId::new("rm-1")), None);

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Decision, Effect, FRESH, STALLED_RECHECK,
     draft::Draft,
+    rules::{self, Verdict},
     words::{self, Turn},
 };
 use crate::{
@@ -110,33 +111,33 @@ fn preflight(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decisi
             }
             draft.wait(again_after - age)
         }
-        Ok(facts) => match waits_for(facts, plan) {
-            Some((reason, message)) => {
-                if age >= pace {
-                    return draft.then(read);
-                }
+        Ok(facts) => match rules::judge(&facts.instance, plan) {
+            Verdict::Never(why) => {
+                draft.fail(Reason::UnsupportedMethod, &why);
+                draft.again()
+            }
+            Verdict::Stalled(..) if age >= STALLED_RECHECK => draft.then(read),
+            Verdict::Stalled(reason, message) => {
+                draft.stall(Phase::Pending, reason, &message);
+                draft.wait(STALLED_RECHECK - age)
+            }
+            Verdict::Waits(..) if age >= pace => draft.then(read),
+            Verdict::Waits(reason, message) => {
                 draft.queue(reason, &message);
                 draft.wait(pace - age)
             }
-            None if age > FRESH => draft.then(read),
-            None => intent(draft, plan, account, facts, preflight.at, attempt),
+            Verdict::Allowed if facts.running.is_empty() => match age > FRESH {
+                true => draft.then(read),
+                false => intent(draft, plan, account, facts, preflight.at, attempt),
+            },
+            Verdict::Allowed if age >= pace => draft.then(read),
+            Verdict::Allowed => {
+                let id = &plan.request.instance;
+                draft.queue(Reason::InstanceBusy, &format!("another backup runs on {id}; this one starts when it has ended"));
+                draft.wait(pace - age)
+            }
         },
     }
-}
-
-/// What the preflight saw that passes by itself.
-fn waits_for(facts: &PreflightFacts, plan: &Plan) -> Option<(Reason, String)> {
-    let id = &plan.request.instance;
-    if !facts.instance.is_running() {
-        return Some((
-            Reason::InstanceNotRunning,
-            format!("{id} is in state {}; the service makes backups only of running instances", clip(&facts.instance.status)),
-        ));
-    }
-    if !facts.running.is_empty() {
-        return Some((Reason::InstanceBusy, format!("another backup runs on {id}; this one starts when it has ended")));
-    }
-    None
 }
 
 /// Step 3. The durable intent: after it, and only after it, may something be sent.

@@ -8,6 +8,7 @@ mod draft;
 mod follow;
 mod record;
 mod resolve;
+mod rules;
 mod words;
 
 #[cfg(test)]

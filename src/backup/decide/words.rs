@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::rules;
 use crate::{
     api::{LastError, Phase, Reason, Time},
     backup::{plan::Plan, seen::Neighbour},
-    rds::{ApiError, CallError, Engine, ErrorKind, Instance},
+    rds::{ApiError, CallError, ErrorKind, Instance},
 };
 
 /// What an error asks for.
@@ -129,33 +130,15 @@ fn unavailable(failures: u32, message: String) -> Trouble {
 
 /// The words for a method, type or strategy that the instance does not allow, and what it allows instead.
 fn unsupported(plan: &Plan, instance: Option<&Instance>) -> String {
-    let wanted = match (&plan.request.method, &plan.request.backup_type) {
-        (Some(method), Some(kind)) => format!("method: {method} with type: {kind}"),
-        (Some(method), None) => format!("method: {method}"),
-        (None, Some(kind)) => format!("type: {kind}"),
-        (None, None) => "the default method, Physical,".to_owned(),
-    };
-    let Some(instance) = instance else {
-        return format!(
-            "{} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow",
-            plan.request.instance
-        );
-    };
-    let disk = if instance.has_local_disk() { "local disks" } else { "cloud disks" };
-    let (engine, allowed) = match &instance.engine {
-        Engine::MySql if instance.has_local_disk() => ("MySQL", "method: Physical, or method: Logical if it has at least one database"),
-        Engine::MySql => ("MySQL", "method: Snapshot"),
-        Engine::PostgreSql if instance.has_local_disk() => ("PostgreSQL", "method: Physical"),
-        Engine::PostgreSql => ("PostgreSQL", "method: Snapshot or method: Physical"),
-        Engine::SqlServer if instance.has_local_disk() => ("SQL Server", "method: Physical, with type: FullBackup for single databases"),
-        Engine::SqlServer => ("SQL Server", "method: Physical, with type: FullBackup for single databases, or method: Snapshot"),
-        Engine::MariaDb => ("MariaDB", "method: Physical (the service makes a snapshot)"),
-        Engine::Other(name) => (name.as_str(), "another method"),
-    };
-    format!(
-        "{} is {engine} on {disk}: {wanted} is not possible there. Delete this RdsBackup and create one with {allowed}",
-        plan.request.instance
-    )
+    let (id, wanted) = (&plan.request.instance, rules::wanted(&plan.request));
+    match instance {
+        Some(instance) => format!(
+            "{id} is {}: the service refuses {wanted} there. Delete this RdsBackup and create one with {}",
+            rules::kind(instance),
+            rules::allowed(instance)
+        ),
+        None => format!("{id} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow"),
+    }
 }
 
 /// Adds what the service's support asks for.

@@ -186,6 +186,7 @@ pub(super) fn instance(engine: Engine, disk: &str) -> Instance {
         status: "Running".into(),
         storage_type: Some(disk.into()),
         instance_type: Some("Primary".into()),
+        primary_id: None,
         lock_mode: Some("Unlock".into()),
         region_id: Some("cn-hangzhou".into()),
     }

@@ -1,0 +1,190 @@
+//! Property tests of both decoders, of the reading of answers and of the error mapper: whatever the bytes are, nothing panics, what is kept
+//! is short, and no key of ours comes back.
+
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Map, Value, json};
+
+use super::{Credentials, InstanceId, clean::Hidden, decode, error::ApiError, wire};
+
+/// Of each property. About 10 s in all in a debug build.
+const CASES: u32 = 5_000;
+
+const ACTIONS: [&str; 4] = ["CreateBackup", "DescribeBackups", "DescribeBackupTasks", "DescribeDBInstanceAttribute"];
+
+/// Names that are read, and one that is not.
+const NAMES: [&str; 26] = [
+    "Items",
+    "Backup",
+    "BackupJob",
+    "DBInstanceAttribute",
+    "RequestId",
+    "HostId",
+    "Code",
+    "Message",
+    "BackupJobId",
+    "BackupId",
+    "BackupStatus",
+    "BackupProgressStatus",
+    "Process",
+    "JobMode",
+    "TaskAction",
+    "BackupMode",
+    "BackupInitiator",
+    "BackupStartTime",
+    "ConsistentTime",
+    "BackupSize",
+    "IsAvail",
+    "TotalRecordCount",
+    "BackupDownloadLinkByDB",
+    "BackupDownloadURL",
+    "DBInstanceStatus",
+    "Novelty",
+];
+
+const SECRET: &str = "secret/+=of-the-test";
+
+fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: "LTAIkeyofthetest".into(),
+        access_key_secret: SECRET.to_owned().into(),
+        security_token: Some("token-of-the-test".to_owned().into()),
+    }
+}
+
+/// Scalars as gateways write them, and worse.
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,40}".prop_map(Value::from),
+        "[0-9]{1,30}".prop_map(Value::from),
+        "[A-Za-z.]{0,200}".prop_map(Value::from),
+        "20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z".prop_map(Value::from),
+        prop::sample::select(vec!["null", "", "Success", "Failed", "finished", "Manual", "TempBackupTask", "Forbidden.RAM", "200", "OK"])
+            .prop_map(Value::from),
+        Just(json!(format!("see https://oss.example/x?Signature={SECRET} and LTAIkeyofthetest token-of-the-test"))),
+    ]
+}
+
+/// Documents whose names are the service's and whose forms are anybody's.
+fn document() -> impl Strategy<Value = Value> {
+    let leaf = scalar();
+    let tree = leaf.prop_recursive(6, 60, 5, |inner| {
+        let fields = vec((prop::sample::select(NAMES.to_vec()), inner.clone()), 0..6);
+        prop_oneof![
+            vec(inner, 0..4).prop_map(Value::from),
+            fields.prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()),
+        ]
+    });
+    vec((prop::sample::select(NAMES.to_vec()), tree), 0..6)
+        .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The document as XML, written by nothing of the decoder's.
+fn xml(name: &str, value: &Value) -> String {
+    match value {
+        Value::Array(list) => list.iter().map(|value| xml(name, value)).collect(),
+        Value::Object(fields) => {
+            format!("<{name}>{}</{name}>", fields.iter().map(|(name, value)| xml(name, value)).collect::<String>())
+        }
+        Value::String(text) => format!("<{name}>{}</{name}>", escaped(text)),
+        Value::Null => format!("<{name}/>"),
+        other => format!("<{name}>{other}</{name}>"),
+    }
+}
+
+/// Everything that is done with an answer.
+fn read(action: &'static str, status: u16, bytes: &[u8]) {
+    let credentials = credentials();
+    let Some(body) = decode::body(action, bytes) else { return };
+    let error = wire::error(status, &body, &Hidden::of(&credentials));
+    let request_id = wire::request_id(&body);
+    let job = wire::job_id(&body);
+    let (tasks, sets) = (wire::tasks(&body), wire::sets(&body));
+    let instance = wire::instance(&body, &InstanceId::new("rm-1"));
+
+    if let Some(error) = &error {
+        assert!(error.code.len() <= 128 && error.message.len() <= 256, "{error:?}");
+        // Nothing is ever proven by a server fault but throttling, whatever the code.
+        let kind = error.kind();
+        assert!(status < 500 || !kind.proves_nothing_was_created() || kind == super::ErrorKind::Throttled);
+    }
+    assert!(request_id.is_none_or(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')));
+    assert!(job.is_none_or(|id| !id.as_str().is_empty() && id.as_str().len() <= 64));
+    for task in tasks.iter().flatten() {
+        assert!(task.progress.is_none_or(|percent| percent <= 100));
+    }
+    let shown = format!("{error:?}{tasks:?}{:?}{instance:?}", sets.as_ref().map(|page| &page.sets));
+    let shown_error = format!("{error:?}");
+    assert!(
+        !shown_error.contains(SECRET) && !shown_error.contains("LTAIkeyofthetest") && !shown_error.contains("token-of-the-test"),
+        "{shown_error}"
+    );
+    assert!(!shown.contains("DownloadUrl(\""), "an address is shown");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(action in prop::sample::select(ACTIONS.to_vec()), status in 100u16..600, bytes in vec(any::<u8>(), 0..600)) {
+        read(action, status, &bytes);
+    }
+
+    #[test]
+    fn any_document_in_json(action in prop::sample::select(ACTIONS.to_vec()), status in 100u16..600, document in document(), cut in 0usize..4000, flip in any::<(u16, u8)>()) {
+        let whole = document.to_string().into_bytes();
+        read(action, status, &whole);
+        read(action, status, &whole[..cut.min(whole.len())]);
+        let mut flipped = whole;
+        let at = usize::from(flip.0) % flipped.len();
+        flipped[at] ^= flip.1;
+        read(action, status, &flipped);
+    }
+
+    #[test]
+    fn any_document_in_xml(action in prop::sample::select(ACTIONS.to_vec()), status in 100u16..600, document in document(), is_error in any::<bool>(), cut in 0usize..4000, flip in any::<(u16, u8)>()) {
+        let root = if is_error { "Error".to_owned() } else { format!("{action}Response") };
+        let whole = xml(&root, &document).into_bytes();
+        read(action, status, &whole);
+        read(action, status, &whole[..cut.min(whole.len())]);
+        let mut flipped = whole;
+        let at = usize::from(flip.0) % flipped.len();
+        flipped[at] ^= flip.1;
+        read(action, status, &flipped);
+    }
+
+    /// Where a document has a form that both can say, both say the same.
+    #[test]
+    fn both_decoders_agree(
+        action in prop::sample::select(ACTIONS.to_vec()),
+        head in vec((prop::sample::select(NAMES[4..].to_vec()), "[ -~é中]{0,30}"), 1..5),
+        rows in vec(vec((prop::sample::select(NAMES[4..].to_vec()), "[ -~é中]{0,30}"), 1..6), 2..6),
+    ) {
+        let object = |fields: Vec<(&str, String)>| fields.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect::<Map<_, _>>();
+        let mut document = object(head);
+        document.insert("Items".to_owned(), json!({ "Backup": rows.into_iter().map(object).collect::<Vec<_>>() }));
+        let document = Value::from(document);
+        let as_xml = format!("<?xml version=\"1.0\"?>\n{}", xml(&format!("{action}Response"), &document));
+        prop_assert_eq!(decode::body(action, as_xml.as_bytes()), Some(document.clone()));
+        prop_assert_eq!(decode::body(action, document.to_string().as_bytes()), Some(document));
+    }
+
+    /// The mapper has an answer for every code, and only a code that is known proves anything.
+    #[test]
+    fn any_code(code in "[ -~]{0,60}", http_status in any::<u16>()) {
+        let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status };
+        let kind = error.kind();
+        let upper = ApiError { code: code.to_ascii_uppercase(), ..error };
+        prop_assert_eq!(kind, upper.kind(), "case does not matter");
+        if kind.proves_nothing_was_created() {
+            prop_assert!(!code.is_empty());
+        }
+    }
+}

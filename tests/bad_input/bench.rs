@@ -1,0 +1,157 @@
+//! One object on the bench: the real client reads and asks the simulated endpoint, the real decision is made, nothing else takes part.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use rds_backup_operator::{
+    accounts::{Poll, Protocol},
+    api::{ConditionType, RdsBackup, RdsBackupStatus},
+    backup::{
+        decide::{Decision, Effect, decide},
+        seen::{AccountView, Dice, Memory, OwnIntent, Preflight, PreflightFacts, Seen},
+    },
+    clock::Clock,
+    entropy::Entropy,
+    rds::{Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, InstanceId, SignatureVersion, Stamp},
+};
+use rds_backup_sandbox::rds::{self as simulated, Catalogue, Engine, InstanceSpec, Key, Options, Settings};
+use serde_json::Value;
+
+pub const KEY: &str = "key-of-the-test";
+pub const SECRET: &str = "secret-of-the-test";
+
+/// The engines on each kind of disk that they can have: the pattern of the instances, and what they are.
+pub const KINDS: [(&str, Engine, &str); 7] = [
+    ("rm-mysql-local", Engine::MySQL, "local_ssd"),
+    ("rm-mysql-cloud", Engine::MySQL, "cloud_essd"),
+    ("pgm-local", Engine::PostgreSQL, "local_ssd"),
+    ("pgm-cloud", Engine::PostgreSQL, "general_essd"),
+    ("rm-mssql-local", Engine::SQLServer, "local_ssd"),
+    ("rm-mssql-cloud", Engine::SQLServer, "cloud_ssd"),
+    ("rm-maria-cloud", Engine::MariaDB, "cloud_essd"),
+];
+
+/// A simulated endpoint with every kind of instance, and a client of it.
+pub struct Bench {
+    pub endpoint: simulated::Endpoint,
+    pub client: Client,
+    entropy: Entropy,
+}
+
+impl Bench {
+    pub async fn new(signature: SignatureVersion) -> Self {
+        let mut catalogue = Catalogue::empty();
+        for (name, engine, disk) in KINDS {
+            catalogue = catalogue.with(&format!("{name}-*"), InstanceSpec::new(engine, "1", disk));
+        }
+        let options = Options {
+            keys: vec![Key::new(KEY, SECRET)],
+            catalogue,
+            settings: Settings { latency: Duration::ZERO, ..Settings::default() },
+            ..Options::default()
+        };
+        let endpoint = simulated::Endpoint::start(options).await.expect("a port");
+        let entropy = Entropy::system();
+        let nonces = entropy.clone();
+        let at = Endpoint::parse(&endpoint.url()).expect("loopback");
+        let options = ClientOptions {
+            signature,
+            limits: rds_backup_operator::rds::Limits { create_per_second: 100_000, describe_per_second: 100_000 },
+            ..ClientOptions::new(at, Clock::system(), Arc::new(move || nonces.nonce()))
+        };
+        Self { endpoint, client: Client::new(options).expect("a client"), entropy }
+    }
+
+    pub fn credentials(&self) -> Credentials {
+        Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.to_owned().into(), security_token: None }
+    }
+
+    /// Asks the judge: sends the request as it is, whatever the operator would say to it. The code of the refusal, or none.
+    pub async fn judged(&self, request: &CreateBackup) -> Option<String> {
+        match self.client.create_backup(&self.credentials(), request, &self.stamp()).await {
+            CreateOutcome::Accepted { .. } => None,
+            CreateOutcome::Rejected(rds_backup_operator::rds::Rejection::Api(error)) => Some(error.code),
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        Stamp { nonce: self.entropy.nonce(), timestamp: self.client.now() }
+    }
+}
+
+/// An object of which nothing is known yet, and what is decided about it.
+pub struct Case {
+    pub object: RdsBackup,
+    pub status: RdsBackupStatus,
+    pub memory: Memory,
+    now: Timestamp,
+}
+
+impl Case {
+    pub fn of(spec: &Value) -> Self {
+        let mut object = RdsBackup::new("b", serde_json::from_value(spec.clone()).expect("a spec"));
+        object.metadata.uid = Some("uid-1".into());
+        object.metadata.namespace = Some("team-a".into());
+        object.metadata.generation = Some(1);
+        let now = Clock::system().now();
+        object.metadata.creation_timestamp = Some(Time(now));
+        Self { object, status: RdsBackupStatus::fresh(), memory: Memory::default(), now }
+    }
+
+    /// Reads the instance as a preflight does, and decides until something is to be sent or to be waited for.
+    pub async fn preflight(&mut self, bench: &Bench) -> Decision {
+        let first = self.decide();
+        if !matches!(first.effect, Some(Effect::Preflight { .. })) {
+            return self.take(first);
+        }
+        let id = InstanceId::new(&self.object.spec.db_instance_id);
+        let read = bench.client.describe_instance(&bench.credentials(), &id).await;
+        let result = read.map(|answer| PreflightFacts { instance: answer.value, running: Vec::new(), sets: Vec::new() });
+        self.memory.preflight = Some(Preflight { attempt: (1, 1), at: self.now, failures: u32::from(result.is_err()), result });
+        let decision = self.decide();
+        self.take(decision)
+    }
+
+    /// The intent was written and cleared, the request sent, and this is what came back.
+    pub fn answered(&mut self, answer: CreateOutcome) -> Decision {
+        let submission = self.status.submission.as_mut().expect("an intent");
+        submission.cleared = true;
+        let own = OwnIntent { nonce: submission.nonce.clone(), rival: Some(None), sent: true, answer: Some(answer) };
+        self.memory.own = Some(own);
+        let decision = self.decide();
+        self.take(decision)
+    }
+
+    pub fn message(&self) -> &str {
+        self.status.condition(ConditionType::Ready).map_or("", |ready| &ready.message)
+    }
+
+    pub fn reason(&self) -> &str {
+        self.status.ready_reason().unwrap_or("")
+    }
+
+    pub fn is_stalled(&self) -> bool {
+        self.status.is_true(ConditionType::Stalled)
+    }
+
+    fn decide(&self) -> Decision {
+        let account = Ok(AccountView {
+            region_id: "cn-hangzhou".into(),
+            protocol: Protocol::default(),
+            poll: Poll::default(),
+            paused: false,
+            credentials: Ok(()),
+        });
+        let dice = Dice { nonce: "nonce-a".into(), pause: SignedDuration::from_secs(2) };
+        let seen =
+            Seen { object: &self.object, status: &self.status, account: &account, neighbours: &[], memory: &self.memory, dice: &dice };
+        decide(&self.object.spec, &seen, self.now)
+    }
+
+    fn take(&mut self, decision: Decision) -> Decision {
+        self.status = decision.status.clone();
+        decision
+    }
+}
