@@ -132,6 +132,7 @@ async fn a_backup_is_followed_from_the_request_to_its_set() {
         extra_fields: true,
         encryption_object: true,
         throttling400: true,
+        xml_answers: false,
     };
     for quirks in [
         Quirks::default(),

@@ -7,7 +7,7 @@ use rds_backup_sandbox::demo::board::{Board, Verdict, change_line, refusal};
 use rds_backup_sandbox::demo::samples::{Expected, Sample, Samples};
 use rds_backup_sandbox::demo::seen::Seen;
 use rds_backup_sandbox::rds::{Catalogue, Settings};
-use rds_backup_sandbox::world::operator_config;
+use rds_backup_sandbox::world::{Signature, operator_config};
 use serde_json::{Value, json};
 
 fn sample(name: &str, expected: Expected) -> Sample {
@@ -169,7 +169,7 @@ fn a_sample_that_does_not_say_how_it_ends_is_refused_with_its_file() {
 #[test]
 fn the_operators_configuration_has_the_endpoints_own_figures() {
     let settings = Settings { expiry: Duration::from_secs(5), lag: Duration::from_millis(2500), ..Settings::sandbox() };
-    let text = operator_config("http://127.0.0.1:4000", &settings, "  second: { regionId: cn-beijing }\nextra: [1]\n");
+    let text = operator_config("http://127.0.0.1:4000", Signature::V1, &settings, "  second: { regionId: cn-beijing }\nextra: [1]\n");
     let config: Value = serde_saphyr::from_str(&text).expect("YAML");
     let account = &config["accounts"]["default"];
     assert_eq!(config["submissions"], "Enabled");

@@ -187,4 +187,19 @@ proptest! {
             prop_assert!(!code.is_empty());
         }
     }
+
+    /// Our key, its secret and its token are not shown, whatever stands around them.
+    #[test]
+    fn any_message(code in "[A-Za-z.]{1,30}", before in ".{0,60}", after in ".{0,60}", which in 0usize..3, in_xml in any::<bool>()) {
+        let credentials = credentials();
+        let key = ["LTAIkeyofthetest", SECRET, "token-of-the-test"][which];
+        let message = format!("{before}{key}{after}");
+        let document = json!({ "Code": format!("X{code}"), "Message": message });
+        let bytes = if in_xml { xml("Error", &document) } else { document.to_string() };
+        // A text that XML cannot hold is no answer.
+        if let Some(body) = decode::body("CreateBackup", bytes.as_bytes()) {
+            let error = wire::error(400, &body, &Hidden::of(&credentials)).expect("it has a code");
+            prop_assert!(!error.message.contains(key), "{}", error.message);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rds_backup_sandbox::{
     plane::audit::{self, Write},
-    rds::Engine,
+    rds::{Effect, Engine, Fault},
     world::StartOperator,
 };
 use serde_json::json;
@@ -161,10 +161,32 @@ fn the_failing_sample_says_what_to_do() {
         assert_eq!(condition(&object, "Ready")["reason"], "UnsupportedMethod");
         let words = message(&object);
         assert!(words.contains("MySQL on cloud disks") && words.contains("method: Snapshot"), "{words}");
-        assert!(words.contains("InvalidBackupMethod.ValueNotSupport"), "{words}");
-        assert_eq!(site.creates(&instance).len(), 1, "a request that can never succeed is not repeated");
+        assert_eq!(site.creates(&instance).len(), 0, "what can be known before is not asked");
         let described = site.kubectl().run(&["describe", "rdsbackup", "logical", "-n", &site.namespace]).await.unwrap();
         println!("{described}");
         assert!(described.contains("method: Snapshot"));
+    });
+}
+
+#[test]
+fn a_refusal_that_could_not_be_known_before_is_final_too() {
+    at_site(|site| async move {
+        let _operator = site.operator().await;
+        let instance = site.instance("rm-mysql");
+        let refused = Effect::ApiError {
+            code: "InvalidBackupMethod.ValueNotSupport".into(),
+            http_status: 400,
+            message: "The specified parameter \"BackupMethod\" is not valid.".into(),
+            executed: false,
+        };
+        site.rds().add_fault(Fault { action: Some("CreateBackup".into()), instance: Some(instance.clone()), times: None, effect: refused });
+        // A logical backup needs a database, and the instance's attributes name none.
+        site.apply("logical", json!({ "dbInstanceId": instance, "method": "Logical" })).await;
+        let object = site.until_phase("logical", "Failed").await;
+        assert_eq!(condition(&object, "Ready")["reason"], "UnsupportedMethod");
+        let words = message(&object);
+        assert!(words.contains("if it has at least one database"), "{words}");
+        assert!(words.contains("InvalidBackupMethod.ValueNotSupport"), "{words}");
+        assert_eq!(site.creates(&instance).len(), 1, "a request that can never succeed is not repeated");
     });
 }

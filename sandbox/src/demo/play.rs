@@ -36,7 +36,7 @@ pub(super) async fn play(args: &WorldArgs) -> Result<bool, DemoError> {
         quirks: Quirks { numeric_ids: true, process125: true, ..Quirks::default() },
         ..Settings::sandbox()
     };
-    let mut world = World::start(WorldOptions { settings, ..args.prepare().await? }).await?;
+    let mut world = World::start(WorldOptions { settings: args.dialect(settings), ..args.prepare().await? }).await?;
     let mut operator = world.start_operator(StartOperator { log_format: LogFormat::Text, ..StartOperator::default() })?;
     operator.wait_ready(READY).await?;
     eprintln!("the operator is ready");

@@ -158,6 +158,7 @@ fn line(call: &CallRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rds::{Format, SignatureVersion};
     use std::collections::BTreeMap;
     use std::time::Duration;
 
@@ -219,6 +220,8 @@ mod tests {
             access_key_id: "k".into(),
             instance: "rm-1\n\u{1b}[2J".into(),
             parameters: BTreeMap::new(),
+            signature: SignatureVersion::V3,
+            answer: Format::Json,
             nonce: "n".into(),
             outcome: "OK".into(),
             status: None,

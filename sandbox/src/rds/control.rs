@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::catalogue::Catalogue;
 use super::endpoint::Shared;
 use super::faults::{Fault, FaultId};
 use super::ledger::JobKind;
-use super::request::{Answer, RawRequest};
+use super::request::RawRequest;
 use super::span;
 
 /// What there is, for whoever asks `/sandbox`.

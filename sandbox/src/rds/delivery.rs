@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::answer::{Answer, Format};
 use super::endpoint::Shared;
 use super::error::ApiError;
 use super::faults::{Delivery, Effect, Garbage, When};
-use super::request::{Answer, RawRequest};
+use super::request::RawRequest;
 use super::world::Reach;
 
 /// What the connection is to do.
@@ -97,7 +98,7 @@ fn plan(effect: Option<&Effect>) -> Plan {
 pub(super) async fn deliver(shared: Arc<Shared>, request: RawRequest, reply: oneshot::Sender<Reply>) {
     let (effect, latency) = {
         let mut world = shared.world();
-        let effect = world.faults.strike(request.action(), &request.instance());
+        let effect = world.faults.strike(&request.action(), &request.instance());
         (effect, world.settings.latency)
     };
     let plan = plan(effect.as_ref());
@@ -134,7 +135,7 @@ fn execute(shared: &Shared, request: &RawRequest, plan: &Plan, fault: Option<&st
     let now = shared.now(&world);
     let handled = world.handle(request, &plan.reach, now);
     let answer = match &plan.way {
-        Way::Replaced(substitute) => substitute.answer(handled.answer),
+        Way::Replaced(substitute) => substitute.answer(handled.answer, Format::of(request, &world.settings.quirks)),
         Way::Sent | Way::Closed | Way::Reset | Way::Never => handled.answer,
     };
     let sent = answers && matches!(plan.way, Way::Sent | Way::Replaced(_));
@@ -153,26 +154,26 @@ async fn pause(time: Duration) {
 }
 
 impl Substitute {
-    fn answer(&self, original: Answer) -> Answer {
+    fn answer(&self, original: Answer, format: Format) -> Answer {
         match self {
-            Self::Status(status) => server_error(*status),
-            Self::Error(error) => super::wire::failure(error, "00000000-0000-4000-8000-00000000FA17"),
+            Self::Status(status) => server_error(*status, format),
+            Self::Error(error) => super::wire::failure(error, "00000000-0000-4000-8000-00000000FA17", format),
             Self::Garbage(garbage) => garbage.answer(original),
         }
     }
 }
 
-/// The service's own errors are JSON; what stands before it answers in pages.
-fn server_error(status: u16) -> Answer {
+/// The service's own errors are documents; what stands before it answers in pages.
+fn server_error(status: u16, format: Format) -> Answer {
     let request_id = "00000000-0000-4000-8000-000000005000";
     match status {
         500 => {
             let message = "The request processing has failed due to some unknown error, exception or failure.";
-            super::wire::failure(&ApiError::new(500, "InternalError", message), request_id)
+            super::wire::failure(&ApiError::new(500, "InternalError", message), request_id, format)
         }
         503 => {
             let message = "The request has failed due to a temporary failure of the server.";
-            super::wire::failure(&ApiError::new(503, "ServiceUnavailable", message), request_id)
+            super::wire::failure(&ApiError::new(503, "ServiceUnavailable", message), request_id, format)
         }
         _ => Answer::html(status, &format!("<html><body><h1>{status}</h1></body></html>")),
     }
@@ -185,10 +186,11 @@ impl Garbage {
             Self::Html => Answer::html(200, "<!doctype html><html><body><h1>Please log in to this network</h1></body></html>"),
             Self::TruncatedJson => {
                 // What was not executed has no answer of its own that could be cut.
-                let whole = Some(original.body).filter(|body| body.starts_with(b"{"));
-                let mut body = whole.unwrap_or_else(|| br#"{"RequestId":"00000000-0000-4000-8000-000000000000"}"#.to_vec());
-                body.truncate(body.len() / 2);
-                json(body)
+                let own = original.body.starts_with(b"{") || original.body.starts_with(b"<?xml");
+                let whole = || json(br#"{"RequestId":"00000000-0000-4000-8000-000000000000"}"#.to_vec());
+                let mut answer = if own { Answer { status: 200, ..original } } else { whole() };
+                answer.body.truncate(answer.body.len() / 2);
+                answer
             }
             Self::Huge => {
                 let filler = "x".repeat(10 * 1024 * 1024);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::auth::{self, Key, Nonces};
 use super::clock::{Now, earlier, later, since};
 use super::error::ApiError;
-use super::request::RawRequest;
+use super::request::{COMMON, RawRequest, SignatureVersion};
 use super::settings::{Rate, Settings};
 
 const VERSION: &str = "2014-08-15";
@@ -85,10 +85,11 @@ impl Gateway {
         let verified = auth::verify(request, &self.keys, settings.expiry, now.service)?;
         // From here on the nonce is gone, whatever else is wrong with the request: a throttled one cannot be sent again as it is.
         self.nonces.consume(&verified.key.id, &verified.nonce, settings.nonce_retention, now.machine)?;
-        if request.header("x-acs-version") != Some(VERSION) {
+        if request.version() != VERSION {
             return Err(ApiError::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
         }
-        let action = Action::ALL.into_iter().find(|action| action.name() == request.action()).ok_or_else(not_found)?;
+        let named = request.action();
+        let action = Action::ALL.into_iter().find(|action| action.name() == named).ok_or_else(not_found)?;
         verified.key.authorize(action.name())?;
         self.spend(action, settings, now.machine)?;
         let parameters = read_parameters(action, request)?;
@@ -127,8 +128,9 @@ fn wait(recent: &mut VecDeque<Timestamp>, rate: Rate, now: Timestamp) -> Option<
 }
 
 fn read_parameters(action: Action, request: &RawRequest) -> Result<BTreeMap<String, String>, ApiError> {
-    if !request.body.is_empty() {
-        return Err(ApiError::new(400, "UnsupportedOperation", "The parameters of this API are read from the query; send no body."));
+    if !request.body.is_empty() && !request.has_form() {
+        let message = "The parameters of this API are read from the query and from a form that is sent with POST; send no other body.";
+        return Err(ApiError::new(400, "UnsupportedOperation", message));
     }
     if let Some(name) = request.repeated() {
         return Err(ApiError::invalid(&name));
@@ -137,7 +139,8 @@ fn read_parameters(action: Action, request: &RawRequest) -> Result<BTreeMap<Stri
     if action == Action::DescribeBackupTasks && request.parameters().contains_key("OwnerAccount") {
         return Err(ApiError::new(400, "InvalidParameter.OwnerAccount", "The specified parameter OwnerAccount is not valid."));
     }
-    let known = |name: &str| action.parameters().contains(&name) || TOLERATED.contains(&name);
+    let common = |name: &str| request.signature_version() == SignatureVersion::V1 && COMMON.contains(&name);
+    let known = |name: &str| action.parameters().contains(&name) || TOLERATED.contains(&name) || common(name);
     match request.pairs().into_iter().find(|(name, _)| !known(name)) {
         Some((name, _)) => Err(ApiError::new(400, "UnsupportedParameter", format!("The parameter {name} is not supported."))),
         None => Ok(request.parameters()),

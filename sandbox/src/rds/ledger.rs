@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::answer::Format;
+use super::request::SignatureVersion;
+
 /// One accepted CreateBackup, whether or not its answer was delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,8 +59,12 @@ pub struct CallRecord {
     pub access_key_id: String,
     /// The instance it named.
     pub instance: String,
-    /// Its parameters.
+    /// The action's own parameters.
     pub parameters: BTreeMap<String, String>,
+    /// How it was signed.
+    pub signature: SignatureVersion,
+    /// What it was answered in.
+    pub answer: Format,
     /// Its nonce.
     pub nonce: String,
     /// `OK`, the code of the error, or `NotExecuted` where a fault kept the request from the service.

@@ -2,6 +2,7 @@
 //! keeps a ledger of what it accepted, and fails on demand.
 
 mod actions;
+mod answer;
 mod auth;
 mod catalogue;
 pub mod cli;
@@ -25,6 +26,7 @@ mod tasks;
 mod wire;
 mod world;
 
+pub use answer::Format;
 pub use auth::Key;
 pub use catalogue::{Catalogue, CatalogueError, Engine, InstanceSpec};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
@@ -32,5 +34,6 @@ pub use endpoint::{Endpoint, OnCall, Options};
 pub use error::ApiError;
 pub use faults::{Delivery, Effect, Fault, FaultId, FaultRecord, Garbage, When};
 pub use ledger::{CallRecord, JobKind, JobOutcome, LedgerEntry, NOT_EXECUTED, OK, Origin, SetRecord};
+pub use request::SignatureVersion;
 pub use settings::{Nothing, Quirks, Rate, Settings};
 pub use wire::PRESIGNED_CANARY;

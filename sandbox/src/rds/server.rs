@@ -16,10 +16,11 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use super::answer::Answer;
 use super::control;
 use super::delivery::{Reply, deliver};
 use super::endpoint::Shared;
-use super::request::{Answer, RawRequest};
+use super::request::RawRequest;
 
 /// No request of this API is anywhere near it.
 const LARGEST_BODY: usize = 1 << 20;

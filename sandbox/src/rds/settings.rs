@@ -11,7 +11,7 @@ use super::span;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
-    /// A request whose `x-acs-date` is further than this from the service's clock, either way, is refused.
+    /// A request whose `x-acs-date` or `Timestamp` is further than this from the service's clock, either way, is refused.
     #[serde(with = "span")]
     pub expiry: Duration,
     /// How long a nonce is remembered. Zero switches replay protection off, to see what a client does without it.
@@ -75,6 +75,8 @@ pub struct Quirks {
     pub encryption_object: bool,
     /// Throttling is answered with HTTP 400, as the real service does; 429 otherwise.
     pub throttling400: bool,
+    /// Every answer is in XML, whatever was asked for, as old gateways do.
+    pub xml_answers: bool,
 }
 
 /// What stands where there is nothing to say, such as the download address of a snapshot.
@@ -105,6 +107,7 @@ impl Default for Quirks {
             extra_fields: false,
             encryption_object: false,
             throttling400: true,
+            xml_answers: false,
         }
     }
 }

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::answer::{Answer, Format};
 use super::catalogue::InstanceSpec;
 use super::clock::Now;
 use super::error::ApiError;
 use super::jobs::Job;
 use super::ledger::JobOutcome;
-use super::request::Answer;
 use super::rules::Method;
 use super::settings::{Nothing, Quirks};
 
@@ -201,15 +201,15 @@ pub(super) struct Page<'a> {
 }
 
 /// A success, with its request id.
-pub(super) fn success(mut body: Value, request_id: &str) -> Answer {
+pub(super) fn success(mut body: Value, request_id: &str, format: Format, action: &str) -> Answer {
     if let Value::Object(fields) = &mut body {
         fields.insert("RequestId".into(), json!(request_id));
     }
-    Answer::json(200, &body)
+    Answer::document(200, &body, format, &format!("{action}Response"))
 }
 
 /// An error, with its request id.
-pub(super) fn failure(error: &ApiError, request_id: &str) -> Answer {
+pub(super) fn failure(error: &ApiError, request_id: &str, format: Format) -> Answer {
     let mut body = json!({
         "RequestId": request_id,
         "HostId": "rds.aliyuncs.com",
@@ -220,7 +220,7 @@ pub(super) fn failure(error: &ApiError, request_id: &str) -> Answer {
     if !error.detail.is_empty() {
         body["AccessDeniedDetail"] = json!(error.detail);
     }
-    let mut answer = Answer::json(error.status, &body);
+    let mut answer = Answer::document(error.status, &body, format, "Error");
     if let Some(ms) = error.retry_after_ms {
         answer.headers.push(("x-acs-retry-after", ms.to_string()));
     }

@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
 use super::actions;
+use super::answer::{Answer, Format};
 use super::auth::{self, Key};
 use super::catalogue::Catalogue;
 use super::clock::Now;
@@ -13,7 +14,7 @@ use super::error::ApiError;
 use super::faults::Faults;
 use super::gateway::{Gateway, throttling_status};
 use super::ledger::{CallRecord, NOT_EXECUTED, OK};
-use super::request::{Answer, RawRequest};
+use super::request::RawRequest;
 use super::settings::Settings;
 use super::wire;
 
@@ -61,6 +62,7 @@ impl World {
     /// Lets the request get so far. What is answered may still be replaced or lost on the way back.
     pub(super) fn handle(&mut self, request: &RawRequest, reach: &Reach, now: Now) -> Handled {
         let Self { settings, faults, gateway, cloud, .. } = self;
+        let format = Format::of(request, &settings.quirks);
         let result = match reach {
             Reach::Nowhere => None,
             Reach::Service => {
@@ -75,8 +77,8 @@ impl World {
         let request_id = self.request_id();
         let (mut answer, outcome) = match result {
             None => (Answer::html(502, "<html><body><h1>502 Bad Gateway</h1></body></html>"), NOT_EXECUTED.to_owned()),
-            Some(Ok(document)) => (wire::success(document, &request_id), OK.to_owned()),
-            Some(Err(error)) => (wire::failure(&error, &request_id), error.code),
+            Some(Ok(document)) => (wire::success(document, &request_id, format, &request.action()), OK.to_owned()),
+            Some(Err(error)) => (wire::failure(&error, &request_id, format), error.code),
         };
         answer.headers.push(("x-acs-request-id", request_id));
         Handled { answer, outcome }
@@ -108,11 +110,13 @@ impl World {
         self.calls.push(CallRecord {
             number: place as u64 + 1,
             time,
-            action: request.action().to_owned(),
+            action: request.action(),
             access_key_id: auth::claimed_key(request),
             instance: request.instance(),
             parameters: request.parameters(),
-            nonce: request.header("x-acs-signature-nonce").unwrap_or_default().to_owned(),
+            signature: request.signature_version(),
+            answer: Format::of(request, &self.settings.quirks),
+            nonce: request.nonce(),
             outcome,
             status,
             delivered: status.is_some(),

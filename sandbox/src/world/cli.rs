@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::WorldOptions;
 use super::build::{self, OperatorBuildError};
+use super::{Signature, WorldOptions};
+use crate::rds::Settings;
 
 /// Where a world comes from and where it goes.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,6 +23,12 @@ pub struct WorldArgs {
     /// The repository [default: where cargo found the sandbox, else the current directory].
     #[arg(long, value_name = "DIR")]
     pub repository: Option<PathBuf>,
+    /// How the operator signs its requests.
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "V3")]
+    pub signature: Signature,
+    /// The endpoint answers in XML, whatever was asked for, as old gateways do.
+    #[arg(long)]
+    pub xml: bool,
 }
 
 /// Why a command could not begin.
@@ -49,6 +56,12 @@ impl WorldArgs {
         path.canonicalize().map_err(|source| PrepareError::Repository { path, source })
     }
 
+    /// The settings, with answers as they are wanted.
+    pub fn dialect(&self, mut settings: Settings) -> Settings {
+        settings.quirks.xml_answers = self.xml;
+        settings
+    }
+
     /// What a world is made of, with the operator built.
     pub async fn prepare(&self) -> Result<WorldOptions, PrepareError> {
         let repository = self.repository()?;
@@ -56,7 +69,9 @@ impl WorldArgs {
             Some(operator) => operator.clone(),
             None => build::operator(&repository).await?,
         };
-        Ok(WorldOptions { dir: self.dir.clone(), keep: self.keep, ..WorldOptions::new(operator, repository) })
+        let mut options = WorldOptions::new(operator, repository);
+        options.settings = self.dialect(options.settings);
+        Ok(WorldOptions { dir: self.dir.clone(), keep: self.keep, signature: self.signature, ..options })
     }
 }
 

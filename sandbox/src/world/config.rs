@@ -6,9 +6,20 @@ use crate::rds::Settings;
 
 use super::install::SECRET;
 
+/// How the operator signs its requests, as the configuration spells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub enum Signature {
+    /// RPC, HMAC-SHA1.
+    V1,
+    /// ACS3-HMAC-SHA256.
+    #[default]
+    V3,
+}
+
 /// The text of a configuration whose account `default` is the endpoint at `url`, with `extra` appended as it is: keys of the top level or,
 /// indented by two, more accounts.
-pub fn operator_config(url: &str, settings: &Settings, extra: &str) -> String {
+pub fn operator_config(url: &str, signature: Signature, settings: &Settings, extra: &str) -> String {
     let expiry = whole_seconds(settings.expiry);
     // The operator judges elapsed time by the service's `Date` header, which has whole seconds: two looks that are one lag apart by it may
     // really be up to a second closer, and a set that was just not listed would be taken for one that does not exist.
@@ -24,6 +35,7 @@ accounts:
     # What the endpoint does: it refuses older requests, its clock has whole seconds, and it lists a set so long after its job's end.
     protocol: {{ requestExpiry: {expiry}s, clockSkew: {SKEW}s, listingLag: {lag}s }}
     poll: {{ first: 1s, min: 1s, max: 2s }}
+    signature: {signature:?}
     allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]
 {extra}"
     )

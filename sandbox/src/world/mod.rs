@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use config::operator_config;
+pub use config::{Signature, operator_config};
 pub use install::{NAMESPACE, SERVICE_ACCOUNT};
 pub use operator::{Answer, LogFormat, Operator, OperatorError, StartOperator};
 
@@ -30,6 +30,8 @@ pub struct WorldOptions {
     pub repository: PathBuf,
     /// How the endpoint behaves at first. The operator's configuration is made from the same figures.
     pub settings: Settings,
+    /// How the operator signs its requests.
+    pub signature: Signature,
     /// The instances there are.
     pub catalogue: Catalogue,
     /// Decides the endpoint's ids and job times.
@@ -50,7 +52,18 @@ impl WorldOptions {
         let PlaneOptions { dir, keep, progress, extra_apiserver_flags } = PlaneOptions::default();
         let (settings, catalogue) = (Settings::sandbox(), Catalogue::default());
         let (operator, repository) = (operator.into(), repository.into());
-        Self { operator, repository, settings, catalogue, seed: 1, dir, keep, progress, extra_apiserver_flags }
+        Self {
+            operator,
+            repository,
+            settings,
+            signature: Signature::default(),
+            catalogue,
+            seed: 1,
+            dir,
+            keep,
+            progress,
+            extra_apiserver_flags,
+        }
     }
 }
 
@@ -95,6 +108,7 @@ pub struct World {
     pub rds: Endpoint,
     /// The control plane.
     pub plane: Plane,
+    signature: Signature,
     operator: PathBuf,
     kubeconfig: PathBuf,
     config: PathBuf,
@@ -104,7 +118,8 @@ pub struct World {
 impl World {
     /// Starts one: 4 s on 2 idle cores, and some minutes before that the first time, when the programs of the plane have to be built.
     pub async fn start(options: WorldOptions) -> Result<Self, WorldError> {
-        let WorldOptions { operator, repository, settings, catalogue, seed, dir, keep, progress, extra_apiserver_flags } = options;
+        let WorldOptions { operator, repository, settings, signature, catalogue, seed, dir, keep, progress, extra_apiserver_flags } =
+            options;
         // First what costs nothing, so that nobody waits for a plane to hear that a file is missing.
         if !operator.is_file() {
             return Err(WorldError::Missing { what: "the operator's binary", path: operator });
@@ -123,7 +138,7 @@ impl World {
         install::install(&plane, &manifests, &key).await?;
         let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let config = plane.dir().join("operator.yaml");
-        let world = Self { rds, plane, operator, kubeconfig, config, operators: AtomicUsize::new(0) };
+        let world = Self { rds, plane, signature, operator, kubeconfig, config, operators: AtomicUsize::new(0) };
         world.write_config("operator.yaml", &world.operator_config(""))?;
         progress("the operator's CRDs, roles, Secret and configuration are in place");
         Ok(world)
@@ -132,7 +147,7 @@ impl World {
     /// The text of a configuration whose account `default` is this world's endpoint, with `extra` appended as it is: keys of the top level
     /// or, indented by two, more accounts.
     pub fn operator_config(&self, extra: &str) -> String {
-        operator_config(&self.rds.url(), &self.rds.settings(), extra)
+        operator_config(&self.rds.url(), self.signature, &self.rds.settings(), extra)
     }
 
     /// Writes a configuration into the world's directory, for [`StartOperator::config`].

@@ -130,7 +130,7 @@ fn parse(answer: &[u8]) -> Response {
     Response { status, headers: headers.collect(), body: answer[end + 4..].to_vec() }
 }
 
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -6,5 +6,6 @@ mod client;
 mod control;
 mod faults;
 mod quirks;
+mod rpc1;
 mod sets;
 mod world;

@@ -138,7 +138,8 @@ fn combination(instance: &Instance, request: &CreateBackup) -> Option<String> {
     }
     let retention_allowed = match &instance.engine {
         Engine::MySql | Engine::Other(_) => true,
-        Engine::SqlServer => single_databases && full && method == "Physical",
+        // Full and physical as well: single databases were judged above.
+        Engine::SqlServer => single_databases,
         Engine::PostgreSql | Engine::MariaDb => false,
     };
     if request.retention_days.is_some() && !retention_allowed {

@@ -1,17 +1,14 @@
 //! The V3 signature, ACS3-HMAC-SHA256.
 
 use hmac::{Hmac, KeyInit, Mac};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
 
-use super::names;
+use super::{ENCODED, names};
 use crate::rds::error::ApiError;
 use crate::rds::request::RawRequest;
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
-
-/// RFC 3986's unreserved characters stay as they are.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The `Authorization` header, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +97,7 @@ pub(super) fn canonical_request(request: &RawRequest, signed_headers: &str) -> S
 
 /// Sorted by the names themselves, not by their encoded form.
 fn canonical_query(request: &RawRequest) -> String {
-    let mut pairs = request.pairs();
+    let mut pairs = request.query_pairs();
     pairs.sort();
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();

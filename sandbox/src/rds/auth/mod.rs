@@ -1,20 +1,25 @@
-//! Who is asking, and may they? Each kind of signature is a file of its own; so far there is one.
+//! Who is asking, and may they? Each kind of signature is a file of its own.
 
 mod acs3;
 mod nonces;
+mod rpc1;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::Deserialize;
 
 use super::clock::since;
 use super::error::ApiError;
-use super::request::RawRequest;
+use super::request::{RawRequest, SignatureVersion};
 
 pub(super) use nonces::Nonces;
+
+/// RFC 3986's unreserved characters stay as they are.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// An access key.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -86,18 +91,40 @@ pub(super) struct Verified {
 
 /// The access key that the request names, proved or not.
 pub(super) fn claimed_key(request: &RawRequest) -> String {
-    request.header("authorization").and_then(acs3::Authorization::parse).map(|claim| claim.credential.to_owned()).unwrap_or_default()
+    let claimed = match request.signature_version() {
+        SignatureVersion::V1 => request.parameter("AccessKeyId"),
+        SignatureVersion::V3 => {
+            request.header("authorization").and_then(acs3::Authorization::parse).map(|claim| claim.credential.to_owned())
+        }
+    };
+    claimed.unwrap_or_default()
 }
 
 /// Verifies everything but the nonce, which needs a memory.
 pub(super) fn verify(request: &RawRequest, keys: &[Key], expiry: Duration, now: Timestamp) -> Result<Verified, ApiError> {
-    let claim = acs3::read(request)?;
+    match request.signature_version() {
+        SignatureVersion::V1 => {
+            let claim = rpc1::read(request)?;
+            let key = find(keys, &claim.key)?;
+            check_token(key, claim.token.as_deref())?;
+            let signed_at = check_date(&claim.date, expiry, now)?;
+            rpc1::check_signature(request, &claim, &key.secret)?;
+            Ok(Verified { key: key.clone(), nonce: claim.nonce, signed_at })
+        }
+        SignatureVersion::V3 => {
+            let claim = acs3::read(request)?;
+            let key = find(keys, claim.authorization.credential)?;
+            check_token(key, request.header("x-acs-security-token"))?;
+            let signed_at = check_date(claim.date, expiry, now)?;
+            acs3::check_signature(request, &claim, &key.secret)?;
+            Ok(Verified { key: key.clone(), nonce: claim.nonce.to_owned(), signed_at })
+        }
+    }
+}
+
+fn find<'k>(keys: &'k [Key], id: &str) -> Result<&'k Key, ApiError> {
     let not_found = || ApiError::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.");
-    let key = keys.iter().find(|key| key.id == claim.authorization.credential).ok_or_else(not_found)?;
-    check_token(key, request.header("x-acs-security-token"))?;
-    let signed_at = check_date(claim.date, expiry, now)?;
-    acs3::check_signature(request, &claim, &key.secret)?;
-    Ok(Verified { key: key.clone(), nonce: claim.nonce.to_owned(), signed_at })
+    keys.iter().find(|key| key.id == id).ok_or_else(not_found)
 }
 
 fn check_token(key: &Key, sent: Option<&str>) -> Result<(), ApiError> {
