@@ -66,6 +66,7 @@ fn bodies() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the server is joined at the end")]
 async fn no_answer_takes_more_memory_than_is_set_aside() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -105,7 +106,7 @@ async fn no_answer_takes_more_memory_than_is_set_aside() {
             HEAP.reset_peak_usage();
             let outcome = match call {
                 "CreateBackup" => {
-                    let stamp = Stamp { nonce: format!("{what}"), timestamp: client.now() };
+                    let stamp = Stamp { nonce: what.to_string(), timestamp: client.now() };
                     format!("{:?}", client.create_backup(&credentials, &create, &stamp).await).len()
                 }
                 "DescribeBackups" => {

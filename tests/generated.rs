@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use rds_backup_operator::api::Reason;
+use rds_backup_operator::{
+    api::Reason,
+    rds::{error_families, published_errors},
+};
 
 #[test]
 fn the_crds_are_what_the_binary_prints() {
@@ -24,4 +27,21 @@ fn every_reason_is_documented_in_the_words_of_the_code() {
     }
     let rows = kept.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, Reason::ALL.len(), "docs/reasons.md has reasons that no longer exist");
+}
+
+#[test]
+fn every_error_of_the_service_is_documented() {
+    let kept = include_str!("../docs/reference/errors.md");
+    for row in published_errors() {
+        let code = if row.code.contains(' ') { format!("| {} |", row.code) } else { format!("| `{}` |", row.code) };
+        let documented = |line: &str| line.starts_with(&code) && line.ends_with(&format!("| {} |", row.meaning.cure));
+        assert!(
+            kept.lines().any(documented),
+            "docs/reference/errors.md is out of date: cargo run --example errors > docs/reference/errors.md\n{}",
+            row.code
+        );
+    }
+    let rows =
+        kept.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Code") && !line.starts_with("| Beginning")).count();
+    assert_eq!(rows, published_errors().len() + error_families().len(), "docs/reference/errors.md has errors that are not in the table");
 }

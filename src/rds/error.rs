@@ -1,6 +1,8 @@
 //! What went wrong with a call, and what that proves.
 
-use super::codes::kind_of;
+use serde::Deserialize;
+
+use super::codes::{Created, Meaning, SERVER_FAULT, meaning_of};
 
 /// An error that the service answered, in its own words, made safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +39,14 @@ pub enum CallError {
 }
 
 /// What an error code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub enum ErrorKind {
     /// No such instance in this region, or not of this account.
     InstanceNotFound,
-    /// The engine, the disk or the role of the instance does not allow this kind of backup.
+    /// The engine or the disk of the instance does not allow this kind of backup.
     UnsupportedMethod,
+    /// The role, class or version of the instance allows no backup at all, or the set may not be deleted.
+    UnsupportedInstance,
     /// The request itself is wrong.
     InvalidParameter,
     /// The RAM user or role may not do this.
@@ -69,32 +73,22 @@ pub enum ErrorKind {
     Unrecognised,
 }
 
-impl ErrorKind {
-    /// Whether an error of this kind proves that the request made no backup. When in doubt it does not.
-    pub fn proves_nothing_was_created(self) -> bool {
-        match self {
-            Self::InstanceNotFound
-            | Self::UnsupportedMethod
-            | Self::InvalidParameter
-            | Self::AccessDenied
-            | Self::InvalidCredentials
-            | Self::AccountProblem
-            | Self::InstanceNotReady
-            | Self::DailyLimit
-            | Self::Throttled
-            | Self::ClockSkew => true,
-            Self::BackupJobExists | Self::NonceUsed | Self::ServiceFault | Self::Unrecognised => false,
-        }
-    }
-}
-
 impl ApiError {
     /// What the code means.
+    pub fn meaning(&self) -> Meaning {
+        let meaning = meaning_of(&self.code);
+        // Only throttling is decided before the service acts; some stacks answer it with 503.
+        if self.http_status >= 500 && meaning.kind != ErrorKind::Throttled { SERVER_FAULT } else { meaning }
+    }
+
+    /// What it is about.
     pub fn kind(&self) -> ErrorKind {
-        let kind = kind_of(&self.code);
-        // A code of refusal on a 5xx is a gateway's guess. Only throttling is decided before the service acts; some stacks answer it with
-        // 503.
-        if self.http_status >= 500 && kind != ErrorKind::Throttled { ErrorKind::ServiceFault } else { kind }
+        self.meaning().kind
+    }
+
+    /// Whether it proves that the request made no backup. When in doubt it does not.
+    pub fn proves_nothing_was_created(&self) -> bool {
+        self.meaning().created == Created::Nothing
     }
 }
 
@@ -116,7 +110,7 @@ mod tests {
             ("SomethingNobodyKnows", 400, ErrorKind::Unrecognised, false),
         ] {
             let error = ApiError { code: code.into(), message: String::new(), request_id: None, http_status: status };
-            assert_eq!((error.kind(), error.kind().proves_nothing_was_created()), (kind, proof), "{code} {status}");
+            assert_eq!((error.kind(), error.proves_nothing_was_created()), (kind, proof), "{code} {status}");
         }
     }
 }

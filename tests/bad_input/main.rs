@@ -3,4 +3,5 @@
 
 mod bench;
 mod combinations;
+mod errors;
 mod states;

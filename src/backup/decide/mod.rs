@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use follow::key as follow_key;
 pub use resolve::absorb_look;
-pub use words::occupies;
+pub use words::{occupies, reason_when_submitted};
 
 use super::{
     plan::Plan,

@@ -6,7 +6,7 @@ use super::rules;
 use crate::{
     api::{LastError, Phase, Reason, Time},
     backup::{plan::Plan, seen::Neighbour},
-    rds::{ApiError, CallError, ErrorKind, Instance},
+    rds::{ApiError, CallError, Created, ErrorKind, Instance, Meaning},
 };
 
 /// What an error asks for.
@@ -42,67 +42,79 @@ pub fn occupies(neighbour: &Neighbour, now: Timestamp) -> bool {
     }
 }
 
+/// The reason of a refusal.
+fn reason_of(kind: ErrorKind) -> Reason {
+    match kind {
+        ErrorKind::InstanceNotFound => Reason::InstanceNotFound,
+        ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => Reason::UnsupportedMethod,
+        ErrorKind::InvalidParameter => Reason::Rejected,
+        ErrorKind::AccessDenied => Reason::AccessDenied,
+        ErrorKind::InvalidCredentials => Reason::InvalidCredentials,
+        ErrorKind::AccountProblem => Reason::AccountProblem,
+        ErrorKind::BackupJobExists => Reason::InstanceBusy,
+        ErrorKind::InstanceNotReady => Reason::InstanceNotRunning,
+        ErrorKind::DailyLimit => Reason::QuotaExceeded,
+        ErrorKind::Throttled => Reason::Throttled,
+        ErrorKind::ClockSkew => Reason::ClockSkew,
+        ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => Reason::ServiceUnavailable,
+    }
+}
+
+/// The reason that an RdsBackup shows when a CreateBackup is answered with an error of that meaning.
+pub fn reason_when_submitted(meaning: &Meaning) -> Reason {
+    match meaning.created {
+        Created::Nothing => reason_of(meaning.kind),
+        Created::Unknown => Reason::OutcomeUnknown,
+    }
+}
+
 /// Understands a refusal of the service. `failures` counts those before it; `instance` is what the preflight saw.
 pub(super) fn refusal(error: &ApiError, failures: u32, plan: &Plan, region: &str, instance: Option<&Instance>) -> Trouble {
     let id = plan.request.instance.as_str();
     let minutes = SignedDuration::from_mins;
-    let (reason, turn, cure) = match error.kind() {
-        ErrorKind::InstanceNotFound => (
-            Reason::InstanceNotFound,
-            Turn::Stall,
-            format!("the service knows no instance {id} in region {region}. Check dbInstanceId and regionId, and that the account owns the instance"),
-        ),
-        ErrorKind::UnsupportedMethod => (Reason::UnsupportedMethod, Turn::Fail, unsupported(plan, instance)),
-        ErrorKind::InvalidParameter => (
-            Reason::Rejected,
-            Turn::Fail,
-            format!("the service refuses the request for {id}: {}. Create an RdsBackup without what it refuses", error.message),
-        ),
-        ErrorKind::AccessDenied => (
-            Reason::AccessDenied,
-            Turn::Stall,
-            format!(
-                "the RAM user or role may not do this. Allow it rds:CreateBackup, rds:DescribeBackups, rds:DescribeBackupTasks and rds:DescribeDBInstanceAttribute \
-                 on acs:rds:*:*:dbinstance/{id}"
-            ),
-        ),
-        ErrorKind::InvalidCredentials => (
-            Reason::InvalidCredentials,
-            Turn::Stall,
-            "the service does not accept the account's access key: wrong key id, wrong secret, or an ended token. Correct the account's credentials".to_owned(),
-        ),
-        ErrorKind::AccountProblem => (
-            Reason::AccountProblem,
-            Turn::Stall,
-            format!("the cloud account is not allowed to order anything: {}. Its owner must settle billing or identity in the console", error.message),
-        ),
-        ErrorKind::BackupJobExists => {
-            (Reason::InstanceBusy, Turn::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}; this one follows it"))
+    let Meaning { kind, cure, .. } = error.meaning();
+    let (turn, what) = match kind {
+        ErrorKind::InstanceNotFound => (Turn::Stall, format!("the service knows no instance {id} in region {region}")),
+        ErrorKind::UnsupportedMethod => {
+            let what = refused(plan, instance);
+            let what = instance
+                .map_or(what.clone(), |instance| format!("{what}; instances of its kind usually allow {}", rules::allowed(instance)));
+            (Turn::Fail, what)
         }
-        ErrorKind::InstanceNotReady => (
-            Reason::InstanceNotRunning,
-            Turn::Wait(backoff(failures.max(2), minutes(5))),
-            format!("{id} is not in a state that allows a backup; it must be Running and unlocked"),
-        ),
+        ErrorKind::UnsupportedInstance => (Turn::Fail, refused(plan, instance)),
+        ErrorKind::InvalidParameter => (Turn::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
+        ErrorKind::AccessDenied => (Turn::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
+        ErrorKind::InvalidCredentials => (Turn::Stall, "the service does not accept the account's access key".to_owned()),
+        ErrorKind::AccountProblem => (Turn::Stall, format!("the cloud account is blocked: {}", spoken(error))),
+        ErrorKind::BackupJobExists => (Turn::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
+        ErrorKind::InstanceNotReady => {
+            (Turn::Wait(backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
+        }
         // The day of the limit and whether automatic sets count are not documented: an hour, growing to six.
         ErrorKind::DailyLimit => (
-            Reason::QuotaExceeded,
             Turn::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),
-            format!("{id} has used up the 20 backups that the service allows per day; it is tried again later"),
+            format!("{id} has used up the 20 backups that the service allows per day"),
         ),
         ErrorKind::Throttled => {
-            (Reason::Throttled, Turn::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows; it is tried again more slowly".to_owned())
+            (Turn::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
         }
-        ErrorKind::ClockSkew => {
-            (Reason::ClockSkew, Turn::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong; check the clocks of the nodes".to_owned())
+        ErrorKind::ClockSkew => (Turn::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned()),
+        // Of a read: it made nothing, and is simply made again.
+        ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => {
+            let message = format!("the service answered with a fault: {}. It is tried again", spoken(error));
+            let turn = Turn::Wait(backoff(failures, minutes(5)));
+            return Trouble { reason: reason_of(kind), turn, message: with_reference(message, error) };
         }
-        ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => (
-            Reason::ServiceUnavailable,
-            Turn::Wait(backoff(failures, minutes(5))),
-            format!("the service answered with a fault: {}; it is tried again", error.message),
-        ),
     };
-    Trouble { reason, turn, message: with_reference(cure, error) }
+    Trouble { reason: reason_of(kind), turn, message: with_reference(format!("{what}. {cure}"), error) }
+}
+
+/// The service's own message, to stand within a sentence.
+fn spoken(error: &ApiError) -> &str {
+    match error.message.trim_end_matches(['.', ' ']) {
+        "" => &error.code,
+        message => message,
+    }
 }
 
 /// Understands why something could not be read.
@@ -128,16 +140,12 @@ fn unavailable(failures: u32, message: String) -> Trouble {
     Trouble { reason: Reason::ServiceUnavailable, turn: Turn::Wait(backoff(failures, SignedDuration::from_mins(2))), message }
 }
 
-/// The words for a method, type or strategy that the instance does not allow, and what it allows instead.
-fn unsupported(plan: &Plan, instance: Option<&Instance>) -> String {
+/// What the instance is, where that is known, and what was refused.
+fn refused(plan: &Plan, instance: Option<&Instance>) -> String {
     let (id, wanted) = (&plan.request.instance, rules::wanted(&plan.request));
     match instance {
-        Some(instance) => format!(
-            "{id} is {}: the service refuses {wanted} there. Delete this RdsBackup and create one with {}",
-            rules::kind(instance),
-            rules::allowed(instance)
-        ),
-        None => format!("{id} does not allow {wanted}. Create an RdsBackup with a method that its engine and disk allow"),
+        Some(instance) => format!("{id} is {}: the service refuses {wanted} there", rules::kind(instance)),
+        None => format!("the service refuses {wanted} for {id}"),
     }
 }
 

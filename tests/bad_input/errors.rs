@@ -1,0 +1,145 @@
+//! Every published error, as the answer to the request itself and as the answer to a read, over all engines: the reason, whether it is
+//! Stalled, the code, the request id and the cure; and nothing of what the service may repeat in its message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rds_backup_operator::{
+    api::Phase,
+    backup::decide::Effect,
+    rds::{Created, SignatureVersion, meaning_of},
+};
+use rds_backup_sandbox::rds::{self as simulated, Fault};
+use serde_json::json;
+
+use crate::bench::{Bench, Case, KEY, SECRET};
+
+/// Codes and classes as the pages of the service, and the sources of other clients, have them.
+const PUBLISHED: &str = include_str!("../fixtures/error-codes.tsv");
+
+/// One kind of instance for each engine.
+const ENGINES: [&str; 4] = ["rm-mysql-local", "pgm-cloud", "rm-mssql-cloud", "rm-maria-cloud"];
+
+/// In every message of the service here: a pre-signed address and what a refused signature repeats.
+const ECHO: &str = "https://oss.example/b.xb?Expires=1&Signature=ECHO-CANARY server string to sign is:POST&%2F&AccessKeyId%3Dkey-of-the-test%26ECHO-CANARY key-of-the-test secret-of-the-test";
+
+/// A class asks for one of these ends. What differs from its class does so for a reason.
+fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
+    match (code, class) {
+        // Proves nothing: a duplicated delivery of this very request may be the job that runs.
+        ("BackupJobExists", _) => (&["OutcomeUnknown"], false),
+        // The clock is wrong, and corrects itself by the answers.
+        ("InvalidTimeStamp.Format" | "IllegalTimestamp", _) => (&["ClockSkew"], false),
+        // The token has ended and another is read within a minute; until then somebody should look.
+        ("InvalidSecurityToken.Expired" | "AuthenticationFail.OIDCToken.Expired", _) => (&["InvalidCredentials"], true),
+        // Something had begun when these came up.
+        ("LockTimeout" | "InstanceConnectTimeoutFault" | "Database.ConnectError", _) => (&["OutcomeUnknown"], false),
+        (_, "config") => (&["UnsupportedMethod", "Rejected", "InstanceNotFound", "AccessDenied", "AccountProblem"], true),
+        (_, "account") => (&["AccessDenied", "InvalidCredentials", "AccountProblem"], true),
+        (_, "retry") => (&["OutcomeUnknown", "Throttled", "ClockSkew"], false),
+        (_, "wait") => (&["InstanceNotRunning"], false),
+        (_, "quota") => (&["QuotaExceeded"], false),
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Published {
+    status: u16,
+    code: &'static str,
+    class: &'static str,
+}
+
+/// Each code once, with its first HTTP status. Rows that describe no code have blanks in them.
+fn published() -> Vec<Published> {
+    let mut seen = BTreeSet::new();
+    let rows = PUBLISHED.lines().skip(1).map(|line| line.split('\t').collect::<Vec<_>>());
+    rows.filter_map(|columns| {
+        let [_, status, code, class] = columns[..] else { panic!("{columns:?}") };
+        let status = status.split('/').next().and_then(|status| status.parse().ok()).unwrap_or(400);
+        (!code.contains(' ') && seen.insert(code)).then_some(Published { status, code, class })
+    })
+    .collect()
+}
+
+fn fault(bench: &Bench, action: &str, instance: &str, error: &Published) {
+    let effect = simulated::Effect::ApiError { code: error.code.into(), http_status: error.status, message: ECHO.into(), executed: false };
+    bench.endpoint.add_fault(Fault { action: Some(action.into()), instance: Some(instance.into()), times: Some(1), effect });
+}
+
+/// Nothing that was repeated may be anywhere in what is kept and shown.
+fn is_clean(case: &Case, events: &impl std::fmt::Debug) {
+    let kept = format!("{} {events:?} {:?}", serde_json::to_string(&case.status).expect("JSON"), case.memory);
+    for secret in ["ECHO-CANARY", "oss.example", KEY, SECRET] {
+        assert!(!kept.contains(secret), "{secret} is kept: {kept}");
+    }
+}
+
+#[tokio::test]
+async fn every_published_error_has_its_reason_and_its_cure() {
+    let codes = published();
+    assert!(codes.len() > 130, "{}", codes.len());
+    let bench = Bench::new(SignatureVersion::V3).await;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    println!("{:<8} {:<46} {:<14} {:<20} {:<8} {:<10} message", "class", "code", "engine", "reason", "stalled", "phase");
+    for error in &codes {
+        let meaning = meaning_of(error.code);
+        for engine in ENGINES {
+            let instance = format!("{engine}-{}", error.code.to_lowercase().replace('.', "-"));
+            let mut case = Case::of(&json!({ "dbInstanceId": instance, "method": "Physical" }));
+            let decision = case.preflight(&bench).await;
+            assert!(matches!(decision.effect, Some(Effect::WriteIntent { .. })), "{instance}: {decision:?}");
+            fault(&bench, "CreateBackup", &instance, error);
+            let request = rds_backup_operator::backup::plan::Plan::from_spec(&case.object.spec).expect("a good spec").request;
+            let answer = bench.client.create_backup(&bench.credentials(), &request, &bench.stamp()).await;
+            let decision = case.answered(answer);
+
+            let (reasons, stalled) = match error.status {
+                // Whatever the code says, a server fault proves nothing.
+                500.. => (&["OutcomeUnknown"][..], false),
+                _ => expected(error.code, error.class),
+            };
+            println!(
+                "{:<8} {:<46} {:<14} {:<20} {:<8} {:<10} {}",
+                error.class,
+                error.code,
+                engine,
+                case.reason(),
+                if case.is_stalled() { "yes" } else { "no" },
+                format!("{:?}", case.status.phase),
+                case.message()
+            );
+            assert!(reasons.contains(&case.reason()), "{}: {} is not one of {reasons:?}", error.code, case.reason());
+            assert_eq!(case.is_stalled(), stalled, "{}", error.code);
+            let last = case.status.last_error.as_ref().unwrap_or_else(|| panic!("{}: no lastError", error.code));
+            assert_eq!(last.code, error.code);
+            let request_id = last.request_id.as_deref().unwrap_or_default();
+            assert_eq!(request_id.len(), 36, "{}: the id of the request", error.code);
+            assert!(case.message().contains(error.code), "{}: {}", error.code, case.message());
+            // Of a request of which nobody knows, the operator finds out by itself: there is nothing to do.
+            if case.reason() != "OutcomeUnknown" {
+                assert_eq!(meaning.created, Created::Nothing, "{}", error.code);
+                assert!(case.message().contains(request_id), "{}", case.message());
+                assert!(case.message().to_lowercase().contains(&meaning.cure.to_lowercase()), "{}: {}", meaning.cure, case.message());
+            }
+            is_clean(&case, &decision.events);
+            *counts.entry(format!("{} -> {}", error.class, case.reason())).or_default() += 1;
+        }
+    }
+    println!("{} codes, {} rows: {counts:#?}", codes.len(), codes.len() * ENGINES.len());
+}
+
+#[tokio::test]
+async fn an_error_of_a_read_ends_nothing() {
+    let bench = Bench::new(SignatureVersion::V3).await;
+    for error in published() {
+        let instance = format!("rm-mysql-local-{}", error.code.to_lowercase().replace('.', "-"));
+        fault(&bench, "DescribeDBInstanceAttribute", &instance, &error);
+        let mut case = Case::of(&json!({ "dbInstanceId": instance, "method": "Physical" }));
+        let decision = case.preflight(&bench).await;
+        assert!(matches!(case.status.phase, Phase::Pending | Phase::Queued), "{}: {:?}", error.code, case.status.phase);
+        assert!(!matches!(decision.effect, Some(Effect::WriteIntent { .. })), "{}", error.code);
+        assert_eq!(case.status.last_error.as_ref().map(|last| last.code.as_str()), Some(error.code));
+        assert!(case.message().contains(error.code), "{}", case.message());
+        assert_eq!(case.is_stalled(), case.status.phase == Phase::Pending, "{}", error.code);
+        is_clean(&case, &decision.events);
+    }
+}
