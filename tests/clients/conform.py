@@ -1,0 +1,175 @@
+"""The cloud's official clients against the simulated endpoint: what it accepts is what real clients send, and what it refuses it refuses
+with the documented codes.
+
+usage: conform.py URL     where URL is that of `cargo sandbox rds --strict-defaults`, with nothing accepted yet
+"""
+
+import json
+import sys
+import time
+import urllib.request
+
+import dialects
+from dialects import NoAnswer, Refused
+from tap import Tap, body_of
+
+KEY, SECRET = "sandbox-key", "sandbox-secret"
+PAGE = 30
+
+
+class Checks:
+    def __init__(self):
+        self.done, self.failed = 0, 0
+
+    def check(self, what, found, expected):
+        self.done += 1
+        if found == expected:
+            print("ok      %s" % what)
+        else:
+            self.failed += 1
+            print("FAILED  %s: found %r, expected %r" % (what, found, expected))
+
+
+class Control:
+    """The endpoint's own interface, beside the service."""
+
+    def __init__(self, url):
+        self._url = url
+
+    def _ask(self, method, path, body=None):
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self._url + "/sandbox/" + path, data=data, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def set(self, **settings):
+        self._ask("PATCH", "settings", settings)
+
+    def ledger(self, instance=""):
+        return self._ask("GET", "ledger" + ("?instance=" + instance if instance else ""))
+
+    def calls(self):
+        return self._ask("GET", "calls")
+
+
+def verdict(call):
+    try:
+        call()
+    except Refused as refused:
+        return refused.code
+    except NoAnswer:
+        return "no answer"
+    return "OK"
+
+
+def code_of(answer):
+    """The code of a raw answer in JSON."""
+    return json.loads(body_of(answer)).get("Code", "OK")
+
+
+def follow(call, instance, job):
+    """Asks for the job until it has finished."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        jobs = call("DescribeBackupTasks", DBInstanceId=instance, BackupJobId=job)["Items"]["BackupJob"]
+        if jobs and jobs[0]["BackupStatus"] == "Finished":
+            return jobs[0]
+        time.sleep(0.1)
+    return {}
+
+
+def conform(checks, control, tap, dialect, number):
+    name = dialect.name
+    instance = "rm-mysql-client-%d" % number
+
+    def call(action, key=KEY, secret=SECRET, **parameters):
+        return dialect.call(tap.address, key, secret, action, parameters)
+
+    def create(key=KEY, secret=SECRET, instance=instance):
+        return call("CreateBackup", key=key, secret=secret, DBInstanceId=instance, BackupMethod="Physical")
+
+    # Create, follow, list.
+    attribute = call("DescribeDBInstanceAttribute", DBInstanceId=instance)["Items"]["DBInstanceAttribute"][0]
+    checks.check("%s: the instance is read" % name, (attribute["Engine"], attribute["DBInstanceStatus"]), ("MySQL", "Running"))
+    job = str(create()["BackupJobId"])
+    ledger = control.ledger(instance)
+    checks.check("%s: a backup is created" % name, [entry["jobId"] for entry in ledger], [job])
+    # The classic client adds the region that it was made with.
+    arrived = {name: value for name, value in ledger[0]["parameters"].items() if name != "RegionId"}
+    checks.check("%s: its parameters arrive" % name, arrived, {"DBInstanceId": instance, "BackupMethod": "Physical"})
+    checks.check("%s: a second one is refused while it runs" % name, verdict(create), "BackupJobExists")
+    backup = str(follow(call, instance, job).get("BackupId"))
+    sets = call("DescribeBackups", DBInstanceId=instance)["Items"]["Backup"]
+    checks.check("%s: the job is followed to its set, which is listed" % name, [str(found["BackupId"]) for found in sets], [backup])
+
+    # Page.
+    control.set(jobTime="0s")
+    for _ in range(PAGE):
+        create()
+    control.set(jobTime="600ms")
+    first = call("DescribeBackups", DBInstanceId=instance, PageSize=PAGE, PageNumber=1)
+    second = call("DescribeBackups", DBInstanceId=instance, PageSize=PAGE, PageNumber=2)
+    ids = [str(found["BackupId"]) for page in (first, second) for found in page["Items"]["Backup"]]
+    found = (str(first["TotalRecordCount"]), str(first["PageRecordCount"]), str(second["PageRecordCount"]), len(set(ids)))
+    checks.check("%s: two pages make the whole list" % name, found, (str(PAGE + 1), str(PAGE), "1", PAGE + 1))
+    checks.check(
+        "%s: another page size is refused" % name,
+        verdict(lambda: call("DescribeBackups", DBInstanceId=instance, PageSize=31)),
+        "InvalidMaxRecordsPerPage.Malformed",
+    )
+
+    # What the documentation says is refused. From here on nothing may be accepted.
+    accepted = len(control.ledger())
+    other = instance[:-1] + "x"
+    tap.alter = lambda request: request.replace(instance.encode(), other.encode())
+    checks.check("%s: an altered request" % name, verdict(create), "SignatureDoesNotMatch")
+    tap.alter = None
+
+    replayed = "rm-mysql-replay-%d" % number
+    checks.check("%s: an untouched request" % name, verdict(lambda: create(instance=replayed)), "OK")
+    accepted += 1
+    checks.check("%s: the same bytes again" % name, code_of(tap.send(tap.request)), "SignatureNonceUsed")
+
+    tap.hold = True
+    checks.check("%s: a request that is held back" % name, verdict(create), "no answer")
+    tap.hold = False
+    control.set(clockOffsetMs=16 * 60 * 1000)
+    checks.check("%s: it arrives 16 minutes late" % name, code_of(tap.send(tap.request)), "InvalidTimeStamp.Expired")
+    control.set(clockOffsetMs=0)
+
+    checks.check("%s: a wrong key" % name, verdict(lambda: create(key="nobody")), "InvalidAccessKeyId.NotFound")
+    # The classic client compares the echoed string to sign with its own, byte by byte. If they are equal it blames the secret.
+    echo = "InvalidAccessKeySecret" if name.startswith("aliyun-python-sdk") else "SignatureDoesNotMatch"
+    checks.check("%s: a wrong secret" % name, verdict(lambda: create(secret="wrong")), echo)
+    checks.check("%s: ... by its code on the wire" % name, code_of(tap.answer), "SignatureDoesNotMatch")
+    unknown = verdict(lambda: create(instance="rm-unknown"))
+    checks.check("%s: an unknown instance" % name, unknown, "InvalidDBInstanceName.NotFound")
+    checks.check("%s: none of the refused requests made a backup" % name, len(control.ledger()), accepted)
+
+
+def main(url):
+    checks, control, tap = Checks(), Control(url), Tap(url)
+    control.set(jobTime="600ms", jobSpread="0s", lag="0s", latency="0s", dailyLimit=1000)
+    for number, dialect in enumerate(dialects.ALL):
+        seen = len(control.calls())
+        conform(checks, control, tap, dialect, number)
+        signatures = sorted({call["signature"] for call in control.calls()[seen:]})
+        checks.check("%s: every request was signed %s" % (dialect.name, dialect.signature), signatures, [dialect.signature])
+    tap.close()
+    calls = control.calls()
+    counts = {}
+    for call in calls:
+        counts[call["outcome"]] = counts.get(call["outcome"], 0) + 1
+    print("outcomes: %s" % ", ".join("%s %d" % pair for pair in sorted(counts.items())))
+    # A backup that was followed and a page of them, and the one that was replayed, from each client.
+    expected = len(dialects.ALL) * (1 + PAGE + 1)
+    checks.check("the ledger has what was asked for and nothing else", len(control.ledger()), expected)
+    print("clients: %d clients, %d requests, %d checks, %d ok, %d failed"
+          % (len(dialects.ALL), len(calls), checks.done, checks.done - checks.failed, checks.failed))
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__.strip())
+    sys.exit(main(sys.argv[1].rstrip("/")))
