@@ -11,3 +11,4 @@ pub mod config;
 pub mod entropy;
 pub mod rds;
 pub mod runtime;
+pub mod schedule;

@@ -1,0 +1,4 @@
+//! RdsBackupSchedule: when backups run.
+
+pub mod cron;
+pub mod slots;

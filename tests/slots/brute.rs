@@ -1,0 +1,207 @@
+//! `Slots::next` against a scan over every minute. The scan has a matcher of its own, over sets that are never parsed, and one rule for all
+//! changes of the clocks: local time that was seen before is not seen again.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use proptest::prelude::*;
+use rds_backup_operator::schedule::{cron::Cron, slots::Slots};
+
+/// Northern and southern daylight saving, half hours, midnight gaps, a pause of daylight saving in Ramadan, none at all, and UTC.
+const ZONES: [&str; 16] = [
+    "Etc/UTC",
+    "Asia/Shanghai",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Havana",
+    "America/Santiago",
+    "America/Sao_Paulo",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "Asia/Beirut",
+    "Asia/Kathmandu",
+    "Australia/Adelaide",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Pacific/Chatham",
+    "Pacific/Apia",
+];
+
+/// A field as sets, and as text.
+#[derive(Clone, Debug)]
+struct Field {
+    text: String,
+    values: BTreeSet<u8>,
+    /// `*` or `*/1` is one of its members.
+    all: bool,
+}
+
+/// An expression as sets, and as text.
+#[derive(Clone, Debug)]
+struct Expression {
+    minute: Field,
+    hour: Field,
+    day: Field,
+    month: Field,
+    weekday: Field,
+}
+
+impl Expression {
+    fn text(&self) -> String {
+        [&self.minute, &self.hour, &self.day, &self.month, &self.weekday].map(|field| field.text.clone()).join(" ")
+    }
+
+    fn matches(&self, local: DateTime) -> bool {
+        let has = |field: &Field, value: i8| field.values.contains(&u8::try_from(value).unwrap());
+        let (day, weekday) = (has(&self.day, local.day()), has(&self.weekday, local.weekday().to_sunday_zero_offset()));
+        let on_day = if !self.day.all && !self.weekday.all { day || weekday } else { day && weekday };
+        has(&self.minute, local.minute()) && has(&self.hour, local.hour()) && has(&self.month, local.month()) && on_day
+    }
+
+    /// Every run in the window, by looking at every minute of it.
+    fn scan(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+        let minute = SignedDuration::from_mins(1);
+        // Two days earlier, so that what the clocks repeat at the window's beginning is known to be a repetition.
+        let mut at = from - SignedDuration::from_hours(48);
+        let mut newest = zone.to_datetime(at);
+        let mut runs = Vec::new();
+        while at < until {
+            at += minute;
+            let local = zone.to_datetime(at);
+            let runs_now = if self.hour.text.starts_with('*') {
+                self.matches(local)
+            } else {
+                // Every local minute since the newest one that was seen: one of them usually, none in a repetition, many after a gap.
+                let mut any = false;
+                while newest < local {
+                    newest = newest.checked_add(minute).unwrap();
+                    any |= self.matches(newest);
+                }
+                any
+            };
+            if runs_now && at > from {
+                runs.push(at);
+            }
+        }
+        runs
+    }
+}
+
+fn field(least: u8, most: u8, names: &'static [&'static str]) -> BoxedStrategy<Field> {
+    let spelt = move |value: u8| names.get(usize::from(value - least)).map_or(value.to_string(), |name| (*name).to_owned());
+    let one = (least..=most, any::<bool>()).prop_map(move |(value, by_name)| {
+        let text = if by_name { spelt(value) } else { value.to_string() };
+        (text, BTreeSet::from([value]), false)
+    });
+    let range = (least..=most, least..=most, 1u8..8).prop_map(|(a, b, step)| {
+        let (first, last) = (a.min(b), a.max(b));
+        let text = if step == 1 { format!("{first}-{last}") } else { format!("{first}-{last}/{step}") };
+        (text, (first..=last).step_by(usize::from(step)).collect(), false)
+    });
+    let open = (least..=most, 1u8..8)
+        .prop_map(move |(first, step)| (format!("{first}/{step}"), (first..=most).step_by(usize::from(step)).collect(), false));
+    let star = (1u8..30).prop_map(move |step| {
+        let text = if step == 1 { "*".to_owned() } else { format!("*/{step}") };
+        (text, (least..=most).step_by(usize::from(step)).collect(), step == 1)
+    });
+    let member = prop_oneof![4 => one, 2 => range, 1 => open, 2 => star];
+    let whole = Just((String::from("*"), (least..=most).collect::<BTreeSet<u8>>(), true)).boxed();
+    let list = prop::collection::vec(member, 1..4).prop_map(|members| {
+        let text = members.iter().map(|(text, ..)| text.as_str()).collect::<Vec<_>>().join(",");
+        (text, members.iter().flat_map(|(_, values, _)| values.clone()).collect(), members.iter().any(|(.., all)| *all))
+    });
+    prop_oneof![3 => whole, 5 => list].prop_map(|(text, values, all)| Field { text, values, all }).boxed()
+}
+
+fn expression() -> impl Strategy<Value = Expression> {
+    const MONTHS: &[&str] = &["jan", "FEB", "mar", "Apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const DAYS: &[&str] = &["sun", "Mon", "tue", "wed", "THU", "fri", "sat"];
+    (field(0, 59, &[]), field(0, 23, &[]), field(1, 31, &[]), field(1, 12, MONTHS), field(0, 6, DAYS))
+        .prop_map(|(minute, hour, day, month, weekday)| Expression { minute, hour, day, month, weekday })
+}
+
+/// Changes of the clocks between two instants.
+fn changes(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+    zone.following(from).map(|change| change.timestamp()).take_while(|at| *at < until).collect()
+}
+
+/// Where a window begins: half of them around a change of the clocks, where there are changes.
+fn window(zone: &TimeZone, place: u32, near: bool) -> Timestamp {
+    let (first, last): (Timestamp, Timestamp) = ("2026-01-01T00:00Z".parse().unwrap(), "2030-12-01T00:00Z".parse().unwrap());
+    let changes = changes(zone, first, last);
+    let seconds = if near && !changes.is_empty() {
+        let change = changes[place as usize % changes.len()];
+        change.as_second() - 86_400 + i64::from(place % 86_400)
+    } else {
+        first.as_second() + i64::from(place) % (last.as_second() - first.as_second())
+    };
+    Timestamp::from_second(seconds).unwrap()
+}
+
+static COMPARED: AtomicUsize = AtomicUsize::new(0);
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// Both say the same of a window; the answer is how many runs it has.
+fn compare(expression: &Expression, zone: &TimeZone, from: Timestamp, days: i64) -> Result<(), TestCaseError> {
+    let Ok(cron) = Cron::parse(&expression.text()) else {
+        // Refused is only what has no run at all: a day that none of its months has.
+        let (day, month) = (*expression.day.values.first().unwrap(), &expression.month.values);
+        prop_assert!(day >= 30 && !month.iter().any(|month| [1, 3, 5, 7, 8, 10, 12].contains(month) || (*month != 2 && day == 30)));
+        return Ok(());
+    };
+    let slots = Slots::new(cron, zone.clone());
+    // The scan sees whole minutes.
+    let whole = Timestamp::from_second(from.as_second() - from.as_second().rem_euclid(60)).unwrap();
+    let until = whole + SignedDuration::from_hours(days * 24);
+    let expected: Vec<_> = expression.scan(zone, whole, until).into_iter().filter(|at| *at > from).collect();
+    let found: Vec<_> = slots.between(from, until).map(|slot| slot.at).collect();
+    prop_assert_eq!(&found, &expected, "{} in {} after {}", expression.text(), zone.iana_name().unwrap_or_default(), from);
+    if let Some(last) = expected.last() {
+        prop_assert_eq!(slots.latest(until).map(|slot| slot.at), Some(*last));
+    }
+    COMPARED.fetch_add(1, Ordering::Relaxed);
+    RUNS.fetch_add(found.len(), Ordering::Relaxed);
+    Ok(())
+}
+
+const CASES: u32 = 4_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn next_is_what_a_scan_over_every_minute_finds(
+        expression in expression(), zone in 0..ZONES.len(), place in any::<u32>(), near in prop::bool::weighted(0.7), long in prop::bool::weighted(0.1)
+    ) {
+        let zone = TimeZone::get(ZONES[zone]).unwrap();
+        compare(&expression, &zone, window(&zone, place, near), if long { 40 } else { 4 })?;
+        if COMPARED.load(Ordering::Relaxed) % 1_000 == 0 {
+            println!("{} windows, {} runs compared", COMPARED.load(Ordering::Relaxed), RUNS.load(Ordering::Relaxed));
+        }
+    }
+
+    #[test]
+    fn apia_has_no_30th_of_december_in_2011(expression in expression(), hours in 0i64..72) {
+        let zone = TimeZone::get("Pacific/Apia").unwrap();
+        let from = "2011-12-28T10:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
+        compare(&expression, &zone, from, 5)?;
+    }
+}
+
+#[test]
+fn the_scan_sees_what_the_clocks_do() {
+    // The judge is judged by what is known: one run on each day, at the first instant after a gap and the first time of two.
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let at = |value: u8| Field { text: value.to_string(), values: BTreeSet::from([value]), all: false };
+    let every = |least: u8, most: u8| Field { text: "*".to_owned(), values: (least..=most).collect(), all: true };
+    let nightly = Expression { minute: at(30), hour: at(2), day: every(1, 31), month: every(1, 12), weekday: every(0, 6) };
+    let scan = |from: &str| {
+        let from: Timestamp = from.parse().unwrap();
+        nightly.scan(&zone, from, from + SignedDuration::from_hours(72)).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(scan("2027-03-27T00:00Z"), ["2027-03-27T01:30:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"]);
+    assert_eq!(scan("2027-10-30T00:00Z"), ["2027-10-30T00:30:00Z", "2027-10-31T00:30:00Z", "2027-11-01T01:30:00Z"]);
+}

@@ -1,0 +1,5 @@
+use rds_backup_operator::schedule::cron::Cron;
+#[test]
+fn x() {
+    assert!(Cron::parse("* * * * *").is_ok());
+}
