@@ -58,6 +58,16 @@ class Tea:
         return answer.body.to_map()
 
 
+def answer_of(client, request):
+    """The classic client's answer, or its error as one of ours."""
+    try:
+        return json.loads(client.do_action_with_exception(request))
+    except ServerException as error:
+        raise Refused(error.get_error_code()) from error
+    except ClientException as error:
+        raise NoAnswer() from error
+
+
 class Classic:
     """aliyun-python-sdk-rds over aliyun-python-sdk-core. Signs V1."""
 
@@ -81,12 +91,7 @@ class Classic:
         request.set_method(self._method)
         for name, value in parameters.items():
             request.add_query_param(name, value)
-        try:
-            return json.loads(client.do_action_with_exception(request))
-        except ServerException as error:
-            raise Refused(error.get_error_code()) from error
-        except ClientException as error:
-            raise NoAnswer() from error
+        return answer_of(client, request)
 
 
 class Terraform:
@@ -103,12 +108,7 @@ class Terraform:
         request.add_query_param("SourceIp", "")
         for name, value in parameters.items():
             request.add_body_params(name, value)
-        try:
-            return json.loads(client.do_action_with_exception(request))
-        except ServerException as error:
-            raise Refused(error.get_error_code()) from error
-        except ClientException as error:
-            raise NoAnswer() from error
+        return answer_of(client, request)
 
 
 ALL = [
