@@ -1,10 +1,7 @@
 //! `Slots::next` against a scan over every minute. The scan has a matcher of its own, over sets that are never parsed, and one rule for all
 //! changes of the clocks: local time that was seen before is not seen again.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use proptest::prelude::*;
@@ -30,13 +27,22 @@ const ZONES: [&str; 16] = [
     "Pacific/Apia",
 ];
 
-/// A field as sets, and as text.
+/// A field as a set, and as text.
 #[derive(Clone, Debug)]
 struct Field {
     text: String,
-    values: BTreeSet<u8>,
+    values: Set,
     /// `*` or `*/1` is one of its members.
     all: bool,
+}
+
+/// One place for each number.
+type Set = [bool; 64];
+
+fn set(values: impl Iterator<Item = u8>) -> Set {
+    let mut set = [false; 64];
+    values.for_each(|value| set[usize::from(value)] = true);
+    set
 }
 
 /// An expression as sets, and as text.
@@ -55,7 +61,7 @@ impl Expression {
     }
 
     fn matches(&self, local: DateTime) -> bool {
-        let has = |field: &Field, value: i8| field.values.contains(&u8::try_from(value).unwrap());
+        let has = |field: &Field, value: i8| field.values[usize::try_from(value).unwrap()];
         let (day, weekday) = (has(&self.day, local.day()), has(&self.weekday, local.weekday().to_sunday_zero_offset()));
         let on_day = if !self.day.all && !self.weekday.all { day || weekday } else { day && weekday };
         has(&self.minute, local.minute()) && has(&self.hour, local.hour()) && has(&self.month, local.month()) && on_day
@@ -64,8 +70,8 @@ impl Expression {
     /// Every run in the window, by looking at every minute of it.
     fn scan(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
         let minute = SignedDuration::from_mins(1);
-        // Two days earlier, so that what the clocks repeat at the window's beginning is known to be a repetition.
-        let mut at = from - SignedDuration::from_hours(48);
+        // Some hours earlier, so that what the clocks repeat at the window's beginning is known to be a repetition.
+        let mut at = from - SignedDuration::from_hours(4);
         let mut newest = zone.to_datetime(at);
         let mut runs = Vec::new();
         while at < until {
@@ -94,24 +100,28 @@ fn field(least: u8, most: u8, names: &'static [&'static str]) -> BoxedStrategy<F
     let spelt = move |value: u8| names.get(usize::from(value - least)).map_or(value.to_string(), |name| (*name).to_owned());
     let one = (least..=most, any::<bool>()).prop_map(move |(value, by_name)| {
         let text = if by_name { spelt(value) } else { value.to_string() };
-        (text, BTreeSet::from([value]), false)
+        (text, set([value].into_iter()), false)
     });
     let range = (least..=most, least..=most, 1u8..8).prop_map(|(a, b, step)| {
         let (first, last) = (a.min(b), a.max(b));
         let text = if step == 1 { format!("{first}-{last}") } else { format!("{first}-{last}/{step}") };
-        (text, (first..=last).step_by(usize::from(step)).collect(), false)
+        (text, set((first..=last).step_by(usize::from(step))), false)
     });
     let open = (least..=most, 1u8..8)
-        .prop_map(move |(first, step)| (format!("{first}/{step}"), (first..=most).step_by(usize::from(step)).collect(), false));
+        .prop_map(move |(first, step)| (format!("{first}/{step}"), set((first..=most).step_by(usize::from(step))), false));
     let star = (1u8..30).prop_map(move |step| {
         let text = if step == 1 { "*".to_owned() } else { format!("*/{step}") };
-        (text, (least..=most).step_by(usize::from(step)).collect(), step == 1)
+        (text, set((least..=most).step_by(usize::from(step))), step == 1)
     });
     let member = prop_oneof![4 => one, 2 => range, 1 => open, 2 => star];
-    let whole = Just((String::from("*"), (least..=most).collect::<BTreeSet<u8>>(), true)).boxed();
+    let whole = Just((String::from("*"), set(least..=most), true)).boxed();
     let list = prop::collection::vec(member, 1..4).prop_map(|members| {
         let text = members.iter().map(|(text, ..)| text.as_str()).collect::<Vec<_>>().join(",");
-        (text, members.iter().flat_map(|(_, values, _)| values.clone()).collect(), members.iter().any(|(.., all)| *all))
+        (
+            text,
+            set((0..64u8).filter(|value| members.iter().any(|(_, values, _)| values[usize::from(*value)]))),
+            members.iter().any(|(.., all)| *all),
+        )
     });
     prop_oneof![3 => whole, 5 => list].prop_map(|(text, values, all)| Field { text, values, all }).boxed()
 }
@@ -148,8 +158,10 @@ static RUNS: AtomicUsize = AtomicUsize::new(0);
 fn compare(expression: &Expression, zone: &TimeZone, from: Timestamp, days: i64) -> Result<(), TestCaseError> {
     let Ok(cron) = Cron::parse(&expression.text()) else {
         // Refused is only what has no run at all: a day that none of its months has.
-        let (day, month) = (*expression.day.values.first().unwrap(), &expression.month.values);
-        prop_assert!(day >= 30 && !month.iter().any(|month| [1, 3, 5, 7, 8, 10, 12].contains(month) || (*month != 2 && day == 30)));
+        let (days, months) = (expression.day.values, expression.month.values);
+        let short = |month: usize| [2, 4, 6, 9, 11].contains(&month);
+        let earliest = days.iter().position(|day| *day).unwrap();
+        prop_assert!((1..=12).filter(|month| months[*month]).all(|month| short(month) && (earliest == 31 || month == 2 && earliest == 30)));
         return Ok(());
     };
     let slots = Slots::new(cron, zone.clone());
@@ -174,10 +186,10 @@ proptest! {
 
     #[test]
     fn next_is_what_a_scan_over_every_minute_finds(
-        expression in expression(), zone in 0..ZONES.len(), place in any::<u32>(), near in prop::bool::weighted(0.7), long in prop::bool::weighted(0.1)
+        expression in expression(), zone in 0..ZONES.len(), place in any::<u32>(), near in prop::bool::weighted(0.7), long in prop::bool::weighted(0.05)
     ) {
         let zone = TimeZone::get(ZONES[zone]).unwrap();
-        compare(&expression, &zone, window(&zone, place, near), if long { 40 } else { 4 })?;
+        compare(&expression, &zone, window(&zone, place, near), if long { 40 } else { 3 })?;
         if COMPARED.load(Ordering::Relaxed) % 1_000 == 0 {
             println!("{} windows, {} runs compared", COMPARED.load(Ordering::Relaxed), RUNS.load(Ordering::Relaxed));
         }
@@ -186,8 +198,8 @@ proptest! {
     #[test]
     fn apia_has_no_30th_of_december_in_2011(expression in expression(), hours in 0i64..72) {
         let zone = TimeZone::get("Pacific/Apia").unwrap();
-        let from = "2011-12-28T10:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
-        compare(&expression, &zone, from, 5)?;
+        let from = "2011-12-28T14:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
+        compare(&expression, &zone, from, 3)?;
     }
 }
 
@@ -195,8 +207,8 @@ proptest! {
 fn the_scan_sees_what_the_clocks_do() {
     // The judge is judged by what is known: one run on each day, at the first instant after a gap and the first time of two.
     let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let at = |value: u8| Field { text: value.to_string(), values: BTreeSet::from([value]), all: false };
-    let every = |least: u8, most: u8| Field { text: "*".to_owned(), values: (least..=most).collect(), all: true };
+    let at = |value: u8| Field { text: value.to_string(), values: set([value].into_iter()), all: false };
+    let every = |least: u8, most: u8| Field { text: "*".to_owned(), values: set(least..=most), all: true };
     let nightly = Expression { minute: at(30), hour: at(2), day: every(1, 31), month: every(1, 12), weekday: every(0, 6) };
     let scan = |from: &str| {
         let from: Timestamp = from.parse().unwrap();
