@@ -3,12 +3,16 @@
 mod backup;
 mod crd;
 mod reason;
+mod schedule;
+mod schedule_status;
 mod span;
 mod status;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use crd::crds_yaml;
 pub use reason::Reason;
+pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
+pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
 pub use status::{
     Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission,
@@ -19,6 +23,15 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The API group of all our kinds.
 pub const GROUP: &str = "rdsbackup.io";
+
+/// The label that names the schedule of an RdsBackup.
+pub const SCHEDULE_NAME_LABEL: &str = "rdsbackup.io/schedule-name";
+
+/// The label that tells which schedule of that name it was.
+pub const SCHEDULE_UID_LABEL: &str = "rdsbackup.io/schedule-uid";
+
+/// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
+pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";
 
 /// Our name wherever Kubernetes asks who writes: field manager, event reporter. Changing it would leave the old manager owning status fields.
 pub const FIELD_MANAGER: &str = "rds-backup-operator";

@@ -103,6 +103,33 @@ reasons! {
     Abandoned,
     /// A job was found and taken as the outcome of the request whose answer was lost.
     Adopted,
+    // Of schedules.
+    /// The schedule is valid; `nextScheduleTime` says when it runs next.
+    Scheduled,
+    /// The schedule pauses: slots are neither run nor missed until `suspend` is false again.
+    Suspended,
+    /// The schedule, its jitter or one of its times is wrong; the message says what to write instead. Nothing is run until it is corrected.
+    InvalidSchedule,
+    /// The time zone is not known; the message names the nearest ones. Nothing is run until it is corrected.
+    InvalidTimeZone,
+    /// A label, an annotation or the spec of the template is wrong; the message names it. Nothing is run until it is corrected.
+    InvalidTemplate,
+    /// The API server refuses the RdsBackup that is to be created; the message holds its words. It is tried again until the slot is too old.
+    ChildRefused,
+    /// An object that is not of this schedule stands under the name of the backup that was to be created. The slot counts as missed. Delete or rename one of them.
+    NameCollision,
+    /// Slots were not run because the operator was down, or later than `startingDeadline`. One backup was made for the newest of them where the deadline allowed it.
+    MissedRuns,
+    /// A slot was not run because an earlier backup of the schedule still waits or runs. If it happens often, the schedule is too dense.
+    SkippedOverlap,
+    /// This `trigger` was used before, and its backup still exists. Write another text.
+    TriggerUsed,
+    /// The newest successful backup is young enough.
+    Fresh,
+    /// No successful backup is young enough: look at the newest RdsBackups of the schedule.
+    TooOld,
+    /// There was no successful backup yet, and there could not have been one.
+    NoBackupYet,
 }
 
 impl fmt::Display for Reason {

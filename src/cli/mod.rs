@@ -1,5 +1,7 @@
 //! The command line.
 
+mod next;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -20,6 +22,8 @@ enum Command {
     Run(RunArgs),
     /// Print the CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`.
     Crds,
+    /// Print when a schedule will run, without a cluster.
+    Next(next::NextArgs),
 }
 
 /// What `run` takes.
@@ -52,7 +56,14 @@ enum LogFormat {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Crds => crds(),
+        Command::Crds => match api::crds_yaml() {
+            Ok(yaml) => print(&yaml),
+            Err(error) => fail(1, &error.to_string()),
+        },
+        Command::Next(args) => match next::next(&args) {
+            Ok(runs) => print(&runs),
+            Err(error) => fail(2, &error),
+        },
     }
 }
 
@@ -77,15 +88,11 @@ fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-fn crds() -> ExitCode {
+fn print(text: &str) -> ExitCode {
     use std::io::Write as _;
 
-    let yaml = match api::crds_yaml() {
-        Ok(yaml) => yaml,
-        Err(error) => return fail(1, &error.to_string()),
-    };
     // A reader that closes the pipe early (`crds | head`) is not an error of ours.
-    match std::io::stdout().lock().write_all(yaml.as_bytes()) {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),

@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
+
+/// When backups of one instance are made, and how many of their objects are kept.
+///
+/// Each run is an RdsBackup of its own, named after the schedule and the slot. Deleting the schedule leaves them.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "rdsbackup.io",
+    version = "v1alpha1",
+    kind = "RdsBackupSchedule",
+    plural = "rdsbackupschedules",
+    namespaced,
+    status = "RdsBackupScheduleStatus",
+    shortname = "rdsbs",
+    category = "rdsbackup",
+    doc = "Backups of one ApsaraDB RDS instance by a cron schedule: every slot once, never a burst, never a silent stop.",
+    derive = "PartialEq",
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.timeZone"),
+    printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Fresh", type_ = "string", json_path = ".status.conditions[?(@.type==\"Fresh\")].status"),
+    printcolumn(name = "Last Success", type_ = "date", json_path = ".status.lastSuccess.completedAt"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextScheduleTime"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Instance", type_ = "string", json_path = ".spec.template.spec.dbInstanceId", priority = "1"),
+    printcolumn(name = "Last Backup", type_ = "string", json_path = ".status.lastBackup.name", priority = "1"),
+    printcolumn(name = "Failures", type_ = "integer", json_path = ".status.consecutiveFailures", priority = "1"),
+    printcolumn(name = "Missed", type_ = "integer", json_path = ".status.missedRuns.count", priority = "1"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = "1"
+    ),
+    validation = Rule::new("size(self.metadata.name) <= 50")
+        .message("the name of a schedule has at most 50 characters: its backups are named after it and their slots")
+        .field_path(".metadata.name"),
+    validation = Rule::new("self.spec.template.spec.dbInstanceId == oldSelf.spec.template.spec.dbInstanceId")
+        .message("dbInstanceId cannot be changed: create another RdsBackupSchedule for another instance")
+        .field_path(".spec.template.spec.dbInstanceId")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RdsBackupScheduleSpec {
+    /// When backups are made: five cron fields (minute hour day-of-month month day-of-week), for example `0 2 * * *`, or one of `@hourly`,
+    /// `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`. Names (`mon`, `jan`), lists, ranges and steps are read as
+    /// CronJob reads them; where day-of-month and day-of-week are both restricted, either is enough. `rds-backup-operator next` shows what an
+    /// expression means.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = Rule::new("!self.contains('=')").message("the time zone has a field of its own: write it in timeZone"))]
+    #[x_kube(validation = Rule::new("self.trim().startsWith('@') || self.trim().matches('^\\\\S+(\\\\s+\\\\S+){4}$')")
+        .message("schedule has five fields (minute hour day-of-month month day-of-week), for example 0 2 * * *"))]
+    #[x_kube(validation = Rule::new("!self.trim().startsWith('@') || self.trim() in ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually']")
+        .message("write five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"))]
+    #[x_kube(validation = Rule::new("!self.matches('[?#]')").message("? and # are of another kind of cron: write * or the days themselves"))]
+    pub schedule: String,
+
+    /// The time zone of the schedule, an IANA name such as `Asia/Shanghai`. Default `Etc/UTC`. A fixed time of day that the clocks skip runs
+    /// at the first instant after the gap, one that comes twice runs the first time; a schedule whose hour field begins with `*` runs by
+    /// elapsed time.
+    #[serde(default = "utc")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("self.lowerAscii() != 'local'").message("Local is not a time zone: write an IANA name such as Asia/Shanghai"))]
+    pub time_zone: String,
+
+    /// Spreads schedules of the same time: each backup starts so much later at most. The offset of a schedule is always the same; the status
+    /// shows it. At most half the shortest gap between two slots. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub jitter: Option<Span>,
+
+    /// Whether the schedule pauses. Slots that pass meanwhile are neither run nor counted as missed; `trigger` still works.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// How late a backup may start, counted from its slot and the jitter: a slot that is older is missed. Default: until the next slot. `5m`
+    /// stands for: skip rather than be late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub starting_deadline: Option<Span>,
+
+    /// Whether a backup is made as soon as the schedule is created, beside its slots.
+    #[serde(default)]
+    pub run_on_create: bool,
+
+    /// Any text. A change makes one backup now, also while the schedule is suspended. The text that stands here when the schedule is created
+    /// is only recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 128))]
+    pub trigger: Option<String>,
+
+    /// How many RdsBackup objects that succeeded are kept, default 10. Older ones are deleted; their backup sets in the cloud are not. The
+    /// newest one is always kept, and so is one with the annotation `rdsbackup.io/hold: "true"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 1000))]
+    pub successful_history_limit: Option<i32>,
+
+    /// How many RdsBackup objects that failed are kept, default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 1000))]
+    pub failed_history_limit: Option<i32>,
+
+    /// How old the newest successful backup may become.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FreshnessSpec")]
+    pub freshness: Option<FreshnessSpec>,
+
+    /// What each run creates.
+    pub template: BackupTemplate,
+}
+
+fn utc() -> String {
+    "Etc/UTC".to_owned()
+}
+
+/// How old the newest successful backup may become.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FreshnessSpec {
+    /// The condition `Fresh` turns False when the newest successful backup ended longer ago than this. Default: one and a half times the
+    /// longest gap between two slots of the coming year, and the jitter.
+    pub max_age: Span,
+}
+
+/// The RdsBackup that each run creates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupTemplate {
+    /// Labels and annotations of the RdsBackup. The schedule's own are never copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TemplateMetadata")]
+    pub metadata: Option<TemplateMetadata>,
+    /// Its spec. `queueTimeout` defaults to the time until the next slot here. `dbInstanceId` cannot be changed.
+    pub spec: RdsBackupSpec,
+}
+
+/// Labels and annotations of the RdsBackups that a schedule creates.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateMetadata {
+    /// Labels. Those of the group `rdsbackup.io` are the operator's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub annotations: BTreeMap<String, String>,
+}

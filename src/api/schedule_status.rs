@@ -1,0 +1,177 @@
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Time};
+
+/// What a schedule has done and will do. Written by the operator only; a status sent by a user is dropped.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
+pub struct RdsBackupScheduleStatus {
+    /// The generation of the spec that this status is about; -1 until the operator has seen the object.
+    #[serde(default = "unseen")]
+    pub observed_generation: i64,
+
+    /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when it needs somebody),
+    /// `LastBackupSucceeded`, `Fresh` (the newest successful backup is young enough) and `Suspended`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The newest slot for which a backup was created, without the jitter. Slots up to it are not looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub last_schedule_time: Option<Time>,
+
+    /// When the next backup starts, jitter included. Absent while the schedule is suspended or invalid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub next_schedule_time: Option<Time>,
+
+    /// How much later than its slots this schedule starts its backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 32))]
+    pub effective_jitter: Option<String>,
+
+    /// The newest backup that was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BackupReference")]
+    pub last_backup: Option<BackupReference>,
+
+    /// The newest backup that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FinishedBackup")]
+    pub last_success: Option<FinishedBackup>,
+
+    /// The newest backup that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FinishedBackup")]
+    pub last_failure: Option<FinishedBackup>,
+
+    /// How many backups have failed since the last that succeeded.
+    #[serde(default)]
+    pub consecutive_failures: i32,
+
+    /// The backups that wait or run, at most 10 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 63)))]
+    pub active: Vec<String>,
+
+    /// Slots that were not run because the operator was down, or later than `startingDeadline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SlotCount")]
+    pub missed_runs: Option<SlotCount>,
+
+    /// Slots that were not run because an earlier backup of the schedule still waited or ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SlotCount")]
+    pub skipped_overlap: Option<SlotCount>,
+
+    /// The newest `trigger` that was handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 128))]
+    pub last_handled_trigger: Option<String>,
+
+    /// Stands for schedule, time zone and jitter: a change of them never fires for the past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 64))]
+    pub timing_hash: Option<String>,
+
+    /// When the timing changed last, or the schedule was resumed: slots before it are neither run nor missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub armed_since: Option<Time>,
+}
+
+fn unseen() -> i64 {
+    -1
+}
+
+impl RdsBackupScheduleStatus {
+    /// The status of a schedule that no operator has seen.
+    pub fn fresh() -> Self {
+        Self { observed_generation: -1, ..Self::default() }
+    }
+
+    /// The condition of this type, if it is there.
+    pub fn condition(&self, kind: ScheduleCondition) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind.as_str())
+    }
+
+    /// Whether the condition is there and True.
+    pub fn is_true(&self, kind: ScheduleCondition) -> bool {
+        self.condition(kind).is_some_and(|condition| condition.status == "True")
+    }
+}
+
+/// The types of a schedule's conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScheduleCondition {
+    /// True while the schedule is valid, suspended or not.
+    Ready,
+    /// There, and True, when the schedule needs somebody.
+    Stalled,
+    /// Whether the newest finished backup succeeded. Absent until one has finished.
+    LastBackupSucceeded,
+    /// Whether the newest successful backup is young enough. Unknown until the first could have been made.
+    Fresh,
+    /// There, and True, while the schedule pauses.
+    Suspended,
+}
+
+impl ScheduleCondition {
+    /// As it is written in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Stalled => "Stalled",
+            Self::LastBackupSucceeded => "LastBackupSucceeded",
+            Self::Fresh => "Fresh",
+            Self::Suspended => "Suspended",
+        }
+    }
+}
+
+/// A backup that was created.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupReference {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The slot that it was created for. Absent for one that was asked for by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub slot: Option<Time>,
+}
+
+/// A backup that has finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FinishedBackup {
+    /// The name of its RdsBackup.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// When it ended.
+    pub completed_at: Time,
+    /// The backup set, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 64))]
+    pub backup_id: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 64))]
+    pub reason: Option<String>,
+}
+
+/// Slots that were not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotCount {
+    /// How many.
+    pub count: i64,
+    /// The newest of them, without the jitter.
+    pub last: Time,
+}

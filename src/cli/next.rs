@@ -1,0 +1,179 @@
+//! `next`: when a schedule will run, without a cluster.
+
+use std::{fmt, fmt::Write as _, path::PathBuf};
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::RdsBackupSchedule,
+    clock::Clock,
+    schedule::{
+        cron::Cron,
+        plan::{Plan, words},
+        slots::{Note, Slot, Slots},
+        zone::zone,
+    },
+};
+
+/// More runs than anybody reads, and few enough to answer at once.
+const MOST: usize = 10_000;
+
+/// What `next` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct NextArgs {
+    /// A file with an RdsBackupSchedule; what else is in it is left aside.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["schedule", "time_zone"], required_unless_present = "schedule")]
+    file: Option<PathBuf>,
+    /// The expression: five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually.
+    #[arg(long, value_name = "EXPR")]
+    schedule: Option<String>,
+    /// The time zone, an IANA name. [default: Etc/UTC]
+    #[arg(long, value_name = "TZ")]
+    time_zone: Option<String>,
+    /// Runs after this instant. [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    from: Option<Timestamp>,
+    /// How many runs.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    count: usize,
+    /// How they are printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// A run, as JSON has it.
+#[derive(Serialize)]
+struct Run {
+    /// The slot, in UTC.
+    at: Timestamp,
+    /// The same by the clocks of the time zone.
+    local: String,
+    /// What a change of the clocks did to it.
+    note: Option<String>,
+}
+
+/// What is asked about.
+struct Asked {
+    heading: String,
+    slots: Slots,
+}
+
+/// What is to be printed, or why not.
+pub(super) fn next(args: &NextArgs) -> Result<String, String> {
+    let from = args.from.unwrap_or_else(|| Clock::system().now());
+    if args.count == 0 || args.count > MOST {
+        return Err(format!("--count is 1 to {MOST}"));
+    }
+    let asked = match (&args.file, &args.schedule) {
+        (Some(file), _) => of_file(file, from)?,
+        (None, Some(schedule)) => of_expression(schedule, args.time_zone.as_deref().unwrap_or("Etc/UTC"))?,
+        (None, None) => return Err("give --schedule or --filename".to_owned()),
+    };
+    let slots: Vec<Slot> = std::iter::successors(asked.slots.next(from), |slot| asked.slots.next(slot.at)).take(args.count).collect();
+    if slots.is_empty() {
+        return Err("the schedule never runs: no such day comes within nine years".to_owned());
+    }
+    match args.output {
+        Output::Text => Ok(text(&asked, &slots)),
+        Output::Json => {
+            let runs: Vec<Run> = slots.iter().map(|slot| run(&asked.slots, slot)).collect();
+            serde_json::to_string_pretty(&runs).map(|json| json + "\n").map_err(|error| error.to_string())
+        }
+    }
+}
+
+fn of_expression(schedule: &str, time_zone: &str) -> Result<Asked, String> {
+    let cron = Cron::parse(schedule).map_err(|error| format!("--schedule: {error}"))?;
+    let zone = zone(time_zone).map_err(|error| format!("--time-zone: {error}"))?;
+    Ok(Asked { heading: format!("{schedule} in {time_zone}"), slots: Slots::new(cron, zone) })
+}
+
+/// The one RdsBackupSchedule of a file.
+fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(default)]
+        kind: String,
+    }
+    let shown = file.display();
+    let yaml = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
+    let mut found = Vec::new();
+    for document in documents(&yaml) {
+        let kind: Kind = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
+        if kind.kind == "RdsBackupSchedule" {
+            let schedule: RdsBackupSchedule = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
+            found.push(schedule);
+        }
+    }
+    let [schedule] = found.as_slice() else {
+        return Err(match found.len() {
+            0 => format!("{shown}: there is no RdsBackupSchedule in it"),
+            count => format!("{shown}: it has {count} RdsBackupSchedules: give a file with one"),
+        });
+    };
+    let name = schedule.metadata.name.as_deref().unwrap_or_default();
+    let namespace = schedule.metadata.namespace.as_deref().unwrap_or("default");
+    let plan = Plan::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
+    let mut heading = format!("{namespace}/{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
+    if !plan.jitter.is_zero() {
+        let _ = write!(heading, "; each backup starts {} later (jitter)", words(plan.jitter));
+    }
+    if schedule.spec.suspend {
+        heading.push_str("; suspended: none of these will run");
+    }
+    Ok(Asked { heading, slots: plan.slots })
+}
+
+/// The documents of a YAML stream.
+fn documents(yaml: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for line in yaml.lines() {
+        if line == "---" || line.starts_with("--- ") {
+            documents.push(String::new());
+        } else if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    let empty = |document: &String| document.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    documents.into_iter().filter(|document| !empty(document)).collect()
+}
+
+/// The first line of an error: the others draw the place.
+fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
+    format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
+}
+
+fn run(slots: &Slots, slot: &Slot) -> Run {
+    let local = slot.at.to_zoned(slots.zone().clone());
+    Run { at: slot.at, local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), note: slot.note.map(|note| spoken(&note)) }
+}
+
+fn spoken(note: &Note) -> String {
+    match note {
+        Note::Skipped(local) => {
+            format!("the clocks skip {}: it runs at the first instant after the gap", local.strftime("%Y-%m-%d %H:%M"))
+        }
+        Note::FirstOfTwo => "this local time comes twice: it runs the first time".to_owned(),
+        Note::SecondOfTwo => "this local time comes twice: this is the second, and it ran at the first too".to_owned(),
+    }
+}
+
+fn text(asked: &Asked, slots: &[Slot]) -> String {
+    let mut text = format!("{}\n", asked.heading);
+    for slot in slots {
+        let local = slot.at.to_zoned(asked.slots.zone().clone());
+        let note = slot.note.map(|note| format!("  {}", spoken(&note))).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}  {}{note}", slot.at, local.strftime("%a %Y-%m-%d %H:%M %Z"));
+    }
+    text
+}

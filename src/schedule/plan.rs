@@ -1,0 +1,191 @@
+//! What a valid schedule asks for. After it nothing reads the raw spec.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::{cron::Cron, slots::Slots, zone::zone};
+use crate::api::{RdsBackupScheduleSpec, Reason, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, Span};
+
+/// The longest name of a schedule: `-` and the twelve digits of a slot make it a name of 63 characters.
+const LONGEST_NAME: usize = 50;
+
+const DEFAULT_SUCCESSFUL_HISTORY: usize = 10;
+const DEFAULT_FAILED_HISTORY: usize = 5;
+
+/// What a valid schedule asks for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// When it runs, without the jitter.
+    pub slots: Slots,
+    /// How much later than its slots this schedule starts.
+    pub jitter: SignedDuration,
+    /// How late it may start, counted from the slot and the jitter; without it, until the next slot.
+    pub deadline: Option<SignedDuration>,
+    /// How old the newest success may become.
+    pub max_age: SignedDuration,
+    /// How many objects that succeeded are kept.
+    pub successful_history: usize,
+    /// How many objects that failed are kept.
+    pub failed_history: usize,
+    /// Stands for schedule, time zone and jitter.
+    pub timing_hash: String,
+}
+
+/// What is wrong with a schedule, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The reason of the condition.
+    pub reason: Reason,
+    /// In words.
+    pub message: String,
+}
+
+impl Plan {
+    /// Checks a spec of the schedule `name` in `namespace`. The default of `freshness` looks at the year after `now`.
+    pub fn new(namespace: &str, name: &str, spec: &RdsBackupScheduleSpec, now: Timestamp) -> Result<Self, Problem> {
+        let RdsBackupScheduleSpec {
+            schedule,
+            time_zone,
+            jitter,
+            suspend: _,
+            starting_deadline,
+            run_on_create: _,
+            trigger: _,
+            successful_history_limit,
+            failed_history_limit,
+            freshness,
+            template,
+        } = spec;
+        let invalid = |message: String| Problem { reason: Reason::InvalidSchedule, message };
+        if name.len() > LONGEST_NAME {
+            return Err(invalid(format!("the name of a schedule has at most {LONGEST_NAME} characters: create it under a shorter one")));
+        }
+        let cron = Cron::parse(schedule).map_err(|error| invalid(format!("schedule: {error}")))?;
+        let zone = zone(time_zone).map_err(|error| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") })?;
+        let slots = Slots::new(cron, zone);
+        if slots.next(now).is_none() {
+            return Err(invalid("schedule: it never runs: no such day comes within nine years".to_owned()));
+        }
+        let span = |field: &str, span: &Option<Span>| -> Result<Option<SignedDuration>, Problem> {
+            let read = |span: &Span| span.get().map_err(|error| invalid(format!("{field}: {error}")));
+            span.as_ref().map(read).transpose()
+        };
+        let most_jitter = jitter_of(jitter.as_ref()).map_err(|error| invalid(format!("jitter: {error}")))?;
+        let shortest = slots.shortest_gap();
+        if let Some(shortest) = shortest.filter(|shortest| most_jitter > *shortest / 2) {
+            return Err(invalid(format!(
+                "jitter: {} is more than half of the shortest gap between two slots, which is {}: write at most {}",
+                words(most_jitter),
+                words(shortest),
+                words(shortest / 2)
+            )));
+        }
+        let deadline = span("startingDeadline", starting_deadline)?;
+        let jitter = share(namespace, name, most_jitter);
+        let max_age = match freshness {
+            Some(freshness) => freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?,
+            None => slots.longest_gap(now).map_or(SignedDuration::from_hours(24), |longest| longest * 3 / 2) + most_jitter,
+        };
+        let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
+        if let Some(metadata) = &template.metadata {
+            check_labels(&metadata.labels)?;
+            check_annotations(&metadata.annotations)?;
+        }
+        Ok(Self {
+            slots,
+            jitter,
+            deadline,
+            max_age,
+            successful_history: limit(*successful_history_limit, DEFAULT_SUCCESSFUL_HISTORY),
+            failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
+            timing_hash: digest(&[schedule.as_str(), time_zone.as_str(), &words(most_jitter)].join("\n"), 12),
+        })
+    }
+}
+
+/// Any jitter is a length of time; `0s` stands for none.
+fn jitter_of(jitter: Option<&Span>) -> Result<SignedDuration, crate::api::SpanError> {
+    match jitter {
+        Some(span) if span.to_string().bytes().all(|byte| matches!(byte, b'0' | b'h' | b'm' | b's')) => Ok(SignedDuration::ZERO),
+        Some(span) => span.get(),
+        None => Ok(SignedDuration::ZERO),
+    }
+}
+
+/// A schedule's own part of the jitter, in whole seconds: always the same, and spread evenly over names.
+fn share(namespace: &str, name: &str, most: SignedDuration) -> SignedDuration {
+    let digest = Sha256::digest(format!("{namespace}/{name}"));
+    let number = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    let seconds = u64::try_from(most.as_secs()).unwrap_or_default();
+    SignedDuration::from_secs(i64::try_from(number % (seconds + 1)).unwrap_or_default())
+}
+
+/// The beginning of a text's SHA-256, in hexadecimal digits.
+pub fn digest(text: &str, digits: usize) -> String {
+    let hex: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.chars().take(digits).collect()
+}
+
+/// `1h30m5s`, as spans are written.
+pub fn words(span: SignedDuration) -> String {
+    let seconds = span.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let text: String = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// The API server refuses a backup with other labels; here it is said once, and before the first slot.
+fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Problem> {
+    for (name, value) in labels {
+        check_name(name, "label")?;
+        let whole = |c: char| c.is_ascii_alphanumeric();
+        let good = value.is_empty()
+            || value.len() <= 63
+                && value.chars().all(|c| whole(c) || matches!(c, '-' | '_' | '.'))
+                && value.starts_with(whole)
+                && value.ends_with(whole);
+        if !good {
+            return Err(template(format!(
+                "the value of the label {name:?} is not one: at most 63 letters, digits, -, _ and ., with a letter or a digit at both ends"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_annotations(annotations: &BTreeMap<String, String>) -> Result<(), Problem> {
+    annotations.keys().try_for_each(|name| check_name(name, "annotation"))?;
+    let size: usize = annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > 64 * 1024 {
+        return Err(template(format!("the annotations have {size} bytes: keep them below 64 KiB")));
+    }
+    Ok(())
+}
+
+/// A qualified name: an optional DNS prefix and a slash, then up to 63 characters.
+fn check_name(name: &str, what: &str) -> Result<(), Problem> {
+    if name == SCHEDULE_NAME_LABEL || name == SCHEDULE_UID_LABEL {
+        return Err(template(format!("the {what} {name} is the operator's own: leave it out")));
+    }
+    let (prefix, rest) = name.split_once('/').map_or((None, name), |(prefix, rest)| (Some(prefix), rest));
+    let whole = |c: char| c.is_ascii_alphanumeric();
+    let part = |part: &str| !part.is_empty() && part.starts_with(whole) && part.ends_with(whole);
+    let good_prefix = prefix.is_none_or(|prefix| {
+        prefix.len() <= 253
+            && prefix.split('.').all(|label| part(label) && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
+    });
+    let good_rest = part(rest) && rest.len() <= 63 && rest.chars().all(|c| whole(c) || matches!(c, '-' | '_' | '.'));
+    if good_prefix && good_rest {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(80).collect();
+    Err(template(format!(
+        "{shown:?} is no name of a {what}: at most 63 letters, digits, -, _ and ., after an optional prefix such as example.com/"
+    )))
+}
+
+fn template(message: String) -> Problem {
+    Problem { reason: Reason::InvalidTemplate, message: format!("template.metadata: {message}") }
+}
