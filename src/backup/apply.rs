@@ -13,11 +13,11 @@ use super::{
     effects,
     observe::{Observed, observe},
     seen::{OwnIntent, Preflight},
-    store::Written,
 };
 use crate::{
     accounts::Access,
     api::{RdsBackup, RdsBackupStatus, Reason},
+    cluster::{Event, Written},
     rds::{CreateBackup, CreateOutcome, Credentials, Rejection, Stamp},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
         return Ok(Step::Rest(Action::requeue(LOCKED_PAUSE)));
     }
     if let Some(Effect::WriteIntent { nonce }) = &decision.effect {
-        match context.store.get(&turn.object).await? {
+        match context.cluster.get(turn.object.as_ref()).await? {
             Some(fresh) if fresh.metadata.resource_version == turn.object.metadata.resource_version => {}
             Some(fresh) => {
                 turn.moved_to(fresh);
@@ -105,7 +105,7 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
         }
         Effect::Clear { nonce } => {
             let rival =
-                effects::rival(&context.store, &context.accounts, &turn.object.spec.db_instance_id, turn.uid(), observed.now).await?;
+                effects::rival(&context.cluster, &context.accounts, &turn.object.spec.db_instance_id, turn.uid(), observed.now).await?;
             if let Some(own) = turn.seat.memory.own.as_mut().filter(|own| own.nonce == nonce) {
                 own.rival = Some(rival);
             }
@@ -117,7 +117,7 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
         }
         Effect::Look { instance, from } => {
             let (access, credentials) = means.ok_or_else(missing)?;
-            let look = effects::look(&context.store, &access, &credentials, &instance, from, observed.now).await?;
+            let look = effects::look(&context.cluster, &access, &credentials, &instance, from, observed.now).await?;
             let status = turn.status.clone();
             decide::absorb_look(&mut turn.seat.memory.looks, &status, &access.account.settings.protocol, look);
         }
@@ -203,7 +203,7 @@ async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> 
     if decision.status == turn.status {
         return Ok(Stands::Yes);
     }
-    match context.store.write_status(&turn.object, &decision.status).await {
+    match context.cluster.write_status(turn.object.as_ref(), &decision.status).await {
         Ok(Written::Yes(newest)) => {
             let before = std::mem::replace(&mut turn.status, decision.status.clone());
             turn.moved_to(*newest);
@@ -212,7 +212,7 @@ async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> 
             Ok(Stands::Yes)
         }
         Ok(Written::Gone) => Ok(Stands::Gone),
-        Ok(Written::Conflict) => match context.store.get(&turn.object).await {
+        Ok(Written::Conflict) => match context.cluster.get(turn.object.as_ref()).await {
             Ok(Some(newest)) => {
                 turn.moved_to(newest);
                 Ok(Stands::Moved)
@@ -252,9 +252,9 @@ fn tell(turn: &Turn, before: &RdsBackupStatus, decision: &Decision, context: &Ar
     }
 }
 
-fn publish(turn: &Turn, event: decide::Event, context: &Arc<Context>) {
-    let (store, about, now) = (context.store.clone(), turn.object.object_ref(&()), context.clock.now());
-    context.tasks.spawn(async move { store.publish(about, event, now).await });
+fn publish(turn: &Turn, event: Event, context: &Arc<Context>) {
+    let (cluster, about, now) = (context.cluster.clone(), turn.object.object_ref(&()), context.clock.now());
+    context.tasks.spawn(async move { cluster.publish(about, event, now).await });
 }
 
 /// The object was deleted, or another stands under its name. What it started is said aloud: nobody follows it any more.
@@ -264,7 +264,7 @@ fn gone(turn: &Turn, context: &Arc<Context>) -> Step {
             "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows"
         );
         warn!(namespace = turn.namespace(), name = turn.name(), uid = turn.uid(), instance = %turn.object.spec.db_instance_id, job_id = job, "{note}");
-        publish(turn, decide::Event { warning: true, reason: Reason::Abandoned, note }, context);
+        publish(turn, Event { warning: true, reason: Reason::Abandoned, note }, context);
     }
     context.desk.forget(turn.uid());
     Step::Rest(Action::await_change())

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use futures::channel::mpsc;
 use kube::{
@@ -11,34 +8,16 @@ use kube::{
 use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
 
-use super::{Desk, Store};
-use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, entropy::Entropy};
+use super::Desk;
+use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, cluster::Cluster, entropy::Entropy};
 
 /// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
 pub type Guarded = DeserializeGuard<RdsBackup>;
 
-/// The namespaces that the operator watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// All of them.
-    Cluster,
-    /// These, at least one.
-    Namespaces(Vec<String>),
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cluster => f.write_str("all namespaces"),
-            Self::Namespaces(names) => f.write_str(&names.join(", ")),
-        }
-    }
-}
-
 /// What every pass works with.
 pub struct Context {
     /// The API server.
-    pub store: Store,
+    pub cluster: Cluster,
     /// The accounts of the configuration.
     pub accounts: Accounts,
     /// What this process remembers about each object, and who has the turn.

@@ -11,8 +11,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, StoreError, seen::Memory};
-use crate::api::{RdsBackup, RdsBackupStatus};
+use super::{Context, seen::Memory};
+use crate::{
+    api::{RdsBackup, RdsBackupStatus},
+    cluster,
+};
 
 /// Remembered resourceVersions of an object; the cache is never more than a few writes behind.
 const REMEMBERED_VERSIONS: usize = 16;
@@ -95,7 +98,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Turn {
     /// Waits for the object's turn, and starts from the newest copy that this process has.
-    pub async fn take(cached: Arc<RdsBackup>, context: &Context) -> Result<Self, StoreError> {
+    pub async fn take(cached: Arc<RdsBackup>, context: &Context) -> Result<Self, cluster::Error> {
         let uid = cached.metadata.uid.clone().unwrap_or_default();
         let seat = context.desk.seat(&uid).lock_owned().await;
         let status = status_of(&cached);
@@ -136,9 +139,9 @@ impl Turn {
     }
 
     /// Reads the newest copy if only the API server knows it. Answers whether the object still exists.
-    pub async fn refresh(&mut self, context: &Context) -> Result<bool, StoreError> {
+    pub async fn refresh(&mut self, context: &Context) -> Result<bool, cluster::Error> {
         if self.seat.unsure {
-            match context.store.get(&self.object).await? {
+            match context.cluster.get(self.object.as_ref()).await? {
                 Some(fresh) => self.moved_to(fresh),
                 None => return Ok(false),
             }

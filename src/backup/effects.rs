@@ -3,7 +3,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Store, StoreError,
     decide::occupies,
     observe::neighbour,
     seen::{Claim, Look, LookFacts, PreflightFacts},
@@ -11,6 +10,7 @@ use super::{
 use crate::{
     accounts::{Access, Accounts},
     api::{Phase, RdsBackup, Reason},
+    cluster::{self, Cluster},
     rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, JobState, ModeFilter, SetQuery},
 };
 
@@ -32,15 +32,21 @@ pub(super) async fn preflight(
     Ok(PreflightFacts { instance: attributes, running, sets })
 }
 
+/// All objects of an instance as the API server has them. One that does not deserialise is left out: its intent, if it has one, cannot be read
+/// by anybody.
+async fn of_instance(cluster: &Cluster, instance: &str) -> Result<Vec<RdsBackup>, cluster::Error> {
+    cluster.list(&format!("spec.dbInstanceId={instance}")).await
+}
+
 /// Step 4. The uid of another object of the instance with an open intent, by a quorum LIST.
 pub(super) async fn rival(
-    store: &Store,
+    cluster: &Cluster,
     accounts: &Accounts,
     instance: &str,
     own_uid: &str,
     now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let others = store.of_instance(instance).await?;
+) -> Result<Option<String>, cluster::Error> {
+    let others = of_instance(cluster, instance).await?;
     Ok(others
         .iter()
         .filter(|other| other.metadata.uid.as_deref() != Some(own_uid))
@@ -51,13 +57,13 @@ pub(super) async fn rival(
 
 /// Step 8. Tasks, then sets, then claims: a job that ends between the first two is seen twice rather than never.
 pub(super) async fn look(
-    store: &Store,
+    cluster: &Cluster,
     access: &Access,
     credentials: &Credentials,
     instance: &InstanceId,
     from: Timestamp,
     now: Timestamp,
-) -> Result<Look, StoreError> {
+) -> Result<Look, cluster::Error> {
     let client = &access.client;
     let read = async {
         let running = client.describe_backup_tasks(credentials, instance, None).await?;
@@ -68,7 +74,7 @@ pub(super) async fn look(
         Ok(read) => read,
         Err(error) => return Ok(Look { at: now, result: Err(error) }),
     };
-    let mut claims: Vec<Claim> = store.of_instance(instance.as_str()).await?.iter().filter_map(claim).collect();
+    let mut claims: Vec<Claim> = of_instance(cluster, instance.as_str()).await?.iter().filter_map(claim).collect();
     for claim in claims.iter_mut().filter(|claim| claim.backup_id.is_none() && !claim.without_set) {
         let Some(job) = claim.job_id.as_deref().map(JobId::new) else { continue };
         // The claim's object may live in another region's account only by mistake; the instance is the same, so any account may ask.

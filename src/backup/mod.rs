@@ -8,18 +8,16 @@ mod effects;
 mod observe;
 pub mod plan;
 pub mod seen;
-mod store;
 
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
 use tracing::warn;
 
-pub use context::{Context, Counters, Guarded, Scope};
+pub use context::{Context, Counters, Guarded};
 pub use desk::Desk;
-pub use store::{Store, StoreError, prune};
 
-use crate::api::RdsBackup;
+use crate::{api::RdsBackup, cluster};
 use apply::{Step, apply};
 use decide::decide;
 use desk::Turn;
@@ -34,7 +32,7 @@ const MOST_STEPS: usize = 30;
 pub enum Error {
     /// The API server.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Cluster(#[from] cluster::Error),
     /// The task that sends and records was ended: only the end of the process does that.
     #[error("the operator is shutting down while a request is under way")]
     ShuttingDown,

@@ -23,7 +23,8 @@ use tracing::{error, warn};
 use super::readiness::Readiness;
 use crate::{
     api::RdsBackup,
-    backup::{Context, Guarded, Scope, prune, reconcile},
+    backup::{Context, Guarded, reconcile},
+    cluster::{Scope, prune},
 };
 
 /// Objects that are worked on at the same time, over all namespaces. A pass waits for the network nearly all of its time.

@@ -15,8 +15,9 @@ use tracing::{info, warn};
 use crate::{
     accounts::{AccountSettings, Accounts, CredentialsSettings, Source},
     api::FIELD_MANAGER,
-    backup::{Context, Counters, Desk, Scope, Store},
+    backup::{Context, Counters, Desk},
     clock::Clock,
+    cluster::{Cluster, Scope},
     config::Config,
     entropy::Entropy,
 };
@@ -88,7 +89,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
     };
     let context = Arc::new(Context {
-        store: Store::new(client.clone(), scope.clone(), environment.instance.clone()),
+        cluster: Cluster::new(client.clone(), scope.clone(), environment.instance.clone()),
         accounts: Accounts::new(accounts, submissions, source, clock.clone(), entropy.clone()),
         desk: Desk::default(),
         caches: std::sync::OnceLock::new(),

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Decision, Effect, Event, Requeue,
+    Decision, Effect, Requeue,
     words::{self, Trouble},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
         Attempt, AttemptOutcome, Condition, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time,
     },
     backup::seen::Seen,
+    cluster::Event,
     rds::CallError,
 };
 

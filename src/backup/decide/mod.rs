@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::{Phase, RdsBackupSpec, RdsBackupStatus, Reason},
+    cluster::Event,
     rds::{BackupId, CreateBackup, InstanceId, JobId, Stamp},
 };
 use draft::Draft;
@@ -90,17 +91,6 @@ pub enum Effect {
         /// The set, where it is recorded already.
         set: Option<BackupId>,
     },
-}
-
-/// A Kubernetes Event on a transition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Whether it is a warning.
-    pub warning: bool,
-    /// One of the closed list.
-    pub reason: Reason,
-    /// What happened and what to do.
-    pub note: String,
 }
 
 /// When to look again.

@@ -1,0 +1,221 @@
+//! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
+
+mod events;
+
+use std::{fmt, future::Future, time::Duration};
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::DeserializeGuard,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+pub use events::Event;
+
+use crate::api::FIELD_MANAGER;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A namespaced kind of ours.
+pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned + Serialize {}
+
+impl<K> Kind for K where K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned + Serialize {}
+
+/// The namespaces that the operator watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Cluster,
+    /// These, at least one.
+    Namespaces(Vec<String>),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("all namespaces"),
+            Self::Namespaces(names) => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+/// The API server and the namespaces that are watched.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    scope: Scope,
+    /// Our name in events: the host's or pod's name.
+    instance: String,
+}
+
+/// Why the API server could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It answered with an error, or not over HTTP at all.
+    #[error("the API server cannot {verb} {kind}: {source}")]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// On which kind.
+        kind: String,
+        /// Why it failed.
+        source: Box<kube::Error>,
+    },
+    /// It did not answer.
+    #[error("the API server did not answer within {} s when asked to {verb} {kind}", TIMEOUT.as_secs())]
+    Timeout {
+        /// What was tried.
+        verb: &'static str,
+        /// On which kind.
+        kind: String,
+    },
+}
+
+impl Error {
+    /// The HTTP status of the answer, and the server's words.
+    fn answer(&self) -> Option<(u16, &str)> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some((status.code, &status.message)),
+                _ => None,
+            },
+            Self::Timeout { .. } => None,
+        }
+    }
+}
+
+/// What became of a status write.
+pub enum Written<K> {
+    /// It stands, and this is the object now.
+    Yes(Box<K>),
+    /// Somebody wrote in between: nothing was changed.
+    Conflict,
+    /// The object is gone.
+    Gone,
+}
+
+/// What became of a creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It was created.
+    Created,
+    /// An object of that name exists.
+    AlreadyExists,
+    /// The API server refuses it, in these words; the same object will be refused again.
+    Refused(String),
+}
+
+impl Cluster {
+    /// The API server, for the namespaces of `scope`.
+    pub fn new(client: Client, scope: Scope, instance: String) -> Self {
+        Self { client, scope, instance }
+    }
+
+    /// The object as the API server has it (quorum read); none if it is gone or another stands under its name.
+    pub async fn get<K: Kind>(&self, object: &K) -> Result<Option<K>, Error> {
+        let found = self.named(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any()).await?;
+        Ok(found.filter(|found: &K| found.meta().uid == object.meta().uid))
+    }
+
+    /// The object of that name, whichever it is (quorum read).
+    pub async fn named<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
+        let found = bounded::<K, _>("get", self.api::<K>(namespace).get_opt(name)).await?;
+        Ok(found.map(pruned))
+    }
+
+    /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
+    /// another process's intent.
+    pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<Written<K>, Error> {
+        let name = object.name_any();
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": { "name": name, "namespace": namespace, "resourceVersion": object.meta().resource_version },
+            "status": status,
+        });
+        let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(body));
+        match bounded::<K, _>("write the status of", self.api::<K>(&namespace).patch_status(&name, &params, &patch)).await {
+            Ok(written) => Ok(Written::Yes(Box::new(pruned(written)))),
+            Err(error) => match error.answer() {
+                Some((409, _)) => Ok(Written::Conflict),
+                Some((404, _)) => Ok(Written::Gone),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Creates an object.
+    pub async fn create<K: Kind>(&self, object: &K) -> Result<Creation, Error> {
+        let api = self.api::<K>(object.meta().namespace.as_deref().unwrap_or_default());
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match bounded::<K, _>("create", api.create(&params, object)).await {
+            Ok(_) => Ok(Creation::Created),
+            Err(error) => match error.answer() {
+                Some((409, _)) => Ok(Creation::AlreadyExists),
+                // Validation, admission, quota and permission: the object or the cluster has to change first.
+                Some((400 | 403 | 422, words)) => Ok(Creation::Refused(words.to_owned())),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Deletes an object, only if it is still the one that was seen. Answers whether it was.
+    pub async fn delete<K: Kind>(&self, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Result<bool, Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) }),
+            ..DeleteParams::background()
+        };
+        match bounded::<K, _>("delete", self.api::<K>(namespace).delete(name, &params)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.answer() {
+                Some((404 | 409, _)) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// All objects that match the field selector, as the API server has them (quorum LIST). One that does not deserialise is left out.
+    pub async fn list<K: Kind>(&self, fields: &str) -> Result<Vec<K>, Error> {
+        let params = ListParams::default().fields(fields);
+        let apis: Vec<Api<DeserializeGuard<K>>> = match &self.scope {
+            Scope::Cluster => vec![Api::all(self.client.clone())],
+            Scope::Namespaces(names) => names.iter().map(|name| Api::namespaced(self.client.clone(), name)).collect(),
+        };
+        let mut found = Vec::new();
+        for api in apis {
+            let list = bounded::<K, _>("list", api.list(&params)).await?;
+            found.extend(list.items.into_iter().filter_map(|guarded| guarded.0.ok()));
+        }
+        Ok(found)
+    }
+
+    fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+/// What an object's copy in memory does without: a third of its size, and nobody here reads it.
+pub fn prune<K: ResourceExt>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+    if let Some(annotations) = &mut object.meta_mut().annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+fn pruned<K: ResourceExt>(mut object: K) -> K {
+    prune(&mut object);
+    object
+}
+
+async fn bounded<K: Kind, T>(verb: &'static str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    let kind = || K::kind(&()).into_owned();
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(Error::Api { verb, kind: kind(), source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout { verb, kind: kind() }),
+    }
+}
