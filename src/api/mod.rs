@@ -1,6 +1,7 @@
 //! The CRD types of `rdsbackup.io/v1alpha1`, and nothing else: their doc comments are the users' reference, printed by `kubectl explain`.
 
 mod backup;
+mod condition;
 mod crd;
 mod reason;
 mod schedule;
@@ -9,6 +10,7 @@ mod span;
 mod status;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
+pub use condition::{condition, set_condition};
 pub use crd::crds_yaml;
 pub use reason::Reason;
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
@@ -29,6 +31,9 @@ pub const SCHEDULE_NAME_LABEL: &str = "rdsbackup.io/schedule-name";
 
 /// The label that tells which schedule of that name it was.
 pub const SCHEDULE_UID_LABEL: &str = "rdsbackup.io/schedule-uid";
+
+/// The annotation that tells the slot of an RdsBackup, without the jitter.
+pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 
 /// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
 pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";

@@ -40,8 +40,7 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
         priority = "1"
     ),
     validation = Rule::new("size(self.metadata.name) <= 50")
-        .message("the name of a schedule has at most 50 characters: its backups are named after it and their slots")
-        .field_path(".metadata.name"),
+        .message("the name of a schedule has at most 50 characters: its backups are named after it and their slots"),
     validation = Rule::new("self.spec.template.spec.dbInstanceId == oldSelf.spec.template.spec.dbInstanceId")
         .message("dbInstanceId cannot be changed: create another RdsBackupSchedule for another instance")
         .field_path(".spec.template.spec.dbInstanceId")
@@ -85,7 +84,7 @@ pub struct RdsBackupScheduleSpec {
     #[schemars(with = "Span")]
     pub starting_deadline: Option<Span>,
 
-    /// Whether a backup is made as soon as the schedule is created, beside its slots.
+    /// Whether a backup is made as soon as the schedule is created, beside its slots. Not while `suspend` is true.
     #[serde(default)]
     pub run_on_create: bool,
 

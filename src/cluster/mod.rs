@@ -20,9 +20,22 @@ use crate::api::FIELD_MANAGER;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A namespaced kind of ours.
-pub trait Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned + Serialize {}
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+{
+}
 
-impl<K> Kind for K where K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned + Serialize {}
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + fmt::Debug
+        + DeserializeOwned
+        + Serialize
+        + Send
+        + Sync
+        + 'static
+{
+}
 
 /// The namespaces that the operator watches.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,16 @@
-//! One watch, one cache and one controller for each watched namespace, or one for the whole cluster.
+//! For each kind: one watch, one cache and one controller for each watched namespace, or one for the whole cluster.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
-    future::join_all,
+    future::{BoxFuture, join_all},
+    stream::BoxStream,
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config},
@@ -22,9 +24,10 @@ use tracing::{error, warn};
 
 use super::readiness::Readiness;
 use crate::{
-    api::RdsBackup,
-    backup::{Context, Guarded, reconcile},
-    cluster::{Scope, prune},
+    api::{RdsBackup, RdsBackupSchedule},
+    backup,
+    cluster::{Kind, Scope, prune},
+    schedule,
 };
 
 /// Objects that are worked on at the same time, over all namespaces. A pass waits for the network nearly all of its time.
@@ -54,88 +57,174 @@ impl Backoff for Patience {
     }
 }
 
+/// The word to look at an object now.
+pub(super) type Wake<K> = UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>;
+
+/// What the controllers of both kinds have in common.
+pub(super) struct Runtime<'a> {
+    pub client: Client,
+    pub scope: &'a Scope,
+    pub readiness: Arc<Readiness>,
+    pub stop: CancellationToken,
+}
+
 /// Runs until `stop`, and then until the passes under way have ended.
 pub(super) async fn run(
-    client: Client,
-    scope: &Scope,
-    context: Arc<Context>,
-    readiness: Arc<Readiness>,
-    woken: UnboundedReceiver<ObjectRef<Guarded>>,
-    stop: CancellationToken,
+    runtime: Runtime<'_>,
+    backups: Arc<backup::Context>,
+    schedules: Arc<schedule::Context>,
+    woken_backups: Wake<RdsBackup>,
+    woken_schedules: Wake<RdsBackupSchedule>,
 ) {
-    let namespaces: Vec<Option<String>> = match scope {
-        Scope::Cluster => vec![None],
-        Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
-    };
-    let share = (usize::from(CONCURRENCY) / namespaces.len()).max(2);
-    let concurrency = u16::try_from(share).unwrap_or(CONCURRENCY);
-    let mut caches = Vec::new();
-    let mut alarms = HashMap::new();
-    let mut controllers = Vec::new();
-    for namespace in namespaces {
-        let api: Api<Guarded> = match &namespace {
-            None => Api::all(client.clone()),
-            Some(name) => Api::namespaced(client.clone(), name),
-        };
-        let (cache, writer) = reflector::store();
-        let (alarm, alarms_of_namespace) = unbounded();
-        caches.push(cache.clone());
-        alarms.insert(namespace.clone(), alarm);
-        let troubles = readiness.clone();
-        let watch = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
-            .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_secs(60)))
-            .modify(|object: &mut Guarded| prune(object))
-            .reflect(writer)
-            .applied_objects()
-            .inspect(move |event| {
-                if let Err(error) = event {
-                    report(error, &troubles, namespace.as_deref());
-                }
-            });
-        let stopping = stop.clone();
-        let controller = Controller::for_stream(watch, cache)
-            .with_config(Config::default().concurrency(concurrency))
-            .reconcile_on(alarms_of_namespace)
-            .graceful_shutdown_on(async move { stopping.cancelled().await })
-            .run(one, |_, never: &Infallible, _| match *never {}, context.clone())
-            .for_each(|_| async {});
-        controllers.push(controller);
-    }
+    let children = schedules.clone();
+    let of_backups = runtime.watch::<RdsBackup>(move |event| children.children.saw(event));
+    let of_schedules = runtime.watch::<RdsBackupSchedule>(|_| {});
     // Set once, before the first pass: nothing polls the controllers yet.
-    let _ = context.caches.set(caches.clone());
+    let _ = backups.caches.set(of_backups.caches.clone());
+    schedules.children.set_caches(of_backups.caches.clone());
+    let _ = schedules.caches.set(of_schedules.caches.clone());
     let ready = async {
-        for cache in &caches {
+        for cache in &of_backups.caches {
             if cache.wait_until_ready().await.is_err() {
                 return;
             }
         }
-        readiness.listed();
+        for cache in &of_schedules.caches {
+            if cache.wait_until_ready().await.is_err() {
+                return;
+            }
+        }
+        runtime.readiness.listed();
     };
+    let (alarms_of_backups, alarms_of_schedules) = (of_backups.alarms, of_schedules.alarms);
+    let controllers = runtime
+        .controllers(of_backups.watches, move |object: Arc<backup::Guarded>| {
+            let context = backups.clone();
+            async move {
+                match &object.0 {
+                    Ok(backup) => backup::reconcile(Arc::new(backup.clone()), context).await,
+                    Err(invalid) => unreadable::<RdsBackup>(invalid),
+                }
+            }
+        })
+        .into_iter()
+        .chain(runtime.controllers(of_schedules.watches, move |object: Arc<schedule::Guarded>| {
+            let context = schedules.clone();
+            async move {
+                match &object.0 {
+                    Ok(schedule) => schedule::reconcile(Arc::new(schedule.clone()), context).await,
+                    Err(invalid) => unreadable::<RdsBackupSchedule>(invalid),
+                }
+            }
+        }));
     tokio::select! {
         _ = join_all(controllers) => {}
-        () = async { tokio::join!(ready, deliver(woken, alarms)); } => {}
+        () = async { tokio::join!(ready, deliver(woken_backups, alarms_of_backups), deliver(woken_schedules, alarms_of_schedules)); } => {}
     }
 }
 
-/// One pass over one object. One that does not deserialise is said aloud, and left as it is: nobody else waits for it.
-async fn one(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
-    match &object.0 {
-        Ok(backup) => Ok(reconcile(Arc::new(backup.clone()), context).await),
-        Err(invalid) => {
-            error!(
-                namespace = invalid.metadata.namespace.as_deref().unwrap_or_default(),
-                name = invalid.metadata.name.as_deref().unwrap_or_default(),
-                uid = invalid.metadata.uid.as_deref().unwrap_or_default(),
-                error = %invalid.error,
-                "this RdsBackup cannot be read and is not worked on: a CRD of another version may be installed, or its status was edited. Correct it, or delete it"
-            );
-            Ok(Action::await_change())
+/// The watches of one kind, one for each namespace of the scope.
+struct Watches<K: Kind> {
+    watches: Vec<Watch<K>>,
+    caches: Vec<reflector::Store<DeserializeGuard<K>>>,
+    alarms: Alarms<K>,
+}
+
+/// Where the word to look at an object goes, by its namespace.
+type Alarms<K> = HashMap<Option<String>, UnboundedSender<ObjectRef<DeserializeGuard<K>>>>;
+
+/// One watch, its cache, and the word to look at one of its objects.
+struct Watch<K: Kind> {
+    events: BoxStream<'static, Result<DeserializeGuard<K>, watcher::Error>>,
+    cache: reflector::Store<DeserializeGuard<K>>,
+    alarms: Wake<K>,
+}
+
+impl Runtime<'_> {
+    /// Sets up the watches of a kind. `saw` is told of every event, after the cache was.
+    fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<DeserializeGuard<K>>) + Clone + Send + 'static) -> Watches<K> {
+        let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), alarms: HashMap::new() };
+        for namespace in self.namespaces() {
+            let api: Api<DeserializeGuard<K>> = match &namespace {
+                None => Api::all(self.client.clone()),
+                Some(name) => Api::namespaced(self.client.clone(), name),
+            };
+            let (cache, writer) = reflector::store();
+            let (alarm, alarms) = unbounded();
+            watches.caches.push(cache.clone());
+            watches.alarms.insert(namespace.clone(), alarm);
+            let (troubles, saw) = (self.readiness.clone(), saw.clone());
+            let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
+                .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_secs(60)))
+                .modify(|object: &mut DeserializeGuard<K>| prune(object))
+                .reflect(writer)
+                .inspect_ok(move |event| saw(event))
+                .applied_objects()
+                .inspect(move |event| {
+                    if let Err(error) = event {
+                        report::<K>(error, &troubles, namespace.as_deref());
+                    }
+                });
+            watches.watches.push(Watch { events: events.boxed(), cache, alarms });
+        }
+        watches
+    }
+
+    /// A controller for each watch, which hands every object to `pass`.
+    fn controllers<K, F>(
+        &self,
+        watches: Vec<Watch<K>>,
+        pass: impl Fn(Arc<DeserializeGuard<K>>) -> F + Clone + Send + Sync + 'static,
+    ) -> Vec<BoxFuture<'static, ()>>
+    where
+        K: Kind,
+        F: Future<Output = Action> + Send + 'static,
+    {
+        let share = (usize::from(CONCURRENCY) / watches.len().max(1)).max(2);
+        let concurrency = u16::try_from(share).unwrap_or(CONCURRENCY);
+        let run = |Watch { events, cache, alarms }| {
+            let (stopping, pass) = (self.stop.clone(), pass.clone());
+            Controller::for_stream(events, cache)
+                .with_config(Config::default().concurrency(concurrency))
+                .reconcile_on(alarms)
+                .graceful_shutdown_on(async move { stopping.cancelled().await })
+                .run(
+                    move |object, _| {
+                        let pass = pass(object);
+                        async move { Ok::<_, Infallible>(pass.await) }
+                    },
+                    |_, never: &Infallible, _| match *never {},
+                    Arc::new(()),
+                )
+                .for_each(|_| async {})
+                .boxed()
+        };
+        watches.into_iter().map(run).collect()
+    }
+
+    fn namespaces(&self) -> Vec<Option<String>> {
+        match self.scope {
+            Scope::Cluster => vec![None],
+            Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
         }
     }
 }
 
+/// An object that does not deserialise is said aloud, and left as it is: nobody else waits for it.
+fn unreadable<K: Kind>(invalid: &InvalidObject) -> Action {
+    error!(
+        kind = %K::kind(&()),
+        namespace = invalid.metadata.namespace.as_deref().unwrap_or_default(),
+        name = invalid.metadata.name.as_deref().unwrap_or_default(),
+        uid = invalid.metadata.uid.as_deref().unwrap_or_default(),
+        error = %invalid.error,
+        "this object cannot be read and is not worked on: a CRD of another version may be installed, or its status was edited. Correct it, or delete it"
+    );
+    Action::await_change()
+}
+
 /// Hands each waking call to the controller of its namespace; never ends, so that a controller's stream of calls never does.
-async fn deliver(mut woken: UnboundedReceiver<ObjectRef<Guarded>>, alarms: HashMap<Option<String>, UnboundedSender<ObjectRef<Guarded>>>) {
+async fn deliver<K: Kind>(mut woken: Wake<K>, alarms: Alarms<K>) {
     while let Some(reference) = woken.next().await {
         if let Some(alarm) = alarms.get(&reference.namespace).or_else(|| alarms.get(&None)) {
             // A controller that has ended needs no waking.
@@ -146,14 +235,14 @@ async fn deliver(mut woken: UnboundedReceiver<ObjectRef<Guarded>>, alarms: HashM
 }
 
 /// Says what to do about a watch that fails; the same trouble is said once.
-fn report(error: &watcher::Error, readiness: &Readiness, namespace: Option<&str>) {
-    let cure = cure(error, namespace);
+fn report<K: Kind>(error: &watcher::Error, readiness: &Readiness, namespace: Option<&str>) {
+    let cure = cure::<K>(error, namespace);
     if readiness.troubled(cure.clone()) {
         warn!(%error, "{cure}");
     }
 }
 
-fn cure(error: &watcher::Error, namespace: Option<&str>) -> String {
+fn cure<K: Kind>(error: &watcher::Error, namespace: Option<&str>) -> String {
     let answer = match error {
         watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) | watcher::Error::WatchFailed(source) => {
             match source {
@@ -165,11 +254,11 @@ fn cure(error: &watcher::Error, namespace: Option<&str>) -> String {
         watcher::Error::NoResourceVersion => None,
     };
     let everywhere = namespace.map_or_else(|| "in all namespaces".to_owned(), |name| format!("in namespace {name}"));
-    let plural = RdsBackup::plural(&());
+    let plural = K::plural(&());
     match answer {
         Some(404) => format!(
             "the CRD {plural}.{} is not installed: apply crds/, or the output of `rds-backup-operator crds`. The operator waits for it",
-            RdsBackup::group(&())
+            K::group(&())
         ),
         Some(403) => format!(
             "the operator's ServiceAccount may not list and watch {plural} {everywhere}: apply deploy/operator/, or name what it may watch with --watch-namespace"

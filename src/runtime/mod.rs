@@ -20,6 +20,7 @@ use crate::{
     cluster::{Cluster, Scope},
     config::Config,
     entropy::Entropy,
+    schedule,
 };
 use environment::Environment;
 use readiness::Readiness;
@@ -78,7 +79,8 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 
     let scope = scope(options.watch_namespaces);
     let readiness = Arc::new(Readiness::default());
-    let (wake, woken) = mpsc::unbounded();
+    let (wake, woken_backups) = mpsc::unbounded();
+    let (wake_schedule, woken_schedules) = mpsc::unbounded();
     let clock = Clock::system();
     let entropy = Entropy::system();
     let tasks = TaskTracker::new();
@@ -88,8 +90,17 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         CredentialsSettings::Auto {} => Source::environment(|key| environment.get(key)),
         CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
     };
+    let cluster = Cluster::new(client.clone(), scope.clone(), environment.instance.clone());
+    let schedules = Arc::new(schedule::Context {
+        cluster: cluster.clone(),
+        children: schedule::Children::new(wake_schedule),
+        caches: std::sync::OnceLock::new(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        desk: schedule::Desk::default(),
+    });
     let context = Arc::new(Context {
-        cluster: Cluster::new(client.clone(), scope.clone(), environment.instance.clone()),
+        cluster,
         accounts: Accounts::new(accounts, submissions, source, clock.clone(), entropy.clone()),
         desk: Desk::default(),
         caches: std::sync::OnceLock::new(),
@@ -102,8 +113,9 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 
     let health = health::serve(options.health_addr, context.clone(), readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let controllers = controllers::run(client, &scope, context.clone(), readiness, woken, stop.clone());
-    let sweep = sweep(&context).fuse();
+    let runtime = controllers::Runtime { client, scope: &scope, readiness, stop: stop.clone() };
+    let controllers = controllers::run(runtime, context.clone(), schedules.clone(), woken_backups, woken_schedules);
+    let sweep = sweep(&context, &schedules).fuse();
     futures::pin_mut!(controllers, sweep);
     futures::select! {
         () = (&mut controllers).fuse() => {}
@@ -144,12 +156,15 @@ fn warn_of_unusable(accounts: &BTreeMap<String, AccountSettings>) {
 }
 
 /// Deleted objects are never reconciled again, so their memory is given back here. Never ends.
-async fn sweep(context: &Context) {
+async fn sweep(context: &Context, schedules: &schedule::Context) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let uids: std::collections::HashSet<String> =
             context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         context.desk.sweep(|uid| uids.contains(uid));
+        let uids: std::collections::HashSet<String> =
+            schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
+        schedules.desk.sweep(|uid| uids.contains(uid));
     }
 }
 

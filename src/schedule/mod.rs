@@ -1,6 +1,16 @@
-//! RdsBackupSchedule: when backups run. Pure so far: expressions, slots, zones and what a spec asks for.
+//! RdsBackupSchedule: observe (caches) -> decide (pure) -> apply (writes). All rules live in [`mod@decide`], and what a spec means in `plan`,
+//! `cron`, `slots` and `zone`, which are pure too.
 
+mod apply;
+mod children;
+mod context;
 pub mod cron;
+pub mod decide;
 pub mod plan;
+pub mod seen;
 pub mod slots;
 pub mod zone;
+
+pub use apply::reconcile;
+pub use children::Children;
+pub use context::{Context, Desk, Guarded};

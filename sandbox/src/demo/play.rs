@@ -127,6 +127,8 @@ fn event(line: &str) -> Option<Seen> {
 async fn conclude(world: &World, operator: &Operator, board: &Board, screen: &mut Screen) -> Result<(bool, String), DemoError> {
     screen.line("\n$ kubectl get rdsbackups --all-namespaces --output wide")?;
     screen.line(world.kubectl().run(&["get", "rdsbackups", "--all-namespaces", "--output", "wide"]).await?.trim_end())?;
+    screen.line("\n$ kubectl get rdsbackupschedules --all-namespaces")?;
+    screen.line(world.kubectl().run(&["get", "rdsbackupschedules", "--all-namespaces"]).await?.trim_end())?;
     screen.line("")?;
     for failed in board.failed() {
         screen.line(&format!("{} is Failed ({}): {}", failed.name, failed.reason, failed.message))?;

@@ -18,7 +18,7 @@ pub struct Samples {
     pub backups: Vec<Sample>,
 }
 
-/// One manifest of an `RdsBackup`.
+/// One manifest: of an `RdsBackup`, or of an `RdsBackupSchedule`, which stands for the first backup that it makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// Its file.
@@ -92,7 +92,7 @@ impl Samples {
                 yaml.map_err(|error| SamplesError::Content { path: file.clone(), why: format!("not one YAML document: {error}") })?;
             match manifest["kind"].as_str() {
                 Some("Namespace") => namespace = Some(file),
-                Some("RdsBackup") => match sample(&file, &manifest) {
+                Some("RdsBackup" | "RdsBackupSchedule") => match sample(&file, &manifest) {
                     Ok(sample) => backups.push(sample),
                     Err(why) => return Err(SamplesError::Content { path: file, why }),
                 },
@@ -116,6 +116,8 @@ fn sample(file: &Path, manifest: &Value) -> Result<Sample, String> {
         _ => return Err(format!("its annotation {EXPECTED} must be Succeeded, Failed or Refused")),
     };
     let (namespace, name) = (text(&metadata["namespace"], "namespace")?, text(&metadata["name"], "name")?);
-    let instance = text(&manifest["spec"]["dbInstanceId"], "dbInstanceId")?;
+    let spec = &manifest["spec"];
+    let spec = if manifest["kind"] == "RdsBackupSchedule" { &spec["template"]["spec"] } else { spec };
+    let instance = text(&spec["dbInstanceId"], "dbInstanceId")?;
     Ok(Sample { file: file.to_owned(), name: format!("{namespace}/{name}"), instance, expected })
 }

@@ -34,8 +34,10 @@ impl Seen {
         let text = |value: &Value| printable(value.as_str().unwrap_or_default());
         let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap_or(&Value::Null);
+        // A backup that a schedule made stands for the schedule.
+        let name = metadata["labels"]["rdsbackup.io/schedule-name"].as_str().or(metadata["name"].as_str())?;
         Some(Self {
-            name: format!("{}/{}", metadata["namespace"].as_str()?, metadata["name"].as_str()?),
+            name: format!("{}/{name}", metadata["namespace"].as_str()?),
             phase: text(&status["phase"]),
             ready: text(&ready["status"]),
             reason: text(&ready["reason"]),

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     api::{
-        Attempt, AttemptOutcome, Condition, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time,
+        Attempt, AttemptOutcome, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time, condition,
+        set_condition,
     },
     backup::seen::Seen,
     cluster::Event,
@@ -20,9 +21,6 @@ const KEPT_ATTEMPTS: usize = 5;
 
 /// So many backups that looks found beside the result are remembered; the rest of the attempts is for what was refused or failed.
 const MOST_SEEN_BESIDE: usize = 3;
-
-/// A condition's message; the API server takes 32 KiB, a person reads less.
-const LONGEST_MESSAGE: usize = 1024;
 
 /// Whether as many backups beside the result are remembered as there is room for. More of them change nothing.
 pub(super) fn no_more_beside(status: &RdsBackupStatus) -> bool {
@@ -240,24 +238,8 @@ impl<'a> Draft<'a> {
     }
 
     fn set(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
-        let message: String = message.chars().take(LONGEST_MESSAGE).collect();
-        let mut fresh = Condition {
-            type_: kind.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
-            message,
-            last_transition_time: Time(self.now),
-            observed_generation: Some(self.seen.generation()),
-        };
-        match self.status.conditions.iter_mut().find(|condition| condition.type_ == fresh.type_) {
-            Some(old) => {
-                if old.status == fresh.status {
-                    fresh.last_transition_time = old.last_transition_time.clone();
-                }
-                *old = fresh;
-            }
-            None => self.status.conditions.push(fresh),
-        }
+        let fresh = condition(kind.as_str(), status, reason, message, self.seen.generation(), Time(self.now));
+        set_condition(&mut self.status.conditions, fresh);
     }
 
     fn drop_condition(&mut self, kind: ConditionType) {

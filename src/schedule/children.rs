@@ -1,0 +1,109 @@
+//! The backups of each schedule, found without looking through all of them, and the word to a schedule that one of its backups has ended.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use futures::channel::mpsc;
+use kube::{
+    Resource,
+    core::DeserializeGuard,
+    runtime::{
+        reflector::{self, ObjectRef},
+        watcher,
+    },
+};
+
+use super::context::Guarded;
+use crate::api::{RdsBackup, SCHEDULE_NAME_LABEL};
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// An RdsBackup of the watch.
+type GuardedBackup = DeserializeGuard<RdsBackup>;
+
+/// The backups of each schedule.
+pub struct Children {
+    by_schedule: Mutex<HashMap<Key, BTreeSet<String>>>,
+    caches: OnceLock<Vec<reflector::Store<GuardedBackup>>>,
+    wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
+}
+
+impl Children {
+    /// None are known. `wake` is told of schedules that should be looked at.
+    pub fn new(wake: mpsc::UnboundedSender<ObjectRef<Guarded>>) -> Self {
+        Self { by_schedule: Mutex::default(), caches: OnceLock::new(), wake }
+    }
+
+    /// The caches of the watches; set once, before the first pass.
+    pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>) {
+        // A second set would be a mistake of this process's start, and changes nothing.
+        let _ = self.caches.set(caches);
+    }
+
+    /// Waits until every watch has listed its objects once: before that, a backup that runs could be overlooked.
+    pub async fn listed(&self) {
+        for cache in self.caches.get().into_iter().flatten() {
+            // An error means that the watch has ended, with the process.
+            let _ = cache.wait_until_ready().await;
+        }
+    }
+
+    /// Takes note of an event of the watch, after the cache has.
+    pub fn saw(&self, event: &watcher::Event<GuardedBackup>) {
+        match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
+                self.applied(object, matches!(event, watcher::Event::Apply(_)))
+            }
+            watcher::Event::Delete(object) => {
+                if let Some((key, name)) = of_schedule(object) {
+                    if let Some(names) = self.locked().get_mut(&key) {
+                        names.remove(&name);
+                    }
+                    self.wake(&key);
+                }
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
+        }
+    }
+
+    fn applied(&self, object: &GuardedBackup, live: bool) {
+        let Some((key, name)) = of_schedule(object) else { return };
+        let ended = object.0.as_ref().is_ok_and(|backup| backup.status.as_ref().is_some_and(|status| status.phase.is_terminal()));
+        self.locked().entry(key.clone()).or_default().insert(name);
+        if live && ended {
+            self.wake(&key);
+        }
+    }
+
+    fn wake(&self, (namespace, name): &Key) {
+        // A closed channel means that the process is about to end.
+        let _ = self.wake.unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// The backups that carry the schedule's name. One that does not deserialise is left out.
+    pub fn of(&self, namespace: &str, schedule: &str) -> Vec<Arc<GuardedBackup>> {
+        let key = (namespace.to_owned(), schedule.to_owned());
+        let names = self.locked().get(&key).cloned().unwrap_or_default();
+        let caches = self.caches.get().map(Vec::as_slice).unwrap_or_default();
+        let found = names.iter().filter_map(|name| {
+            let reference = ObjectRef::<GuardedBackup>::new(name).within(namespace);
+            caches.iter().find_map(|cache| cache.get(&reference))
+        });
+        // A label may have been taken away since.
+        found.filter(|object| of_schedule(object).is_some_and(|(found, _)| found == key)).collect()
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, BTreeSet<String>>> {
+        self.by_schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The schedule that the object names, and the object's own name.
+fn of_schedule(object: &GuardedBackup) -> Option<(Key, String)> {
+    let meta = object.meta();
+    let schedule = meta.labels.as_ref()?.get(SCHEDULE_NAME_LABEL)?;
+    Some(((meta.namespace.clone()?, schedule.clone()), meta.name.clone()?))
+}

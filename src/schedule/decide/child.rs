@@ -1,0 +1,61 @@
+//! The backup that a run creates.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use crate::{
+    api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
+    schedule::plan::{digest, words},
+};
+
+/// A waiting backup gives up so long before the next one is due, so that the next finds its place free.
+const BEFORE_THE_NEXT: SignedDuration = SignedDuration::from_secs(30);
+
+/// No queue timeout is shorter: a busy API server alone may take seconds.
+const SHORTEST_QUEUE: SignedDuration = SignedDuration::from_secs(30);
+
+/// `<schedule>-<yyyyMMddHHmm>`, the slot in UTC without the jitter: the name is the lock.
+pub fn slot_name(schedule: &str, slot: Timestamp) -> String {
+    format!("{schedule}-{}", slot.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M"))
+}
+
+/// `<schedule>-m<10 digits of the token's SHA-256>`
+pub fn manual_name(schedule: &str, token: &str) -> String {
+    format!("{schedule}-m{}", digest(token, 10))
+}
+
+/// The backup of that name. `slot` for one that a slot asks for, `next_start` for when the next one will start.
+///
+/// No owner reference: deleting a schedule leaves its backups. No label or annotation of the schedule itself: GitOps tools take those for
+/// their own, and prune.
+pub fn child(
+    schedule: &RdsBackupSchedule,
+    name: &str,
+    slot: Option<Timestamp>,
+    next_start: Option<Timestamp>,
+    now: Timestamp,
+) -> RdsBackup {
+    let template = &schedule.spec.template;
+    let mut spec = template.spec.clone();
+    if spec.queue_timeout.is_none()
+        && let Some(next) = next_start
+    {
+        let until = (next.duration_since(now) - BEFORE_THE_NEXT).max(SHORTEST_QUEUE);
+        // The CRD takes up to six digits of hours.
+        spec.queue_timeout = Some(Span::new(words(until.min(SignedDuration::from_hours(999_999)))));
+    }
+    let metadata = template.metadata.clone().unwrap_or_default();
+    let mut labels: BTreeMap<String, String> = metadata.labels;
+    labels.insert(SCHEDULE_NAME_LABEL.to_owned(), schedule.metadata.name.clone().unwrap_or_default());
+    labels.insert(SCHEDULE_UID_LABEL.to_owned(), schedule.metadata.uid.clone().unwrap_or_default());
+    let mut annotations = metadata.annotations;
+    if let Some(slot) = slot {
+        annotations.insert(SLOT_ANNOTATION.to_owned(), slot.to_string());
+    }
+    let mut child = RdsBackup::new(name, spec);
+    child.metadata.namespace.clone_from(&schedule.metadata.namespace);
+    child.metadata.labels = Some(labels);
+    child.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+    child
+}

@@ -1,0 +1,94 @@
+//! The conditions of a schedule. A backup that failed never flips Ready: it would hold up every other deploy that waits for the same set of
+//! objects. That it failed shows in `LastBackupSucceeded`, and what it means in `Fresh`.
+
+use jiff::Timestamp;
+
+use super::{Draft, whole_second};
+use crate::{
+    api::{Reason, ScheduleCondition, condition, set_condition},
+    schedule::plan::{Plan, words},
+};
+
+impl Draft<'_> {
+    /// Every condition of a valid schedule. Answers when `Fresh` changes by time alone.
+    pub(super) fn conditions(&mut self, plan: &Plan) -> Option<Timestamp> {
+        match self.refused.clone() {
+            Some((words, _)) => {
+                let message = format!("the API server refuses the RdsBackup that is to be created: {words}");
+                self.stall(Reason::ChildRefused, &message);
+            }
+            None => {
+                let (reason, message) = if self.spec.suspend {
+                    (Reason::Suspended, "no slot is run until suspend is false again; trigger works")
+                } else {
+                    (Reason::Scheduled, "nextScheduleTime says when it runs next")
+                };
+                self.set(ScheduleCondition::Ready, "True", reason, message);
+                self.drop_condition(ScheduleCondition::Stalled);
+            }
+        }
+        if self.spec.suspend {
+            self.set(ScheduleCondition::Suspended, "True", Reason::Suspended, "suspend is true");
+        } else {
+            self.drop_condition(ScheduleCondition::Suspended);
+        }
+        self.last_backup_succeeded();
+        self.fresh(plan)
+    }
+
+    /// The schedule needs somebody.
+    pub(super) fn stall(&mut self, reason: Reason, message: &str) {
+        self.set(ScheduleCondition::Ready, "False", reason, message);
+        self.set(ScheduleCondition::Stalled, "True", reason, message);
+    }
+
+    fn last_backup_succeeded(&mut self) {
+        let (success, failure) = (self.status.last_success.clone(), self.status.last_failure.clone());
+        match (success, failure) {
+            (None, None) => {}
+            (Some(success), failure) if failure.as_ref().is_none_or(|failure| failure.completed_at.0 < success.completed_at.0) => {
+                let message = format!("{} succeeded", success.name);
+                self.set(ScheduleCondition::LastBackupSucceeded, "True", Reason::Succeeded, &message);
+            }
+            (_, Some(failure)) => {
+                let reason = Reason::ALL.iter().find(|known| Some(known.as_str()) == failure.reason.as_deref());
+                let message = format!("{} failed, {} in a row: see its condition Ready", failure.name, self.status.consecutive_failures);
+                self.set(ScheduleCondition::LastBackupSucceeded, "False", reason.copied().unwrap_or(Reason::BackupFailed), &message);
+            }
+            (Some(_), None) => {}
+        }
+    }
+
+    fn fresh(&mut self, plan: &Plan) -> Option<Timestamp> {
+        let age = words(plan.max_age);
+        let (since, known) = match &self.status.last_success {
+            Some(success) => (success.completed_at.0, Some(success.name.clone())),
+            None => (self.created_at(), None),
+        };
+        let until = since.checked_add(plan.max_age).ok()?;
+        let is_fresh = self.now <= until;
+        let (status, reason, message) = match (known, is_fresh) {
+            (Some(name), true) => ("True", Reason::Fresh, format!("{name} ended at {since}; it may be {age} old")),
+            (Some(name), false) => {
+                ("False", Reason::TooOld, format!("the newest successful backup, {name}, ended at {since}, more than {age} ago"))
+            }
+            (None, true) => ("Unknown", Reason::NoBackupYet, format!("no backup has succeeded yet; the first is expected until {until}")),
+            (None, false) => {
+                ("False", Reason::TooOld, format!("no backup has succeeded since the schedule was created at {since}, more than {age} ago"))
+            }
+        };
+        self.set(ScheduleCondition::Fresh, status, reason, &message);
+        // The first instant at which it is too old.
+        is_fresh.then(|| until + jiff::SignedDuration::from_secs(1))
+    }
+
+    fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {
+        let generation = self.seen.object.metadata.generation.unwrap_or_default();
+        let fresh = condition(kind.as_str(), status, reason, message, generation, whole_second(self.now));
+        set_condition(&mut self.status.conditions, fresh);
+    }
+
+    fn drop_condition(&mut self, kind: ScheduleCondition) {
+        self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
+    }
+}

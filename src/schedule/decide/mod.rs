@@ -1,0 +1,329 @@
+//! What should happen to an RdsBackupSchedule: a pure function of the object, what was seen, and the present.
+//!
+//! A backup is created first, and everything else is written after it: a crash in between finds the child under its name, which is the lock.
+
+mod child;
+mod conditions;
+mod history;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    plan::{Plan, Problem},
+    seen::{Memory, Outcome, Seen},
+    slots::Slot,
+};
+use crate::{
+    api::{BackupReference, RdsBackup, RdsBackupScheduleSpec, RdsBackupScheduleStatus, Reason, ScheduleCondition, SlotCount, Time},
+    cluster::Event,
+};
+pub use child::{manual_name, slot_name};
+pub use history::Deletion;
+
+/// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
+
+/// A backup that the API server refused is tried again after this long.
+const REFUSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A trigger whose child is older than this was used before; a younger one was created just before a crash.
+const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Slots that are counted one by one: two years of every minute.
+const MOST_COUNTED: usize = 1_000_000;
+
+/// Everything that should happen now.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// A backup to create, before anything else: the schedule is read live first, and this is decided again if it has changed.
+    pub create: Option<Box<RdsBackup>>,
+    /// Written if it differs from what the object has, once there is nothing to create.
+    pub status: RdsBackupScheduleStatus,
+    /// Published once the status was written.
+    pub events: Vec<Event>,
+    /// Objects to delete once the status was written.
+    pub deletions: Vec<Deletion>,
+    /// When to look again, at the latest.
+    pub wait: Option<SignedDuration>,
+}
+
+/// Decides.
+pub fn decide(spec: &RdsBackupScheduleSpec, plan: &Result<Plan, Problem>, seen: &Seen<'_>, now: Timestamp) -> Decision {
+    if seen.object.metadata.deletion_timestamp.is_some() {
+        return Decision { create: None, status: seen.status.clone(), events: Vec::new(), deletions: Vec::new(), wait: None };
+    }
+    let mut draft = Draft::new(spec, seen, now);
+    draft.meet();
+    match plan {
+        Err(problem) => {
+            draft.stall(problem.reason, &problem.message);
+            draft.status.next_schedule_time = None;
+            Decision { create: None, status: draft.status, events: draft.events, deletions: Vec::new(), wait: None }
+        }
+        Ok(plan) => draft.run(plan),
+    }
+}
+
+/// The status under way.
+struct Draft<'a> {
+    spec: &'a RdsBackupScheduleSpec,
+    seen: &'a Seen<'a>,
+    now: Timestamp,
+    status: RdsBackupScheduleStatus,
+    events: Vec<Event>,
+    /// Why the API server refused a child, and when it is tried again.
+    refused: Option<(String, Timestamp)>,
+}
+
+/// Where a wanted backup stands.
+enum Wanted {
+    /// It is to be created.
+    Create(Box<RdsBackup>),
+    /// It exists.
+    Exists,
+    /// Another object has its name.
+    Foreign,
+    /// It cannot be created now.
+    Refused,
+}
+
+impl<'a> Draft<'a> {
+    fn new(spec: &'a RdsBackupScheduleSpec, seen: &'a Seen<'a>, now: Timestamp) -> Self {
+        let mut status = seen.status.clone();
+        status.observed_generation = seen.object.metadata.generation.unwrap_or_default();
+        Self { spec, seen, now, status, events: Vec::new(), refused: None }
+    }
+
+    fn run(mut self, plan: &Plan) -> Decision {
+        let create = self.on_create().or_else(|| self.by_trigger()).or_else(|| {
+            self.arm(plan);
+            self.by_slot(plan)
+        });
+        if let Some(create) = create {
+            let status = self.seen.status.clone();
+            return Decision { create: Some(create), status, events: Vec::new(), deletions: Vec::new(), wait: None };
+        }
+        self.children_of_today();
+        let next = self.next(plan);
+        self.status.next_schedule_time = next.map(Time);
+        self.status.effective_jitter = (!plan.jitter.is_zero()).then(|| super::plan::words(plan.jitter));
+        let fresh_until = self.conditions(plan);
+        let deletions = history::beyond_limits(plan, self.seen.children, self.status.last_success.as_ref());
+        let retry = self.refused.as_ref().map(|(_, at)| *at);
+        let wake = [next, fresh_until, retry].into_iter().flatten().min();
+        let wait = wake.map_or(LONGEST_WAIT, |wake| wake.duration_since(self.now).clamp(SignedDuration::ZERO, LONGEST_WAIT));
+        Decision { create: None, status: self.status, events: self.events, deletions, wait: Some(wait) }
+    }
+
+    /// A trigger that stands at first sight is only recorded: a re-applied Git repository must not fire old ones.
+    fn meet(&mut self) {
+        if self.seen.status.observed_generation < 0 {
+            self.status.last_handled_trigger.clone_from(&self.spec.trigger);
+        }
+    }
+
+    /// Slots before the schedule was as it is now are nobody's.
+    fn arm(&mut self, plan: &Plan) {
+        let edited = self.status.timing_hash.as_ref() != Some(&plan.timing_hash);
+        let resumed = !self.spec.suspend && self.seen.status.is_true(ScheduleCondition::Suspended);
+        if self.seen.status.observed_generation >= 0 && (edited || resumed) {
+            self.status.armed_since = Some(whole_second(self.now));
+        }
+        self.status.timing_hash = Some(plan.timing_hash.clone());
+    }
+
+    /// The newest slot that was handled: everything after it is due or still to come.
+    fn cursor(&self) -> Timestamp {
+        let status = &self.status;
+        let counted = |count: &Option<SlotCount>| count.as_ref().map(|count| count.last.0);
+        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0);
+        let handled =
+            [time(&status.last_schedule_time), time(&status.armed_since), counted(&status.missed_runs), counted(&status.skipped_overlap)];
+        handled.into_iter().flatten().max().unwrap_or_else(|| self.created_at())
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.seen.object.metadata.creation_timestamp.as_ref().map_or(self.now, |time| time.0)
+    }
+
+    /// `runOnCreate`, at the first sight of a valid schedule.
+    fn on_create(&mut self) -> Option<Box<RdsBackup>> {
+        let slot = self.created_at();
+        let name = slot_name(self.name(), slot);
+        // One that the API server refused is tried again for as long as this process lives.
+        let refused = self.seen.memory.created.get(&name).is_some_and(|made| matches!(made.outcome, Outcome::Refused(_)));
+        if !self.spec.run_on_create || self.spec.suspend || self.status.timing_hash.is_some() && !refused {
+            return None;
+        }
+        match self.wanted(&name, None, None) {
+            Wanted::Create(child) => return Some(child),
+            Wanted::Exists => self.status.last_backup = Some(BackupReference { name, slot: None }),
+            Wanted::Foreign => self.collision(&name),
+            Wanted::Refused => {}
+        }
+        None
+    }
+
+    /// `trigger`.
+    fn by_trigger(&mut self) -> Option<Box<RdsBackup>> {
+        let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
+        let name = manual_name(self.name(), token);
+        match self.wanted(&name, None, None) {
+            Wanted::Create(child) => return Some(child),
+            Wanted::Exists => {
+                let old = |child: &&super::seen::Child| child.name == name && self.now > child.created_at + TRIGGER_IS_OLD;
+                if self.seen.children.iter().any(|child| old(&child)) {
+                    let note = format!("the trigger {token:?} was used before, for {name}: no other backup is made. Write another text");
+                    self.events.push(Event { warning: true, reason: Reason::TriggerUsed, note });
+                }
+                self.status.last_backup = Some(BackupReference { name, slot: None });
+                self.status.last_handled_trigger = Some(token.clone());
+            }
+            Wanted::Foreign => {
+                self.collision(&name);
+                self.status.last_handled_trigger = Some(token.clone());
+            }
+            Wanted::Refused => {}
+        }
+        None
+    }
+
+    /// The newest slot that is due.
+    fn by_slot(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
+        if self.spec.suspend {
+            return None;
+        }
+        let cursor = self.cursor();
+        let newest = plan.slots.latest(self.now.checked_sub(plan.jitter).ok()?).filter(|slot| slot.at > cursor)?;
+        let name = slot_name(self.name(), newest.at);
+        let start = newest.at + plan.jitter;
+        let next = plan.slots.next(newest.at);
+        let handled = self.seen.children.iter().any(|child| child.name == name)
+            || self.seen.memory.created.get(&name).is_some_and(|made| !matches!(made.outcome, Outcome::Refused(_)));
+        if plan.deadline.is_some_and(|deadline| self.now > start + deadline) && !handled {
+            self.missed(plan, cursor, newest.at, true);
+            return None;
+        }
+        if !handled && !self.active().is_empty() {
+            self.missed(plan, cursor, newest.at, false);
+            self.skipped(newest.at);
+            return None;
+        }
+        match self.wanted(&name, Some(newest.at), next.map(|next: Slot| next.at + plan.jitter)) {
+            Wanted::Create(child) => return Some(child),
+            Wanted::Exists => {
+                self.missed(plan, cursor, newest.at, false);
+                self.status.last_schedule_time = Some(Time(newest.at));
+                self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
+            }
+            Wanted::Foreign => {
+                self.collision(&name);
+                self.missed(plan, cursor, newest.at, true);
+            }
+            Wanted::Refused => {}
+        }
+        None
+    }
+
+    /// Whether the child of that name is there, or what became of it.
+    fn wanted(&mut self, name: &str, slot: Option<Timestamp>, next_start: Option<Timestamp>) -> Wanted {
+        let made = self.seen.memory.created.get(name);
+        if self.seen.children.iter().any(|child| child.name == name) {
+            return Wanted::Exists;
+        }
+        match made.map(|made| (&made.outcome, made.at)) {
+            Some((Outcome::Created | Outcome::Ours, _)) => Wanted::Exists,
+            Some((Outcome::Foreign, _)) => Wanted::Foreign,
+            Some((Outcome::Refused(words), at)) if self.now < at + REFUSED_PAUSE => {
+                self.refused = Some((words.clone(), at + REFUSED_PAUSE));
+                Wanted::Refused
+            }
+            _ => Wanted::Create(Box::new(child::child(self.seen.object, name, slot, next_start, self.now))),
+        }
+    }
+
+    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once.
+    fn missed(&mut self, plan: &Plan, cursor: Timestamp, newest: Timestamp, itself: bool) {
+        let until = if itself { newest } else { newest - SignedDuration::from_nanos(1) };
+        let mut slots = plan.slots.between(cursor, until).take(MOST_COUNTED);
+        let Some(first) = slots.next() else { return };
+        let (mut count, mut last) = (1i64, first.at);
+        for slot in slots {
+            (count, last) = (count + 1, slot.at);
+        }
+        let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
+        self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
+        let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {} to {last} were", first.at) };
+        let note = format!("{which} not run: the operator was down, or it was later than startingDeadline");
+        self.events.push(Event { warning: true, reason: Reason::MissedRuns, note });
+    }
+
+    fn skipped(&mut self, slot: Timestamp) {
+        let before = self.status.skipped_overlap.as_ref().map_or(0, |skipped| skipped.count);
+        self.status.skipped_overlap = Some(SlotCount { count: before.saturating_add(1), last: Time(slot) });
+        let note = format!("the slot {slot} was not run: {} still waits or runs", self.active().join(", "));
+        self.events.push(Event { warning: true, reason: Reason::SkippedOverlap, note });
+    }
+
+    fn collision(&mut self, name: &str) {
+        let note = format!(
+            "an RdsBackup {name} exists that is not of this schedule: no backup was made in its place. Delete or rename one of them"
+        );
+        self.events.push(Event { warning: true, reason: Reason::NameCollision, note });
+    }
+
+    /// The backups of the schedule that wait or run, those included that this process has just created.
+    fn active(&self) -> Vec<String> {
+        let known = |name: &str| self.seen.children.iter().any(|child| child.name == name);
+        let unfinished = self.seen.children.iter().filter(|child| child.same_target && !child.phase.is_terminal());
+        let mut names: Vec<String> = unfinished.map(|child| child.name.clone()).collect();
+        let made = self.seen.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
+        names.extend(made.map(|(name, _)| name.clone()));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn children_of_today(&mut self) {
+        self.status.active = self.active();
+        self.status.active.truncate(10);
+        history::count(&mut self.status, self.seen.children);
+    }
+
+    /// When the next backup starts.
+    fn next(&self, plan: &Plan) -> Option<Timestamp> {
+        if self.spec.suspend {
+            return None;
+        }
+        let handled = self.now.checked_sub(plan.jitter).ok()?.max(self.cursor());
+        plan.slots.next(handled).and_then(|slot| slot.at.checked_add(plan.jitter).ok())
+    }
+
+    fn name(&self) -> &'a str {
+        self.seen.object.metadata.name.as_deref().unwrap_or_default()
+    }
+}
+
+/// Times in a status have whole seconds.
+fn whole_second(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
+
+/// A created backup that the cache does not show after this long was deleted at once.
+const UNSEEN: SignedDuration = SignedDuration::from_mins(2);
+
+/// Forgets what the status and the cache tell by now.
+pub fn settle(memory: &mut Memory, is_cached: impl Fn(&str) -> bool, written: bool, now: Timestamp) {
+    memory.created.retain(|name, made| {
+        let recent = now.duration_since(made.at) < UNSEEN;
+        match made.outcome {
+            // A child that is not in the cache yet still counts as one that runs.
+            Outcome::Created => recent && !is_cached(name),
+            Outcome::Ours | Outcome::Foreign => !written,
+            Outcome::Refused(_) => recent,
+        }
+    });
+}
