@@ -2,6 +2,7 @@
 //!
 //! Nothing here uses the operator's code: what judges shares nothing with what it judges.
 
+pub mod bench;
 pub mod demo;
 pub mod plane;
 pub mod rds;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rds_backup_sandbox::bench::{self, BenchArgs};
 use rds_backup_sandbox::demo::{self, DemoArgs};
 use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
@@ -23,6 +24,7 @@ enum Command {
     Up(UpArgs),
     Plane(PlaneArgs),
     Rds(RdsArgs),
+    Bench(BenchArgs),
 }
 
 #[tokio::main]
@@ -31,6 +33,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args).await.map_err(Box::from),
         Command::Up(args) => up::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Plane(args) => plane::run(args).await.map(|()| 0).map_err(Box::from),
+        Command::Bench(args) => bench::run(args).await.map_err(Box::from),
         Command::Rds(args) => rds::run(args).await.map(|()| 0).map_err(Box::from),
     };
     match ended {

@@ -26,8 +26,24 @@ pub enum OperatorBuildError {
     Nowhere,
 }
 
-/// Builds the operator, in the profile that the sandbox itself has, and returns its binary. cargo's progress goes to stderr.
-pub async fn operator(repository: &Path) -> Result<PathBuf, OperatorBuildError> {
+/// How the operator is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// For tests and demonstrations.
+    Dev,
+    /// As users run it.
+    Release,
+}
+
+impl Profile {
+    /// That of the sandbox.
+    pub fn of_the_sandbox() -> Self {
+        if cfg!(debug_assertions) { Self::Dev } else { Self::Release }
+    }
+}
+
+/// Builds the operator and returns its binary. cargo's progress goes to stderr.
+pub async fn operator(repository: &Path, profile: Profile) -> Result<PathBuf, OperatorBuildError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command
@@ -37,7 +53,7 @@ pub async fn operator(repository: &Path) -> Result<PathBuf, OperatorBuildError> 
         .stdout(Stdio::piped())
         // A group of its own: so that its compilers can be ended with it.
         .process_group(0);
-    if !cfg!(debug_assertions) {
+    if profile == Profile::Release {
         command.arg("--release");
     }
     // What the outer cargo says about the sandbox's own package. Build scripts that watch these variables (ring's does) would be run again,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::build::{self, OperatorBuildError};
+use super::build::{self, OperatorBuildError, Profile};
 use super::{Signature, WorldOptions};
 use crate::rds::Settings;
 
@@ -62,12 +62,21 @@ impl WorldArgs {
         settings
     }
 
-    /// What a world is made of, with the operator built.
+    /// What a world is made of, with the operator built as the sandbox itself was.
     pub async fn prepare(&self) -> Result<WorldOptions, PrepareError> {
+        self.prepare_in(Profile::of_the_sandbox()).await
+    }
+
+    /// What a world is made of, with the operator built as users run it: for measurements.
+    pub async fn prepare_release(&self) -> Result<WorldOptions, PrepareError> {
+        self.prepare_in(Profile::Release).await
+    }
+
+    async fn prepare_in(&self, profile: Profile) -> Result<WorldOptions, PrepareError> {
         let repository = self.repository()?;
         let operator = match &self.operator {
             Some(operator) => operator.clone(),
-            None => build::operator(&repository).await?,
+            None => build::operator(&repository, profile).await?,
         };
         let mut options = WorldOptions::new(operator, repository);
         options.settings = self.dialect(options.settings);
