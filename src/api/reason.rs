@@ -122,6 +122,8 @@ reasons! {
     MissedRuns,
     /// A slot was not run because an earlier backup of the schedule still waits or runs. If it happens often, the schedule is too dense.
     SkippedOverlap,
+    /// Slots of the schedule are settled that lie in the future: the clock of the operator's node was ahead, and was set back. The schedule goes on from now. Check the clocks of the nodes.
+    ClockSetBack,
     /// This `trigger` was used before, and its backup still exists. Write another text.
     TriggerUsed,
     /// The newest successful backup is young enough.

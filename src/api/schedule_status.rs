@@ -20,7 +20,8 @@ pub struct RdsBackupScheduleStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The newest slot for which a backup was created, without the jitter. Slots up to it are not looked at again.
+    /// The newest slot that is settled, without the jitter: its backup was created, or it was missed or skipped. Slots up to it are not looked
+    /// at again. `lastBackup` has the slot of the newest backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,

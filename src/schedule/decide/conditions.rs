@@ -1,12 +1,12 @@
 //! The conditions of a schedule. A backup that failed never flips Ready: it would hold up every other deploy that waits for the same set of
 //! objects. That it failed shows in `LastBackupSucceeded`, and what it means in `Fresh`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Draft, whole_second};
 use crate::{
     api::{Reason, ScheduleCondition, condition, set_condition},
-    schedule::plan::{Plan, words},
+    schedule::plan::{Plan, Problem, words},
 };
 
 impl Draft<'_> {
@@ -33,7 +33,21 @@ impl Draft<'_> {
             self.drop_condition(ScheduleCondition::Suspended);
         }
         self.last_backup_succeeded();
-        self.fresh(plan)
+        self.fresh(plan.max_age)
+    }
+
+    /// Every condition of a schedule that is not valid. Answers when `Fresh` changes by time alone.
+    pub(super) fn invalid(&mut self, problem: &Problem) -> Option<Timestamp> {
+        self.stall(problem.reason, &problem.message);
+        self.last_backup_succeeded();
+        match self.spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok()) {
+            Some(max_age) => self.fresh(max_age),
+            None => {
+                let message = "the schedule is not valid, and freshness.maxAge does not say how old a backup may be";
+                self.set(ScheduleCondition::Fresh, "Unknown", problem.reason, message);
+                None
+            }
+        }
     }
 
     /// The schedule needs somebody.
@@ -59,13 +73,13 @@ impl Draft<'_> {
         }
     }
 
-    fn fresh(&mut self, plan: &Plan) -> Option<Timestamp> {
-        let age = words(plan.max_age);
+    fn fresh(&mut self, max_age: SignedDuration) -> Option<Timestamp> {
+        let age = words(max_age);
         let (since, known) = match &self.status.last_success {
             Some(success) => (success.completed_at.0, Some(success.name.clone())),
             None => (self.created_at(), None),
         };
-        let until = since.checked_add(plan.max_age).ok()?;
+        let until = since.checked_add(max_age).ok()?;
         let is_fresh = self.now <= until;
         let (status, reason, message) = match (known, is_fresh) {
             (Some(name), true) => ("True", Reason::Fresh, format!("{name} ended at {since}; it may be {age} old")),
@@ -79,7 +93,7 @@ impl Draft<'_> {
         };
         self.set(ScheduleCondition::Fresh, status, reason, &message);
         // The first instant at which it is too old.
-        is_fresh.then(|| until + jiff::SignedDuration::from_secs(1))
+        is_fresh.then(|| until + SignedDuration::from_secs(1))
     }
 
     fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {

@@ -32,6 +32,9 @@ const REFUSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// A trigger whose child is older than this was used before; a younger one was created just before a crash.
 const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
 
+/// A settled slot that is further ahead than this was settled under a wrong clock: without a new start the schedule would be silent until then.
+const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_mins(10);
+
 /// Slots that are counted one by one: two years of every minute.
 const MOST_COUNTED: usize = 1_000_000;
 
@@ -59,9 +62,10 @@ pub fn decide(spec: &RdsBackupScheduleSpec, plan: &Result<Plan, Problem>, seen: 
     draft.meet();
     match plan {
         Err(problem) => {
-            draft.stall(problem.reason, &problem.message);
+            draft.children_of_today();
             draft.status.next_schedule_time = None;
-            Decision { create: None, status: draft.status, events: draft.events, deletions: Vec::new(), wait: None }
+            let wait = draft.invalid(problem).map(|until| draft.until(until));
+            Decision { create: None, status: draft.status, events: draft.events, deletions: Vec::new(), wait }
         }
         Ok(plan) => draft.run(plan),
     }
@@ -113,9 +117,13 @@ impl<'a> Draft<'a> {
         let fresh_until = self.conditions(plan);
         let deletions = history::beyond_limits(plan, self.seen.children, self.status.last_success.as_ref());
         let retry = self.refused.as_ref().map(|(_, at)| *at);
-        let wake = [next, fresh_until, retry].into_iter().flatten().min();
-        let wait = wake.map_or(LONGEST_WAIT, |wake| wake.duration_since(self.now).clamp(SignedDuration::ZERO, LONGEST_WAIT));
+        let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| self.until(wake));
         Decision { create: None, status: self.status, events: self.events, deletions, wait: Some(wait) }
+    }
+
+    /// How long to wait for that instant, at most.
+    fn until(&self, wake: Timestamp) -> SignedDuration {
+        wake.duration_since(self.now).clamp(SignedDuration::ZERO, LONGEST_WAIT)
     }
 
     /// A trigger that stands at first sight is only recorded: a re-applied Git repository must not fire old ones.
@@ -132,17 +140,23 @@ impl<'a> Draft<'a> {
         if self.seen.status.observed_generation >= 0 && (edited || resumed) {
             self.status.armed_since = Some(whole_second(self.now));
         }
+        if self.cursor() > self.now + CLOCK_SET_BACK {
+            let note = format!(
+                "slots up to {} are settled, and it is {} only: the clock was set back. The schedule goes on from now",
+                self.cursor(),
+                self.now
+            );
+            self.events.push(Event { warning: true, reason: Reason::ClockSetBack, note });
+            self.status.last_schedule_time = plan.slots.latest(self.now).map(|slot| Time(slot.at));
+            self.status.armed_since = Some(whole_second(self.now));
+        }
         self.status.timing_hash = Some(plan.timing_hash.clone());
     }
 
     /// The newest slot that was handled: everything after it is due or still to come.
     fn cursor(&self) -> Timestamp {
-        let status = &self.status;
-        let counted = |count: &Option<SlotCount>| count.as_ref().map(|count| count.last.0);
-        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0);
-        let handled =
-            [time(&status.last_schedule_time), time(&status.armed_since), counted(&status.missed_runs), counted(&status.skipped_overlap)];
-        handled.into_iter().flatten().max().unwrap_or_else(|| self.created_at())
+        let handled = [&self.status.last_schedule_time, &self.status.armed_since];
+        handled.into_iter().flatten().map(|time| time.0).max().unwrap_or_else(|| self.created_at())
     }
 
     fn created_at(&self) -> Timestamp {
@@ -203,28 +217,28 @@ impl<'a> Draft<'a> {
         let next = plan.slots.next(newest.at);
         let handled = self.seen.children.iter().any(|child| child.name == name)
             || self.seen.memory.created.get(&name).is_some_and(|made| !matches!(made.outcome, Outcome::Refused(_)));
-        if plan.deadline.is_some_and(|deadline| self.now > start + deadline) && !handled {
+        let too_late = plan.deadline.is_some_and(|deadline| self.now > start + deadline);
+        if too_late && !handled {
             self.missed(plan, cursor, newest.at, true);
-            return None;
-        }
-        if !handled && !self.active().is_empty() {
+        } else if !handled && !self.active().is_empty() {
             self.missed(plan, cursor, newest.at, false);
             self.skipped(newest.at);
-            return None;
-        }
-        match self.wanted(&name, Some(newest.at), next.map(|next: Slot| next.at + plan.jitter)) {
-            Wanted::Create(child) => return Some(child),
-            Wanted::Exists => {
-                self.missed(plan, cursor, newest.at, false);
-                self.status.last_schedule_time = Some(Time(newest.at));
-                self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
+        } else {
+            match self.wanted(&name, Some(newest.at), next.map(|next: Slot| next.at + plan.jitter)) {
+                Wanted::Create(child) => return Some(child),
+                Wanted::Exists => {
+                    self.missed(plan, cursor, newest.at, false);
+                    self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
+                }
+                Wanted::Foreign => {
+                    self.collision(&name);
+                    self.missed(plan, cursor, newest.at, true);
+                }
+                // It stays due.
+                Wanted::Refused => return None,
             }
-            Wanted::Foreign => {
-                self.collision(&name);
-                self.missed(plan, cursor, newest.at, true);
-            }
-            Wanted::Refused => {}
         }
+        self.status.last_schedule_time = Some(Time(newest.at));
         None
     }
 
@@ -257,7 +271,8 @@ impl<'a> Draft<'a> {
         let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
         self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
         let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {} to {last} were", first.at) };
-        let note = format!("{which} not run: the operator was down, or it was later than startingDeadline");
+        let note =
+            format!("{which} not run: the operator was down, the API server refused the backup, or it was later than startingDeadline");
         self.events.push(Event { warning: true, reason: Reason::MissedRuns, note });
     }
 

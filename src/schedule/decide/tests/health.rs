@@ -1,0 +1,118 @@
+//! Fresh, LastBackupSucceeded and the count of failures.
+
+use super::*;
+
+#[test]
+fn a_failure_neither_disarms_the_schedule_nor_flips_ready() {
+    let mut stage = Stage::new(r#""schedule":"0 * * * *""#);
+    stage.run(today("08:00:00"), today("08:30:00"));
+    assert_eq!(stage.condition(ScheduleCondition::LastBackupSucceeded), None);
+    for (hour, failures) in [(9, 1), (10, 2), (11, 3)] {
+        let clock = today(&format!("{hour:02}:00:01"));
+        stage.run(clock - mins(10), clock);
+        stage.end(Phase::Failed, clock + mins(5));
+        stage.pass(clock + mins(6));
+        assert_eq!(stage.status().consecutive_failures, failures);
+        assert!(
+            stage.is(ScheduleCondition::LastBackupSucceeded, "False", "BackupFailed"),
+            "{:?}",
+            stage.condition(ScheduleCondition::LastBackupSucceeded)
+        );
+        assert!(stage.is(ScheduleCondition::Ready, "True", "Scheduled") && stage.condition(ScheduleCondition::Stalled).is_none());
+    }
+    assert_eq!(stage.created.len(), 3);
+    stage.run(today("11:50:00"), today("12:00:01"));
+    stage.end(Phase::Succeeded, today("12:05:00"));
+    stage.pass(today("12:06:00"));
+    let status = stage.status();
+    assert_eq!((status.consecutive_failures, status.last_success.unwrap().backup_id.as_deref()), (0, Some("set-1")));
+    assert_eq!(status.last_failure.unwrap().completed_at.0, today("11:05:01"));
+    assert!(stage.is(ScheduleCondition::LastBackupSucceeded, "True", "Succeeded"));
+}
+
+#[test]
+fn fresh_turns_false_by_time_alone_and_at_the_right_moment() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"90m"}"#);
+    stage.run(today("08:00:00"), today("09:00:01"));
+    assert!(stage.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"));
+    stage.end(Phase::Succeeded, today("09:10:00"));
+    stage.run(today("09:10:01"), today("10:40:00"));
+    assert!(stage.is(ScheduleCondition::Fresh, "True", "Fresh"));
+    let writes = stage.writes;
+    stage.run(today("10:40:00"), today("10:40:02"));
+    assert!(stage.is(ScheduleCondition::Fresh, "False", "TooOld"), "{:?}", stage.condition(ScheduleCondition::Fresh));
+    assert_eq!(stage.writes, writes + 1);
+    stage.run(today("10:40:02"), today("23:00:00"));
+    assert_eq!(stage.writes, writes + 1);
+    assert!(stage.is(ScheduleCondition::Ready, "True", "Scheduled"));
+}
+
+#[test]
+fn a_schedule_without_any_success_is_too_old_in_time_also_while_suspended() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"26h"},"suspend":true"#);
+    stage.run(today("08:00:00"), at("2027-01-16T09:59:00Z"));
+    assert!(stage.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"));
+    stage.run(at("2027-01-16T10:00:00Z"), at("2027-01-16T10:00:02Z"));
+    assert!(stage.is(ScheduleCondition::Fresh, "False", "TooOld"));
+}
+
+#[test]
+fn without_max_age_it_is_half_as_much_again_as_the_longest_gap_and_the_jitter() {
+    for (spec, hours) in [
+        (r#""schedule":"0 2 * * *""#, 36),
+        // From Friday to Monday.
+        (r#""schedule":"0 2 * * 1-5""#, 108),
+        (r#""schedule":"0 */6 * * *","jitter":"2h""#, 11),
+        // 2028 has a day more.
+        (r#""schedule":"0 0 1 1 *""#, 366 * 36),
+    ] {
+        let stage = Stage::new(spec);
+        let plan = Plan::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
+        assert_eq!(plan.max_age, SignedDuration::from_hours(hours), "{spec}");
+    }
+    // The night in which the clocks go back is an hour longer.
+    let stage = Stage::new(r#""schedule":"0 2 * * *","timeZone":"Europe/Berlin""#);
+    let plan = Plan::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
+    assert_eq!(plan.max_age, mins(25 * 90));
+}
+
+/// It is not run, and nobody should take it for fresh.
+#[test]
+fn an_invalid_schedule_still_grows_old() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"90m"}"#);
+    stage.run(today("08:00:00"), today("09:00:01"));
+    stage.end(Phase::Succeeded, today("09:10:00"));
+    stage.edit(r#""timeZone":"Nowhere""#);
+    let wait = stage.pass(today("09:20:00")).expect("a wait");
+    assert!(stage.is(ScheduleCondition::Fresh, "True", "Fresh") && wait <= mins(4));
+    assert!(stage.is(ScheduleCondition::LastBackupSucceeded, "True", "Succeeded"));
+    stage.pass(today("10:41:00"));
+    assert!(stage.is(ScheduleCondition::Fresh, "False", "TooOld"));
+    stage.edit(r#""freshness":null"#);
+    assert_eq!(stage.pass(today("10:42:00")), None);
+    assert!(stage.is(ScheduleCondition::Fresh, "Unknown", "InvalidTimeZone"));
+}
+
+/// The template names another account now: backups of the old one say nothing about it.
+#[test]
+fn backups_of_another_account_do_not_count() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *""#);
+    stage.pass(today("08:00:00"));
+    let child = stage.child("nightly-202701140900", today("07:00:00"));
+    stage.children.push(Child { phase: Phase::Succeeded, completed_at: Some(today("07:10:00")), same_target: false, ..child });
+    stage.pass(today("08:01:00"));
+    assert_eq!(stage.status().last_success, None);
+}
+
+/// Every condition names the generation that it was judged for.
+#[test]
+fn conditions_carry_the_generation() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *""#);
+    stage.run(today("08:00:00"), today("09:00:01"));
+    stage.end(Phase::Succeeded, today("09:10:00"));
+    stage.edit(r#""successfulHistoryLimit":3"#);
+    stage.pass(today("09:20:00"));
+    let status = stage.status();
+    assert_eq!((status.observed_generation, status.conditions.len()), (2, 3));
+    assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(2)), "{:#?}", status.conditions);
+}
