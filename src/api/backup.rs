@@ -17,7 +17,7 @@ use super::{RdsBackupStatus, Span};
     namespaced,
     status = "RdsBackupStatus",
     shortname = "rdsb",
-    category = "rdsbackup",
+    category = "rds-backup",
     selectable = ".spec.dbInstanceId",
     doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of what was made.",
     derive = "PartialEq",

@@ -18,7 +18,7 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
     namespaced,
     status = "RdsBackupScheduleStatus",
     shortname = "rdsbs",
-    category = "rdsbackup",
+    category = "rds-backup",
     doc = "Backups of one ApsaraDB RDS instance by a cron schedule: every slot once, never a burst, never a silent stop.",
     derive = "PartialEq",
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),

@@ -1,6 +1,7 @@
 //! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
 
 mod events;
+mod listed;
 
 use std::{fmt, future::Future, time::Duration};
 
@@ -14,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 pub use events::Event;
+pub use listed::Listed;
 
 use crate::api::FIELD_MANAGER;
 

@@ -26,7 +26,7 @@ use super::readiness::Readiness;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    cluster::{Kind, Scope, prune},
+    cluster::{Kind, Listed, Scope, prune},
     schedule,
 };
 
@@ -81,19 +81,11 @@ pub(super) async fn run(
     let of_schedules = runtime.watch::<RdsBackupSchedule>(|_| {});
     // Set once, before the first pass: nothing polls the controllers yet.
     let _ = backups.caches.set(of_backups.caches.clone());
-    schedules.children.set_caches(of_backups.caches.clone());
+    schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
     let ready = async {
-        for cache in &of_backups.caches {
-            if cache.wait_until_ready().await.is_err() {
-                return;
-            }
-        }
-        for cache in &of_schedules.caches {
-            if cache.wait_until_ready().await.is_err() {
-                return;
-            }
-        }
+        of_backups.listed.all().await;
+        of_schedules.listed.all().await;
         runtime.readiness.listed();
     };
     let (alarms_of_backups, alarms_of_schedules) = (of_backups.alarms, of_schedules.alarms);
@@ -127,6 +119,7 @@ pub(super) async fn run(
 struct Watches<K: Kind> {
     watches: Vec<Watch<K>>,
     caches: Vec<reflector::Store<DeserializeGuard<K>>>,
+    listed: Listed,
     alarms: Alarms<K>,
 }
 
@@ -143,8 +136,10 @@ struct Watch<K: Kind> {
 impl Runtime<'_> {
     /// Sets up the watches of a kind. `saw` is told of every event, after the cache was.
     fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<DeserializeGuard<K>>) + Clone + Send + 'static) -> Watches<K> {
-        let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), alarms: HashMap::new() };
-        for namespace in self.namespaces() {
+        let namespaces = self.namespaces();
+        let listed = Listed::none_of(namespaces.len());
+        let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), listed: listed.clone(), alarms: HashMap::new() };
+        for namespace in namespaces {
             let api: Api<DeserializeGuard<K>> = match &namespace {
                 None => Api::all(self.client.clone()),
                 Some(name) => Api::namespaced(self.client.clone(), name),
@@ -153,12 +148,19 @@ impl Runtime<'_> {
             let (alarm, alarms) = unbounded();
             watches.caches.push(cache.clone());
             watches.alarms.insert(namespace.clone(), alarm);
-            let (troubles, saw) = (self.readiness.clone(), saw.clone());
+            let (troubles, saw, mut first_list) = (self.readiness.clone(), saw.clone(), Some(listed.clone()));
             let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
                 .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_secs(60)))
                 .modify(|object: &mut DeserializeGuard<K>| prune(object))
                 .reflect(writer)
-                .inspect_ok(move |event| saw(event))
+                .inspect_ok(move |event| {
+                    saw(event);
+                    if matches!(event, watcher::Event::InitDone)
+                        && let Some(listed) = first_list.take()
+                    {
+                        listed.one();
+                    }
+                })
                 .applied_objects()
                 .inspect(move |event| {
                     if let Err(error) = event {

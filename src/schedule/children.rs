@@ -16,7 +16,10 @@ use kube::{
 };
 
 use super::context::Guarded;
-use crate::api::{RdsBackup, SCHEDULE_NAME_LABEL};
+use crate::{
+    api::{RdsBackup, SCHEDULE_NAME_LABEL},
+    cluster::Listed,
+};
 
 /// Namespace and name.
 type Key = (String, String);
@@ -27,7 +30,7 @@ type GuardedBackup = DeserializeGuard<RdsBackup>;
 /// The backups of each schedule.
 pub struct Children {
     by_schedule: Mutex<HashMap<Key, BTreeSet<String>>>,
-    caches: OnceLock<Vec<reflector::Store<GuardedBackup>>>,
+    caches: OnceLock<(Vec<reflector::Store<GuardedBackup>>, Listed)>,
     wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
 }
 
@@ -37,17 +40,16 @@ impl Children {
         Self { by_schedule: Mutex::default(), caches: OnceLock::new(), wake }
     }
 
-    /// The caches of the watches; set once, before the first pass.
-    pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>) {
+    /// The caches of the watches, and the word that they are filled; set once, before the first pass.
+    pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>, listed: Listed) {
         // A second set would be a mistake of this process's start, and changes nothing.
-        let _ = self.caches.set(caches);
+        let _ = self.caches.set((caches, listed));
     }
 
     /// Waits until every watch has listed its objects once: before that, a backup that runs could be overlooked.
     pub async fn listed(&self) {
-        for cache in self.caches.get().into_iter().flatten() {
-            // An error means that the watch has ended, with the process.
-            let _ = cache.wait_until_ready().await;
+        if let Some((_, listed)) = self.caches.get() {
+            listed.all().await;
         }
     }
 
@@ -87,7 +89,7 @@ impl Children {
     pub fn of(&self, namespace: &str, schedule: &str) -> Vec<Arc<GuardedBackup>> {
         let key = (namespace.to_owned(), schedule.to_owned());
         let names = self.locked().get(&key).cloned().unwrap_or_default();
-        let caches = self.caches.get().map(Vec::as_slice).unwrap_or_default();
+        let caches = self.caches.get().map(|(caches, _)| caches.as_slice()).unwrap_or_default();
         let found = names.iter().filter_map(|name| {
             let reference = ObjectRef::<GuardedBackup>::new(name).within(namespace);
             caches.iter().find_map(|cache| cache.get(&reference))

@@ -7,6 +7,7 @@ mod crowd;
 mod events;
 mod lost;
 mod main_path;
+mod schedules;
 mod site;
 mod start;
 mod trouble;

@@ -1,0 +1,104 @@
+//! What is wrong with a schedule: said at the door where the API server can tell, else in its status, and healed by correcting it.
+
+use serde_json::{Value, json};
+
+use super::ledger::spec;
+use crate::site::{at_site, condition, kstatus, message};
+
+fn with(fields: Value) -> Value {
+    spec("rm-mysql-1", &fields)
+}
+
+#[test]
+fn a_wrong_schedule_is_refused_at_the_door() {
+    at_site(|site| async move {
+        let template = |template: Value| with(json!({ "template": template }));
+        let table = [
+            (with(json!({ "schedule": "0 0 2 * * *" })), "five fields"),
+            (with(json!({ "schedule": "0 2 * *" })), "five fields"),
+            (with(json!({ "schedule": "" })), "schedule"),
+            (with(json!({ "schedule": "TZ=Asia/Shanghai 0 2 * * *" })), "timeZone"),
+            (with(json!({ "schedule": "CRON_TZ=Asia/Shanghai 0 2 * * *" })), "timeZone"),
+            (with(json!({ "schedule": "@every 1h" })), "@hourly"),
+            (with(json!({ "schedule": "@reboot" })), "@hourly"),
+            (with(json!({ "schedule": "0 2 ? * *" })), "? and #"),
+            (with(json!({ "schedule": "0 2 * * 1#2" })), "? and #"),
+            (with(json!({ "timeZone": "Local" })), "Local is not a time zone"),
+            (with(json!({ "timeZone": "" })), "timeZone"),
+            (with(json!({ "jitter": "soon" })), "jitter"),
+            (with(json!({ "startingDeadline": "5" })), "startingDeadline"),
+            (with(json!({ "successfulHistoryLimit": -1 })), "successfulHistoryLimit"),
+            (with(json!({ "freshness": {} })), "maxAge"),
+            (with(json!({ "trigger": "" })), "trigger"),
+            (template(json!({ "spec": {} })), "dbInstanceId"),
+            (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "method": "Magic" } })), "Physical"),
+            (
+                template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "databases": ["a"] } })),
+                "databases and strategy: db belong together",
+            ),
+            (json!({ "schedule": "0 2 * * *" }), "template"),
+        ];
+        for (number, (spec, words)) in table.iter().enumerate() {
+            let refused = site.create_schedule(&format!("wrong-{number}"), spec).await.expect_err(&format!("{spec} is accepted"));
+            println!("{spec}\n  {}", refused.lines().last().unwrap_or_default());
+            assert!(refused.contains(words), "{spec}: {refused}");
+        }
+        let long = "s".repeat(51);
+        let refused = site.create_schedule(&long, &with(json!({}))).await.expect_err("51 characters are too many");
+        assert!(refused.contains("at most 50 characters"), "{refused}");
+        site.create_schedule(&"s".repeat(50), &with(json!({ "schedule": "@daily", "suspend": true }))).await.unwrap();
+
+        // The instance stays, the rest of the template need not.
+        let name = "s".repeat(50);
+        let patch = |value: Value| json!({ "spec": { "template": { "spec": value } } }).to_string();
+        let args = |patch: &str| -> Vec<String> {
+            ["patch", "rdsbackupschedule", &name, "-n", &site.namespace, "--type=merge", "-p", patch].map(str::to_owned).to_vec()
+        };
+        let run = |args: Vec<String>| {
+            let site = site.clone();
+            async move { site.kubectl().run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await }
+        };
+        let refused = run(args(&patch(json!({ "dbInstanceId": "rm-mysql-2" })))).await.expect_err("another instance");
+        assert!(refused.stderr().contains("dbInstanceId cannot be changed"), "{}", refused.stderr());
+        run(args(&patch(json!({ "method": "Logical", "retentionDays": 30 })))).await.expect("method may change");
+    });
+}
+
+/// One reason, one cure, one write, no retries; and the corrected schedule is armed.
+#[test]
+fn what_the_door_cannot_tell_is_stalled_and_healed_by_correcting_it() {
+    at_site(|site| async move {
+        let _operator = site.operator().await;
+        let labels = |labels: Value| json!({ "template": { "metadata": { "labels": labels }, "spec": { "dbInstanceId": "rm-mysql-1", "method": "Physical" } } });
+        let table = [
+            ("february", json!({ "schedule": "0 0 30 2 *" }), "InvalidSchedule", "no such day exists"),
+            ("last", json!({ "schedule": "0 0 L * *" }), "InvalidSchedule", "L"),
+            ("weekday", json!({ "schedule": "0 0 15W * *" }), "InvalidSchedule", "W"),
+            ("reversed", json!({ "schedule": "0 5-2 * * *" }), "InvalidSchedule", "5-2"),
+            ("step", json!({ "schedule": "*/0 * * * *" }), "InvalidSchedule", "0"),
+            ("zone", json!({ "timeZone": "Asia/Shanghia" }), "InvalidTimeZone", "Asia/Shanghai"),
+            ("jitter", json!({ "schedule": "0 * * * *", "jitter": "31m" }), "InvalidSchedule", "at most 30m"),
+            ("label", labels(json!({ "a b": "c" })), "InvalidTemplate", "a b"),
+            ("value", labels(json!({ "a": "b c" })), "InvalidTemplate", "the label \"a\""),
+            ("ours", labels(json!({ "rdsbackup.io/schedule-name": "other" })), "InvalidTemplate", "the operator's own"),
+        ];
+        for (name, fields, _, _) in &table {
+            site.apply_schedule(name, &with(fields.clone())).await;
+        }
+        for (name, _, reason, words) in &table {
+            let object = site.until_observed(name).await;
+            println!("{name:<9} {reason:<16} {}", message(&object));
+            assert_eq!(kstatus(&object), ("False".to_owned(), false, true), "{name}");
+            assert_eq!(condition(&object, "Stalled")["reason"], *reason, "{name}");
+            assert!(message(&object).contains(words), "{name}: {}", message(&object));
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        for (name, ..) in &table {
+            assert_eq!(site.status_writes(name), 1, "{name}: no loop");
+            site.apply_schedule(name, &with(json!({ "schedule": "@yearly" }))).await;
+            let healed = site.until_schedule(name, "healed", |object| condition(object, "Ready")["status"] == "True").await;
+            assert!(condition(&healed, "Stalled").is_null() && healed["status"]["nextScheduleTime"].is_string(), "{name}");
+            assert!(site.created_by(name).is_empty(), "{name}");
+        }
+    });
+}
