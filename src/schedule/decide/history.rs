@@ -44,18 +44,14 @@ pub(super) fn count(status: &mut RdsBackupScheduleStatus, children: &[Child]) {
 }
 
 /// The objects beyond the limits, oldest first. Never the newest success, never one that somebody holds, never one that has not ended.
-pub(super) fn beyond_limits(plan: &Plan, children: &[Child], newest_success: Option<&FinishedBackup>) -> Vec<Deletion> {
+pub(super) fn beyond_limits(plan: &Plan, children: &[Child]) -> Vec<Deletion> {
     let mut deletions = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, plan.successful_history), (Phase::Failed, plan.failed_history)] {
         let of_phase = children.iter().filter(|child| child.same_target && child.phase == phase);
         let mut ended: Vec<(Ended, &Child)> = of_phase.filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));
         let newest = ended.first().map(|(_, child)| child.name.clone());
-        let kept = |child: &Child| {
-            child.held
-                || phase == Phase::Succeeded
-                    && (newest.as_ref() == Some(&child.name) || newest_success.is_some_and(|newest| newest.name == child.name))
-        };
+        let kept = |child: &Child| child.held || phase == Phase::Succeeded && newest.as_ref() == Some(&child.name);
         deletions.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev().map(|child| Deletion {
             name: child.name.clone(),
             uid: child.uid.clone(),

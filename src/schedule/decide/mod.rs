@@ -115,7 +115,7 @@ impl<'a> Draft<'a> {
         self.status.next_schedule_time = next.map(Time);
         self.status.effective_jitter = (!plan.jitter.is_zero()).then(|| super::plan::words(plan.jitter));
         let fresh_until = self.conditions(plan);
-        let deletions = history::beyond_limits(plan, self.seen.children, self.status.last_success.as_ref());
+        let deletions = history::beyond_limits(plan, self.seen.children);
         let retry = self.refused.as_ref().map(|(_, at)| *at);
         let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| self.until(wake));
         Decision { create: None, status: self.status, events: self.events, deletions, wait: Some(wait) }
