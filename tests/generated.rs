@@ -32,8 +32,10 @@ fn every_reason_is_documented_in_the_words_of_the_code() {
 #[test]
 fn every_error_of_the_service_is_documented() {
     let kept = include_str!("../docs/reference/errors.md");
-    for row in published_errors() {
-        let code = if row.code.contains(' ') { format!("| {} |", row.code) } else { format!("| `{}` |", row.code) };
+    // What is no code but a case is described in a table of its own.
+    let codes = || published_errors().iter().filter(|row| !row.code.contains(' '));
+    for row in codes() {
+        let code = format!("| `{}` |", row.code);
         let documented = |line: &str| line.starts_with(&code) && line.ends_with(&format!("| {} |", row.meaning.cure));
         assert!(
             kept.lines().any(documented),
@@ -41,7 +43,6 @@ fn every_error_of_the_service_is_documented() {
             row.code
         );
     }
-    let rows =
-        kept.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Code") && !line.starts_with("| Beginning")).count();
-    assert_eq!(rows, published_errors().len() + error_families().len(), "docs/reference/errors.md has errors that are not in the table");
+    let rows = kept.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, codes().count() + error_families().len(), "docs/reference/errors.md has errors that are not in the table");
 }

@@ -270,6 +270,9 @@ async fn codes_decide_whether_it_was_refused() {
         ("400 Bad Request", "InternalFailure", false),
         ("500 Internal Server Error", "InternalError", false),
         ("502 Bad Gateway", "InvalidParameter", false),
+        ("502 Bad Gateway", "Throttling.Api", false),
+        ("400 Bad Request", "ConcurrentTaskExceeded", false),
+        ("400 Bad Request", "Order.SystemError", false),
         ("400 Bad Request", "SomethingNew", false),
         ("200 OK", "Forbidden.RAM", false),
     ] {
@@ -281,6 +284,10 @@ async fn codes_decide_whether_it_was_refused() {
         }
         assert_eq!(server.requests(), 1, "{status} {code}");
     }
+    // What stands before the service may have passed the request on before it said so.
+    let server = Server::start(vec![answer("403 Forbidden", r#"{"Code":"Forbidden.RAM","Message":"a firewall's"}"#)]).await;
+    let outcome = server.create().await;
+    assert!(matches!(&outcome, CreateOutcome::Unknown(Unknown { api: Some(error), .. }) if error.code == "Forbidden.RAM"), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use rds_backup_operator::{
     entropy::Entropy,
     rds::{
         ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Disk, Endpoint, Engine, ErrorKind,
-        InstanceId, JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, Stamp, Unknown,
+        InstanceId, JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, SignatureVersion, Stamp, Unknown,
     },
 };
 use rds_backup_sandbox::rds::{
@@ -32,6 +32,10 @@ struct World {
 
 impl World {
     async fn new(settings: Settings) -> Self {
+        Self::signing(SignatureVersion::V3, settings).await
+    }
+
+    async fn signing(signature: SignatureVersion, settings: Settings) -> Self {
         LazyLock::force(&LOG);
         let clock = Arc::new(ManualClock::new(Clock::system().now()));
         let keys = vec![
@@ -41,7 +45,7 @@ impl World {
         ];
         let options = Options { keys, catalogue: Catalogue::default(), settings, clock: clock.clone(), ..Options::default() };
         let endpoint = simulated::Endpoint::start(options).await.unwrap();
-        let client = client(&endpoint.url());
+        let client = client(&endpoint.url(), signature);
         Self { endpoint, clock, client }
     }
 
@@ -71,9 +75,10 @@ impl World {
     }
 }
 
-fn client(url: &str) -> Client {
+fn client(url: &str, signature: SignatureVersion) -> Client {
     let entropy = Entropy::system();
     Client::new(ClientOptions {
+        signature,
         limits: Limits { create_per_second: 1000, describe_per_second: 1000 },
         region_id: Some("cn-hangzhou".into()),
         call_timeout: Duration::from_secs(10),
@@ -209,23 +214,25 @@ async fn every_field_of_a_request_arrives() {
 
 #[tokio::test]
 async fn keys_that_are_wrong_are_refused_and_not_repeated() {
-    let world = World::new(settings()).await;
-    for (credentials, kind) in [
-        (key("key-nobody-knows", SECRET, None), ErrorKind::InvalidCredentials),
-        (key(KEY, "another-secret", None), ErrorKind::InvalidCredentials),
-        (key("STS.temporary", SECRET, None), ErrorKind::InvalidCredentials),
-        (key("STS.temporary", SECRET, Some("another-token")), ErrorKind::InvalidCredentials),
-        (key("key-denied", SECRET, None), ErrorKind::AccessDenied),
-    ] {
-        let error = refused(world.client.create_backup(&credentials, &request("rm-mysql-1"), &world.stamp()).await);
-        assert_eq!(error.kind(), kind, "{error:?}");
-        let shown = format!("{error} {error:?} {credentials:?}");
-        assert!([credentials.access_key_id.as_str(), "another-", SECRET].iter().all(|secret| !shown.contains(secret)), "{shown}");
+    for signature in [SignatureVersion::V1, SignatureVersion::V3] {
+        let world = World::signing(signature, settings()).await;
+        for (credentials, kind) in [
+            (key("key-nobody-knows", SECRET, None), ErrorKind::InvalidCredentials),
+            (key(KEY, "another-secret", None), ErrorKind::InvalidCredentials),
+            (key("STS.temporary", SECRET, None), ErrorKind::InvalidCredentials),
+            (key("STS.temporary", SECRET, Some("another-token")), ErrorKind::InvalidCredentials),
+            (key("key-denied", SECRET, None), ErrorKind::AccessDenied),
+        ] {
+            let error = refused(world.client.create_backup(&credentials, &request("rm-mysql-1"), &world.stamp()).await);
+            assert_eq!(error.kind(), kind, "{error:?}");
+            let shown = format!("{error} {error:?} {credentials:?}");
+            assert!([credentials.access_key_id.as_str(), "another-", SECRET].iter().all(|secret| !shown.contains(secret)), "{shown}");
+        }
+        let temporary = key("STS.temporary", SECRET, Some(TOKEN));
+        let outcome = world.client.create_backup(&temporary, &request("rm-mysql-1"), &world.stamp()).await;
+        assert!(matches!(outcome, CreateOutcome::Accepted { .. }), "{outcome:?}");
+        assert_eq!(world.endpoint.accepted("rm-mysql-1"), 1);
     }
-    let temporary = key("STS.temporary", SECRET, Some(TOKEN));
-    let outcome = world.client.create_backup(&temporary, &request("rm-mysql-1"), &world.stamp()).await;
-    assert!(matches!(outcome, CreateOutcome::Accepted { .. }), "{outcome:?}");
-    assert_eq!(world.endpoint.accepted("rm-mysql-1"), 1);
 }
 
 #[tokio::test]
@@ -357,15 +364,17 @@ impl io::Write for Log {
 
 #[tokio::test]
 async fn nothing_secret_is_logged() {
-    let world = World::new(Settings { job_time: Duration::from_secs(1), lag: Duration::ZERO, ..settings() }).await;
-    let temporary = key("STS.temporary", SECRET, Some(TOKEN));
-    let outcome = world.client.create_backup(&temporary, &request("rm-mysql-1"), &world.stamp()).await;
-    assert!(matches!(outcome, CreateOutcome::Accepted { .. }), "{outcome:?}");
-    refused(world.client.create_backup(&key("STS.temporary", "wrong", Some(TOKEN)), &request("rm-mysql-1"), &world.stamp()).await);
-    world.clock.advance(Duration::from_secs(2));
-    assert_eq!(world.sets("rm-mysql-1", SignedDuration::from_hours(-1)).await.len(), 1);
-    world.fault(Effect::LoseAnswer);
-    world.create("rm-mysql-2").await;
+    for signature in [SignatureVersion::V1, SignatureVersion::V3] {
+        let world = World::signing(signature, Settings { job_time: Duration::from_secs(1), lag: Duration::ZERO, ..settings() }).await;
+        let temporary = key("STS.temporary", SECRET, Some(TOKEN));
+        let outcome = world.client.create_backup(&temporary, &request("rm-mysql-1"), &world.stamp()).await;
+        assert!(matches!(outcome, CreateOutcome::Accepted { .. }), "{outcome:?}");
+        refused(world.client.create_backup(&key("STS.temporary", "wrong", Some(TOKEN)), &request("rm-mysql-1"), &world.stamp()).await);
+        world.clock.advance(Duration::from_secs(2));
+        assert_eq!(world.sets("rm-mysql-1", SignedDuration::from_hours(-1)).await.len(), 1);
+        world.fault(Effect::LoseAnswer);
+        world.create("rm-mysql-2").await;
+    }
 
     let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
     for told in ["CreateBackup", "rm-mysql-1", "http_status=200", "SignatureDoesNotMatch", "no answer"] {

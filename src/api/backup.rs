@@ -85,7 +85,7 @@ pub struct RdsBackupSpec {
     /// The region of the instance, for example `cn-hangzhou`. Default: the region of the account. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 3, max = 40))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z]{2}(-[a-z0-9]+)+$')").message("regionId looks like cn-hangzhou or ap-southeast-1"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,3}(-[a-z0-9]+)+$')").message("regionId looks like cn-hangzhou or ap-southeast-1"))]
     pub region_id: Option<String>,
 
     /// The name of an account in the operator's configuration: it stands for credentials and limits that an administrator keeps.
@@ -130,8 +130,8 @@ pub struct RdsBackupSpec {
     #[schemars(with = "String", length(min = 1, max = 64))]
     pub resource_group_id: Option<String>,
 
-    /// The longest wait before the backup is accepted by the service: a busy instance, a quota, throttling. Default 2h. When it is over
-    /// the object is Failed with reason QueueTimeout. Not counted while the outcome of a request is unknown.
+    /// The longest wait before the backup is accepted by the service: a busy instance, a quota, throttling, or something that somebody has to
+    /// correct first (Stalled). Default 2h. When it is over the object is Failed with reason QueueTimeout. Not counted while the outcome of a request is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub queue_timeout: Option<Span>,

@@ -1,6 +1,7 @@
 //! The CRD types of `rdsbackup.io/v1alpha1`, and nothing else: their doc comments are the users' reference, printed by `kubectl explain`.
 
 mod backup;
+mod check;
 mod condition;
 mod crd;
 mod reason;

@@ -116,6 +116,8 @@ reasons! {
     InvalidTemplate,
     /// The API server refuses the RdsBackup that is to be created; the message holds its words. It is tried again until the slot is too old.
     ChildRefused,
+    /// The API server cannot create the RdsBackup that is due; the message holds its words. It is tried again by itself until the slot is too old. Look at the API server and at its admission webhooks.
+    ChildNotCreated,
     /// An object that is not of this schedule stands under the name of the backup that was to be created. The slot counts as missed. Delete or rename one of them.
     NameCollision,
     /// Slots were not run because the operator was down, or later than `startingDeadline`. One backup was made for the newest of them where the deadline allowed it.

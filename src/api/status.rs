@@ -131,6 +131,12 @@ impl RdsBackupStatus {
         self.submission.as_ref().filter(|submission| submission.outcome.is_none())
     }
 
+    /// Since when it needs somebody.
+    pub fn stalled_since(&self) -> Option<jiff::Timestamp> {
+        let stalled = self.condition(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
+        Some(stalled.last_transition_time.0)
+    }
+
     /// The condition of this type, if it is there.
     pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == kind.as_str())

@@ -97,11 +97,9 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
         Effect::WriteIntent { .. } => {}
         Effect::Preflight { instance, attempt } => {
             let (access, credentials) = means.ok_or_else(missing)?;
-            let result = effects::preflight(&access, &credentials, &instance, observed.now).await;
+            let result = effects::preflight(&access.client, &credentials, &instance, observed.now).await;
             let at = context.clock.now() + access.client.clock_offset();
-            let before = turn.seat.memory.preflight.as_ref().filter(|before| before.attempt == attempt).map_or(0, |before| before.failures);
-            let failures = if result.is_err() { before + 1 } else { 0 };
-            turn.seat.memory.preflight = Some(Preflight { attempt, at, failures, result });
+            turn.seat.memory.preflight = Some(Preflight::absorb(turn.seat.memory.preflight.as_ref(), attempt, at, result));
         }
         Effect::Clear { nonce } => {
             let rival =

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     decide::occupies,
     observe::neighbour,
-    seen::{Claim, Look, LookFacts, PreflightFacts},
+    seen::{Backups, Claim, Look, LookFacts, PreflightFacts},
 };
 use crate::{
     accounts::{Access, Accounts},
@@ -17,19 +17,24 @@ use crate::{
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
 const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Step 2. Three reads; the order does not matter, since the intent comes after all of them.
-pub(super) async fn preflight(
-    access: &Access,
+/// Step 2. Three reads. The instance comes first: what it is may be why the service refuses the others, and is what there is to say then.
+///
+/// # Errors
+/// Only where the instance itself could not be read.
+pub async fn preflight(
+    client: &Client,
     credentials: &Credentials,
     instance: &InstanceId,
     now: Timestamp,
 ) -> Result<PreflightFacts, CallError> {
-    let client = &access.client;
     let attributes = client.describe_instance(credentials, instance).await?.value;
-    let running = client.describe_backup_tasks(credentials, instance, None).await?.value;
-    let sets = manual_sets(client, credentials, instance, now - BASELINE).await?.value;
-    let running = running.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
-    Ok(PreflightFacts { instance: attributes, running, sets })
+    let backups = async {
+        let running = client.describe_backup_tasks(credentials, instance, None).await?.value;
+        let sets = manual_sets(client, credentials, instance, now - BASELINE).await?.value;
+        let running = running.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
+        Ok(Backups { running, sets })
+    };
+    Ok(PreflightFacts { instance: attributes, backups: backups.await })
 }
 
 /// All objects of an instance as the API server has them. One that does not deserialise is left out: its intent, if it has one, cannot be read

@@ -16,6 +16,7 @@ use tracing::warn;
 
 pub use context::{Context, Counters, Guarded};
 pub use desk::Desk;
+pub use effects::preflight;
 
 use crate::{api::RdsBackup, cluster};
 use apply::{Step, apply};

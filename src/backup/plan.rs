@@ -3,13 +3,11 @@
 use jiff::SignedDuration;
 
 use crate::{
-    api::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span},
+    api::{RdsBackupSpec, Span},
     rds::{CreateBackup, InstanceId},
 };
 
 /// What a valid spec asks for. After it nothing reads the raw spec.
-///
-/// The CRD states the same rules; they are checked again because an older CRD may still be installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The one request that makes the backup.
@@ -27,6 +25,7 @@ pub struct Plan {
 impl Plan {
     /// Checks the spec; the error says which field is wrong and what to write instead.
     pub fn from_spec(spec: &RdsBackupSpec) -> Result<Self, String> {
+        spec.check()?;
         let RdsBackupSpec {
             db_instance_id,
             region_id: _,
@@ -37,38 +36,11 @@ impl Plan {
             backup_type,
             retention_days,
             resource_group_id,
-            queue_timeout,
+            queue_timeout: _,
             timeout,
             retry,
         } = spec;
-
-        if db_instance_id.is_empty() || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err("dbInstanceId: write the id of the instance, for example rm-uf6wjk5xxxx".into());
-        }
-        let single_databases = *strategy == Some(BackupStrategy::Db);
-        if single_databases == databases.is_empty() {
-            return Err("databases and strategy: db belong together: give both, or neither".into());
-        }
-        if databases.iter().any(|name| name.is_empty() || name.contains(|c: char| c == ',' || c.is_whitespace())) {
-            return Err("databases: each name stands alone, without commas and blanks".into());
-        }
-        let full = *backup_type == Some(BackupType::FullBackup);
-        if single_databases && *method != Some(BackupMethod::Logical) && !full {
-            return Err("strategy: db needs method: Logical, or method: Physical with type: FullBackup".into());
-        }
-        if backup_type.is_some() && !matches!(method, None | Some(BackupMethod::Physical)) {
-            return Err("type exists only for physical backups: set method: Physical or remove type".into());
-        }
-        if strategy.is_some() && *method == Some(BackupMethod::Snapshot) {
-            return Err("a snapshot holds the whole instance: remove strategy and databases".into());
-        }
-        if retention_days.is_some_and(|days| days != -1 && !(7..=730).contains(&days)) {
-            return Err("retentionDays is 7 to 730, or -1".into());
-        }
-        let span = |field: &str, span: &Option<Span>, default: SignedDuration| match span {
-            Some(span) => span.get().map_err(|error| format!("{field}: {error}")),
-            None => Ok(default),
-        };
+        let retry_backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
         Ok(Self {
             request: CreateBackup {
                 instance: InstanceId::new(db_instance_id),
@@ -79,13 +51,19 @@ impl Plan {
                 retention_days: retention_days.map(i64::from),
                 resource_group_id: resource_group_id.clone(),
             },
-            queue_timeout: span("queueTimeout", queue_timeout, SignedDuration::from_hours(2))?,
-            timeout: span("timeout", timeout, SignedDuration::from_hours(24))?,
+            queue_timeout: queue_timeout(spec),
+            timeout: span(timeout.as_ref(), SignedDuration::from_hours(24)),
             retry_limit: retry.as_ref().map_or(0, |retry| retry.limit.clamp(0, 10)),
-            retry_backoff: match retry {
-                Some(retry) => span("retry.backoff", &retry.backoff, SignedDuration::from_mins(5))?,
-                None => SignedDuration::from_mins(5),
-            },
+            retry_backoff: span(retry_backoff, SignedDuration::from_mins(5)),
         })
     }
+}
+
+/// `spec.queueTimeout`, also of a spec that is wrong otherwise.
+pub(super) fn queue_timeout(spec: &RdsBackupSpec) -> SignedDuration {
+    span(spec.queue_timeout.as_ref(), SignedDuration::from_hours(2))
+}
+
+fn span(given: Option<&Span>, default: SignedDuration) -> SignedDuration {
+    given.and_then(|span| span.get().ok()).unwrap_or(default)
 }

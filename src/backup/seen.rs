@@ -125,7 +125,14 @@ pub struct Preflight {
 pub struct PreflightFacts {
     /// Its attributes.
     pub instance: Instance,
-    /// The jobs that run on it.
+    /// Its jobs and sets. The service does not tell them of every instance: it answers `ReadDBInstanceNotSupport` for a read-only one.
+    pub backups: Result<Backups, CallError>,
+}
+
+/// The jobs and sets of an instance before a request.
+#[derive(Clone, Debug)]
+pub struct Backups {
+    /// The jobs that run.
     pub running: Vec<BackupTask>,
     /// The manual sets of the last 24 hours.
     pub sets: Vec<BackupSet>,
@@ -218,6 +225,25 @@ impl Seen<'_> {
     /// When the object was created: with the uid, its place in the queue.
     pub fn created_at(&self) -> Timestamp {
         self.object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+    }
+}
+
+impl Preflight {
+    /// What kept it from being whole.
+    pub fn trouble(&self) -> Option<&CallError> {
+        match &self.result {
+            Ok(facts) => facts.backups.as_ref().err(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Takes in what was read for an attempt, after `before`.
+    pub fn absorb(before: Option<&Self>, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) -> Self {
+        let mut preflight = Self { attempt, at, failures: 0, result };
+        if preflight.trouble().is_some() {
+            preflight.failures = 1 + before.filter(|before| before.attempt == attempt).map_or(0, |before| before.failures);
+        }
+        preflight
     }
 }
 

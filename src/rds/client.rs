@@ -253,7 +253,10 @@ fn created(heard: Heard) -> CreateOutcome {
         return CreateOutcome::Accepted { job_id, request_id: wire::request_id(body) };
     }
     match error {
-        Some(error) if !is_success(status) && error.proves_nothing_was_created() => CreateOutcome::Rejected(Rejection::Api(error)),
+        // Without a request id it is not the service's own answer: what stands between may have passed the request on before it refused.
+        Some(error) if !is_success(status) && error.request_id.is_some() && error.proves_nothing_was_created() => {
+            CreateOutcome::Rejected(Rejection::Api(error))
+        }
         Some(error) => CreateOutcome::Unknown(Unknown { why: format!("the service answered {}", error.code), api: Some(error) }),
         None => CreateOutcome::Unknown(Unknown { why: unreadable(status, bytes), api: None }),
     }

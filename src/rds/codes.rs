@@ -147,7 +147,8 @@ mod tests {
     use super::{
         ErrorKind::{
             self, AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, InstanceNotFound, InstanceNotReady,
-            InvalidCredentials, InvalidParameter, NonceUsed, ServiceFault, Throttled, Unrecognised, UnsupportedInstance, UnsupportedMethod,
+            InvalidCredentials, InvalidParameter, NonceUsed, ServiceFault, Throttled, TokenExpired, Unrecognised, UnsupportedInstance,
+            UnsupportedMethod,
         },
         *,
     };
@@ -181,7 +182,7 @@ mod tests {
                     &[InstanceNotFound, UnsupportedMethod, UnsupportedInstance, InvalidParameter, AccessDenied, AccountProblem, ClockSkew]
                 }
                 ErrorClass::Account => &[AccessDenied, InvalidCredentials, AccountProblem],
-                ErrorClass::Retry => &[ServiceFault, Throttled, NonceUsed, ClockSkew, InvalidCredentials],
+                ErrorClass::Retry => &[ServiceFault, Throttled, NonceUsed, ClockSkew, TokenExpired],
                 ErrorClass::Wait => &[InstanceNotReady, BackupJobExists, ServiceFault],
                 ErrorClass::Quota => &[DailyLimit],
             };

@@ -119,14 +119,14 @@ pub fn check_region(text: &str) -> Result<(), EndpointError> {
     if is_region(text) { Ok(()) } else { Err(EndpointError::NotARegion(text.chars().take(40).collect())) }
 }
 
-/// Two letters, then at least one group of letters and digits, with hyphens between.
+/// Two or three letters (`cn-hangzhou`, `rus-west-1-pop`), then at least one group of letters and digits, with hyphens between.
 fn is_region(text: &str) -> bool {
     let mut groups = text.split('-');
     let area = groups.next().unwrap_or_default();
     let word = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let mut rest = 0;
     text.len() <= 40
-        && area.len() == 2
+        && matches!(area.len(), 2 | 3)
         && area.bytes().all(|b| b.is_ascii_lowercase())
         && groups.all(|group| {
             rest += 1;

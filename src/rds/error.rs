@@ -14,7 +14,7 @@ pub struct ApiError {
     pub message: String,
     /// `RequestId`, for the service's support.
     pub request_id: Option<String>,
-    /// The HTTP status. It decides nothing where the code is known, except that a 5xx is a fault of the service, whatever its code.
+    /// The HTTP status. It decides nothing where the code is known, except that a 5xx is a fault of the service, whatever its code (503 with a code of throttling is throttling).
     pub http_status: u16,
 }
 
@@ -53,6 +53,8 @@ pub enum ErrorKind {
     AccessDenied,
     /// The access key, its secret or its token is wrong.
     InvalidCredentials,
+    /// The token has ended. Another may be at hand already: credentials are read again within a minute.
+    TokenExpired,
     /// The cloud account is blocked: billing, identity, keys, a region that closes.
     AccountProblem,
     /// Another backup job runs on the instance. It may be a copy of the very same request that was delivered before.
@@ -77,8 +79,9 @@ impl ApiError {
     /// What the code means.
     pub fn meaning(&self) -> Meaning {
         let meaning = meaning_of(&self.code);
-        // Only throttling is decided before the service acts; some stacks answer it with 503.
-        if self.http_status >= 500 && meaning.kind != ErrorKind::Throttled { SERVER_FAULT } else { meaning }
+        // Some stacks throttle with 503, before the service acts. Any other 5xx may come from a gateway that had passed the request on.
+        let throttled = self.http_status == 503 && meaning.kind == ErrorKind::Throttled;
+        if self.http_status >= 500 && !throttled { SERVER_FAULT } else { meaning }
     }
 
     /// What it is about.
@@ -104,6 +107,7 @@ mod tests {
             ("Forbidden", 403, ErrorKind::AccessDenied, true),
             ("Forbidden", 500, ErrorKind::ServiceFault, false),
             ("Throttling.Api", 503, ErrorKind::Throttled, true),
+            ("Throttling.Api", 502, ErrorKind::ServiceFault, false),
             ("BackupJobExists", 400, ErrorKind::BackupJobExists, false),
             ("SignatureNonceUsed", 400, ErrorKind::NonceUsed, false),
             ("InternalFailure", 400, ErrorKind::ServiceFault, false),

@@ -81,7 +81,11 @@ mod tests {
         for row in rows {
             let [id, public, vpc] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
             match find(id) {
-                Some(region) => assert_eq!((region.host(Network::Public), region.host(Network::Vpc)), (public, vpc), "{id}"),
+                Some(region) => {
+                    assert_eq!((region.host(Network::Public), region.host(Network::Vpc)), (public, vpc), "{id}");
+                    let asked = super::super::Endpoint::for_region(id, Network::Vpc).map(|endpoint| endpoint.to_string());
+                    assert_eq!(asked, Ok(format!("https://{vpc}")), "as an account or an object names it");
+                }
                 None => {
                     let like = |network| by_rule("{region}", network);
                     assert_eq!((id, public, vpc), ("*", &*like(Network::Public), &*like(Network::Vpc)));

@@ -34,13 +34,16 @@ fn text(object: &Value, key: &str) -> Option<String> {
     clean.then(|| cut(&text, LONGEST_TEXT).to_owned())
 }
 
-/// An id: a whole number too, which some converters write as 1.13E7.
+/// An id: a whole number too, which some converters write as 1.13E7. Rounding would make another job's id of a broken one.
 fn id(object: &Value, key: &str) -> Option<String> {
     match object.get(key)? {
-        Value::Number(number) if number.as_i64().is_none() && number.as_u64().is_none() => whole(number.as_f64()?).map(|id| id.to_string()),
+        Value::Number(number) if number.as_i64().is_none() && number.as_u64().is_none() => {
+            let number = number.as_f64()?;
+            if number.fract() == 0.0 { whole(number).map(|id| id.to_string()) } else { None }
+        }
         _ => text(object, key),
     }
-    .filter(|id| id.len() <= 64)
+    .filter(|id| id.len() <= 64 && !id.starts_with('-'))
 }
 
 fn number(object: &Value, key: &str) -> Option<i64> {

@@ -9,7 +9,8 @@ use rds_backup_operator::{
     api::{ConditionType, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{Decision, Effect, decide},
-        seen::{AccountView, Dice, Memory, OwnIntent, Preflight, PreflightFacts, Seen},
+        preflight,
+        seen::{AccountView, Dice, Memory, OwnIntent, Preflight, Seen},
     },
     clock::Clock,
     entropy::Entropy,
@@ -107,9 +108,8 @@ impl Case {
             return self.take(first);
         }
         let id = InstanceId::new(&self.object.spec.db_instance_id);
-        let read = bench.client.describe_instance(&bench.credentials(), &id).await;
-        let result = read.map(|answer| PreflightFacts { instance: answer.value, running: Vec::new(), sets: Vec::new() });
-        self.memory.preflight = Some(Preflight { attempt: (1, 1), at: self.now, failures: u32::from(result.is_err()), result });
+        let result = preflight(&bench.client, &bench.credentials(), &id, self.now).await;
+        self.memory.preflight = Some(Preflight::absorb(None, (1, 1), self.now, result));
         let decision = self.decide();
         self.take(decision)
     }

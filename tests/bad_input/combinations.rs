@@ -1,5 +1,5 @@
 //! Every combination of method, type, strategy, databases and retention, on every engine and disk: the operator refuses, before it asks,
-//! exactly what the service would refuse.
+//! exactly what the service would refuse. What only the service can know (whether a database exists) is in the table of its errors.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, Case, KINDS};
 
-/// The fields of every spec there can be, good or bad: 4 methods, 3 types, 4 strategies, 2 retentions.
+/// The fields of every spec there can be, good or bad: 4 methods, 3 types, 6 ways to name a strategy and databases, 5 retentions.
 fn specs() -> Vec<Value> {
     let methods = [None, Some("Physical"), Some("Logical"), Some("Snapshot")];
     let types = [None, Some("Auto"), Some("FullBackup")];
-    let strategies = [(None, false), (Some("instance"), false), (Some("db"), true), (Some("db"), false)];
+    let strategies =
+        [(None, false), (Some("instance"), false), (Some("db"), true), (Some("db"), false), (None, true), (Some("instance"), true)];
     let mut specs = Vec::new();
     for method in methods {
         for kind in types {
             for (strategy, databases) in strategies {
-                for retention in [None, Some(30)] {
+                for retention in [None, Some(30), Some(-1), Some(6), Some(731)] {
                     let mut spec = json!({});
                     for (name, value) in [("method", method), ("type", kind), ("strategy", strategy)] {
                         if let Some(value) = value {

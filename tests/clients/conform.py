@@ -4,6 +4,7 @@ with the documented codes.
 usage: conform.py URL     where URL is that of `cargo sandbox rds --strict-defaults`, with nothing accepted yet
 """
 
+import datetime
 import json
 import sys
 import time
@@ -67,6 +68,11 @@ def code_of(answer):
     return json.loads(body_of(answer)).get("Code", "OK")
 
 
+def minute(when):
+    """A time as the filters have it."""
+    return when.strftime("%Y-%m-%dT%H:%MZ")
+
+
 def follow(call, instance, job):
     """Asks for the job until it has finished."""
     deadline = time.monotonic() + 20
@@ -101,6 +107,25 @@ def conform(checks, control, tap, dialect, number):
     backup = str(follow(call, instance, job).get("BackupId"))
     sets = call("DescribeBackups", DBInstanceId=instance)["Items"]["Backup"]
     checks.check("%s: the job is followed to its set, which is listed" % name, [str(found["BackupId"]) for found in sets], [backup])
+
+    # Every parameter that the instance allows, and every filter.
+    every = dict(DBInstanceId=instance + "-all", BackupMethod="Logical", BackupStrategy="db", DBName="orders,users", BackupRetentionPeriod=30,
+                 ResourceGroupId="rg-clients")
+    whole = str(call("CreateBackup", **every)["BackupJobId"])
+    arrived = {name: value for name, value in control.ledger(every["DBInstanceId"])[0]["parameters"].items() if name != "RegionId"}
+    sent = {name: str(value) for name, value in every.items() if name in arrived or name != "ResourceGroupId"}
+    checks.check("%s: every parameter arrives" % name, arrived, sent)
+    backup = str(follow(call, every["DBInstanceId"], whole).get("BackupId"))
+    now = datetime.datetime.now(datetime.timezone.utc)
+    window = dict(StartTime=minute(now - datetime.timedelta(hours=1)), EndTime=minute(now + datetime.timedelta(hours=1)))
+    filters = dict(window, BackupStatus="Success", BackupMode="Manual", BackupId=backup, PageSize=30, PageNumber=1)
+    sets = call("DescribeBackups", DBInstanceId=every["DBInstanceId"], **filters)["Items"]["Backup"]
+    found = [(str(found["BackupId"]), found["BackupMethod"], found["BackupMode"]) for found in sets]
+    checks.check("%s: a set is found by every filter" % name, found, [(backup, "Logical", "Manual")])
+    for other in (dict(filters, BackupStatus="Failed"), dict(filters, BackupMode="Automated"), dict(filters, BackupId="1"),
+                  dict(filters, StartTime=minute(now - datetime.timedelta(hours=3)), EndTime=minute(now - datetime.timedelta(hours=2)))):
+        sets = call("DescribeBackups", DBInstanceId=every["DBInstanceId"], **other)["Items"]["Backup"]
+        checks.check("%s: ... and by no other" % name, sets, [])
 
     # Page.
     control.set(jobTime="0s")
@@ -161,8 +186,8 @@ def main(url):
     for call in calls:
         counts[call["outcome"]] = counts.get(call["outcome"], 0) + 1
     print("outcomes: %s" % ", ".join("%s %d" % pair for pair in sorted(counts.items())))
-    # A backup that was followed and a page of them, and the one that was replayed, from each client.
-    expected = len(dialects.ALL) * (1 + PAGE + 1)
+    # Two backups that were followed and a page of them, and the one that was replayed, from each client.
+    expected = len(dialects.ALL) * (2 + PAGE + 1)
     checks.check("the ledger has what was asked for and nothing else", len(control.ledger()), expected)
     print("clients: %d clients, %d requests, %d checks, %d ok, %d failed"
           % (len(dialects.ALL), len(calls), checks.done, checks.done - checks.failed, checks.failed))

@@ -54,7 +54,9 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
             site.rds().url()
         );
         let forbidden = "  forbidden:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: not-granted }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
-        let config = config_with(&site, &[key_account.as_str(), &secret_account, &half_account, &narrow, forbidden].concat()).await;
+        let regional = "  regional:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: sandbox-key }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
+        let accounts = [key_account.as_str(), &secret_account, &half_account, &narrow, forbidden, regional];
+        let config = config_with(&site, &accounts.concat()).await;
         let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
 
         let denied = site.instance("rm-mysql-denied");
@@ -68,6 +70,13 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
         let table: Vec<(&str, Value, &str, &str, Option<&str>)> = vec![
             ("no-account", json!({ "dbInstanceId": mysql, "account": "nobody" }), "AccountNotFound", "which has: default", None),
             ("not-allowed", json!({ "dbInstanceId": mysql, "account": "narrow" }), "NotAllowed", "allow-list", None),
+            (
+                "no-region",
+                json!({ "dbInstanceId": mysql, "account": "regional", "regionId": "cn-hangzou" }),
+                "InvalidSpec",
+                "the nearest are cn-hangzhou",
+                None,
+            ),
             (
                 "no-instance",
                 json!({ "dbInstanceId": site.instance("rm-nosuch") }),
@@ -116,6 +125,14 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
             }
         }
         assert_eq!(site.rds().accepted(&mysql), 0);
+
+        // The service does not tell of the jobs of a read-only instance; what the instance is says why.
+        let replica = site.instance("rm-readonly");
+        site.apply("read-only", json!({ "dbInstanceId": replica, "method": "Physical" })).await;
+        let object = site.until_phase("read-only", "Failed").await;
+        assert_eq!(condition(&object, "Ready")["reason"], "UnsupportedMethod");
+        assert!(message(&object).contains("create one for its primary"), "{}", message(&object));
+        println!("read-only: {}", message(&object));
         let log = std::fs::read_to_string(operator.log()).unwrap();
         assert!(!log.contains("not-the-secret") && !log.contains("nobodys-key"), "no key reaches the log");
     });

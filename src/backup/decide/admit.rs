@@ -11,10 +11,10 @@ use super::{
 use crate::{
     api::{AttemptOutcome, Baseline, Effective, Phase, Reason, Submission, SubmissionOutcome, Time},
     backup::{
-        plan::Plan,
-        seen::{AccountView, PreflightFacts, Seen},
+        plan::{Plan, queue_timeout},
+        seen::{AccountView, Preflight, Seen},
     },
-    rds::{ApiError, Engine},
+    rds::{ApiError, BackupSet, CallError, Engine, Instance},
 };
 
 /// Sets are kept in the baseline up to this many; the service allows 20 a day.
@@ -27,7 +27,31 @@ pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
         phase => phase,
     };
     draft.stall(phase, Reason::InvalidSpec, wrong);
-    draft.wait(STALLED_RECHECK)
+    let timeout = queue_timeout(draft.spec);
+    waits_for_somebody(draft, timeout, STALLED_RECHECK)
+}
+
+/// It needs somebody, and nothing was asked for yet: looked at again after `pause`, but not for longer than queueTimeout. The next backup of
+/// a schedule stands behind it, and one that nobody cures must not hold up every later one.
+pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
+    let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
+        && draft.seen.status.open_submission().is_none()
+        && draft.seen.status.backup_job_id.is_none()
+        && draft.seen.status.backup_id.is_none();
+    let Some(since) = draft.seen.status.stalled_since().or(draft.waiting_since()).filter(|_| unasked) else { return draft.wait(pause) };
+    if draft.now > since + timeout {
+        return queue_timed_out(draft, timeout);
+    }
+    let left = (since + timeout + SignedDuration::from_secs(1)).duration_since(draft.now);
+    draft.wait(pause.min(left))
+}
+
+/// It was not asked for in time.
+fn queue_timed_out(mut draft: Draft<'_>, timeout: SignedDuration) -> Decision {
+    let ready = draft.seen.status.condition(crate::api::ConditionType::Ready);
+    let last = ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
+    draft.fail(Reason::QueueTimeout, &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(timeout)));
+    draft.again()
 }
 
 /// No job and no open intent: it waits, or the next attempt begins.
@@ -40,16 +64,7 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
     if let Some(since) = draft.waiting_since()
         && now > since + plan.queue_timeout
     {
-        let last = seen
-            .status
-            .condition(crate::api::ConditionType::Ready)
-            .map(|ready| format!("{}: {}", ready.reason, ready.message))
-            .unwrap_or_default();
-        draft.fail(
-            Reason::QueueTimeout,
-            &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(plan.queue_timeout)),
-        );
-        return draft.again();
+        return queue_timed_out(draft, plan.queue_timeout);
     }
     if let Err(hindrance) = &account.credentials {
         if hindrance.reason == Reason::CredentialsNotFound {
@@ -57,7 +72,7 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
             return draft.wait(SignedDuration::from_secs(30));
         }
         draft.stall(Phase::Pending, hindrance.reason, &hindrance.message);
-        return draft.wait(SignedDuration::from_secs(60));
+        return waits_for_somebody(draft, plan.queue_timeout, SignedDuration::from_secs(60));
     }
     if account.paused {
         draft.queue(
@@ -69,7 +84,8 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
     if let Some(until) = not_before(seen, plan)
         && now < until
     {
-        return draft.wait(until.duration_since(now));
+        let ends = draft.waiting_since().map_or(until, |since| until.min(since + plan.queue_timeout + SignedDuration::from_secs(1)));
+        return draft.wait(ends.duration_since(now));
     }
     let first = seen.neighbours.iter().any(|other| {
         words::occupies(other, now) || (other.queues && (other.created_at, other.uid.as_str()) < (seen.created_at(), seen.uid()))
@@ -94,44 +110,33 @@ fn preflight(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decisi
     let age = draft.now.duration_since(preflight.at);
     // Half of the time waited so far, as for polls of a job: a long wait is not made shorter by asking often.
     let pace = account.poll.after(draft.waiting_since().map_or(SignedDuration::ZERO, |since| preflight.at.duration_since(since)));
-    match &preflight.result {
-        Err(error) => {
-            let trouble = words::unread(error, preflight.failures, plan, &account.region_id);
-            let again_after = match trouble.turn {
-                Turn::Wait(time) => time,
-                Turn::Stall | Turn::Fail => STALLED_RECHECK,
-            };
-            if age >= again_after {
-                return draft.then(read);
-            }
-            let message = draft.trouble(&trouble, error, preflight.at);
-            match trouble.turn {
-                Turn::Wait(_) => draft.queue(trouble.reason, &message),
-                Turn::Stall | Turn::Fail => draft.stall(Phase::Pending, trouble.reason, &message),
-            }
-            draft.wait(again_after - age)
+    let facts = match &preflight.result {
+        Ok(facts) => facts,
+        Err(error) => return unread(draft, plan, account, preflight, error, read),
+    };
+    match rules::judge(&facts.instance, plan) {
+        Verdict::Never(why) => {
+            draft.fail(Reason::UnsupportedMethod, &why);
+            draft.again()
         }
-        Ok(facts) => match rules::judge(&facts.instance, plan) {
-            Verdict::Never(why) => {
-                draft.fail(Reason::UnsupportedMethod, &why);
-                draft.again()
-            }
-            Verdict::Stalled(..) if age >= STALLED_RECHECK => draft.then(read),
-            Verdict::Stalled(reason, message) => {
-                draft.stall(Phase::Pending, reason, &message);
-                draft.wait(STALLED_RECHECK - age)
-            }
-            Verdict::Waits(..) if age >= pace => draft.then(read),
-            Verdict::Waits(reason, message) => {
-                draft.queue(reason, &message);
-                draft.wait(pace - age)
-            }
-            Verdict::Allowed if facts.running.is_empty() => match age > FRESH {
+        Verdict::Stalled(..) if age >= STALLED_RECHECK => draft.then(read),
+        Verdict::Stalled(reason, message) => {
+            draft.stall(Phase::Pending, reason, &message);
+            waits_for_somebody(draft, plan.queue_timeout, STALLED_RECHECK - age)
+        }
+        Verdict::Waits(..) if age >= pace => draft.then(read),
+        Verdict::Waits(reason, message) => {
+            draft.queue(reason, &message);
+            draft.wait(pace - age)
+        }
+        Verdict::Allowed => match &facts.backups {
+            Err(error) => unread(draft, plan, account, preflight, error, read),
+            Ok(backups) if backups.running.is_empty() => match age > FRESH {
                 true => draft.then(read),
-                false => intent(draft, plan, account, facts, preflight.at, attempt),
+                false => intent(draft, plan, account, (&facts.instance, &backups.sets), preflight.at, attempt),
             },
-            Verdict::Allowed if age >= pace => draft.then(read),
-            Verdict::Allowed => {
+            Ok(_) if age >= pace => draft.then(read),
+            Ok(_) => {
                 let id = &plan.request.instance;
                 draft.queue(Reason::InstanceBusy, &format!("another backup runs on {id}; this one starts when it has ended"));
                 draft.wait(pace - age)
@@ -140,12 +145,32 @@ fn preflight(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decisi
     }
 }
 
+/// Something that an attempt needs to know could not be read.
+fn unread(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, preflight: &Preflight, error: &CallError, read: Effect) -> Decision {
+    let trouble = words::unread(error, preflight.failures, plan, &account.region_id);
+    let again_after = match trouble.turn {
+        Turn::Wait(time) => time,
+        Turn::Stall | Turn::Fail => STALLED_RECHECK,
+    };
+    let age = draft.now.duration_since(preflight.at);
+    if age >= again_after {
+        return draft.then(read);
+    }
+    let message = draft.trouble(&trouble, error, preflight.at);
+    if let Turn::Wait(_) = trouble.turn {
+        draft.queue(trouble.reason, &message);
+        return draft.wait(again_after - age);
+    }
+    draft.stall(Phase::Pending, trouble.reason, &message);
+    waits_for_somebody(draft, plan.queue_timeout, again_after - age)
+}
+
 /// Step 3. The durable intent: after it, and only after it, may something be sent.
 fn intent(
     mut draft: Draft<'_>,
     plan: &Plan,
     account: &AccountView,
-    facts: &PreflightFacts,
+    (instance, sets): (&Instance, &[BackupSet]),
     read_at: Timestamp,
     (run, attempt): (i32, i32),
 ) -> Decision {
@@ -169,7 +194,7 @@ fn intent(
         timestamp: Time(signed),
         cleared: false,
         baseline: Baseline {
-            backup_ids: facts.sets.iter().take(LARGEST_BASELINE).map(|set| set.backup_id.to_string()).collect(),
+            backup_ids: sets.iter().take(LARGEST_BASELINE).map(|set| set.backup_id.to_string()).collect(),
             at: Time(read_at),
         },
         outcome: None,
@@ -181,14 +206,14 @@ fn intent(
         method: plan.request.method.clone(),
         backup_type: plan.request.backup_type.clone(),
         strategy: plan.request.strategy.clone(),
-        engine: Some(clip(match &facts.instance.engine {
+        engine: Some(clip(match &instance.engine {
             Engine::MySql => "MySQL",
             Engine::PostgreSql => "PostgreSQL",
             Engine::SqlServer => "SQLServer",
             Engine::MariaDb => "MariaDB",
             Engine::Other(name) => name,
         })),
-        engine_version: facts.instance.engine_version.as_deref().map(clip),
+        engine_version: instance.engine_version.as_deref().map(clip),
     });
     draft.working(Phase::Submitting, Reason::Submitting, "the request is about to be sent");
     draft.then(Effect::WriteIntent { nonce })

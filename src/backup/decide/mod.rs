@@ -127,7 +127,7 @@ pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision
     };
     let account = match seen.account {
         Ok(account) => account,
-        Err(hindrance) => return hindered(draft, hindrance),
+        Err(hindrance) => return hindered(draft, &plan, hindrance),
     };
     let has_job = seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some();
     if has_job && let Err(hindrance) = &account.credentials {
@@ -150,7 +150,7 @@ pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<D
 }
 
 /// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
-fn hindered(mut draft: Draft<'_>, hindrance: &Hindrance) -> Decision {
+fn hindered(mut draft: Draft<'_>, plan: &Plan, hindrance: &Hindrance) -> Decision {
     let phase = match draft.seen.status.phase {
         Phase::Pending | Phase::Queued => Phase::Pending,
         busy => busy,
@@ -160,5 +160,5 @@ fn hindered(mut draft: Draft<'_>, hindrance: &Hindrance) -> Decision {
         return draft.wait(SignedDuration::from_secs(60));
     }
     draft.stall(phase, hindrance.reason, &hindrance.message);
-    draft.wait(STALLED_RECHECK)
+    admit::waits_for_somebody(draft, plan.queue_timeout, STALLED_RECHECK)
 }

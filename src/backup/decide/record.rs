@@ -126,14 +126,14 @@ fn lost(draft: &mut Draft<'_>, unknown: &Unknown) {
     }
     // The reason is kept as it is while an adoption by another process stands.
     if draft.status.backup_job_id.is_none() && draft.status.backup_id.is_none() {
-        draft.working(
-            Phase::Resolving,
-            Reason::OutcomeUnknown,
-            &format!(
+        let message = match &unknown.api {
+            Some(error) => words::proves_nothing(error),
+            None => format!(
                 "the request was sent and its answer was lost ({}); the operator looks for the backup and sends nothing until it knows",
                 unknown.why
             ),
-        );
+        };
+        draft.working(Phase::Resolving, Reason::OutcomeUnknown, &message);
     }
 }
 

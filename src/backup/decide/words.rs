@@ -26,6 +26,10 @@ pub(super) struct Trouble {
     pub message: String,
 }
 
+/// An expired token is no matter for anybody until credentials were read again, which takes up to a minute: three tries half a minute apart.
+const STALE_TOKENS: u32 = 3;
+const TOKEN_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
 pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)
@@ -49,7 +53,7 @@ fn reason_of(kind: ErrorKind) -> Reason {
         ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => Reason::UnsupportedMethod,
         ErrorKind::InvalidParameter => Reason::Rejected,
         ErrorKind::AccessDenied => Reason::AccessDenied,
-        ErrorKind::InvalidCredentials => Reason::InvalidCredentials,
+        ErrorKind::InvalidCredentials | ErrorKind::TokenExpired => Reason::InvalidCredentials,
         ErrorKind::AccountProblem => Reason::AccountProblem,
         ErrorKind::BackupJobExists => Reason::InstanceBusy,
         ErrorKind::InstanceNotReady => Reason::InstanceNotRunning,
@@ -75,16 +79,15 @@ pub(super) fn refusal(error: &ApiError, failures: u32, plan: &Plan, region: &str
     let Meaning { kind, cure, .. } = error.meaning();
     let (turn, what) = match kind {
         ErrorKind::InstanceNotFound => (Turn::Stall, format!("the service knows no instance {id} in region {region}")),
-        ErrorKind::UnsupportedMethod => {
-            let what = refused(plan, instance);
-            let what = instance
-                .map_or(what.clone(), |instance| format!("{what}; instances of its kind usually allow {}", rules::allowed(instance)));
-            (Turn::Fail, what)
-        }
-        ErrorKind::UnsupportedInstance => (Turn::Fail, refused(plan, instance)),
+        // The rules let the request pass, so what they would advise is what was refused: the code's own cure says what to do.
+        ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => (Turn::Fail, refused(plan, instance)),
         ErrorKind::InvalidParameter => (Turn::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
         ErrorKind::AccessDenied => (Turn::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
         ErrorKind::InvalidCredentials => (Turn::Stall, "the service does not accept the account's access key".to_owned()),
+        ErrorKind::TokenExpired => {
+            let turn = if failures <= STALE_TOKENS { Turn::Wait(TOKEN_PAUSE) } else { Turn::Stall };
+            (turn, "the account's token has expired".to_owned())
+        }
         ErrorKind::AccountProblem => (Turn::Stall, format!("the cloud account is blocked: {}", spoken(error))),
         ErrorKind::BackupJobExists => (Turn::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
         ErrorKind::InstanceNotReady => {
@@ -147,6 +150,12 @@ fn refused(plan: &Plan, instance: Option<&Instance>) -> String {
         Some(instance) => format!("{id} is {}: the service refuses {wanted} there", rules::kind(instance)),
         None => format!("the service refuses {wanted} for {id}"),
     }
+}
+
+/// An answer to the request itself from which nobody can tell whether a backup was made.
+pub(super) fn proves_nothing(error: &ApiError) -> String {
+    let answered = format!("the service answered with an error that may hide a backup: {}. {}", spoken(error), error.meaning().cure);
+    with_reference(answered, error)
 }
 
 /// Adds what the service's support asks for.

@@ -12,7 +12,9 @@ use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
     accounts::{Poll, Protocol},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
-    backup::seen::{AccountView, Claim, Dice, Hindrance, Look, LookFacts, Memory, Neighbour, OwnIntent, Preflight, PreflightFacts, Seen},
+    backup::seen::{
+        AccountView, Backups, Claim, Dice, Hindrance, Look, LookFacts, Memory, Neighbour, OwnIntent, Preflight, PreflightFacts, Seen,
+    },
     rds::{
         ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode,
         Rejection, SetStatus, Unknown,
@@ -103,7 +105,7 @@ impl Case {
             Some(last) => (last.run, last.attempt + 1),
             None => (1, 1),
         };
-        self.memory.preflight = Some(Preflight { attempt, at: at(second), failures: u32::from(result.is_err()), result });
+        self.memory.preflight = Some(Preflight::absorb(None, attempt, at(second), result));
     }
 
     /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
@@ -175,7 +177,11 @@ pub(super) fn wait_of(decision: &Decision) -> SignedDuration {
 }
 
 pub(super) fn idle() -> PreflightFacts {
-    PreflightFacts { instance: instance(Engine::MySql, "local_ssd"), running: Vec::new(), sets: Vec::new() }
+    facts(Vec::new(), Vec::new())
+}
+
+pub(super) fn facts(running: Vec<BackupTask>, sets: Vec<BackupSet>) -> PreflightFacts {
+    PreflightFacts { instance: instance(Engine::MySql, "local_ssd"), backups: Ok(Backups { running, sets }) }
 }
 
 pub(super) fn instance(engine: Engine, disk: &str) -> Instance {

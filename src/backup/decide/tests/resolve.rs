@@ -134,7 +134,7 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
     ];
     for (what, facts, ours) in cases {
         let mut case = Case::new();
-        case.preflight(1, Ok(PreflightFacts { sets: vec![set("old", -3600)], ..idle() }));
+        case.preflight(1, Ok(super::facts(Vec::new(), vec![set("old", -3600)])));
         case.step(1);
         case.submission().cleared = true;
         case.memory = Memory::default();

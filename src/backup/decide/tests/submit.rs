@@ -15,7 +15,7 @@ fn a_fresh_object_is_looked_into_without_a_write() {
 #[test]
 fn the_intent_is_written_before_anything_is_sent() {
     let mut case = Case::new();
-    case.preflight(1, Ok(PreflightFacts { sets: vec![set("old", -3600)], ..idle() }));
+    case.preflight(1, Ok(facts(Vec::new(), vec![set("old", -3600)])));
     let decision = case.step(2);
     assert_eq!(decision.effect, Some(Effect::WriteIntent { nonce: "nonce-a".into() }));
     let intent = case.submission().clone();
@@ -215,12 +215,12 @@ fn the_older_of_two_goes_first_and_a_running_job_holds_the_instance() {
 #[test]
 fn a_busy_instance_is_waited_for_and_asked_ever_less_often() {
     let mut case = Case::new();
-    case.preflight(1, Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() }));
+    case.preflight(1, Ok(facts(vec![task("5", JobState::Active)], Vec::new())));
     let decision = case.step(1);
     case.assert_place(Phase::Queued, Reason::InstanceBusy);
     assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1));
     assert_eq!(wait_of(&decision), secs(10));
-    case.preflight(201, Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() }));
+    case.preflight(201, Ok(facts(vec![task("5", JobState::Active)], Vec::new())));
     let decision = case.decide(201);
     assert_eq!(wait_of(&decision), secs(100), "half of the time waited");
     assert_eq!(decision.status, case.status, "waiting is written once");
@@ -232,7 +232,7 @@ fn a_busy_instance_is_waited_for_and_asked_ever_less_often() {
 
 #[test]
 fn the_queue_timeout_ends_the_wait_but_never_an_open_intent() {
-    let busy = || Ok(PreflightFacts { running: vec![task("5", JobState::Active)], ..idle() });
+    let busy = || Ok(facts(vec![task("5", JobState::Active)], Vec::new()));
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
     case.preflight(1, busy());
     case.step(1);
@@ -245,6 +245,27 @@ fn the_queue_timeout_ends_the_wait_but_never_an_open_intent() {
     let mut open = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#).intent(1, true, false);
     open.step(602);
     assert_ne!(open.status.phase, Phase::Failed);
+}
+
+#[test]
+fn what_the_instance_is_is_said_also_when_its_jobs_cannot_be_read() {
+    let unlisted = |change: fn(&mut Instance)| {
+        let mut instance = idle().instance;
+        change(&mut instance);
+        Ok(PreflightFacts { instance, backups: Err(CallError::Api(api_error("ReadDBInstanceNotSupport"))) })
+    };
+    let mut case = Case::new();
+    case.preflight(1, unlisted(|instance| instance.instance_type = Some("Readonly".into())));
+    case.step(1);
+    case.assert_place(Phase::Failed, Reason::UnsupportedMethod);
+    let mut case = Case::new();
+    case.preflight(1, unlisted(|instance| instance.status = "Stopped".into()));
+    case.step(1);
+    case.assert_place(Phase::Queued, Reason::InstanceNotRunning);
+    let mut case = Case::new();
+    case.preflight(1, unlisted(|_| {}));
+    assert!(case.step(1).effect.is_none(), "without its jobs and sets nothing is announced");
+    case.assert_place(Phase::Pending, Reason::Rejected);
 }
 
 #[test]
