@@ -139,11 +139,11 @@ fn samples() -> Samples {
 }
 
 #[test]
-fn the_samples_of_the_repository_are_seven_backups_and_two_refused_manifests() {
+fn the_samples_of_the_repository_are_eight_backups_and_two_refused_manifests() {
     let Samples { namespace, backups } = samples();
     assert!(namespace.ends_with("namespace.yaml"));
     let count = |expected| backups.iter().filter(|sample| sample.expected == expected).count();
-    assert_eq!([Expected::Succeeded, Expected::Failed, Expected::Refused].map(count), [6, 1, 2]);
+    assert_eq!([Expected::Succeeded, Expected::Failed, Expected::Refused].map(count), [7, 1, 2]);
     let catalogue = Catalogue::default();
     for Sample { file, name, instance, .. } in &backups {
         assert!(catalogue.find(instance).is_some(), "{name}: the endpoint has no {instance}");

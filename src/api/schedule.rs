@@ -58,6 +58,8 @@ pub struct RdsBackupScheduleSpec {
     #[x_kube(validation = Rule::new("!self.trim().startsWith('@') || self.trim() in ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually']")
         .message("write five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"))]
     #[x_kube(validation = Rule::new("!self.matches('[?#]')").message("? and # are of another kind of cron: write * or the days themselves"))]
+    #[x_kube(validation = Rule::new("!self.matches('(?i)(^|[ ,])([0-9]+|[a-z]{3})?[LW]+(-[0-9]+)?($|[ ,])')")
+        .message("L and W are of another kind of cron: write the days themselves"))]
     pub schedule: String,
 
     /// The time zone of the schedule, an IANA name such as `Asia/Shanghai`. Default `Etc/UTC`. A fixed time of day that the clocks skip runs
@@ -145,10 +147,12 @@ pub struct BackupTemplate {
 pub struct TemplateMetadata {
     /// Labels. Those of the group `rdsbackup.io` are the operator's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {
+        "type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
+    }))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
+    /// Annotations. Those of the group `rdsbackup.io` are the operator's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 32768 }))]
     pub annotations: BTreeMap<String, String>,
 }

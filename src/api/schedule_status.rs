@@ -14,7 +14,7 @@ pub struct RdsBackupScheduleStatus {
     pub observed_generation: i64,
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when it needs somebody),
-    /// `LastBackupSucceeded`, `Fresh` (the newest successful backup is young enough) and `Suspended`.
+    /// `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful backup is young enough) and `Suspended`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -55,9 +55,14 @@ pub struct RdsBackupScheduleStatus {
     #[serde(default)]
     pub consecutive_failures: i32,
 
+    /// The account that `lastSuccess`, `lastFailure` and `consecutiveFailures` are about: those of another account say nothing of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 63))]
+    pub account: Option<String>,
+
     /// The backups that wait or run, at most 10 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), inner(length(max = 63)))]
+    #[schemars(length(max = 10), inner(length(max = 253)))]
     pub active: Vec<String>,
 
     /// Slots that were not run because the operator was down, or later than `startingDeadline`.
@@ -80,7 +85,8 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
 
-    /// When the timing changed last, or the schedule was resumed: slots before it are neither run nor missed.
+    /// Since when the schedule runs as it is now: its creation, the last change of its timing, or its resumption. Slots before it are neither
+    /// run nor missed. Absent until the schedule was valid once, and `runOnCreate` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub armed_since: Option<Time>,
@@ -114,6 +120,8 @@ pub enum ScheduleCondition {
     Ready,
     /// There, and True, when the schedule needs somebody.
     Stalled,
+    /// There, and True, while a backup that is due cannot be created: the API server does not answer, or fails.
+    Reconciling,
     /// Whether the newest finished backup succeeded. Absent until one has finished.
     LastBackupSucceeded,
     /// Whether the newest successful backup is young enough. Unknown until the first could have been made.
@@ -128,6 +136,7 @@ impl ScheduleCondition {
         match self {
             Self::Ready => "Ready",
             Self::Stalled => "Stalled",
+            Self::Reconciling => "Reconciling",
             Self::LastBackupSucceeded => "LastBackupSucceeded",
             Self::Fresh => "Fresh",
             Self::Suspended => "Suspended",
@@ -140,7 +149,7 @@ impl ScheduleCondition {
 #[serde(rename_all = "camelCase")]
 pub struct BackupReference {
     /// Its name.
-    #[schemars(length(max = 63))]
+    #[schemars(length(max = 253))]
     pub name: String,
     /// The slot that it was created for. Absent for one that was asked for by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +162,7 @@ pub struct BackupReference {
 #[serde(rename_all = "camelCase")]
 pub struct FinishedBackup {
     /// The name of its RdsBackup.
-    #[schemars(length(max = 63))]
+    #[schemars(length(max = 253))]
     pub name: String,
     /// When it ended.
     pub completed_at: Time,

@@ -4,7 +4,9 @@ use std::{fmt, fmt::Write as _, path::PathBuf};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use kube::CustomResourceExt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     api::RdsBackupSchedule,
@@ -34,7 +36,7 @@ pub(super) struct NextArgs {
     time_zone: Option<String>,
     /// Runs after this instant. [default: now]
     #[arg(long, value_name = "RFC3339")]
-    from: Option<Timestamp>,
+    from: Option<String>,
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 5)]
     count: usize,
@@ -68,7 +70,14 @@ struct Asked {
 
 /// What is to be printed, or why not.
 pub(super) fn next(args: &NextArgs) -> Result<String, String> {
-    let from = args.from.unwrap_or_else(|| Clock::system().now());
+    let from = match &args.from {
+        Some(text) => {
+            let wrong =
+                |_| format!("--from: {:?} is no time: write it like 2027-03-27T00:00:00Z", text.chars().take(64).collect::<String>());
+            text.parse().map_err(wrong)?
+        }
+        None => Clock::system().now(),
+    };
     if args.count == 0 || args.count > MOST {
         return Err(format!("--count is 1 to {MOST}"));
     }
@@ -109,6 +118,10 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     for document in documents(&yaml) {
         let kind: Kind = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
         if kind.kind == "RdsBackupSchedule" {
+            let manifest: Value = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
+            if let Some(field) = unknown_field(&manifest) {
+                return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` names those that are"));
+            }
             let schedule: RdsBackupSchedule = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
             found.push(schedule);
         }
@@ -130,6 +143,26 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
         heading.push_str("; suspended: none of these will run");
     }
     Ok(Asked { heading, slots: plan.slots })
+}
+
+/// The first field of the spec that the CRD does not have. Left aside, a misspelt one would be printed as if it were not there.
+fn unknown_field(manifest: &Value) -> Option<String> {
+    fn walk(schema: &Value, value: &Value, path: &str) -> Option<String> {
+        match value {
+            Value::Array(items) => items.iter().find_map(|item| walk(&schema["items"], item, path)),
+            Value::Object(fields) => {
+                let known = schema["properties"].as_object()?;
+                fields.iter().find_map(|(name, value)| match known.get(name) {
+                    Some(schema) => walk(schema, value, &format!("{path}.{name}")),
+                    None => Some(format!("{path}.{name}")),
+                })
+            }
+            _ => None,
+        }
+    }
+    let crd = serde_json::to_value(RdsBackupSchedule::crd()).ok()?;
+    let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")?;
+    walk(schema, &manifest["spec"], "spec")
 }
 
 /// The documents of a YAML stream.

@@ -3,13 +3,13 @@
 mod events;
 mod listed;
 
-use std::{fmt, future::Future, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
-    core::DeserializeGuard,
+    core::{DeserializeGuard, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -92,9 +92,14 @@ pub enum Error {
 impl Error {
     /// The HTTP status of the answer, and the server's words.
     fn answer(&self) -> Option<(u16, &str)> {
+        let status = self.status()?;
+        Some((status.code, &status.message))
+    }
+
+    fn status(&self) -> Option<&Status> {
         match self {
             Self::Api { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some((status.code, &status.message)),
+                kube::Error::Api(status) => Some(status),
                 _ => None,
             },
             Self::Timeout { .. } => None,
@@ -141,6 +146,12 @@ impl Cluster {
         Ok(found.map(pruned))
     }
 
+    /// The labels of the object of that name, whatever else it holds; none if it is gone (quorum read).
+    pub async fn labels<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
+        let found = bounded::<K, _>("get", self.api::<K>(namespace).get_metadata_opt(name)).await?;
+        Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
+    }
+
     /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
     /// another process's intent.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<Written<K>, Error> {
@@ -170,7 +181,8 @@ impl Cluster {
         match bounded::<K, _>("create", api.create(&params, object)).await {
             Ok(_) => Ok(Creation::Created),
             Err(error) => match error.answer() {
-                Some((409, _)) => Ok(Creation::AlreadyExists),
+                // A quota that others use at the same moment is a 409 too, and nothing stands under the name then.
+                Some((409, _)) if error.status().is_some_and(|status| status.reason == "AlreadyExists") => Ok(Creation::AlreadyExists),
                 // Validation, admission, quota and permission: the object or the cluster has to change first.
                 Some((400 | 403 | 422, words)) => Ok(Creation::Refused(words.to_owned())),
                 _ => Err(error),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -20,6 +20,9 @@ use crate::{
 /// A good pass has three: create, write, rest.
 const MOST_STEPS: usize = 20;
 
+/// A pass that failed is never tried again sooner.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a status waits while many schedules create backups at the same moment: the backups come first.
 const DEFERRAL: Duration = Duration::from_secs(4);
 
@@ -36,26 +39,36 @@ enum Error {
 /// One pass over one RdsBackupSchedule, tried again after a growing pause when it cannot be finished.
 pub async fn reconcile(schedule: Arc<RdsBackupSchedule>, context: Arc<Context>) -> Action {
     let uid = schedule.metadata.uid.clone().unwrap_or_default();
-    match pass(schedule, &uid, &context).await {
+    let mut due = None;
+    match pass(schedule, &uid, &context, &mut due).await {
         Ok(action) => {
             context.desk.succeeded(&uid);
             action
         }
         Err(error) => {
+            // The next slot does not wait for what went wrong with this one.
             let pause = context.desk.failed(&uid);
+            let pause = due.map_or(pause, |due: SignedDuration| pause.min(due.unsigned_abs().max(SHORTEST_PAUSE)));
             warn!(%uid, %error, retry_in_s = pause.as_secs(), "the pass over a schedule could not be finished; it is tried again");
             Action::requeue(pause)
         }
     }
 }
 
-async fn pass(cached: Arc<RdsBackupSchedule>, uid: &str, context: &Arc<Context>) -> Result<Action, Error> {
+/// `due` is how long until there is something to do, as far as it was decided.
+async fn pass(
+    cached: Arc<RdsBackupSchedule>,
+    uid: &str,
+    context: &Arc<Context>,
+    due: &mut Option<SignedDuration>,
+) -> Result<Action, Error> {
     context.children.listed().await;
     let mut seat = context.desk.seat(uid).await;
     let mut object = seat.newest(cached);
     for _ in 0..MOST_STEPS {
         let now = context.clock.now();
         let decision = look_and_decide(&object, &mut seat, context, now);
+        *due = decision.wait.or(*due);
         if let Some(child) = &decision.create {
             // Suspended, edited or deleted a moment ago: the cache may not know.
             match context.cluster.get(object.as_ref()).await? {
@@ -65,7 +78,8 @@ async fn pass(cached: Arc<RdsBackupSchedule>, uid: &str, context: &Arc<Context>)
                     seat.moved_to(&object, live.clone());
                     object = live;
                 }
-                Some(_) => create(child, &object, &mut seat, context).await?,
+                Some(_) if last_still_runs(child, &object, &mut seat, context).await? => {}
+                Some(_) => create(child, &object, &mut seat, context).await,
             }
             continue;
         }
@@ -99,7 +113,7 @@ async fn pass(cached: Arc<RdsBackupSchedule>, uid: &str, context: &Arc<Context>)
             }
         }
         settle(&mut seat.memory, |name| is_cached(context, &object, name), false, now);
-        delete(&decision, &object, context).await?;
+        delete(&decision, &object, context).await;
         return Ok(decision.wait.map_or_else(Action::await_change, |wait| Action::requeue(wait.unsigned_abs())));
     }
     Err(Error::NoRest)
@@ -126,47 +140,90 @@ fn is_cached(context: &Context, object: &RdsBackupSchedule, name: &str) -> bool 
     context.children.of(namespace, schedule).iter().any(|child| child.meta().name.as_deref() == Some(name))
 }
 
-/// Creates the backup, and remembers what became of it.
-async fn create(child: &RdsBackup, object: &RdsBackupSchedule, seat: &mut Seat, context: &Context) -> Result<(), Error> {
-    let name = child.metadata.name.clone().unwrap_or_default();
-    let creation = context.cluster.create(child).await?;
-    let ours = match creation {
-        Creation::AlreadyExists => is_ours(&name, object, context).await?,
-        Creation::Created | Creation::Refused(_) => false,
+/// The newest backup is not in the cache: it was deleted, or the watch does not bring it. The API server knows which, and one that still runs
+/// is remembered.
+async fn last_still_runs(child: &RdsBackup, object: &RdsBackupSchedule, seat: &mut Seat, context: &Context) -> Result<bool, Error> {
+    let Some(last) = object.status.as_ref().and_then(|status| status.last_backup.as_ref()).map(|last| last.name.clone()) else {
+        return Ok(false);
     };
-    let outcome = Outcome::of(creation, ours);
-    info!(
-        namespace = object.metadata.namespace.as_deref().unwrap_or_default(),
-        name = object.metadata.name.as_deref().unwrap_or_default(),
-        backup = name,
-        instance = %child.spec.db_instance_id,
-        outcome = ?outcome,
-        "RdsBackupSchedule"
-    );
-    if outcome == Outcome::Created {
-        context.desk.created();
+    let known = seat.memory.created.contains_key(&last) || is_cached(context, object, &last);
+    if known || child.metadata.name.as_ref() == Some(&last) {
+        return Ok(false);
     }
-    seat.memory.created.insert(name, Made { at: context.clock.now(), outcome });
-    Ok(())
+    let found: Option<RdsBackup> = context.cluster.named(object.metadata.namespace.as_deref().unwrap_or_default(), &last).await?;
+    let runs = found.is_some_and(|found| {
+        let of_schedule =
+            found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL)) == object.metadata.name.as_ref();
+        of_schedule && !found.status.as_ref().is_some_and(|status| status.phase.is_terminal())
+    });
+    if runs {
+        seat.memory.created.insert(last, Made { at: context.clock.now(), outcome: Outcome::Created });
+    }
+    Ok(runs)
 }
 
-/// Whether the object of that name carries the schedule's name.
-async fn is_ours(name: &str, object: &RdsBackupSchedule, context: &Context) -> Result<bool, Error> {
-    let found: Option<RdsBackup> = context.cluster.named(object.metadata.namespace.as_deref().unwrap_or_default(), name).await?;
-    let label = found.and_then(|found| found.metadata.labels).and_then(|mut labels| labels.remove(SCHEDULE_NAME_LABEL));
-    Ok(label.is_some() && label == object.metadata.name)
-}
-
-/// Removes objects beyond the history limits; backup sets in the cloud are not touched.
-async fn delete(decision: &Decision, object: &RdsBackupSchedule, context: &Context) -> Result<(), Error> {
+/// Creates the backup, and remembers what became of it.
+async fn create(child: &RdsBackup, object: &RdsBackupSchedule, seat: &mut Seat, context: &Context) {
+    let name = child.metadata.name.clone().unwrap_or_default();
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    for deletion in &decision.deletions {
-        let deleted = context.cluster.delete::<RdsBackup>(namespace, &deletion.name, &deletion.uid, &deletion.resource_version).await?;
-        if deleted {
-            info!(namespace, name = deletion.name, "an RdsBackup beyond the history limit was deleted; its backup set was not");
+    let now = context.clock.now();
+    match create_or_find(child, object, context).await {
+        Ok(outcome) => {
+            info!(
+                namespace,
+                name = object.metadata.name.as_deref().unwrap_or_default(),
+                backup = name,
+                instance = %child.spec.db_instance_id,
+                outcome = ?outcome,
+                "RdsBackupSchedule"
+            );
+            if outcome == Outcome::Created {
+                context.desk.created();
+            }
+            seat.memory.created.insert(name, Made { at: now, outcome });
+        }
+        Err(error) => {
+            warn!(namespace, backup = name, %error, "the backup that is due could not be created; it is tried again");
+            seat.memory.unanswered(&name, error.to_string(), now);
         }
     }
-    Ok(())
+}
+
+async fn create_or_find(child: &RdsBackup, object: &RdsBackupSchedule, context: &Context) -> Result<Outcome, cluster::Error> {
+    match context.cluster.create(child).await? {
+        Creation::Created => Ok(Outcome::Created),
+        Creation::Refused(words) => Ok(Outcome::Refused(words)),
+        Creation::AlreadyExists => {
+            let (namespace, name) =
+                (object.metadata.namespace.as_deref().unwrap_or_default(), child.metadata.name.as_deref().unwrap_or_default());
+            let Some(labels) = context.cluster.labels::<RdsBackup>(namespace, name).await? else {
+                return Ok(Outcome::Unanswered {
+                    words: format!("an RdsBackup {name} existed, and was deleted a moment later"),
+                    tries: 1,
+                    since: context.clock.now(),
+                });
+            };
+            let ours = labels.get(SCHEDULE_NAME_LABEL).is_some_and(|label| Some(label) == object.metadata.name.as_ref());
+            Ok(if ours { Outcome::Ours } else { Outcome::Foreign })
+        }
+    }
+}
+
+/// Removes objects beyond the history limits; backup sets in the cloud are not touched. One that cannot be deleted holds up nothing: the next
+/// pass tries again.
+async fn delete(decision: &Decision, object: &RdsBackupSchedule, context: &Context) {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    for deletion in &decision.deletions {
+        match context.cluster.delete::<RdsBackup>(namespace, &deletion.name, &deletion.uid, &deletion.resource_version).await {
+            Ok(true) => info!(namespace, name = deletion.name, "an RdsBackup beyond the history limit was deleted; its backup set was not"),
+            // Somebody was faster, or it has changed.
+            Ok(false) => {}
+            Err(error) => {
+                warn!(namespace, name = deletion.name, %error, "an RdsBackup beyond the history limit could not be deleted; it is tried again");
+                return;
+            }
+        }
+    }
 }
 
 fn publish(object: &RdsBackupSchedule, event: Event, context: &Arc<Context>) {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::{cron::Cron, slots::Slots, zone::zone};
-use crate::api::{RdsBackupScheduleSpec, Reason, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, Span};
+use crate::api::{GROUP, RdsBackupScheduleSpec, Reason, Span};
 
 /// The longest name of a schedule: `-` and the twelve digits of a slot make it a name of 63 characters.
 const LONGEST_NAME: usize = 50;
@@ -73,7 +73,8 @@ impl Plan {
             span.as_ref().map(read).transpose()
         };
         let most_jitter = jitter_of(jitter.as_ref()).map_err(|error| invalid(format!("jitter: {error}")))?;
-        let shortest = slots.shortest_gap();
+        // Looked for only where there is a jitter: it takes a walk through nine years of days.
+        let shortest = if most_jitter.is_zero() { None } else { slots.shortest_gap() };
         if let Some(shortest) = shortest.filter(|shortest| most_jitter > *shortest / 2) {
             return Err(invalid(format!(
                 "jitter: {} is more than half of the shortest gap between two slots, which is {}: write at most {}",
@@ -89,6 +90,7 @@ impl Plan {
             None => slots.longest_gap(now).map_or(SignedDuration::from_hours(24), |longest| longest * 3 / 2) + most_jitter,
         };
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
+        template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
         if let Some(metadata) = &template.metadata {
             check_labels(&metadata.labels)?;
             check_annotations(&metadata.annotations)?;
@@ -166,10 +168,10 @@ fn check_annotations(annotations: &BTreeMap<String, String>) -> Result<(), Probl
 
 /// A qualified name: an optional DNS prefix and a slash, then up to 63 characters.
 fn check_name(name: &str, what: &str) -> Result<(), Problem> {
-    if name == SCHEDULE_NAME_LABEL || name == SCHEDULE_UID_LABEL {
+    let (prefix, rest) = name.split_once('/').map_or((None, name), |(prefix, rest)| (Some(prefix), rest));
+    if prefix == Some(GROUP) {
         return Err(template(format!("the {what} {name} is the operator's own: leave it out")));
     }
-    let (prefix, rest) = name.split_once('/').map_or((None, name), |(prefix, rest)| (Some(prefix), rest));
     let whole = |c: char| c.is_ascii_alphanumeric();
     let part = |part: &str| !part.is_empty() && part.starts_with(whole) && part.ends_with(whole);
     let good_prefix = prefix.is_none_or(|prefix| {

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{
-    api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus},
-    cluster::Creation,
-};
+use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus};
 
 /// Everything that a decision is made from, beside the spec's plan and the present.
 pub struct Seen<'a> {
@@ -40,7 +37,9 @@ pub struct Child {
     pub completed_at: Option<Timestamp>,
     /// Its backup set.
     pub backup_id: Option<String>,
-    /// Whether it is of the instance and the account that the template names.
+    /// Whether it is of the instance that the template names: the service runs one backup of an instance at a time.
+    pub same_instance: bool,
+    /// Whether it is of the instance and the account that the template names: only then it says something of the schedule's health.
     pub same_target: bool,
     /// Whether somebody wants it kept.
     pub held: bool,
@@ -50,6 +49,7 @@ impl Child {
     /// A child as it stands, for a schedule with this template.
     pub fn of(object: &RdsBackup, template: &BackupTemplate) -> Self {
         let status = object.status.as_ref();
+        let same_instance = object.spec.db_instance_id == template.spec.db_instance_id;
         let held = |annotations: &BTreeMap<String, String>| annotations.get(HOLD_ANNOTATION).is_some_and(|value| value == "true");
         Self {
             name: object.metadata.name.clone().unwrap_or_default(),
@@ -60,7 +60,8 @@ impl Child {
             reason: status.and_then(|status| status.ready_reason()).map(str::to_owned),
             completed_at: status.and_then(|status| status.completed_at.as_ref()).map(|time| time.0),
             backup_id: status.and_then(|status| status.backup_id.clone()),
-            same_target: object.spec.db_instance_id == template.spec.db_instance_id && object.spec.account == template.spec.account,
+            same_instance,
+            same_target: same_instance && object.spec.account == template.spec.account,
             held: object.metadata.annotations.as_ref().is_some_and(held),
         }
     }
@@ -73,6 +74,17 @@ pub struct Memory {
     pub created: BTreeMap<String, Made>,
 }
 
+impl Memory {
+    /// A try to create the backup of that name was not answered.
+    pub fn unanswered(&mut self, name: &str, words: String, now: Timestamp) {
+        let (tries, since) = match self.created.get(name).map(|made| &made.outcome) {
+            Some(Outcome::Unanswered { tries, since, .. }) => (tries.saturating_add(1), *since),
+            _ => (1, now),
+        };
+        self.created.insert(name.to_owned(), Made { at: now, outcome: Outcome::Unanswered { words, tries, since } });
+    }
+}
+
 /// What became of a backup that was to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
@@ -80,6 +92,18 @@ pub struct Made {
     pub at: Timestamp,
     /// What.
     pub outcome: Outcome,
+}
+
+impl Outcome {
+    /// Whether something of this schedule stands under the name.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Created | Self::Ours)
+    }
+
+    /// Whether it is known what stands under the name.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Created | Self::Ours | Self::Foreign)
+    }
 }
 
 /// What became of a creation.
@@ -93,16 +117,13 @@ pub enum Outcome {
     Foreign,
     /// The API server refuses it, in these words.
     Refused(String),
-}
-
-impl Outcome {
-    /// The outcome, once it is known whose the object of that name is.
-    pub fn of(creation: Creation, ours: bool) -> Self {
-        match creation {
-            Creation::Created => Self::Created,
-            Creation::AlreadyExists if ours => Self::Ours,
-            Creation::AlreadyExists => Self::Foreign,
-            Creation::Refused(words) => Self::Refused(words),
-        }
-    }
+    /// The API server did not answer, or failed: it may even have been created, which the next try finds out.
+    Unanswered {
+        /// Its words.
+        words: String,
+        /// How many tries in a row.
+        tries: u32,
+        /// The first of them.
+        since: Timestamp,
+    },
 }

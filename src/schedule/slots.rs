@@ -168,11 +168,12 @@ impl Slots {
         [gaps.shortest, self.gaps_of_a_day().map(|(shortest, _)| shortest)].into_iter().flatten().min()
     }
 
-    /// The longest time between two slots that begins within the year after `from`.
+    /// The longest time between two slots that ends after `from` and begins within the year after it. A day that comes every four years has one
+    /// of four years, whenever that is asked.
     pub fn longest_gap(&self, from: Timestamp) -> Option<SignedDuration> {
         let mut longest = self.gaps_of_a_day().map(|(_, longest)| longest);
         let end = from.checked_add(SignedDuration::from_hours(366 * 24)).ok()?;
-        let mut slot = self.next(from)?.at;
+        let mut slot = self.latest(from).or_else(|| self.next(from))?.at;
         while slot <= end {
             // The rest of the day is as every day's, unless the clocks change on it.
             let local = self.zone.to_datetime(slot);

@@ -20,6 +20,13 @@ pub fn slot_name(schedule: &str, slot: Timestamp) -> String {
     format!("{schedule}-{}", slot.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M"))
 }
 
+/// The slot that a backup of that name was created for; none for another name.
+pub fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
+    let digits = name.strip_prefix(schedule)?.strip_prefix('-')?;
+    let local = jiff::civil::DateTime::strptime("%Y%m%d%H%M", digits).ok()?;
+    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
 /// `<schedule>-m<10 digits of the token's SHA-256>`
 pub fn manual_name(schedule: &str, token: &str) -> String {
     format!("{schedule}-m{}", digest(token, 10))

@@ -3,21 +3,31 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Draft, whole_second};
+use super::{Draft, HeldUp, whole_second};
 use crate::{
     api::{Reason, ScheduleCondition, condition, set_condition},
     schedule::plan::{Plan, Problem, words},
 };
 
+/// An API server that is restarted is away for seconds: not worth a word.
+const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
+
 impl Draft<'_> {
     /// Every condition of a valid schedule. Answers when `Fresh` changes by time alone.
     pub(super) fn conditions(&mut self, plan: &Plan) -> Option<Timestamp> {
-        match self.refused.clone() {
-            Some((words, _)) => {
+        match self.held_up.clone() {
+            Some(HeldUp { words, unanswered_since: None, .. }) => {
                 let message = format!("the API server refuses the RdsBackup that is to be created: {words}");
                 self.stall(Reason::ChildRefused, &message);
             }
-            None => {
+            Some(HeldUp { words, unanswered_since: Some(since), .. }) if self.now >= since + WORTH_TELLING => {
+                let message =
+                    format!("since {} the RdsBackup that is due cannot be created; it is tried again: {words}", whole_second(since).0);
+                self.set(ScheduleCondition::Ready, "False", Reason::ChildNotCreated, &message);
+                self.set(ScheduleCondition::Reconciling, "True", Reason::ChildNotCreated, &message);
+                self.drop_condition(ScheduleCondition::Stalled);
+            }
+            _ => {
                 let (reason, message) = if self.spec.suspend {
                     (Reason::Suspended, "no slot is run until suspend is false again; trigger works")
                 } else {
@@ -25,13 +35,10 @@ impl Draft<'_> {
                 };
                 self.set(ScheduleCondition::Ready, "True", reason, message);
                 self.drop_condition(ScheduleCondition::Stalled);
+                self.drop_condition(ScheduleCondition::Reconciling);
             }
         }
-        if self.spec.suspend {
-            self.set(ScheduleCondition::Suspended, "True", Reason::Suspended, "suspend is true");
-        } else {
-            self.drop_condition(ScheduleCondition::Suspended);
-        }
+        self.suspended();
         self.last_backup_succeeded();
         self.fresh(plan.max_age)
     }
@@ -39,6 +46,7 @@ impl Draft<'_> {
     /// Every condition of a schedule that is not valid. Answers when `Fresh` changes by time alone.
     pub(super) fn invalid(&mut self, problem: &Problem) -> Option<Timestamp> {
         self.stall(problem.reason, &problem.message);
+        self.suspended();
         self.last_backup_succeeded();
         match self.spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok()) {
             Some(max_age) => self.fresh(max_age),
@@ -50,10 +58,19 @@ impl Draft<'_> {
         }
     }
 
+    fn suspended(&mut self) {
+        if self.spec.suspend {
+            self.set(ScheduleCondition::Suspended, "True", Reason::Suspended, "suspend is true");
+        } else {
+            self.drop_condition(ScheduleCondition::Suspended);
+        }
+    }
+
     /// The schedule needs somebody.
     pub(super) fn stall(&mut self, reason: Reason, message: &str) {
         self.set(ScheduleCondition::Ready, "False", reason, message);
         self.set(ScheduleCondition::Stalled, "True", reason, message);
+        self.drop_condition(ScheduleCondition::Reconciling);
     }
 
     fn last_backup_succeeded(&mut self) {

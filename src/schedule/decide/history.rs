@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::CLOCK_SET_BACK;
 use crate::{
     api::{FinishedBackup, Phase, RdsBackupScheduleStatus, Time},
     schedule::{plan::Plan, seen::Child},
@@ -24,23 +25,51 @@ pub struct Deletion {
 /// When it ended; the name decides between two of one second.
 type Ended = (Timestamp, String);
 
-/// Notes the backups that have ended since the newest that the status knows.
-pub(super) fn count(status: &mut RdsBackupScheduleStatus, children: &[Child]) {
-    let of = |finished: &FinishedBackup| (finished.completed_at.0, finished.name.clone());
-    let known: Option<Ended> = [status.last_success.as_ref().map(of), status.last_failure.as_ref().map(of)].into_iter().flatten().max();
-    let mut ended: Vec<(Ended, &Child)> =
-        children.iter().filter(|child| child.same_target).filter_map(|child| Some((ended(child)?, child))).collect();
-    ended.sort_by(|a, b| a.0.cmp(&b.0));
-    for ((at, name), child) in ended.into_iter().filter(|(at, _)| known.as_ref().is_none_or(|known| at > known)) {
-        let finished = FinishedBackup { name, completed_at: Time(at), backup_id: child.backup_id.clone(), reason: child.reason.clone() };
-        if child.phase == Phase::Succeeded {
-            status.last_success = Some(FinishedBackup { reason: None, ..finished });
-            status.consecutive_failures = 0;
-        } else {
-            status.last_failure = Some(finished);
-            status.consecutive_failures = status.consecutive_failures.saturating_add(1);
+/// Notes the backups that have ended since the newest that the status knows. Successes and failures are compared among themselves: the time
+/// of a success is the service's, that of a failure the operator's, and a success is often seen a listing lag after it ended.
+pub(super) fn count(status: &mut RdsBackupScheduleStatus, account: &str, children: &[Child], now: Timestamp) {
+    if status.account.as_deref() != Some(account) {
+        (status.last_success, status.last_failure, status.consecutive_failures) = (None, None, 0);
+        status.account = Some(account.to_owned());
+    }
+    // A failure that lies ahead was written under a wrong clock: it would be the newest until that time comes.
+    let is_possible = |at: Timestamp| at <= now + CLOCK_SET_BACK;
+    status.last_failure = status.last_failure.take().filter(|failure| is_possible(failure.completed_at.0));
+    let of = |phase: Phase| {
+        let mut found: Vec<(Ended, &Child)> = children
+            .iter()
+            .filter(|child| child.same_target && child.phase == phase)
+            .filter_map(|child| Some((ended(child)?, child)))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    };
+    let failures: Vec<_> = of(Phase::Failed).into_iter().filter(|((at, _), _)| is_possible(*at)).collect();
+    let known_failure = status.last_failure.as_ref().map(key);
+    let known_success = status.last_success.as_ref().map(key);
+    let newer = |than: &Option<Ended>, ended: &Ended| than.as_ref().is_none_or(|than| ended > than);
+    let since = |than: &Option<Ended>| i32::try_from(failures.iter().filter(|(ended, _)| newer(than, ended)).count()).unwrap_or(i32::MAX);
+    match of(Phase::Succeeded).pop().filter(|(ended, _)| newer(&known_success, ended)) {
+        Some((ended, child)) => {
+            status.last_success = Some(FinishedBackup { reason: None, ..finished(&ended, child) });
+            status.consecutive_failures = since(&Some(ended));
+        }
+        None => {
+            let fresh = since(&known_failure.clone().max(known_success));
+            status.consecutive_failures = status.consecutive_failures.saturating_add(fresh);
         }
     }
+    if let Some((ended, child)) = failures.last().filter(|(ended, _)| newer(&known_failure, ended)) {
+        status.last_failure = Some(finished(ended, child));
+    }
+}
+
+fn key(finished: &FinishedBackup) -> Ended {
+    (finished.completed_at.0, finished.name.clone())
+}
+
+fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
+    FinishedBackup { name: name.clone(), completed_at: Time(*at), backup_id: child.backup_id.clone(), reason: child.reason.clone() }
 }
 
 /// The objects beyond the limits, oldest first. Never the newest success, never one that somebody holds, never one that has not ended.

@@ -9,6 +9,8 @@ mod history;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -20,7 +22,7 @@ use crate::{
     api::{BackupReference, RdsBackup, RdsBackupScheduleSpec, RdsBackupScheduleStatus, Reason, ScheduleCondition, SlotCount, Time},
     cluster::Event,
 };
-pub use child::{manual_name, slot_name};
+pub use child::{manual_name, slot_name, slot_of};
 pub use history::Deletion;
 
 /// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
@@ -35,8 +37,12 @@ const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
 /// A settled slot that is further ahead than this was settled under a wrong clock: without a new start the schedule would be silent until then.
 const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_mins(10);
 
-/// Slots that are counted one by one: two years of every minute.
-const MOST_COUNTED: usize = 1_000_000;
+/// Slots that are counted one by one, since it is done between two other passes: ten weeks of every minute. Longer ago, the count is a lower
+/// bound.
+const MOST_COUNTED: usize = 100_000;
+
+/// Stands in `timingHash` for a timing that is wrong: whatever it is corrected to is a change.
+const WRONG_TIMING: &str = "wrong";
 
 /// Everything that should happen now.
 #[derive(Clone, Debug)]
@@ -62,6 +68,7 @@ pub fn decide(spec: &RdsBackupScheduleSpec, plan: &Result<Plan, Problem>, seen: 
     draft.meet();
     match plan {
         Err(problem) => {
+            draft.disarm(problem);
             draft.children_of_today();
             draft.status.next_schedule_time = None;
             let wait = draft.invalid(problem).map(|until| draft.until(until));
@@ -78,8 +85,21 @@ struct Draft<'a> {
     now: Timestamp,
     status: RdsBackupScheduleStatus,
     events: Vec<Event>,
-    /// Why the API server refused a child, and when it is tried again.
-    refused: Option<(String, Timestamp)>,
+    /// A backup that is wanted and cannot be created.
+    held_up: Option<HeldUp>,
+    /// The backup of `runOnCreate` is still to be made.
+    owes_first: bool,
+}
+
+/// A backup that is wanted and cannot be created.
+#[derive(Clone)]
+struct HeldUp {
+    /// The API server's words.
+    words: String,
+    /// When it is tried again.
+    until: Timestamp,
+    /// Since when the API server does not answer, or fails; none where it refuses.
+    unanswered_since: Option<Timestamp>,
 }
 
 /// Where a wanted backup stands.
@@ -91,18 +111,18 @@ enum Wanted {
     /// Another object has its name.
     Foreign,
     /// It cannot be created now.
-    Refused,
+    HeldUp,
 }
 
 impl<'a> Draft<'a> {
     fn new(spec: &'a RdsBackupScheduleSpec, seen: &'a Seen<'a>, now: Timestamp) -> Self {
         let mut status = seen.status.clone();
         status.observed_generation = seen.object.metadata.generation.unwrap_or_default();
-        Self { spec, seen, now, status, events: Vec::new(), refused: None }
+        Self { spec, seen, now, status, events: Vec::new(), held_up: None, owes_first: false }
     }
 
     fn run(mut self, plan: &Plan) -> Decision {
-        let create = self.on_create().or_else(|| self.by_trigger()).or_else(|| {
+        let create = self.on_create(plan).or_else(|| self.by_trigger(plan)).or_else(|| {
             self.arm(plan);
             self.by_slot(plan)
         });
@@ -116,7 +136,7 @@ impl<'a> Draft<'a> {
         self.status.effective_jitter = (!plan.jitter.is_zero()).then(|| super::plan::words(plan.jitter));
         let fresh_until = self.conditions(plan);
         let deletions = history::beyond_limits(plan, self.seen.children);
-        let retry = self.refused.as_ref().map(|(_, at)| *at);
+        let retry = self.held_up.as_ref().map(|held_up| held_up.until);
         let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| self.until(wake));
         Decision { create: None, status: self.status, events: self.events, deletions, wait: Some(wait) }
     }
@@ -136,8 +156,7 @@ impl<'a> Draft<'a> {
     /// Slots before the schedule was as it is now are nobody's.
     fn arm(&mut self, plan: &Plan) {
         let edited = self.status.timing_hash.as_ref() != Some(&plan.timing_hash);
-        let resumed = !self.spec.suspend && self.seen.status.is_true(ScheduleCondition::Suspended);
-        if self.seen.status.observed_generation >= 0 && (edited || resumed) {
+        if self.seen.status.observed_generation >= 0 && (edited || self.is_resumed()) {
             self.status.armed_since = Some(whole_second(self.now));
         }
         if self.cursor() > self.now + CLOCK_SET_BACK {
@@ -150,7 +169,24 @@ impl<'a> Draft<'a> {
             self.status.last_schedule_time = plan.slots.latest(self.now).map(|slot| Time(slot.at));
             self.status.armed_since = Some(whole_second(self.now));
         }
+        if self.status.armed_since.is_none() && !self.owes_first {
+            self.status.armed_since = Some(whole_second(self.created_at()));
+        }
         self.status.timing_hash = Some(plan.timing_hash.clone());
+    }
+
+    /// While a timing is wrong nobody can tell what its slots are: when it is corrected, also to what it was before, nothing is made up for.
+    fn disarm(&mut self, problem: &Problem) {
+        if problem.reason != Reason::InvalidTemplate {
+            self.status.timing_hash = Some(WRONG_TIMING.to_owned());
+        }
+        if self.is_resumed() {
+            self.status.armed_since = Some(whole_second(self.now));
+        }
+    }
+
+    fn is_resumed(&self) -> bool {
+        !self.spec.suspend && self.seen.status.is_true(ScheduleCondition::Suspended)
     }
 
     /// The newest slot that was handled: everything after it is due or still to come.
@@ -164,28 +200,25 @@ impl<'a> Draft<'a> {
     }
 
     /// `runOnCreate`, at the first sight of a valid schedule.
-    fn on_create(&mut self) -> Option<Box<RdsBackup>> {
-        let slot = self.created_at();
-        let name = slot_name(self.name(), slot);
-        // One that the API server refused is tried again for as long as this process lives.
-        let refused = self.seen.memory.created.get(&name).is_some_and(|made| matches!(made.outcome, Outcome::Refused(_)));
-        if !self.spec.run_on_create || self.spec.suspend || self.status.timing_hash.is_some() && !refused {
+    fn on_create(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
+        if !self.spec.run_on_create || self.spec.suspend || self.status.armed_since.is_some() {
             return None;
         }
-        match self.wanted(&name, None, None) {
+        let name = slot_name(self.name(), self.created_at());
+        match self.wanted(&name, None, self.next_start(plan)) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists => self.status.last_backup = Some(BackupReference { name, slot: None }),
             Wanted::Foreign => self.collision(&name),
-            Wanted::Refused => {}
+            Wanted::HeldUp => self.owes_first = true,
         }
         None
     }
 
     /// `trigger`.
-    fn by_trigger(&mut self) -> Option<Box<RdsBackup>> {
+    fn by_trigger(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
         let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
         let name = manual_name(self.name(), token);
-        match self.wanted(&name, None, None) {
+        match self.wanted(&name, None, self.next_start(plan)) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists => {
                 let old = |child: &&super::seen::Child| child.name == name && self.now > child.created_at + TRIGGER_IS_OLD;
@@ -200,7 +233,7 @@ impl<'a> Draft<'a> {
                 self.collision(&name);
                 self.status.last_handled_trigger = Some(token.clone());
             }
-            Wanted::Refused => {}
+            Wanted::HeldUp => {}
         }
         None
     }
@@ -216,7 +249,7 @@ impl<'a> Draft<'a> {
         let start = newest.at + plan.jitter;
         let next = plan.slots.next(newest.at);
         let handled = self.seen.children.iter().any(|child| child.name == name)
-            || self.seen.memory.created.get(&name).is_some_and(|made| !matches!(made.outcome, Outcome::Refused(_)));
+            || self.seen.memory.created.get(&name).is_some_and(|made| made.outcome.is_settled());
         let too_late = plan.deadline.is_some_and(|deadline| self.now > start + deadline);
         if too_late && !handled {
             self.missed(plan, cursor, newest.at, true);
@@ -235,7 +268,7 @@ impl<'a> Draft<'a> {
                     self.missed(plan, cursor, newest.at, true);
                 }
                 // It stays due.
-                Wanted::Refused => return None,
+                Wanted::HeldUp => return None,
             }
         }
         self.status.last_schedule_time = Some(Time(newest.at));
@@ -252,25 +285,36 @@ impl<'a> Draft<'a> {
             Some((Outcome::Created | Outcome::Ours, _)) => Wanted::Exists,
             Some((Outcome::Foreign, _)) => Wanted::Foreign,
             Some((Outcome::Refused(words), at)) if self.now < at + REFUSED_PAUSE => {
-                self.refused = Some((words.clone(), at + REFUSED_PAUSE));
-                Wanted::Refused
+                self.held_up = Some(HeldUp { words: words.clone(), until: at + REFUSED_PAUSE, unanswered_since: None });
+                Wanted::HeldUp
+            }
+            Some((Outcome::Unanswered { words, tries, since }, at)) if self.now < at + unanswered_pause(*tries) => {
+                let until = at + unanswered_pause(*tries);
+                self.held_up = Some(HeldUp { words: words.clone(), until, unanswered_since: Some(*since) });
+                Wanted::HeldUp
             }
             _ => Wanted::Create(Box::new(child::child(self.seen.object, name, slot, next_start, self.now))),
         }
     }
 
-    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once.
+    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once. Those that have a backup were run: the process
+    /// may have ended before it could say so.
     fn missed(&mut self, plan: &Plan, cursor: Timestamp, newest: Timestamp, itself: bool) {
+        let name = self.name();
+        let children = self.seen.children.iter().map(|child| child.name.as_str());
+        let made = self.seen.memory.created.iter().filter(|(_, made)| made.outcome.is_ours()).map(|(name, _)| name.as_str());
+        let run: HashSet<Timestamp> = children.chain(made).filter_map(|child| slot_of(name, child)).collect();
         let until = if itself { newest } else { newest - SignedDuration::from_nanos(1) };
-        let mut slots = plan.slots.between(cursor, until).take(MOST_COUNTED);
+        let mut slots = plan.slots.between(cursor, until).map(|slot| slot.at).take(MOST_COUNTED).filter(|slot| !run.contains(slot));
         let Some(first) = slots.next() else { return };
-        let (mut count, mut last) = (1i64, first.at);
+        let (mut count, mut last) = (1usize, first);
         for slot in slots {
-            (count, last) = (count + 1, slot.at);
+            (count, last) = (count + 1, slot);
         }
         let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
-        let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {} to {last} were", first.at) };
+        let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {first} to {last} were") };
         let note =
             format!("{which} not run: the operator was down, the API server refused the backup, or it was later than startingDeadline");
         self.events.push(Event { warning: true, reason: Reason::MissedRuns, note });
@@ -293,7 +337,7 @@ impl<'a> Draft<'a> {
     /// The backups of the schedule that wait or run, those included that this process has just created.
     fn active(&self) -> Vec<String> {
         let known = |name: &str| self.seen.children.iter().any(|child| child.name == name);
-        let unfinished = self.seen.children.iter().filter(|child| child.same_target && !child.phase.is_terminal());
+        let unfinished = self.seen.children.iter().filter(|child| child.same_instance && !child.phase.is_terminal());
         let mut names: Vec<String> = unfinished.map(|child| child.name.clone()).collect();
         let made = self.seen.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
         names.extend(made.map(|(name, _)| name.clone()));
@@ -305,7 +349,7 @@ impl<'a> Draft<'a> {
     fn children_of_today(&mut self) {
         self.status.active = self.active();
         self.status.active.truncate(10);
-        history::count(&mut self.status, self.seen.children);
+        history::count(&mut self.status, &self.spec.template.spec.account, self.seen.children, self.now);
     }
 
     /// When the next backup starts.
@@ -317,9 +361,22 @@ impl<'a> Draft<'a> {
         plan.slots.next(handled).and_then(|slot| slot.at.checked_add(plan.jitter).ok())
     }
 
+    /// When the next slot's backup starts: one that is made beside the slots must not wait for longer.
+    fn next_start(&self, plan: &Plan) -> Option<Timestamp> {
+        if self.spec.suspend {
+            return None;
+        }
+        plan.slots.next(self.now).and_then(|slot| slot.at.checked_add(plan.jitter).ok())
+    }
+
     fn name(&self) -> &'a str {
         self.seen.object.metadata.name.as_deref().unwrap_or_default()
     }
+}
+
+/// 2 s, 4 s, 8 s ... up to a minute.
+fn unanswered_pause(tries: u32) -> SignedDuration {
+    SignedDuration::from_secs(1i64 << tries.min(6)).min(SignedDuration::from_mins(1))
 }
 
 /// Times in a status have whole seconds.
@@ -338,7 +395,7 @@ pub fn settle(memory: &mut Memory, is_cached: impl Fn(&str) -> bool, written: bo
             // A child that is not in the cache yet still counts as one that runs.
             Outcome::Created => recent && !is_cached(name),
             Outcome::Ours | Outcome::Foreign => !written,
-            Outcome::Refused(_) => recent,
+            Outcome::Refused(_) | Outcome::Unanswered { .. } => recent,
         }
     });
 }

@@ -23,6 +23,12 @@ fn a_wrong_schedule_is_refused_at_the_door() {
             (with(json!({ "schedule": "@reboot" })), "@hourly"),
             (with(json!({ "schedule": "0 2 ? * *" })), "? and #"),
             (with(json!({ "schedule": "0 2 * * 1#2" })), "? and #"),
+            (with(json!({ "schedule": "0 0 L * *" })), "L and W"),
+            (with(json!({ "schedule": "0 0 15w * *" })), "L and W"),
+            (with(json!({ "schedule": "0 0 * * 5L" })), "L and W"),
+            (with(json!({ "schedule": "0 0 1,LW * *" })), "L and W"),
+            (with(json!({ "schedule": "0 0 * * friL" })), "L and W"),
+            (template(json!({ "metadata": { "labels": { "a": "b c" } }, "spec": { "dbInstanceId": "rm-mysql-1" } })), "labels.a"),
             (with(json!({ "timeZone": "Local" })), "Local is not a time zone"),
             (with(json!({ "timeZone": "" })), "timeZone"),
             (with(json!({ "jitter": "soon" })), "jitter"),
@@ -46,6 +52,9 @@ fn a_wrong_schedule_is_refused_at_the_door() {
         let long = "s".repeat(51);
         let refused = site.create_schedule(&long, &with(json!({}))).await.expect_err("51 characters are too many");
         assert!(refused.contains("at most 50 characters"), "{refused}");
+        // Names of days and months have those letters too.
+        let names = with(json!({ "schedule": "0 0 1,15 jul,jan-apr wed,sun", "suspend": true }));
+        site.create_schedule("names", &names).await.expect("names of days and months");
         site.create_schedule(&"s".repeat(50), &with(json!({ "schedule": "@daily", "suspend": true }))).await.unwrap();
 
         // The instance stays, the rest of the template need not.
@@ -72,14 +81,18 @@ fn what_the_door_cannot_tell_is_stalled_and_healed_by_correcting_it() {
         let labels = |labels: Value| json!({ "template": { "metadata": { "labels": labels }, "spec": { "dbInstanceId": "rm-mysql-1", "method": "Physical" } } });
         let table = [
             ("february", json!({ "schedule": "0 0 30 2 *" }), "InvalidSchedule", "no such day exists"),
-            ("last", json!({ "schedule": "0 0 L * *" }), "InvalidSchedule", "L"),
-            ("weekday", json!({ "schedule": "0 0 15W * *" }), "InvalidSchedule", "W"),
+            ("last", json!({ "schedule": "0 0 1-L * *" }), "InvalidSchedule", "L"),
             ("reversed", json!({ "schedule": "0 5-2 * * *" }), "InvalidSchedule", "5-2"),
             ("step", json!({ "schedule": "*/0 * * * *" }), "InvalidSchedule", "0"),
             ("zone", json!({ "timeZone": "Asia/Shanghia" }), "InvalidTimeZone", "Asia/Shanghai"),
             ("jitter", json!({ "schedule": "0 * * * *", "jitter": "31m" }), "InvalidSchedule", "at most 30m"),
             ("label", labels(json!({ "a b": "c" })), "InvalidTemplate", "a b"),
-            ("value", labels(json!({ "a": "b c" })), "InvalidTemplate", "the label \"a\""),
+            (
+                "spec",
+                json!({ "template": { "spec": { "dbInstanceId": "rm-mysql-1", "queueTimeout": "0s" } } }),
+                "InvalidTemplate",
+                "queueTimeout",
+            ),
             ("ours", labels(json!({ "rdsbackup.io/schedule-name": "other" })), "InvalidTemplate", "the operator's own"),
         ];
         for (name, fields, _, _) in &table {

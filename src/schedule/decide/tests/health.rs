@@ -116,3 +116,68 @@ fn conditions_carry_the_generation() {
     assert_eq!((status.observed_generation, status.conditions.len()), (2, 3));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(2)), "{:#?}", status.conditions);
 }
+
+/// The template names another account: what the old one's backups said is not said of the new one, and one that still runs holds the instance.
+#[test]
+fn an_edit_of_the_account_starts_the_health_anew() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *""#);
+    stage.run(today("08:00:00"), today("09:00:01"));
+    stage.end(Phase::Succeeded, today("09:10:00"));
+    stage.pass(today("09:11:00"));
+    assert!(stage.is(ScheduleCondition::Fresh, "True", "Fresh"));
+    stage.edit(r#""template":{"spec":{"dbInstanceId":"rm-1","account":"second"}}"#);
+    for child in &mut stage.children {
+        child.same_target = false;
+    }
+    stage.pass(today("09:12:00"));
+    let status = stage.status();
+    assert_eq!((status.last_success, status.account.as_deref()), (None, Some("second")));
+    assert!(stage.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"));
+
+    let running = stage.child("nightly-m0000000000", today("09:12:00"));
+    stage.children.push(Child { same_target: false, ..running });
+    stage.run(at("2027-01-16T08:59:00Z"), at("2027-01-16T09:00:01Z"));
+    assert_eq!((stage.created.len(), stage.status().skipped_overlap.unwrap().count), (1, 1));
+}
+
+/// A set is listed up to ten minutes after it ended: another backup may have failed by then.
+#[test]
+fn a_success_that_is_seen_after_a_later_failure_still_counts() {
+    let mut stage = Stage::new(r#""schedule":"0 9 * * *","trigger":"a""#);
+    stage.run(today("08:00:00"), today("08:30:00"));
+    stage.edit(r#""trigger":"b""#);
+    stage.run(today("08:59:00"), today("09:00:01"));
+    stage.end(Phase::Failed, today("09:00:30"));
+    stage.run(today("09:04:00"), today("09:05:00"));
+    stage.edit(r#""trigger":"c""#);
+    stage.pass(today("09:06:00"));
+    stage.end(Phase::Failed, today("09:12:00"));
+    stage.pass(today("09:12:01"));
+    assert_eq!(stage.status().consecutive_failures, 2);
+    let child = stage.child("nightly-202701150900", today("09:00:00"));
+    stage.children.push(Child { phase: Phase::Succeeded, completed_at: Some(today("09:10:00")), ..child });
+    stage.pass(today("09:20:00"));
+    let status = stage.status();
+    assert_eq!((status.last_success.unwrap().completed_at.0, status.consecutive_failures), (today("09:10:00"), 1));
+    assert!(
+        stage.is(ScheduleCondition::Fresh, "True", "Fresh") && stage.is(ScheduleCondition::LastBackupSucceeded, "False", "BackupFailed")
+    );
+}
+
+/// The clock was years ahead for a while, and a backup failed then.
+#[test]
+fn a_failure_of_the_future_does_not_silence_the_successes_of_today() {
+    let mut stage = Stage::new(r#""schedule":"0 * * * *""#);
+    stage.run(today("08:00:00"), today("09:00:01"));
+    stage.end(Phase::Failed, at("2029-01-15T09:00:00Z"));
+    stage.pass(today("09:10:00"));
+    stage.run(today("09:50:00"), today("10:00:01"));
+    stage.end(Phase::Succeeded, today("10:05:00"));
+    stage.pass(today("10:06:00"));
+    assert!(stage.is(ScheduleCondition::LastBackupSucceeded, "True", "Succeeded"));
+    let status = stage.status();
+    assert_eq!((status.consecutive_failures, status.last_success.unwrap().completed_at.0), (0, today("10:05:00")));
+    let writes = stage.writes;
+    stage.run(today("10:06:00"), today("10:50:00"));
+    assert_eq!(stage.writes, writes);
+}

@@ -96,3 +96,18 @@ fn downtime_while_a_backup_runs_skips_one_slot_and_misses_the_others() {
     stage.run(today("08:11:05"), today("08:11:30"));
     assert_eq!((stage.created.len(), stage.missed().unwrap().0, stage.status().skipped_overlap.unwrap().count), (1, 9, 1));
 }
+
+/// Killed after the backup was created, before the status could say so, and back after the next slot.
+#[test]
+fn a_slot_that_was_run_is_never_called_missed() {
+    let mut stage = Stage::new(r#""schedule":"0 * * * *""#);
+    stage.run(today("08:00:00"), today("08:59:00"));
+    let before = stage.object.status.clone();
+    stage.run(today("08:59:30"), today("09:00:01"));
+    stage.end(Phase::Succeeded, today("09:10:00"));
+    stage.object.status = before;
+    stage.restart();
+    stage.run_well(today("11:00:05"), today("11:00:10"));
+    assert_eq!((stage.names().len(), stage.missed()), (2, Some((1, today("10:00:00")))));
+    assert_eq!(stage.reasons(), ["MissedRuns"]);
+}

@@ -49,6 +49,8 @@ pub(super) struct Stage {
     pub foreign: BTreeSet<String>,
     /// The API server refuses creations in these words.
     pub refusal: Option<String>,
+    /// The API server fails, in these words.
+    pub outage: Option<String>,
     /// New children are not in the cache yet.
     pub cache_lags: bool,
     /// Children that exist, and that the cache does not show yet.
@@ -76,6 +78,7 @@ impl Stage {
             created: Vec::new(),
             foreign: BTreeSet::new(),
             refusal: None,
+            outage: None,
             cache_lags: false,
             unseen: Vec::new(),
             creations: 0,
@@ -132,6 +135,9 @@ impl Stage {
     fn create(&mut self, child: RdsBackup, now: Timestamp) {
         self.creations += 1;
         let name = child.metadata.name.clone().unwrap();
+        if let Some(words) = &self.outage {
+            return self.memory.unanswered(&name, words.clone(), now);
+        }
         let exists = self.children.iter().chain(&self.unseen).any(|known| known.name == name);
         let outcome = if let Some(words) = &self.refusal {
             Outcome::Refused(words.clone())
@@ -162,6 +168,7 @@ impl Stage {
             reason: None,
             completed_at: None,
             backup_id: None,
+            same_instance: true,
             same_target: true,
             held: false,
         }

@@ -1,0 +1,116 @@
+//! `rds-backup-operator next`: what it prints, and what it refuses with one line and exit 2.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn next(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rds-backup-operator")).arg("next").args(args).output().expect("it runs")
+}
+
+fn printed(args: &[&str]) -> String {
+    let output = next(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn refused(args: &[&str]) -> String {
+    let output = next(args);
+    let error = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}: {error}");
+    assert_eq!(error.trim_end().lines().count(), 1, "{args:?}: {error}");
+    error
+}
+
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("schedule.yaml");
+    std::fs::write(&path, text).expect("a file");
+    let path = path.to_str().expect("UTF-8").to_owned();
+    (dir, path)
+}
+
+#[test]
+fn json_has_the_instant_the_local_time_and_what_the_clocks_did() {
+    let json_of = |zone: &str, from: &str, count: &str| -> Value {
+        let (zone, from, count) = (format!("--time-zone={zone}"), format!("--from={from}"), format!("--count={count}"));
+        serde_json::from_str(&printed(&["--schedule=30 2 * * *", &zone, &from, &count, "--output=json"])).expect("JSON")
+    };
+    assert_eq!(
+        json_of("Europe/Berlin", "2027-03-27T00:00:00Z", "3"),
+        json!([
+            { "at": "2027-03-27T01:30:00Z", "local": "2027-03-27T02:30:00+01:00", "note": null },
+            { "at": "2027-03-28T01:00:00Z", "local": "2027-03-28T03:00:00+02:00",
+              "note": "the clocks skip 2027-03-28 02:30: it runs at the first instant after the gap" },
+            { "at": "2027-03-29T00:30:00Z", "local": "2027-03-29T02:30:00+02:00", "note": null },
+        ])
+    );
+    assert_eq!(
+        json_of("Europe/Berlin", "2027-10-30T12:00:00Z", "2"),
+        json!([
+            { "at": "2027-10-31T00:30:00Z", "local": "2027-10-31T02:30:00+02:00",
+              "note": "this local time comes twice: it runs the first time" },
+            { "at": "2027-11-01T01:30:00Z", "local": "2027-11-01T02:30:00+01:00", "note": null },
+        ])
+    );
+    assert_eq!(json_of("America/New_York", "2027-03-14T00:00:00Z", "1")[0]["at"], "2027-03-14T07:00:00Z");
+    assert_eq!(json_of("Etc/UTC", "2027-01-01T02:30:00Z", "1")[0]["at"], "2027-01-02T02:30:00Z", "strictly after");
+}
+
+#[test]
+fn text_has_a_heading_and_a_line_for_each_run() {
+    let text = printed(&["--schedule=@daily", "--from=2027-01-01T00:00:00Z", "--count=2"]);
+    let lines: Vec<&str> = text.lines().collect();
+    let [heading, first, second] = lines[..] else { panic!("{text}") };
+    assert_eq!(heading, "@daily in Etc/UTC");
+    assert!(first.starts_with("2027-01-02T00:00:00Z  Sat 2027-01-02 00:00 UTC"), "{first}");
+    assert!(second.starts_with("2027-01-03T00:00:00Z"), "{second}");
+}
+
+#[test]
+fn a_file_is_read_as_it_is_applied() {
+    let manifest = "apiVersion: rdsbackup.io/v1alpha1\nkind: RdsBackupSchedule\nmetadata: { name: nightly, namespace: team-a }\nspec:\n  schedule: \"0 2 * * *\"\n  timeZone: Asia/Shanghai\n  suspend: true\n  template: { spec: { dbInstanceId: rm-1, method: Physical } }\n";
+    let (_dir, path) = file(&format!("kind: Namespace\nmetadata: {{ name: team-a }}\n---\n{manifest}"));
+    let text = printed(&["-f", &path, "--from=2027-01-01T00:00:00Z", "--count=1"]);
+    assert!(
+        text.starts_with("team-a/nightly: 0 2 * * * in Asia/Shanghai; suspended: none of these will run\n2027-01-01T18:00:00Z"),
+        "{text}"
+    );
+
+    for (change, words) in [
+        (("timeZone:", "timezone:"), "there is no field spec.timezone"),
+        (("method:", "methode:"), "there is no field spec.template.spec.methode"),
+        (("0 2 * * *", "0 2 * *"), "five fields"),
+        (("Asia/Shanghai", "Asia/Shanghia"), "the nearest are Asia/Shanghai"),
+        (("method: Physical", "databases: [a]"), "databases and strategy: db belong together"),
+        (("kind: RdsBackupSchedule", "kind: RdsBackup"), "there is no RdsBackupSchedule in it"),
+        (("spec:\n", "spec: [\n"), "schedule.yaml"),
+    ] {
+        let (_dir, path) = file(&manifest.replacen(change.0, change.1, 1));
+        let error = refused(&["-f", &path]);
+        assert!(error.contains(words), "{change:?}: {error}");
+    }
+    let (_dir, path) = file(&format!("{manifest}---\n{manifest}"));
+    assert!(refused(&["-f", &path]).contains("it has 2 RdsBackupSchedules"));
+    assert!(refused(&["-f", "nowhere.yaml"]).contains("nowhere.yaml"));
+}
+
+/// What never matches is refused without looking for it: hours of days would be walked through otherwise.
+#[test]
+fn what_is_refused_gets_one_line() {
+    for (args, words) in [
+        (vec!["--schedule=0 0 30 2 *"], "no such day exists"),
+        (vec!["--schedule=0 0 31 2,4,6,9,11 *"], "no such day exists"),
+        (vec!["--schedule=0 0 2 * * *"], "five fields"),
+        (vec!["--schedule=TZ=Asia/Shanghai 0 2 * * *"], "timeZone"),
+        (vec!["--schedule=@every 1h"], "@hourly"),
+        (vec!["--schedule=0 0 L * *"], "L, W"),
+        (vec!["--schedule=0 2 * * *", "--time-zone=Local"], "Local is not a time zone"),
+        (vec!["--schedule=0 2 * * *", "--time-zone=Mars/Olympus"], "is not known"),
+        (vec!["--schedule=0 2 * * *", "--from=tomorrow"], "2027-03-27T00:00:00Z"),
+        (vec!["--schedule=0 2 * * *", "--count=0"], "--count is 1 to 10000"),
+    ] {
+        let error = refused(&args);
+        assert!(error.contains(words), "{args:?}: {error}");
+    }
+}
