@@ -185,7 +185,7 @@ fn a_refusal_that_could_not_be_known_before_is_final_too() {
         let object = site.until_phase("logical", "Failed").await;
         assert_eq!(condition(&object, "Ready")["reason"], "UnsupportedMethod");
         let words = message(&object);
-        assert!(words.contains("if it has at least one database"), "{words}");
+        assert!(words.contains("method: Logical needs at least one database"), "{words}");
         assert!(words.contains("InvalidBackupMethod.ValueNotSupport"), "{words}");
         assert_eq!(site.creates(&instance).len(), 1, "a request that can never succeed is not repeated");
     });

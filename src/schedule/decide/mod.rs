@@ -191,8 +191,11 @@ impl<'a> Draft<'a> {
 
     /// The newest slot that was handled: everything after it is due or still to come.
     fn cursor(&self) -> Timestamp {
-        let handled = [&self.status.last_schedule_time, &self.status.armed_since];
-        handled.into_iter().flatten().map(|time| time.0).max().unwrap_or_else(|| self.created_at())
+        let created_at = self.created_at();
+        // Armed by its creation says no more than the creation does; a later edit or resumption beats what was handled before it.
+        let armed = self.status.armed_since.as_ref().map(|time| time.0).filter(|armed| *armed > created_at);
+        let handled = self.status.last_schedule_time.as_ref().map(|time| time.0);
+        armed.max(handled).unwrap_or(created_at)
     }
 
     fn created_at(&self) -> Timestamp {
