@@ -118,7 +118,8 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     let request_id = wire::request_id(&body);
     let job = wire::job_id(&body);
     let (tasks, sets) = (wire::tasks(&body), wire::sets(&body));
-    let instance = wire::instance(&body, &InstanceId::new("rm-1"));
+    // Read for the sake of the reading: it must not panic.
+    let _ = wire::instance(&body, &InstanceId::new("rm-1"));
 
     if let Some(error) = &error {
         assert!(error.code.len() <= 128 && error.message.len() <= 256, "{error:?}");
