@@ -1,0 +1,1 @@
+//! Single faults whose end is known.
