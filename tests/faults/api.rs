@@ -34,8 +34,8 @@ impl Call {
             namespace = Some(rest[1].to_owned());
             rest.drain(..2);
         }
-        let mut rest = rest.into_iter().map(str::to_owned);
-        let (plural, name, subresource) = (rest.next().unwrap_or_default(), rest.next(), rest.next());
+        let nth = |index: usize| rest.get(index).map(|part| (*part).to_owned());
+        let (plural, name, subresource) = (nth(0).unwrap_or_default(), nth(1), nth(2));
         let body = String::from_utf8_lossy(body).into_owned();
         Self { method: parts.method.clone(), path, plural, namespace, name, subresource, query, body }
     }
@@ -103,11 +103,15 @@ pub struct Api {
     pub compacted: u64,
     made: u64,
     /// Objects of one page at most, whatever is asked for.
-    pub largest_page: usize,
+    largest_page: usize,
     pages: BTreeMap<String, Vec<Value>>,
 }
 
 impl Api {
+    pub fn new(largest_page: usize) -> Self {
+        Self { largest_page, ..Self::default() }
+    }
+
     pub fn execute(&mut self, call: &Call, now: Timestamp) -> Answer {
         match (call.method.as_str(), call.plural.as_str(), call.subresource.as_deref()) {
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {

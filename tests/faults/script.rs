@@ -185,7 +185,8 @@ impl Script {
             self.actions.push((seconds(at), create(namespace, &name, spec.clone())));
             let mut lives = 1;
             if d.percent(25) {
-                let gone = Duration::from_millis(at * 1000 + d.pick(&[d.clone().in_range(0..=3000), d.clone().in_range(0..=2_400_000)]));
+                let far = d.pick(&[3000, 2_400_000]);
+                let gone = Duration::from_millis(at * 1000 + d.in_range(0..=far));
                 self.actions.push((gone, Action::Delete { namespace: namespace.to_owned(), name: name.clone() }));
                 if d.percent(70) {
                     self.actions.push((gone + seconds(d.in_range(0..=60)), create(namespace, &name, spec)));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, stream};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response,
     body::{Bytes, Frame},
@@ -20,13 +20,14 @@ use crate::{
 };
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+type Answered = Response<UnsyncBoxBody<Bytes, Error>>;
 
 /// An API server closes a watch that nobody bounded after this at most.
 const LONGEST_WATCH: u64 = 300;
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
 /// Answers one request of process `life`.
-pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Result<Response<Body>, Error> {
+pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Result<Answered, Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let call = Call::read(&parts, &body);
@@ -148,13 +149,13 @@ fn step_of(state: &State, call: &Call) -> Step {
     }
 }
 
-fn reply(world: &Arc<World>, call: &Call, answer: Answer) -> Result<Response<Body>, Error> {
+fn reply(world: &Arc<World>, call: &Call, answer: Answer) -> Result<Answered, Error> {
     let builder = Response::builder().status(answer.code).header("content-type", "application/json");
     if call.is_watch() && answer.code == 200 {
-        let body = StreamBody::new(watch(world.clone(), call));
-        return Ok(builder.body(Body::wrap_body(body))?);
+        return Ok(builder.body(StreamBody::new(watch(world.clone(), call)).boxed_unsync())?);
     }
-    Ok(builder.body(Body::from(answer.body.to_string().into_bytes()))?)
+    let body = Full::new(Bytes::from(answer.body.to_string()));
+    Ok(builder.body(body.map_err(|never| match never {}).boxed_unsync())?)
 }
 
 /// One watch.

@@ -125,7 +125,7 @@ impl World {
         let Beginning { cloud, plan, pace, dice, largest_page, at } = beginning;
         let next_cut = pace.watch_cut.map(|every| at + every);
         let state = State {
-            api: Api { largest_page, ..Api::default() },
+            api: Api::new(largest_page),
             cloud,
             plan,
             log: Vec::new(),
