@@ -19,7 +19,7 @@ use crate::{
     accounts::{AccountSettings, Accounts, CredentialsSettings, Source, Surroundings},
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Desk},
-    cluster::{Cluster, Scope},
+    cluster::{Cluster, Scope, answering},
     config::Config,
     schedule,
 };
@@ -99,7 +99,7 @@ impl Operator {
     /// Works until it is stopped, and then until what is under way has ended.
     pub async fn run(self) {
         let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
-        let runtime = controllers::Runtime { client, scope: &scope, readiness, stop: stop.clone() };
+        let runtime = controllers::Runtime { client: answering(client), scope: &scope, readiness, stop: stop.clone() };
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);
         let sweep = sweep(&backups, &schedules).fuse();
         futures::pin_mut!(controllers, sweep);
