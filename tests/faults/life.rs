@@ -95,8 +95,10 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
         });
         if restless.is_empty() && actions.is_empty() {
             let since = *rests_since.get_or_insert(now);
-            if now > since + LAST_WORDS + REST {
-                return End::Rested(since + LAST_WORDS);
+            // A watch that lags shows the end that much later.
+            let moves_until = since + LAST_WORDS + script.pace.watch_lag;
+            if now > moves_until + REST {
+                return End::Rested(moves_until);
             }
         } else {
             rests_since = None;

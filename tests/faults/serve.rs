@@ -234,7 +234,7 @@ impl Watching {
             change.plural == self.plural
                 && self.namespace.as_ref().is_none_or(|wanted| change.object["metadata"]["namespace"] == wanted.as_str())
         });
-        let mut wait = self.end.min(self.bookmark).min(state.next_cut.unwrap_or(self.end));
+        let mut wait = self.end.min(state.next_cut.unwrap_or(self.end));
         match due {
             Some(change) if change.at + state.pace.watch_lag <= now => {
                 self.seen = change.version;
@@ -249,7 +249,7 @@ impl Watching {
                     json!({ "apiVersion": crate::api::GROUP, "kind": kind, "metadata": { "resourceVersion": self.seen.to_string() } });
                 return Next::Show(json!({ "type": "BOOKMARK", "object": object }));
             }
-            None => {}
+            None => wait = wait.min(self.bookmark),
         }
         if now >= self.end {
             return Next::End;
