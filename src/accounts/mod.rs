@@ -20,7 +20,7 @@ use crate::{
     api::{RdsBackupSpec, Reason},
     clock::Clock,
     entropy::Entropy,
-    rds::{Client, ClientError, ClientOptions, Credentials, EndpointError},
+    rds::{Carrier, Client, ClientError, ClientOptions, Credentials, EndpointError},
 };
 
 /// Why an account cannot be used. Each is for an administrator or the author of the object, so each is Stalled.
@@ -78,8 +78,18 @@ impl AccountError {
 pub struct Accounts {
     accounts: BTreeMap<String, Arc<Account>>,
     paused: bool,
-    clock: Clock,
-    entropy: Entropy,
+    surroundings: Surroundings,
+}
+
+/// What every client is made with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Clock,
+    /// The dice.
+    pub entropy: Entropy,
+    /// What carries requests to the cloud; none stands for sockets.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 /// One account: its settings, its credentials, and a client for each region that was used.
@@ -109,8 +119,7 @@ impl Accounts {
         settings: BTreeMap<String, AccountSettings>,
         submissions: Submissions,
         sources: impl Fn(&AccountSettings) -> Source,
-        clock: Clock,
-        entropy: Entropy,
+        surroundings: Surroundings,
     ) -> Self {
         let paused = submissions == Submissions::Paused;
         let accounts = settings
@@ -121,7 +130,7 @@ impl Accounts {
                 (name.clone(), Arc::new(Account { name, settings, source, paused, clients: Mutex::default() }))
             })
             .collect();
-        Self { accounts, paused, clock, entropy }
+        Self { accounts, paused, surroundings }
     }
 
     /// The account that this object may use, checked against the allow-list.
@@ -139,7 +148,7 @@ impl Accounts {
                 region: region.to_owned(),
             });
         }
-        let client = account.client(region, &self.clock, &self.entropy)?;
+        let client = account.client(region, &self.surroundings)?;
         Ok(Access { account: account.clone(), client, region_id: region.to_owned() })
     }
 
@@ -175,18 +184,19 @@ impl Account {
         self.source.get(now).await
     }
 
-    fn client(&self, region: &str, clock: &Clock, entropy: &Entropy) -> Result<Arc<Client>, AccountError> {
+    fn client(&self, region: &str, surroundings: &Surroundings) -> Result<Arc<Client>, AccountError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
         let endpoint = self.settings.endpoint_of(region)?;
-        let nonce_source = entropy.clone();
+        let Surroundings { clock, entropy, carrier } = surroundings.clone();
         let client = Client::new(ClientOptions {
             region_id: Some(region.to_owned()),
             signature: self.settings.signature.to_client(),
             limits: self.settings.limits.to_client(),
-            ..ClientOptions::new(endpoint, clock.clone(), Arc::new(move || nonce_source.nonce()))
+            carrier,
+            ..ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         })
         .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
         let client = Arc::new(client);

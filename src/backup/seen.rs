@@ -248,6 +248,11 @@ impl Preflight {
 }
 
 impl Follow {
+    /// The job, once it is finished and has told its set: there is nothing more to learn from it.
+    pub fn ended(&self) -> Option<&BackupTask> {
+        self.task.as_ref().filter(|task| task.state == crate::rds::JobState::Finished && task.backup_id.is_some())
+    }
+
     /// Takes in one poll of the job `key`.
     pub fn absorb(&mut self, key: &str, now: Timestamp, result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>) {
         if self.key != key {
@@ -256,6 +261,8 @@ impl Follow {
         self.at = Some(now);
         match result {
             Ok((task, set)) => {
+                // Of a job that has ended only the set is asked for, and what it said stays.
+                let task = task.or_else(|| self.ended().cloned());
                 self.misses = if task.is_none() && set.is_none() { self.misses + 1 } else { 0 };
                 if task.as_ref().is_some_and(|task| task.state == crate::rds::JobState::Finished) || set.is_some() {
                     self.finished_since.get_or_insert(now);

@@ -9,10 +9,12 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    client::Body,
     core::{DeserializeGuard, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use tower::BoxError;
 
 pub use events::Event;
 pub use listed::Listed;
@@ -223,6 +225,33 @@ impl Cluster {
     fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }
+}
+
+/// A client for watches: whatever is asked, the answer begins within the timeout, and one that is no watch ends within it too.
+///
+/// A watch that shows nothing is begun again by kube itself, but its first list and its beginning have no timeout there (kube 5): one answer
+/// that never comes, over a connection that only looks alive, and the process works on nothing any more until it is killed.
+pub fn answering(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let client = client.clone();
+        let is_watch = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+        let answer = async move {
+            let mut response = client.send(request).await?;
+            if !is_watch {
+                let body = std::mem::replace(response.body_mut(), Body::empty()).collect_bytes().await?;
+                *response.body_mut() = Body::from(body);
+            }
+            Ok::<_, BoxError>(response)
+        };
+        async move {
+            match tokio::time::timeout(TIMEOUT, answer).await {
+                Ok(answer) => answer,
+                Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs()).into()),
+            }
+        }
+    });
+    Client::new(service, namespace)
 }
 
 /// What an object's copy in memory does without: a third of its size, and nobody here reads it.

@@ -15,7 +15,7 @@ use super::{
     listing::{self, Listing},
     sign::{self, Signed, Unsigned},
     skew::Skew,
-    transport::{Failure, Transport},
+    transport::{Carrier, Failure, Sockets, Transport},
     wire,
 };
 use crate::clock::Clock;
@@ -43,6 +43,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The longest time of a whole call, connecting and the answer's body included; default 30 s.
     pub call_timeout: Duration,
+    /// What carries the requests; default: sockets.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl ClientOptions {
@@ -58,6 +60,7 @@ impl ClientOptions {
             nonce_source,
             connect_timeout,
             call_timeout,
+            carrier: None,
         }
     }
 }
@@ -94,8 +97,12 @@ struct Heard {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
-        let ClientOptions { endpoint, limits, clock, connect_timeout, call_timeout, .. } = &options;
-        let transport = Transport::new(endpoint.is_encrypted(), clock.clone(), *connect_timeout, *call_timeout).map_err(ClientError)?;
+        let ClientOptions { endpoint, limits, clock, connect_timeout, call_timeout, carrier, .. } = &options;
+        let carrier = match carrier {
+            Some(carrier) => carrier.clone(),
+            None => Arc::new(Sockets::new(endpoint.is_encrypted(), clock.clone(), *connect_timeout).map_err(ClientError)?),
+        };
+        let transport = Transport::new(carrier, *call_timeout);
         let (creates, reads) = (Limiter::new(limits.create_per_second), Limiter::new(limits.describe_per_second));
         Ok(Self { options, transport, creates, reads, skew: Skew::new() })
     }

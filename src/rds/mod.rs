@@ -36,3 +36,4 @@ pub use model::{
 };
 pub use regions::Network;
 pub use sign::SignatureVersion;
+pub use transport::{Carrier, Failure, Incoming, Outgoing};

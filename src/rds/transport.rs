@@ -1,7 +1,8 @@
 //! One HTTP request, one answer, nothing by itself: no retry, no redirect, no proxy, no connection that was used before.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::{
     Method,
@@ -28,46 +29,61 @@ pub(super) struct Reply {
 }
 
 /// Why nothing came back.
-pub(super) enum Failure {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
     /// There was no connection, so nothing was sent.
     NotSent(String),
     /// It may have arrived.
     Lost(String),
 }
 
+/// A signed request as it leaves: a POST.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// With the signed query, where the signature is one of a query.
+    pub url: Url,
+    /// All of them are sensitive.
+    pub headers: HeaderMap,
+    /// Empty where everything is in the query.
+    pub body: String,
+}
+
+/// An answer as it arrived, of whatever kind.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Date` and `x-acs-retry-after` are read.
+    pub headers: HeaderMap,
+    /// As far as it is read at all: at most 1 MiB.
+    pub body: Vec<u8>,
+    /// When its head was there, by our clock.
+    pub received: Timestamp,
+}
+
+/// What carries a request to the service, once, and brings back its answer: sockets, or a test's own. The time of a call is bounded by
+/// whoever asks, so that it is bounded for every one of them.
+pub trait Carrier: Send + Sync {
+    /// Carries one request.
+    fn carry(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, Failure>>;
+}
+
+/// Makes requests of what was signed, and reads from an answer what HTTP says about it.
 pub(super) struct Transport {
-    http: reqwest::Client,
-    clock: Clock,
-    connect_timeout: Duration,
+    carrier: Arc<dyn Carrier>,
     call_timeout: Duration,
 }
 
+/// HTTP/1.1 over a connection of its own for each call.
+pub(super) struct Sockets {
+    http: reqwest::Client,
+    clock: Clock,
+    connect_timeout: Duration,
+}
+
 impl Transport {
-    /// The error is in words that hold no address.
-    pub fn new(encrypted: bool, clock: Clock, connect_timeout: Duration, call_timeout: Duration) -> Result<Self, String> {
-        // reqwest panics without one. If another part of the process has chosen one, it stays.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let mut builder = reqwest::Client::builder()
-            // A request whose connection breaks may have been accepted, so neither reqwest nor hyper may send it again. reqwest repeats
-            // what a server refused to begin with; hyper repeats on a kept connection that turned out closed, so none is kept.
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(0)
-            // A redirect would carry the signed request to a host that somebody else names.
-            .redirect(reqwest::redirect::Policy::none())
-            // A proxy of the environment would see it too, and repeat it by rules of its own.
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(connect_timeout)
-            .timeout(call_timeout)
-            .user_agent(concat!("rds-backup-operator/", env!("CARGO_PKG_VERSION")));
-        if !encrypted {
-            // Without the system's certificates a client cannot even be built; plain http on loopback needs none.
-            builder = builder.tls_certs_only(std::iter::empty::<reqwest::Certificate>());
-        }
-        let http = builder.build().map_err(|error| innermost(&error))?;
-        Ok(Self { http, clock, connect_timeout, call_timeout })
+    pub fn new(carrier: Arc<dyn Carrier>, call_timeout: Duration) -> Self {
+        Self { carrier, call_timeout }
     }
 
     /// Sends a request, once.
@@ -83,12 +99,50 @@ impl Transport {
             value.set_sensitive(true);
             sent.insert(name, value);
         }
+        let answer = self.carrier.carry(Outgoing { url, headers: sent, body });
+        let Incoming { status, headers, body, received } = tokio::time::timeout(self.call_timeout, answer)
+            .await
+            .map_err(|_| Failure::Lost(format!("no whole answer within {} s", self.call_timeout.as_secs_f32())))??;
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let date = header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        let retry_after = header("x-acs-retry-after").and_then(|millis| millis.trim().parse().ok()).map(Duration::from_millis);
+        Ok(Reply { status, body, date, received, retry_after })
+    }
+}
+
+impl Sockets {
+    /// The error is in words that hold no address.
+    pub fn new(encrypted: bool, clock: Clock, connect_timeout: Duration) -> Result<Self, String> {
+        // reqwest panics without one. If another part of the process has chosen one, it stays.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let mut builder = reqwest::Client::builder()
+            // A request whose connection breaks may have been accepted, so neither reqwest nor hyper may send it again. reqwest repeats
+            // what a server refused to begin with; hyper repeats on a kept connection that turned out closed, so none is kept.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            // A redirect would carry the signed request to a host that somebody else names.
+            .redirect(reqwest::redirect::Policy::none())
+            // A proxy of the environment would see it too, and repeat it by rules of its own.
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(connect_timeout)
+            .user_agent(concat!("rds-backup-operator/", env!("CARGO_PKG_VERSION")));
+        if !encrypted {
+            // Without the system's certificates a client cannot even be built; plain http on loopback needs none.
+            builder = builder.tls_certs_only(std::iter::empty::<reqwest::Certificate>());
+        }
+        let http = builder.build().map_err(|error| innermost(&error))?;
+        Ok(Self { http, clock, connect_timeout })
+    }
+
+    async fn send(&self, Outgoing { url, headers, body }: Outgoing) -> Result<Incoming, Failure> {
         let mut response =
-            self.http.request(Method::POST, url).headers(sent).body(body).send().await.map_err(|error| self.failure(&error))?;
+            self.http.request(Method::POST, url).headers(headers).body(body).send().await.map_err(|error| self.failure(&error))?;
         let received = self.clock.now();
         let status = response.status().as_u16();
-        let date = header(&response, "date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
-        let retry_after = header(&response, "x-acs-retry-after").and_then(|millis| millis.trim().parse().ok()).map(Duration::from_millis);
+        let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
             if body.len() + chunk.len() > LARGEST_BODY {
@@ -96,17 +150,22 @@ impl Transport {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, date, received, retry_after })
+        Ok(Incoming { status, headers, body, received })
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
-        let timed_out = error.is_timeout();
         // Connecting covers the name, TCP and TLS, and comes before any byte of the request: every call has a connection of its own.
         if error.is_connect() || error.is_builder() {
             let seconds = self.connect_timeout.as_secs_f32();
-            return Failure::NotSent(if timed_out { format!("no connection within {seconds} s") } else { innermost(error) });
+            return Failure::NotSent(if error.is_timeout() { format!("no connection within {seconds} s") } else { innermost(error) });
         }
-        Failure::Lost(if timed_out { format!("no whole answer within {} s", self.call_timeout.as_secs_f32()) } else { innermost(error) })
+        Failure::Lost(innermost(error))
+    }
+}
+
+impl Carrier for Sockets {
+    fn carry(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, Failure>> {
+        Box::pin(self.send(request))
     }
 }
 
@@ -118,8 +177,4 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = next;
     }
     clean::words(&cause.to_string(), &Hidden::NOTHING)
-}
-
-fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
 }

@@ -4,32 +4,18 @@ mod controllers;
 mod environment;
 mod health;
 mod metrics;
+mod operator;
 mod readiness;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use futures::{FutureExt, channel::mpsc};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-use crate::{
-    accounts::{AccountSettings, Accounts, CredentialsSettings, Source},
-    api::FIELD_MANAGER,
-    backup::{Context, Counters, Desk},
-    clock::Clock,
-    cluster::{Cluster, Scope},
-    config::Config,
-    entropy::Entropy,
-    schedule,
-};
+pub use operator::{Operator, Place};
+
+use crate::{accounts::Surroundings, api::FIELD_MANAGER, clock::Clock, cluster::Scope, config::Config, entropy::Entropy};
 use environment::Environment;
-use readiness::Readiness;
-
-/// How long the work under way may take to end after the signal. Kubernetes kills after 30 s.
-const DRAIN: Duration = Duration::from_secs(20);
-
-/// How often memory of objects that no longer exist is given back.
-const SWEEP: Duration = Duration::from_secs(300);
 
 /// What the process is started with.
 pub struct Options {
@@ -78,65 +64,22 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = kube::Client::try_from(cluster)?;
 
     let scope = scope(options.watch_namespaces);
-    let readiness = Arc::new(Readiness::default());
-    let (wake, woken_backups) = mpsc::unbounded();
-    let (wake_schedule, woken_schedules) = mpsc::unbounded();
-    let clock = Clock::system();
-    let entropy = Entropy::system();
-    let tasks = TaskTracker::new();
-    let Config { submissions, accounts } = options.config;
-    warn_of_unusable(&accounts);
-    let source = |settings: &AccountSettings| match &settings.credentials {
-        CredentialsSettings::Auto {} => Source::environment(|key| environment.get(key)),
-        CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
+    let place = Place {
+        client,
+        scope: scope.clone(),
+        namespace: namespace.clone(),
+        instance: environment.instance.clone(),
+        surroundings: Surroundings { clock: Clock::system(), entropy: Entropy::system(), carrier: None },
+        stop: stop.clone(),
     };
-    let cluster = Cluster::new(client.clone(), scope.clone(), environment.instance.clone());
-    let schedules = Arc::new(schedule::Context {
-        cluster: cluster.clone(),
-        children: schedule::Children::new(wake_schedule),
-        caches: std::sync::OnceLock::new(),
-        tasks: tasks.clone(),
-        clock: clock.clone(),
-        desk: schedule::Desk::default(),
-    });
-    let context = Arc::new(Context {
-        cluster,
-        accounts: Accounts::new(accounts, submissions, source, clock.clone(), entropy.clone()),
-        desk: Desk::default(),
-        caches: std::sync::OnceLock::new(),
-        wake,
-        tasks: tasks.clone(),
-        clock,
-        entropy,
-        counters: Counters::default(),
-    });
-
-    let health = health::serve(options.health_addr, context.clone(), readiness.clone(), stop.clone()).await?;
+    let operator = Operator::new(options.config, place, |key| environment.get(key));
+    let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let runtime = controllers::Runtime { client, scope: &scope, readiness, stop: stop.clone() };
-    let controllers = controllers::run(runtime, context.clone(), schedules.clone(), woken_backups, woken_schedules);
-    let sweep = sweep(&context, &schedules).fuse();
-    futures::pin_mut!(controllers, sweep);
-    futures::select! {
-        () = (&mut controllers).fuse() => {}
-        () = sweep => {}
-        () = stop.cancelled().fuse() => {
-            info!("stopping: no new work is taken, what is under way is finished");
-            if tokio::time::timeout(DRAIN, drain(controllers, &tasks)).await.is_err() {
-                warn!("what was under way did not end within {} s; the next start resolves it", DRAIN.as_secs());
-            }
-        }
-    }
+    operator.run().await;
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
     Ok(())
-}
-
-async fn drain(controllers: impl Future<Output = ()>, tasks: &TaskTracker) {
-    controllers.await;
-    tasks.close();
-    tasks.wait().await;
 }
 
 fn scope(namespaces: Vec<String>) -> Scope {
@@ -144,28 +87,6 @@ fn scope(namespaces: Vec<String>) -> Scope {
     namespaces.sort();
     namespaces.dedup();
     if namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(namespaces) }
-}
-
-/// An account that nobody may use is valid, and most likely a mistake.
-fn warn_of_unusable(accounts: &BTreeMap<String, AccountSettings>) {
-    for (name, settings) in accounts {
-        if settings.allow.is_empty() {
-            warn!(account = name.as_str(), "the account's allow-list is empty: nobody may use it");
-        }
-    }
-}
-
-/// Deleted objects are never reconciled again, so their memory is given back here. Never ends.
-async fn sweep(context: &Context, schedules: &schedule::Context) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        let uids: std::collections::HashSet<String> =
-            context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
-        context.desk.sweep(|uid| uids.contains(uid));
-        let uids: std::collections::HashSet<String> =
-            schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
-        schedules.desk.sweep(|uid| uids.contains(uid));
-    }
 }
 
 /// A token that SIGTERM and SIGINT cancel.

@@ -268,6 +268,7 @@ fn next_look(draft: &Draft<'_>, plan: &Plan, account: &AccountView, intent: &Sub
 
 fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow: &Follow) -> Effect {
     let told = follow.task.as_ref().and_then(|task| task.backup_id.clone());
+    let job = job.filter(|_| follow.ended().is_none());
     Effect::Follow { instance: instance.clone(), job: job.map(JobId::new), set: recorded.map(BackupId::new).or(told) }
 }
 

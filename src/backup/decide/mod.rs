@@ -86,7 +86,7 @@ pub enum Effect {
     Follow {
         /// The instance.
         instance: InstanceId,
-        /// The job; none where a set was adopted.
+        /// The job; none where a set was adopted, or once the job has ended and told its set.
         job: Option<JobId>,
         /// The set, where it is recorded already.
         set: Option<BackupId>,

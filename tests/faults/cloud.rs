@@ -1,0 +1,255 @@
+//! The scripted cloud: it keeps its own books, and shares no code with what it judges. Signatures are the sandbox's business.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub action: String,
+    pub nonce: String,
+    pub signed_at: Option<Timestamp>,
+    pub params: BTreeMap<String, String>,
+}
+
+impl Call {
+    /// Reads a request of either signature: headers and a query, or a form.
+    pub fn read(query: &str, body: &str, header: impl Fn(&str) -> Option<String>) -> Self {
+        let params: BTreeMap<String, String> =
+            [query, body].iter().flat_map(|text| url::form_urlencoded::parse(text.as_bytes()).into_owned()).collect();
+        let either = |name: &str, parameter: &str| header(name).or_else(|| params.get(parameter).cloned()).unwrap_or_default();
+        Self {
+            action: either("x-acs-action", "Action"),
+            nonce: either("x-acs-signature-nonce", "SignatureNonce"),
+            signed_at: either("x-acs-date", "Timestamp").parse().ok(),
+            params,
+        }
+    }
+
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// An answer as it leaves.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+/// A backup job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: u64,
+    pub backup_id: u64,
+    pub instance: String,
+    pub method: String,
+    /// The nonce of the request that began it; none where it is not the operator's.
+    pub nonce: Option<String>,
+    pub automated: bool,
+    pub fails: bool,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+    /// From when its set is listed.
+    pub listed_at: Timestamp,
+}
+
+/// How this cloud behaves.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    /// Jobs last one of these.
+    pub durations: Vec<Duration>,
+    /// A set is listed up to this long after its job's end.
+    pub longest_lag: Duration,
+    /// Jobs that fail, percent.
+    pub failing: u64,
+    /// Whether a nonce is refused when it comes again.
+    pub knows_nonces: bool,
+    /// Ended jobs are no longer shown after this.
+    pub forgets_jobs_after: Duration,
+}
+
+#[derive(Debug)]
+pub struct Cloud {
+    pub habits: Habits,
+    /// Instances and the kind of their disks.
+    pub instances: BTreeMap<String, &'static str>,
+    pub jobs: Vec<Job>,
+    nonces: BTreeMap<String, Timestamp>,
+    dice: Dice,
+    made: u64,
+}
+
+const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
+
+impl Cloud {
+    pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, dice: Dice) -> Self {
+        Self { habits, instances, jobs: Vec::new(), nonces: BTreeMap::new(), dice, made: 0 }
+    }
+
+    /// Takes in a request, and answers it.
+    pub fn arrive(&mut self, call: &Call, now: Timestamp) -> Reply {
+        let Some(signed_at) = call.signed_at else { return self.refuse(400, "InvalidTimeStamp.Format", now) };
+        if now.duration_since(signed_at).abs() > EXPIRY {
+            return self.refuse(400, "InvalidTimeStamp.Expired", now);
+        }
+        if self.habits.knows_nonces && self.nonces.insert(call.nonce.clone(), now).is_some() {
+            return self.refuse(400, "SignatureNonceUsed", now);
+        }
+        let instance = call.param("DBInstanceId").to_owned();
+        let Some(disk) = self.instances.get(&instance).copied() else { return self.refuse(404, "InvalidDBInstanceId.NotFound", now) };
+        let document = match call.action.as_str() {
+            "DescribeDBInstanceAttribute" => json!({ "Items": { "DBInstanceAttribute": [{
+                "DBInstanceId": instance, "Engine": "MySQL", "EngineVersion": "8.0", "DBInstanceStatus": "Running",
+                "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock", "RegionId": "cn-hangzhou",
+            }] } }),
+            "DescribeBackupTasks" => self.tasks(&instance, call.param("BackupJobId"), now),
+            "DescribeBackups" => self.sets(&instance, call, now),
+            "CreateBackup" => {
+                if self.jobs.iter().any(|job| job.instance == instance && job.ended_at > now) {
+                    return self.refuse(400, "BackupJobExists", now);
+                }
+                let method = Some(call.param("BackupMethod")).filter(|method| !method.is_empty()).unwrap_or("Physical").to_owned();
+                let id = self.begin(&instance, &method, Some(call.nonce.clone()), false, None, now);
+                json!({ "BackupJobId": id })
+            }
+            _ => return self.refuse(400, "Api.NotSupport", now),
+        };
+        self.answer(200, document, now)
+    }
+
+    /// A job begins: the operator's, or another's.
+    pub fn begin(
+        &mut self,
+        instance: &str,
+        method: &str,
+        nonce: Option<String>,
+        automated: bool,
+        lasts: Option<Duration>,
+        now: Timestamp,
+    ) -> u64 {
+        self.made += 1;
+        let lasts = lasts.unwrap_or_else(|| self.dice.pick(&self.habits.durations.clone()));
+        let lag = Duration::from_millis(self.dice.in_range(0..=u64::try_from(self.habits.longest_lag.as_millis()).unwrap_or(0)));
+        let (instance, method, ended_at) = (instance.to_owned(), method.to_owned(), now + lasts);
+        let (id, backup_id, fails) = (11_290_000 + self.made, 321_020_000 + self.made, self.dice.percent(self.habits.failing));
+        self.jobs.push(Job {
+            id,
+            backup_id,
+            instance,
+            method,
+            nonce,
+            automated,
+            fails,
+            started_at: now,
+            ended_at,
+            listed_at: ended_at + lag,
+        });
+        id
+    }
+
+    fn tasks(&self, instance: &str, id: &str, now: Timestamp) -> Value {
+        let shown = |job: &&Job| {
+            job.instance == instance
+                && match id {
+                    "" => job.ended_at > now,
+                    id => job.id.to_string() == id && now < job.ended_at + self.habits.forgets_jobs_after,
+                }
+        };
+        let task = |job: &Job| {
+            let (whole, done) =
+                (job.ended_at.duration_since(job.started_at).as_secs().max(1), now.duration_since(job.started_at).as_secs());
+            let state = match now >= job.ended_at {
+                false => "Uploading",
+                true if job.fails => "Failed",
+                true => "Finished",
+            };
+            json!({
+                "BackupJobId": job.id,
+                "BackupStatus": state,
+                "BackupProgressStatus": state,
+                "Process": (done * 100 / whole).min(100).to_string(),
+                "JobMode": if job.automated { "Automated" } else { "Manual" },
+                "TaskAction": if job.automated { "NormalBackupTask" } else { "TempBackupTask" },
+                "BackupId": if state == "Finished" { json!(job.backup_id) } else { Value::Null },
+            })
+        };
+        json!({ "Items": { "BackupJob": self.jobs.iter().filter(shown).map(task).collect::<Vec<_>>() } })
+    }
+
+    fn sets(&self, instance: &str, call: &Call, now: Timestamp) -> Value {
+        let minute = |name: &str| format!("{}:00Z", call.param(name).trim_end_matches('Z')).parse::<Timestamp>().ok();
+        let (from, to) = (minute("StartTime"), minute("EndTime"));
+        let listed: Vec<&Job> = self
+            .jobs
+            .iter()
+            .filter(|job| job.instance == instance && job.listed_at <= now)
+            .filter(|job| matches!(call.param("BackupId"), "") || job.backup_id.to_string() == call.param("BackupId"))
+            .filter(|job| call.param("BackupMode") != "Manual" || !job.automated)
+            .filter(|job| from.is_none_or(|from| job.started_at >= from) && to.is_none_or(|to| job.started_at <= to))
+            .collect();
+        let number = |name: &str, default: usize| call.param(name).parse().unwrap_or(default);
+        let (page, size) = (number("PageNumber", 1).max(1), number("PageSize", 30).max(1));
+        let set = |job: &&Job| {
+            let (failed, instance, id) = (job.fails, &job.instance, job.backup_id);
+            json!({
+                "BackupId": id,
+                "BackupStatus": if failed { "Failed" } else { "Success" },
+                "BackupMode": if job.automated { "Automated" } else { "Manual" },
+                "BackupInitiator": if job.automated { "System" } else { "User" },
+                "BackupMethod": job.method,
+                "BackupType": "FullBackup",
+                "BackupStartTime": seconds(job.started_at),
+                "BackupEndTime": seconds(job.ended_at),
+                "BackupSize": 2_147_483_648_u64,
+                "IsAvail": u8::from(!failed),
+                "ConsistentTime": job.ended_at.as_second(),
+                "DBInstanceId": instance,
+                "BackupDownloadURL": format!("https://bucket.example/{id}?Expires=1&Signature={}", crate::world::CANARY),
+            })
+        };
+        let items: Vec<Value> = listed.iter().skip((page - 1) * size).take(size).map(set).collect();
+        json!({ "PageNumber": page, "PageRecordCount": items.len(), "TotalRecordCount": listed.len(), "Items": { "Backup": items } })
+    }
+
+    /// An error of the service.
+    pub fn refuse(&mut self, status: u16, code: &str, now: Timestamp) -> Reply {
+        self.answer(status, json!({ "Code": code, "Message": "scripted", "HostId": "rds.example" }), now)
+    }
+
+    fn answer(&mut self, status: u16, mut document: Value, now: Timestamp) -> Reply {
+        self.made += 1;
+        document["RequestId"] = json!(format!("0A1B2C3D-{:012}", self.made));
+        let headers = vec![("date", http_date(now))];
+        Reply { status, headers, body: document.to_string().into_bytes() }
+    }
+
+    /// A nonce that was seen, although its request was turned away for another reason.
+    pub fn consume(&mut self, call: &Call, now: Timestamp) {
+        self.nonces.insert(call.nonce.clone(), now);
+    }
+
+    /// The job of a set.
+    pub fn of_set(&self, backup_id: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.backup_id.to_string() == backup_id)
+    }
+
+    /// The job of an id.
+    pub fn of_id(&self, id: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id.to_string() == id)
+    }
+}
+
+fn seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+fn http_date(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,0 +1,229 @@
+//! Runs the operator as it ships in a world, life after life, until nothing moves any more.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rds_backup_operator::{
+    accounts::Surroundings,
+    clock::Clock,
+    cluster::Scope,
+    config::Config,
+    entropy::Entropy,
+    runtime::{Operator, Place},
+};
+use serde_json::{Value, json};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    api::BACKUPS,
+    dice::Dice,
+    line::Line,
+    script::{Action, Script},
+    serve::serve,
+    world::{CANARY, World},
+};
+
+/// What is published of an end may take this long; after it nothing moves.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+
+/// How long the world is watched at rest.
+pub const REST: Duration = Duration::from_secs(300);
+
+/// How a world ended.
+pub struct Ended {
+    pub world: Arc<World>,
+    /// Since when nothing should have moved; an error if it never came to rest.
+    pub rested: Result<Timestamp, String>,
+    pub at: Timestamp,
+}
+
+enum End {
+    Died,
+    Rested(Timestamp),
+    Stuck(String),
+}
+
+/// Runs a world to its end.
+pub fn run(script: &Script) -> Ended {
+    let world = Arc::new(World::new(script.beginning()));
+    let mut actions: VecDeque<(Timestamp, Action)> =
+        script.actions.iter().map(|(at, action)| (script.begins + *at, action.clone())).collect();
+    for life in 0.. {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without sockets");
+        let end = runtime.block_on(live(&world, script, &mut actions));
+        let at = runtime.block_on(async { world.now() });
+        let pause = script.pauses.get(life).copied().unwrap_or(Duration::from_secs(1));
+        {
+            let _inside = runtime.enter();
+            world.end_life(if matches!(end, End::Died) { pause } else { Duration::ZERO });
+        }
+        drop(runtime);
+        let rested = match end {
+            End::Died => continue,
+            End::Rested(since) => Ok(since),
+            End::Stuck(why) => Err(why),
+        };
+        return Ended { world, rested, at };
+    }
+    unreachable!("a plan has so many crashes")
+}
+
+/// One process, or several at once, from their start to their death or to the end of the world.
+async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>) -> End {
+    let life = world.begin_life();
+    let tasks = TaskTracker::new();
+    for process in 0..script.processes {
+        tasks.spawn(operator(world, script, life, process).run());
+    }
+    let mut last = world.now();
+    let mut rests_since = None;
+    loop {
+        let now = world.now();
+        while actions.front().is_some_and(|(at, _)| *at <= now) {
+            let (_, action) = actions.pop_front().expect("it is there");
+            act(world, action);
+            last = now;
+        }
+        let (restless, over) = world.with(|state, _| {
+            let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
+            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over)
+        });
+        if restless.is_empty() && actions.is_empty() {
+            let since = *rests_since.get_or_insert(now);
+            // A watch that lags shows the end that much later.
+            let moves_until = since + LAST_WORDS + script.pace.watch_lag;
+            if now > moves_until + REST {
+                return End::Rested(moves_until);
+            }
+        } else {
+            rests_since = None;
+            let end = last.max(over) + script.bound;
+            if now > end {
+                return End::Stuck(format!(
+                    "no rest {} after the last trouble: {}",
+                    crate::world::whole(now.duration_since(last.max(over))),
+                    restless.join("; ")
+                ));
+            }
+        }
+        let next =
+            actions.front().map_or(Duration::from_secs(20), |(at, _)| at.duration_since(now).unsigned_abs()).min(Duration::from_secs(20));
+        tokio::select! {
+            biased;
+            () = world.died.notified() => return End::Died,
+            () = tokio::time::sleep(next.max(Duration::from_millis(1))) => {}
+        }
+    }
+}
+
+/// Terminal, or in a documented waiting state that only a person ends.
+fn rests(object: &Value, script: &Script) -> bool {
+    let status = &object["status"];
+    let terminal = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let condition = |kind: &str, reason: &str| {
+        status["conditions"].as_array().is_some_and(|all| {
+            all.iter().any(|one| one["type"] == kind && one["status"] == "True" && (reason.is_empty() || one["reason"] == reason))
+        })
+    };
+    terminal || (script.expiry == "Never" && condition("Stalled", "OutcomeUnknown"))
+}
+
+fn place(object: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let ready = object["status"]["conditions"].as_array().and_then(|all| all.iter().find(|one| one["type"] == "Ready")).cloned();
+    let ready = ready.unwrap_or_default();
+    format!(
+        "{} is {} ({}: {})",
+        word(&object["metadata"]["name"]),
+        word(&object["status"]["phase"]),
+        word(&ready["reason"]),
+        word(&ready["message"])
+    )
+}
+
+/// Starts what `run` starts in production, with a client, a clock, dice and a line to the cloud of this world.
+fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Operator {
+    let clock = Clock::from_tokio(world.now() + script.skew);
+    let dice = Mutex::new(Dice::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
+    let entropy = Entropy::new(move || {
+        let mut dice = dice.lock().expect("nobody panics here");
+        u128::from(dice.next()) << 64 | u128::from(dice.next())
+    });
+    let line = Line { world: world.clone(), life, clock: clock.clone() };
+    let served = world.clone();
+    let client = kube::Client::new(tower::service_fn(move |request| serve(served.clone(), life, request)), "default");
+    let scope = if script.namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(script.namespaces.clone()) };
+    let place = Place {
+        client,
+        scope,
+        namespace: "rds-system".to_owned(),
+        instance: format!("operator-{process}"),
+        surroundings: Surroundings { clock, entropy, carrier: Some(Arc::new(line)) },
+        stop: CancellationToken::new(),
+    };
+    let config = Config::parse(&script.configuration()).expect("a good configuration");
+    Operator::new(config, place, |_| None)
+}
+
+fn act(world: &World, action: Action) {
+    world.with(|state, now| {
+        state.note(now, format!("{action:?}"));
+        match action {
+            Action::Create { namespace, name, spec } => {
+                state.api.create(BACKUPS, &namespace, &name, json!({ "spec": with_defaults(spec) }), now);
+            }
+            Action::Delete { namespace, name } => {
+                if let Some(uid) = state.api.delete(BACKUPS, &namespace, &name, now) {
+                    state.note(now, format!("deleted {uid}"));
+                }
+            }
+            Action::Touch { namespace, name } => {
+                state.api.touch(&namespace, &name, now);
+            }
+            Action::Foreign { instance, automated, lasts } => {
+                let busy = state.cloud.jobs.iter().any(|job| job.instance == instance && job.ended_at > now);
+                if !busy {
+                    let method = if state.cloud.instances[&instance] == "cloud_essd" { "Snapshot" } else { "Physical" };
+                    state.cloud.begin(&instance, method, None, automated, Some(lasts), now);
+                }
+            }
+            Action::Secret => {
+                let secret = |text: &str| json!(base64(&format!("{text}-{CANARY}")));
+                let data = json!({ "accessKeyId": secret("id"), "accessKeySecret": secret("secret"), "securityToken": secret("token") });
+                state.api.create("secrets", "rds-system", "rds-key", json!({ "apiVersion": "v1", "kind": "Secret", "data": data }), now);
+            }
+            Action::Compact => {
+                state.api.compact();
+                state.watches_cut += 1;
+                state.plan.note("history compacted", now);
+            }
+        }
+    });
+    world.changed.notify_waiters();
+}
+
+/// What the CRD's defaults add.
+fn with_defaults(mut spec: Value) -> Value {
+    if spec["account"].is_null() {
+        spec["account"] = json!("default");
+    }
+    spec
+}
+
+fn base64(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = char::from(LETTERS[(bits >> (18 - 6 * place)) as usize & 63]);
+            out.push(if place > chunk.len() { '=' } else { letter });
+        }
+    }
+    out
+}

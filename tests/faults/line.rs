@@ -1,0 +1,185 @@
+//! The way to the scripted cloud: what the operator's client sends through instead of sockets, with what goes wrong on the way.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use rds_backup_operator::{
+    clock::Clock,
+    rds::{Carrier, Failure, Incoming, Outgoing},
+};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    cloud::{Call, Reply},
+    faults::{Fault, Point},
+    serve::alive,
+    step::Step,
+    world::{self, Asked, State, World},
+};
+
+/// One process's line.
+pub struct Line {
+    pub world: Arc<World>,
+    pub life: u32,
+    /// The process's own clock, which may be wrong.
+    pub clock: Clock,
+}
+
+impl Carrier for Line {
+    fn carry(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, Failure>> {
+        Box::pin(async move {
+            let reply = self.ask(request).await?;
+            let mut headers = HeaderMap::new();
+            for (name, value) in reply.headers {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header's value"));
+            }
+            Ok(Incoming { status: reply.status, headers, body: reply.body, received: self.clock.now() })
+        })
+    }
+}
+
+impl Line {
+    async fn ask(&self, Outgoing { url, headers, body }: Outgoing) -> Result<Reply, Failure> {
+        let world = &self.world;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let call = Call::read(url.query().unwrap_or_default(), &body, header);
+        let (travel, step, fault) = world.with(|state, now| {
+            let step = step_of(state, &call);
+            if state.dead || state.life != self.life {
+                return (Duration::ZERO, step, None);
+            }
+            let fault = state.plan.next(step, now);
+            if fault != Some(Fault::Unreachable) {
+                state.sent(&Asked::Cloud(step, call.clone()), now);
+            }
+            (state.travel(true), step, fault)
+        });
+        alive(world).await;
+        tokio::time::sleep(travel / 2).await;
+        alive(world).await;
+        let asked = Asked::Cloud(step, call.clone());
+        let execute = || match world.with(|state, now| state.execute(&asked, now)) {
+            world::Reply::Cloud(reply) => reply,
+            world::Reply::Api(_) => unreachable!("asked of the cloud"),
+        };
+        let lost = || Failure::Lost("connection reset by peer".to_owned());
+        let reply = match fault {
+            None => execute(),
+            Some(Fault::Crash(Point::Before)) => {
+                world.die(step, Point::Before);
+                std::future::pending().await
+            }
+            Some(Fault::Crash(Point::Executed)) => {
+                execute();
+                world.die(step, Point::Executed);
+                std::future::pending().await
+            }
+            Some(Fault::Crash(Point::Answered)) => {
+                let reply = execute();
+                world.die(step, Point::Answered);
+                return Ok(reply);
+            }
+            Some(Fault::Unreachable) => return Err(Failure::NotSent("connection refused".to_owned())),
+            Some(Fault::Hang { executed }) => {
+                if executed {
+                    execute();
+                }
+                std::future::pending().await
+            }
+            Some(Fault::Lost { executed }) => {
+                if executed {
+                    execute();
+                }
+                return Err(lost());
+            }
+            Some(Fault::Late(by)) => {
+                let id = world.with(|state, now| state.execute_later(&asked, now + by, true));
+                tokio::time::sleep(by).await;
+                alive(world).await;
+                match world.with(|state, _| state.take_answer(id)) {
+                    Some(world::Reply::Cloud(reply)) => reply,
+                    _ => return Err(lost()),
+                }
+            }
+            Some(Fault::Twice { second_answers, gap }) => {
+                let first = execute();
+                if !second_answers {
+                    world.with(|state, now| state.execute_later(&asked, now + gap, false));
+                    first
+                } else {
+                    tokio::time::sleep(gap).await;
+                    alive(world).await;
+                    execute()
+                }
+            }
+            Some(Fault::ServerFault { status, executed }) => {
+                if executed {
+                    execute();
+                }
+                world.with(|state, now| state.cloud.refuse(status, if status == 500 { "InternalError" } else { "ServiceUnavailable" }, now))
+            }
+            Some(Fault::Garbage { which, executed }) => {
+                let whole = if executed { execute().body } else { Vec::new() };
+                garbage(which, whole)
+            }
+            Some(Fault::Throttled { pause_ms }) => world.with(|state, now| {
+                state.cloud.consume(&call, now);
+                let mut reply = state.cloud.refuse(400, "Throttling.User", now);
+                if pause_ms > 0 {
+                    reply.headers.push(("x-acs-retry-after", pause_ms.to_string()));
+                    let until = now + travel / 2 + Duration::from_millis(pause_ms);
+                    state.note(now, format!("the cloud asks for a pause until {until}"));
+                }
+                reply
+            }),
+            Some(Fault::Refused { code, status }) => world.with(|state, now| {
+                state.cloud.consume(&call, now);
+                state.cloud.refuse(status, code, now)
+            }),
+            Some(other) => unreachable!("{other:?} is not for the cloud"),
+        };
+        tokio::time::sleep(travel / 2).await;
+        alive(world).await;
+        Ok(reply)
+    }
+}
+
+/// What a proxy or a torn connection makes of an answer.
+fn garbage(which: u8, whole: Vec<u8>) -> Reply {
+    let html = |status: u16| (status, b"<html><body>It works!</body></html>".to_vec());
+    let (status, body) = match which {
+        0 => html(200),
+        1 => html(502),
+        2 => (200, whole[..whole.len() / 2].to_vec()),
+        _ => (200, br#"{"RequestId":"0A1B2C3D-1"}"#.to_vec()),
+    };
+    Reply { status, headers: Vec::new(), body }
+}
+
+/// What the request is for.
+fn step_of(state: &State, call: &Call) -> Step {
+    let id = call.param("DBInstanceId");
+    let looking = || {
+        state.api.backups().any(|object| {
+            let submission = &object["status"]["submission"];
+            object["spec"]["dbInstanceId"] == id && submission["cleared"] == true && submission["outcome"].is_null()
+        })
+    };
+    match call.action.as_str() {
+        "CreateBackup" => Step::Create,
+        "DescribeDBInstanceAttribute" => Step::Instance,
+        "DescribeBackupTasks" if call.params.contains_key("BackupJobId") => Step::TaskById,
+        "DescribeBackups" if call.params.contains_key("BackupId") => Step::SetById,
+        "DescribeBackupTasks" if looking() => Step::TasksLook,
+        "DescribeBackupTasks" => Step::TasksBefore,
+        "DescribeBackups" if looking() => Step::SetsLook,
+        "DescribeBackups" => Step::SetsBefore,
+        action => panic!("the operator is not expected to ask for {action}"),
+    }
+}
+
+/// Until when a note says that the cloud wants no calls.
+pub fn pause_of(note: &str) -> Option<Timestamp> {
+    note.strip_prefix("the cloud asks for a pause until ")?.parse().ok()
+}

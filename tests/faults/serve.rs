@@ -1,0 +1,265 @@
+//! The API server as the operator's client meets it: a tower service, with what goes wrong on the way, and the watches.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Frame},
+};
+use jiff::Timestamp;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Answer, BACKUPS, Call},
+    faults::{Fault, Point},
+    step::Step,
+    world::{Asked, Reply, State, World},
+};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Answered = Response<UnsyncBoxBody<Bytes, Error>>;
+
+/// An API server closes a watch that nobody bounded after this at most.
+const LONGEST_WATCH: u64 = 300;
+const BOOKMARKS: Duration = Duration::from_secs(60);
+
+/// Answers one request of process `life`.
+pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Result<Answered, Error> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let call = Call::read(&parts, &body);
+    let (travel, step, fault) = world.with(|state, now| {
+        let step = step_of(state, &call);
+        if state.dead || state.life != life {
+            return (Duration::ZERO, step, None);
+        }
+        state.sent(&Asked::Api(step, call.clone()), now);
+        // Of schedules there are none, so their watch shows nothing that could go wrong.
+        let fault = if call.plural == BACKUPS || step == Step::Secret || step == Step::Event { state.plan.next(step, now) } else { None };
+        (state.travel(false), step, fault)
+    });
+    alive(&world).await;
+    let asked = Asked::Api(step, call.clone());
+    tokio::time::sleep(travel).await;
+    alive(&world).await;
+    let execute = || execute(&world, &asked);
+    match fault {
+        None => reply(&world, &call, execute()),
+        Some(Fault::Crash(Point::Before)) => {
+            world.die(step, Point::Before);
+            std::future::pending().await
+        }
+        Some(Fault::Crash(Point::Executed)) => {
+            execute();
+            world.die(step, Point::Executed);
+            std::future::pending().await
+        }
+        Some(Fault::Crash(Point::Answered)) => {
+            let answer = execute();
+            world.die(step, Point::Answered);
+            reply(&world, &call, answer)
+        }
+        Some(Fault::Hang { executed }) => {
+            if executed {
+                execute();
+            }
+            std::future::pending().await
+        }
+        Some(Fault::Lost { executed }) => {
+            if executed {
+                execute();
+            }
+            Err("connection reset by peer".into())
+        }
+        Some(Fault::Late(by)) => {
+            let id = world.with(|state, now| state.execute_later(&asked, now + by, true));
+            tokio::time::sleep(by).await;
+            alive(&world).await;
+            match world.with(|state, _| state.take_answer(id)) {
+                Some(Reply::Api(answer)) => reply(&world, &call, answer),
+                _ => Err("the answer is gone".into()),
+            }
+        }
+        Some(Fault::Conflict) => {
+            let (namespace, name) = (call.namespace.as_deref().unwrap_or_default(), call.name.as_deref().unwrap_or_default());
+            world.with(|state, now| state.api.touch(namespace, name, now));
+            reply(&world, &call, execute())
+        }
+        Some(Fault::Status { code, executed }) => {
+            if executed {
+                execute();
+            }
+            reply(&world, &call, Answer::error(code, reason(code), "scripted"))
+        }
+        Some(other) => unreachable!("{other:?} is not for the API server"),
+    }
+}
+
+/// The dead do nothing.
+pub async fn alive(world: &World) {
+    if world.is_dead() {
+        std::future::pending().await
+    }
+}
+
+fn execute(world: &World, asked: &Asked) -> Answer {
+    // A watch has no answer but what it shows.
+    if matches!(asked, Asked::Api(Step::Watch, _)) {
+        return Answer { code: 200, body: Value::Null, written: None };
+    }
+    match world.with(|state, now| state.execute(asked, now)) {
+        Reply::Api(answer) => answer,
+        Reply::Cloud(_) => unreachable!("asked of the API server"),
+    }
+}
+
+fn reason(code: u16) -> &'static str {
+    match code {
+        410 => "Expired",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    }
+}
+
+/// What the request is for; for a look and a preflight that follows from what stands in the status.
+fn step_of(state: &State, call: &Call) -> Step {
+    match (call.method.as_str(), call.plural.as_str()) {
+        ("GET", "secrets") => Step::Secret,
+        (_, "events") => Step::Event,
+        ("GET", _) if call.is_watch() => Step::Watch,
+        ("GET", _) if call.name.is_some() => Step::Reread,
+        ("GET", _) if call.query.contains_key("fieldSelector") => {
+            let id = call.query["fieldSelector"].trim_start_matches("spec.dbInstanceId=");
+            let clearing = state.api.backups().any(|object| {
+                let submission = &object["status"]["submission"];
+                object["spec"]["dbInstanceId"] == id && submission["cleared"] == false && submission["outcome"].is_null()
+            });
+            if clearing { Step::ClearList } else { Step::ClaimsList }
+        }
+        ("GET", _) => Step::List,
+        _ if call.is_status_write() => {
+            let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+            Step::of_write(&state.api.status_of(call), &body["status"])
+        }
+        (method, _) => panic!("the operator is not expected to {method} {}", call.path),
+    }
+}
+
+fn reply(world: &Arc<World>, call: &Call, answer: Answer) -> Result<Answered, Error> {
+    let builder = Response::builder().status(answer.code).header("content-type", "application/json");
+    if call.is_watch() && answer.code == 200 {
+        return Ok(builder.body(StreamBody::new(watch(world.clone(), call)).boxed_unsync())?);
+    }
+    let body = Full::new(Bytes::from(answer.body.to_string()));
+    Ok(builder.body(body.map_err(|never| match never {}).boxed_unsync())?)
+}
+
+/// One watch.
+struct Watching {
+    world: Arc<World>,
+    plural: String,
+    namespace: Option<String>,
+    /// Everything up to here was shown.
+    seen: u64,
+    bookmark: Timestamp,
+    end: Timestamp,
+    cuts: u64,
+    over: bool,
+}
+
+/// What a watch does next.
+enum Next {
+    Show(Value),
+    /// The last thing that it shows.
+    Refuse(Value),
+    Break,
+    End,
+    Wait(Timestamp),
+}
+
+fn watch(world: Arc<World>, call: &Call) -> impl Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static {
+    let number = |name: &str| call.query.get(name).and_then(|text| text.parse::<u64>().ok());
+    let bounded = number("timeoutSeconds").unwrap_or(LONGEST_WATCH).min(LONGEST_WATCH);
+    let seen = number("resourceVersion").unwrap_or(0);
+    let (plural, namespace) = (call.plural.clone(), call.namespace.clone());
+    let (now, cuts) = world.with(|state, now| (now, state.watches_cut));
+    let end = now + Duration::from_secs(bounded);
+    let watching = Watching { world, plural, namespace, seen, bookmark: now + BOOKMARKS, end, cuts, over: false };
+    stream::unfold(watching, |mut watching| async move {
+        if watching.over {
+            return None;
+        }
+        loop {
+            let world = watching.world.clone();
+            // Asked for before the history is read, so that what happens in between is not missed.
+            let changed = world.changed.notified();
+            alive(&world).await;
+            let until = match world.with(|state, now| watching.next(state, now)) {
+                Next::Show(event) => return Some((Ok(line(&event)), watching)),
+                Next::Refuse(event) => {
+                    watching.over = true;
+                    return Some((Ok(line(&event)), watching));
+                }
+                Next::Break => {
+                    watching.over = true;
+                    return Some((Err("connection reset by peer".into()), watching));
+                }
+                Next::End => return None,
+                Next::Wait(until) => until.duration_since(world.now()).unsigned_abs(),
+            };
+            let _ = tokio::time::timeout(until.max(Duration::from_millis(1)), changed).await;
+        }
+    })
+}
+
+fn line(event: &Value) -> Frame<Bytes> {
+    Frame::data(Bytes::from(format!("{event}\n")))
+}
+
+impl Watching {
+    fn next(&mut self, state: &mut State, now: Timestamp) -> Next {
+        if state.watches_cut > self.cuts {
+            return Next::Break;
+        }
+        if self.seen < state.api.compacted {
+            let gone = json!({ "type": "ERROR", "object": Answer::error(410, "Expired", "too old resource version").body });
+            return Next::Refuse(gone);
+        }
+        let first = state.api.changes.partition_point(|change| change.version <= self.seen);
+        let due = state.api.changes[first..].iter().find(|change| {
+            change.plural == self.plural
+                && self.namespace.as_ref().is_none_or(|wanted| change.object["metadata"]["namespace"] == wanted.as_str())
+        });
+        let mut wait = self.end.min(state.next_cut.unwrap_or(self.end));
+        match due {
+            Some(change) if change.at + state.pace.watch_lag <= now => {
+                self.seen = change.version;
+                return Next::Show(json!({ "type": change.kind, "object": change.object }));
+            }
+            Some(change) => wait = wait.min(change.at + state.pace.watch_lag),
+            None if now >= self.bookmark => {
+                self.bookmark = now + BOOKMARKS;
+                self.seen = self.seen.max(state.api.version());
+                let kind = if self.plural == BACKUPS { "RdsBackup" } else { "RdsBackupSchedule" };
+                let object =
+                    json!({ "apiVersion": crate::api::GROUP, "kind": kind, "metadata": { "resourceVersion": self.seen.to_string() } });
+                return Next::Show(json!({ "type": "BOOKMARK", "object": object }));
+            }
+            None => wait = wait.min(self.bookmark),
+        }
+        if now >= self.end {
+            return Next::End;
+        }
+        if state.next_cut.is_some_and(|at| now >= at) {
+            state.watches_cut += 1;
+            state.next_cut = state.pace.watch_cut.map(|every| now + every);
+            state.plan.note("watch cut", now);
+            return Next::Break;
+        }
+        Next::Wait(wait.max(now + Duration::from_millis(1)))
+    }
+}

@@ -1,0 +1,138 @@
+//! The steps of a backup as they are seen from outside: every request that the operator makes is one of these.
+
+use serde_json::Value;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    List,
+    Watch,
+    Secret,
+    WaitWrite,
+    Instance,
+    TasksBefore,
+    SetsBefore,
+    Reread,
+    IntentWrite,
+    ClearList,
+    ClearWrite,
+    Create,
+    RecordWrite,
+    RefusedWrite,
+    LostWrite,
+    TasksLook,
+    SetsLook,
+    ClaimsList,
+    AdoptWrite,
+    CloseWrite,
+    TaskById,
+    SetById,
+    ProgressWrite,
+    EndWrite,
+    Event,
+}
+
+impl Step {
+    pub const ALL: [Self; 25] = [
+        Self::List,
+        Self::Watch,
+        Self::Secret,
+        Self::WaitWrite,
+        Self::Instance,
+        Self::TasksBefore,
+        Self::SetsBefore,
+        Self::Reread,
+        Self::IntentWrite,
+        Self::ClearList,
+        Self::ClearWrite,
+        Self::Create,
+        Self::RecordWrite,
+        Self::RefusedWrite,
+        Self::LostWrite,
+        Self::TasksLook,
+        Self::SetsLook,
+        Self::ClaimsList,
+        Self::AdoptWrite,
+        Self::CloseWrite,
+        Self::TaskById,
+        Self::SetById,
+        Self::ProgressWrite,
+        Self::EndWrite,
+        Self::Event,
+    ];
+
+    /// The phase of the protocol that it belongs to, and what it does there.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::List => "start: list",
+            Self::Watch => "start: watch",
+            Self::Secret => "admit: read the Secret",
+            Self::WaitWrite => "admit: write why it waits",
+            Self::Instance => "preflight: instance",
+            Self::TasksBefore => "preflight: running jobs",
+            Self::SetsBefore => "preflight: sets",
+            Self::Reread => "intent or record: re-read",
+            Self::IntentWrite => "intent: write",
+            Self::ClearList => "clear: quorum list",
+            Self::ClearWrite => "clear: write",
+            Self::Create => "send: CreateBackup",
+            Self::RecordWrite => "record: job id",
+            Self::RefusedWrite => "record: refusal",
+            Self::LostWrite => "record: answer lost",
+            Self::TasksLook => "look: running jobs",
+            Self::SetsLook => "look: sets",
+            Self::ClaimsList => "look: claims",
+            Self::AdoptWrite => "adopt: write or take back",
+            Self::CloseWrite => "close: write",
+            Self::TaskById => "follow: job",
+            Self::SetById => "follow: set",
+            Self::ProgressWrite => "follow: write",
+            Self::EndWrite => "end: write",
+            Self::Event => "event",
+        }
+    }
+
+    pub fn is_cloud(self) -> bool {
+        matches!(
+            self,
+            Self::Instance
+                | Self::TasksBefore
+                | Self::SetsBefore
+                | Self::Create
+                | Self::TasksLook
+                | Self::SetsLook
+                | Self::TaskById
+                | Self::SetById
+        )
+    }
+
+    /// Writes of a status: what they change says which.
+    pub fn of_write(before: &Value, after: &Value) -> Self {
+        let nonce = |status: &Value| status["submission"]["nonce"].as_str().map(str::to_owned);
+        let outcome = |status: &Value| status["submission"]["outcome"].as_str().map(str::to_owned);
+        let has_job = |status: &Value| status["backupJobId"].is_string() || status["backupId"].is_string();
+        if nonce(after) != nonce(before) {
+            return Self::IntentWrite;
+        }
+        if matches!(after["phase"].as_str(), Some("Succeeded" | "Failed")) {
+            return Self::EndWrite;
+        }
+        match (outcome(before), outcome(after).as_deref()) {
+            (None, Some("Accepted")) => return Self::RecordWrite,
+            (None, Some("Rejected")) => return Self::RefusedWrite,
+            (None, Some(_)) => return Self::CloseWrite,
+            _ => {}
+        }
+        if before["submission"]["cleared"] == false && after["submission"]["cleared"] == true {
+            return Self::ClearWrite;
+        }
+        if has_job(before) != has_job(after) && outcome(after).is_none() {
+            return Self::AdoptWrite;
+        }
+        match after["phase"].as_str() {
+            Some("Resolving") => Self::LostWrite,
+            Some("Running" | "Finalizing") => Self::ProgressWrite,
+            _ => Self::WaitWrite,
+        }
+    }
+}

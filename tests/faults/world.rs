@@ -1,0 +1,317 @@
+//! One world: what outlives the process. The API server, the cloud, time, what is still under way between them, and a log of everything that
+//! was asked, in order.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    api::{self, Api},
+    cloud::{self, Cloud},
+    dice::Dice,
+    faults::{Plan, Point},
+    step::Step,
+};
+
+/// In every secret, so that a search finds it.
+pub const CANARY: &str = "CANARY";
+
+pub struct World {
+    state: Mutex<State>,
+    /// The history of the API server grew.
+    pub changed: Notify,
+    /// The process died.
+    pub died: Notify,
+}
+
+pub struct State {
+    pub api: Api,
+    pub cloud: Cloud,
+    pub plan: Plan,
+    pub log: Vec<Line>,
+    pub pace: Pace,
+    pub dice: Dice,
+    /// Carried out when its time has come, whether anybody still waits for it or not.
+    late: Vec<Late>,
+    /// Answers to what was late.
+    answers: Vec<(u64, Reply)>,
+    made: u64,
+    time: Time,
+    /// Processes so far.
+    pub life: u32,
+    pub dead: bool,
+    /// Watches that were opened before this end now.
+    pub watches_cut: u64,
+    pub next_cut: Option<Timestamp>,
+}
+
+/// How fast things travel.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// A call to the API server, milliseconds.
+    pub api: (u64, u64),
+    /// A call to the cloud, milliseconds.
+    pub cloud: (u64, u64),
+    /// A watch shows what happened this much later.
+    pub watch_lag: Duration,
+    /// Every watch breaks this often.
+    pub watch_cut: Option<Duration>,
+}
+
+/// Time goes on while no process runs.
+struct Time {
+    base: Timestamp,
+    since: Option<Instant>,
+}
+
+/// Something that is still under way.
+struct Late {
+    at: Timestamp,
+    id: u64,
+    what: Asked,
+    /// Whether somebody may still ask for the answer.
+    answered: bool,
+}
+
+/// A request to one of the two.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Api(Step, api::Call),
+    Cloud(Step, cloud::Call),
+}
+
+/// Its answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Api(api::Answer),
+    Cloud(cloud::Reply),
+}
+
+/// One line of the log.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub at: Timestamp,
+    pub life: u32,
+    pub what: What,
+}
+
+#[derive(Clone, Debug)]
+pub enum What {
+    /// The operator sent this.
+    Sent(Asked),
+    /// It was carried out.
+    Done(Asked, Reply),
+    /// Something else that happened.
+    Note(String),
+}
+
+/// How a world begins.
+pub struct Beginning {
+    pub cloud: Cloud,
+    pub plan: Plan,
+    pub pace: Pace,
+    pub dice: Dice,
+    pub largest_page: usize,
+    pub at: Timestamp,
+}
+
+impl World {
+    pub fn new(beginning: Beginning) -> Self {
+        let Beginning { cloud, plan, pace, dice, largest_page, at } = beginning;
+        let next_cut = pace.watch_cut.map(|every| at + every);
+        let state = State {
+            api: Api::new(largest_page),
+            cloud,
+            plan,
+            log: Vec::new(),
+            pace,
+            dice,
+            late: Vec::new(),
+            answers: Vec::new(),
+            made: 0,
+            time: Time { base: at, since: None },
+            life: 0,
+            dead: false,
+            watches_cut: 0,
+            next_cut,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new(), died: Notify::new() }
+    }
+
+    /// Reads or changes the world, after everything that is due has happened.
+    pub fn with<T>(&self, act: impl FnOnce(&mut State, Timestamp) -> T) -> T {
+        let mut state = self.lock();
+        let now = state.now();
+        state.catch_up(now);
+        let before = state.api.version();
+        let result = act(&mut state, now);
+        let moved = state.api.version() != before;
+        drop(state);
+        if moved {
+            self.changed.notify_waiters();
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.lock().now()
+    }
+
+    /// A process begins, in a runtime of its own.
+    pub fn begin_life(&self) -> u32 {
+        let mut state = self.lock();
+        state.time.since = Some(Instant::now());
+        state.life += 1;
+        state.dead = false;
+        state.life
+    }
+
+    /// The process and its runtime are about to be gone, and nothing runs for a while.
+    pub fn end_life(&self, pause: Duration) {
+        let mut state = self.lock();
+        let now = state.now();
+        state.time = Time { base: now + pause, since: None };
+    }
+
+    /// The process dies here.
+    pub fn die(&self, step: Step, point: Point) {
+        let mut state = self.lock();
+        state.dead = true;
+        let at = state.now();
+        state.note(at, format!("the process dies: {point:?}, {}", step.name()));
+        drop(state);
+        self.died.notify_one();
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.lock().dead
+    }
+}
+
+impl State {
+    fn now(&self) -> Timestamp {
+        self.time.base + self.time.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    pub fn note(&mut self, at: Timestamp, text: String) {
+        let life = self.life;
+        self.log.push(Line { at, life, what: What::Note(text) });
+    }
+
+    pub fn sent(&mut self, asked: &Asked, at: Timestamp) {
+        let life = self.life;
+        self.log.push(Line { at, life, what: What::Sent(asked.clone()) });
+    }
+
+    /// Carries a request out.
+    pub fn execute(&mut self, asked: &Asked, now: Timestamp) -> Reply {
+        let reply = match asked {
+            Asked::Api(_, call) => Reply::Api(self.api.execute(call, now)),
+            Asked::Cloud(_, call) => Reply::Cloud(self.cloud.arrive(call, now)),
+        };
+        let life = self.life;
+        self.log.push(Line { at: now, life, what: What::Done(asked.clone(), reply.clone()) });
+        reply
+    }
+
+    /// Carries a request out later; whoever waits takes the answer by the number.
+    pub fn execute_later(&mut self, asked: &Asked, at: Timestamp, answered: bool) -> u64 {
+        self.made += 1;
+        let id = self.made;
+        self.late.push(Late { at, id, what: asked.clone(), answered });
+        id
+    }
+
+    pub fn take_answer(&mut self, id: u64) -> Option<Reply> {
+        let index = self.answers.iter().position(|(answered, _)| *answered == id)?;
+        Some(self.answers.swap_remove(index).1)
+    }
+
+    /// Whether nothing is under way any more.
+    pub fn is_settled(&self) -> bool {
+        self.late.is_empty()
+    }
+
+    fn catch_up(&mut self, now: Timestamp) {
+        while let Some(index) = (0..self.late.len()).filter(|&index| self.late[index].at <= now).min_by_key(|&index| self.late[index].at) {
+            let Late { at, id, what, answered } = self.late.swap_remove(index);
+            let reply = self.execute(&what, at);
+            if answered {
+                self.answers.push((id, reply));
+            }
+        }
+    }
+
+    /// How long the next call travels.
+    pub fn travel(&mut self, cloud: bool) -> Duration {
+        let (least, most) = if cloud { self.pace.cloud } else { self.pace.api };
+        Duration::from_millis(self.dice.in_range(least..=most))
+    }
+}
+
+/// Minutes, seconds and milliseconds since the world began, for people.
+pub fn clock(at: Timestamp, since: Timestamp) -> String {
+    let millis = at.duration_since(since).as_millis();
+    format!("{:3}:{:02}.{:03}", millis / 60_000, millis / 1000 % 60, millis % 1000)
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(step, call) => {
+                write!(f, "api   {:26} {} {}", step.name(), call.method, call.path)?;
+                if call.is_watch() { f.write_str(" (watch)") } else { Ok(()) }
+            }
+            Self::Cloud(step, call) => {
+                write!(f, "cloud {:26} {} {}", step.name(), call.action, call.param("DBInstanceId"))?;
+                for name in ["BackupJobId", "BackupId"] {
+                    if let Some(value) = call.params.get(name) {
+                        write!(f, " {name}={value}")?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(answer) => {
+                write!(f, "{}", answer.code)?;
+                let Some(written) = &answer.written else { return Ok(()) };
+                let after = &written.after;
+                let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+                let submission = &after["submission"];
+                write!(
+                    f,
+                    " -> {} {} cleared={} outcome={} job={} set={}",
+                    word(&after["phase"]),
+                    word(&submission["nonce"]).chars().take(8).collect::<String>(),
+                    submission["cleared"],
+                    word(&submission["outcome"]),
+                    word(&after["backupJobId"]),
+                    word(&after["backupId"]),
+                )
+            }
+            Self::Cloud(reply) => {
+                write!(f, "{} {}", reply.status, String::from_utf8_lossy(&reply.body).chars().take(160).collect::<String>())
+            }
+        }
+    }
+}
+
+/// How long a time was, in whole seconds, for messages.
+pub fn whole(time: SignedDuration) -> String {
+    format!("{} s", time.as_secs())
+}
