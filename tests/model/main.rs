@@ -1,0 +1,56 @@
+//! Exactly once, model-checked: the shipped `decide` is the transition of the system. This crate holds no rule of the protocol; it holds what
+//! surrounds it: an API server, caches, a service, requests on their way, and crashes.
+//!
+//! `cargo test --release --test model` explores the full bounds; a debug build explores smaller ones, and says which.
+
+mod cloud;
+mod configurations;
+mod fairness;
+mod flaws;
+mod graph;
+mod laws;
+mod passes;
+mod print;
+mod setup;
+mod system;
+mod table;
+mod tidy;
+mod traces;
+mod world;
+
+use configurations::{Expected, full, small, variants};
+
+/// One after the other, and not beside each other: each uses all cores.
+#[test]
+fn the_protocol_holds_in_every_configuration_and_every_broken_variant_is_caught() {
+    let whole = !cfg!(debug_assertions);
+    let configurations = if whole { full() } else { small() };
+    table::say(&format!("bounds: {}", if whole { "full" } else { "small (debug build); full with cargo test --release --test model" }));
+    let mut wrong = Vec::new();
+    table::say(table::HEAD);
+    for (setup, expected) in configurations {
+        wrong.extend(table::explore(setup, &expected));
+    }
+    table::say(table::VARIANTS_HEAD);
+    for (setup, name) in variants() {
+        wrong.extend(table::explore_variant(setup, name));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Faults stop, and everything that is started comes to its end: from every state that faults can lead to.
+#[test]
+fn from_every_state_an_end_or_a_documented_place_to_wait_is_reached_without_further_faults() {
+    let mut wrong = Vec::new();
+    for setup in configurations::live() {
+        wrong.extend(graph::explore(setup));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+impl Expected {
+    /// All laws hold, and these things were seen.
+    pub fn holds(seen: &[&'static str]) -> Self {
+        Self { violated: None, seen: seen.to_vec() }
+    }
+}
