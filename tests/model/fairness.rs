@@ -45,7 +45,7 @@ fn advance(story: &mut Story, slot: usize) {
     use crate::{passes::Ending, system::Action};
     use stateright::Model;
     let action = match story.world.processes[slot].pass {
-        None => Action::Wake { process: slot, slot },
+        None => Action::Wake { process: slot, slot, ending: Ending::Fine },
         Some(_) => Action::GoOn { process: slot, ending: Ending::Fine },
     };
     if let Some(next) = story.system.next_state(&story.world, action) {

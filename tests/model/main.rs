@@ -54,3 +54,24 @@ impl Expected {
         Self { violated: None, seen: seen.to_vec() }
     }
 }
+
+#[test]
+#[ignore]
+fn measure() {
+    use stateright::{Checker, Model};
+    for (label, change) in [
+        ("1A no copies no refusals", (|s| { s.attempts = 1; s.duplicates = false; s.refusals = false }) as fn(&mut setup::Setup)),
+        ("1A", |s| { s.attempts = 1; }),
+        ("1 process", |s| { s.processes = 1; }),
+        ("nothing", |_| {}),
+    ] {
+        for depth in [18, 22, 26, 80] {
+            let mut s = setup::Setup::base("m");
+            change(&mut s);
+            let began = std::time::Instant::now();
+            let checker = passes::System::new(s).checker().target_max_depth(depth).threads(2).spawn_bfs().join();
+            let found: Vec<_> = laws::ALWAYS.into_iter().filter(|l| checker.discoveries().contains_key(l)).collect();
+            table::say(&format!("{label} depth {depth}: {} states, {:?}, {found:?}", checker.unique_state_count(), began.elapsed()));
+        }
+    }
+}

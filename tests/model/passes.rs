@@ -61,7 +61,10 @@ impl System {
 
 impl World {
     /// The process looks at an object: for a watch event, or because its time has come. Says whether anything came of it.
-    pub fn wake(&mut self, system: &System, process: usize, slot: usize) -> bool {
+    ///
+    /// What it decides to read is read at once: to read later is to look later. So only what changes the world waits for its turn, and may be
+    /// late: a write, a request.
+    pub fn wake(&mut self, system: &System, process: usize, slot: usize, ending: Ending) -> bool {
         let cached = self.slots[slot].history[self.processes[process].cache[slot]].object.clone();
         let Some(mut object) = cached else { return false };
         let uid = object.metadata.uid.clone().unwrap_or_default();
@@ -83,7 +86,24 @@ impl World {
             object = seat.copies.newest(object);
         }
         self.proceed(system, process, Turn { slot, object });
+        if let Some(Pass { step: Step::Act(decided), .. }) = &self.processes[process].pass
+            && !matches!(decided.decision.effect, Some(Effect::Send { .. }))
+        {
+            self.go_on(system, process, ending);
+            self.rest_before_reads();
+        }
         self.processes[process].pass.is_some() || self.seat(process, slot).print != before || self.broken.is_some()
+    }
+
+    /// A pass that is about to read may as well begin anew.
+    pub fn rest_before_reads(&mut self) {
+        for process in &mut self.processes {
+            if let Some(Pass { step: Step::Act(decided), .. }) = &process.pass
+                && !matches!(decided.decision.effect, Some(Effect::Send { .. }))
+            {
+                process.pass = None;
+            }
+        }
     }
 
     /// Looks and decides; what was decided is what the pass does next.

@@ -1,13 +1,12 @@
 //! By what one state is told from another: everything that can make a difference, and nothing else.
 //!
-//! Left out: texts that only people read, and times that nothing waits for (see `ages` for those that are waited for only a while). Of the other
-//! times only their distances count, and distances beyond the longest constant of the protocol are alike. So a state that comes back a day later
-//! is the same state, and time needs no end.
+//! Left out: texts that only people read, and times that nothing waits for. Of the other times only their ages count, and ages beyond what is
+//! waited for are alike. So a state that comes back a day later is the same state, and time needs no end.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rds_backup_operator::{
-    api::{RdsBackup, RdsBackupStatus, Time},
+    api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Submission},
     backup::{
         decide::{Decision, Effect, Requeue},
         seen::{Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
@@ -17,18 +16,21 @@ use rds_backup_operator::{
 
 use crate::{
     cloud::{Owner, State},
-    setup::LONG,
-    world::{DAWN, Process, Seat, Step, TICK, Waiting, World, at},
+    setup::{EXPIRY, LAG, LONG, SKEW},
+    world::{DAWN, Process, Seat, Step, TICK, Waiting, World},
 };
 
-/// The print of a part.
+/// The limit of an open intent's age depends on who else waits.
+const OPEN: i64 = i64::MAX;
+
+/// The print of a part: what it says, and how old its times are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Print {
     pub shape: u64,
-    /// Times that are compared with each other.
-    pub times: Vec<i64>,
-    /// Times that are compared only with the present.
-    pub ages: Vec<i64>,
+    /// Times, each with the age from which on it makes no difference how old it is.
+    pub ages: Vec<(i64, i64)>,
+    /// Before this nothing began that may be the outcome of the newest intent.
+    pub since: Option<i64>,
 }
 
 fn hash(value: &impl Hash) -> u64 {
@@ -46,32 +48,59 @@ impl Print {
     }
 
     fn of_status(status: &RdsBackupStatus) -> Self {
-        let never = || Time(at(0));
-        let (mut times, mut ages) = (Vec::new(), Vec::new());
-        let mut status = status.clone();
-        for condition in &mut status.conditions {
-            condition.last_transition_time = never();
+        let RdsBackupStatus {
+            observed_generation,
+            phase,
+            conditions: _,
+            submission,
+            backup_job_id,
+            backup_id,
+            origin,
+            attempts,
+            last_error,
+            // Texts and times for people, and what the one spec makes the same everywhere.
+            request_id: _,
+            started_at: _,
+            completed_at: _,
+            duration: _,
+            size: _,
+            size_bytes: _,
+            consistent_time: _,
+            expires_at: _,
+            checksum: _,
+            effective: _,
+            progress_percent: _,
+            queue: _,
+        } = status;
+        let hasher = &mut DefaultHasher::new();
+        let (mut ages, mut since) = (Vec::new(), None);
+        (observed_generation, phase, status.is_true(ConditionType::Stalled), backup_job_id, backup_id).hash(hasher);
+        // The words of the others are written once, with the reason.
+        let ready = status.condition(ConditionType::Ready);
+        ready.map(|ready| (&ready.reason, Some(&ready.message).filter(|_| *phase == Phase::Queued))).hash(hasher);
+        origin.map(|origin| origin as u8).hash(hasher);
+        if let Some(intent) = submission {
+            let Submission { run, attempt, nonce, timestamp, cleared, baseline, outcome, unresolved_since, waiting_since: _ } = intent;
+            (run, attempt, nonce, cleared, &baseline.backup_ids, outcome.map(|outcome| outcome as u8)).hash(hasher);
+            (unresolved_since.0 < timestamp.0).hash(hasher);
+            since = Some(unresolved_since.0.as_second());
+            if outcome.is_none() {
+                ages.push((timestamp.0.as_second(), OPEN));
+                let error = last_error.as_ref().filter(|error| error.at.0 >= timestamp.0);
+                error.map(|error| &error.code).hash(hasher);
+            }
         }
-        if let Some(submission) = &mut status.submission {
-            times.extend([submission.timestamp.0.as_second(), submission.unresolved_since.0.as_second()]);
-            (submission.timestamp, submission.unresolved_since, submission.waiting_since, submission.baseline.at) =
-                (never(), never(), never(), never());
+        for Attempt { run, attempt, outcome, at, backup_job_id, backup_id, code } in attempts {
+            let current = submission.as_ref().is_some_and(|newest| (newest.run, newest.attempt) == (*run, *attempt));
+            if current || backup_job_id.is_some() || backup_id.is_some() {
+                (run, attempt, *outcome as u8, backup_job_id, backup_id, code).hash(hasher);
+            }
+            // The pauses that are counted from it are seconds.
+            if current {
+                ages.push((at.0.as_second(), TICK));
+            }
         }
-        for attempt in &mut status.attempts {
-            ages.push(attempt.at.0.as_second());
-            attempt.at = never();
-        }
-        if let Some(error) = &mut status.last_error {
-            times.push(error.at.0.as_second());
-            error.at = never();
-        }
-        if let Some(queue) = &mut status.queue {
-            queue.since = never();
-        }
-        status.started_at = status.started_at.map(|_| never());
-        status.completed_at = status.completed_at.map(|_| never());
-        status.duration = None;
-        Self { shape: hash(&serde_json::to_vec(&status).expect("a status is JSON")), times, ages }
+        Self { shape: hasher.finish(), ages, since }
     }
 
     pub fn of_decision(decision: &Decision) -> Self {
@@ -92,44 +121,49 @@ impl Print {
     pub fn of_seat(seat: &Seat) -> Self {
         let Seat { uid, memory, copies, intent_at, print: _ } = seat;
         let Memory { own, preflight, looks, follow, hold_until } = memory;
-        let mut hasher = DefaultHasher::new();
-        let (mut times, mut ages) = (Vec::new(), Vec::new());
-        (uid, copies.is_unsure()).hash(&mut hasher);
+        let hasher = &mut DefaultHasher::new();
+        let mut ages = Vec::new();
+        (uid, copies.is_unsure()).hash(hasher);
         if let Some(OwnIntent { nonce, rival, sent, answer }) = own {
-            (nonce, rival, sent).hash(&mut hasher);
-            answer.as_ref().map(print_answer).hash(&mut hasher);
+            (nonce, rival, sent).hash(hasher);
+            answer.as_ref().map(print_answer).hash(hasher);
             if !sent {
-                ages.extend(*intent_at);
+                ages.extend(intent_at.map(|time| (time, 2 * TICK)));
             }
         }
         if let Some(Preflight { attempt, at, failures, result }) = preflight {
-            (attempt, failures).hash(&mut hasher);
-            ages.push(at.as_second());
+            (attempt, failures).hash(hasher);
+            ages.push((at.as_second(), if result.is_ok() { 2 * TICK } else { LONG }));
             match result {
-                Ok(PreflightFacts { instance: _, running, sets }) => (print_tasks(running), print_sets(sets)).hash(&mut hasher),
-                Err(_) => 0.hash(&mut hasher),
+                Ok(PreflightFacts { instance: _, running, sets }) => (print_tasks(running), print_sets(sets)).hash(hasher),
+                Err(_) => 0.hash(hasher),
             }
         }
         let Looks { nonce, first_clean, latest, latest_clean, failures, unmapped } = looks;
-        (nonce, latest_clean, (*failures).min(4), (*unmapped).min(6)).hash(&mut hasher);
-        times.extend(first_clean.map(|time| time.as_second()));
+        (nonce, latest_clean, (*failures).min(4), (*unmapped).min(6), first_clean.is_some()).hash(hasher);
+        ages.extend(first_clean.map(|time| (time.as_second(), LAG + TICK)));
         if let Some(Look { at, result }) = latest {
-            if first_clean.is_some() { times.push(at.as_second()) } else { ages.push(at.as_second()) }
+            ages.push((at.as_second(), if result.is_ok() { TICK } else { LONG }));
+            first_clean.map(|first| at.duration_since(first).as_secs().min(LAG + TICK)).hash(hasher);
             match result {
+                // Nothing is made of it any more, besides whose job runs.
+                Ok(LookFacts { running, .. }) if *latest_clean => print_tasks(running).hash(hasher),
                 Ok(LookFacts { running, sets, claims }) => {
-                    (print_tasks(running), print_sets(sets)).hash(&mut hasher);
+                    (print_tasks(running), print_sets(sets)).hash(hasher);
                     for claim in claims {
-                        (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(&mut hasher);
+                        (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(hasher);
                     }
                 }
-                Err(_) => 0.hash(&mut hasher),
+                Err(_) => 0.hash(hasher),
             }
         }
         let Follow { key, at, task, set, finished_since, misses, failure, failures } = follow;
-        (key, print_tasks(task.as_slice()), print_sets(set.as_slice()), misses, failure.is_some(), (*failures).min(9)).hash(&mut hasher);
-        (at.is_some(), finished_since.is_some(), hold_until.is_some(), first_clean.is_some()).hash(&mut hasher);
-        ages.extend(at.iter().chain(finished_since).chain(hold_until).map(|time| time.as_second()));
-        Self { shape: hasher.finish(), times, ages }
+        (key, print_tasks(task.as_slice()), print_sets(set.as_slice()), misses, failure.is_some(), (*failures).min(9)).hash(hasher);
+        (at.is_some(), finished_since.is_some(), hold_until.is_some()).hash(hasher);
+        ages.extend(at.map(|time| (time.as_second(), if failure.is_some() { LONG } else { TICK })));
+        ages.extend(finished_since.map(|time| (time.as_second(), LAG + TICK)));
+        ages.extend(hold_until.map(|time| (time.as_second(), LONG)));
+        Self { shape: hasher.finish(), ages, since: None }
     }
 }
 
@@ -157,91 +191,39 @@ fn print_sets(sets: &[BackupSet]) -> u64 {
     hasher.finish()
 }
 
-/// Times as distances from the present: a gap longer than every constant is as long as that.
-struct Calendar {
-    now: i64,
-    /// What was, the newest first, and how long ago it is taken to be.
-    past: Vec<(i64, i64)>,
-}
-
-impl Calendar {
-    fn of(world: &World) -> Self {
-        let now = world.now;
-        let mut times: Vec<i64> = Vec::with_capacity(48);
-        for version in world.slots.iter().flat_map(|slot| &slot.history) {
-            times.extend(&version.print.times);
-        }
-        for process in &world.processes {
-            for seat in &process.seats {
-                times.extend(&seat.print.times);
-            }
-            match process.pass.as_ref().map(|pass| &pass.step) {
-                Some(Step::Reread(decided) | Step::Write(decided) | Step::Act(decided)) => times.extend(&decided.print.times),
-                Some(Step::ReadSets(decided, ..) | Step::ReadClaims(decided, ..)) => times.extend(&decided.print.times),
-                None => {}
-            }
-        }
-        times.extend(world.late.iter().flat_map(|late| &late.decided.print.times));
-        times.extend(world.cloud.wire.iter().map(|request| request.signed));
-        times.extend(world.cloud.jobs.iter().filter(|job| job.owner != Owner::Automated).map(|job| job.started));
-        times.sort_unstable_by(|one, other| other.cmp(one));
-        times.dedup();
-        let (mut newer, mut ago) = (now, 0);
-        let past = times
-            .into_iter()
-            .map(|time| {
-                let gap = newer - time;
-                ago += if gap > LONG { LONG + gap.rem_euclid(TICK) } else { gap };
-                newer = time;
-                (time, ago)
-            })
-            .collect();
-        Self { now, past }
-    }
-
-    fn ago(&self, time: i64) -> i64 {
-        self.past.iter().find(|(past, _)| *past == time).map_or(0, |(_, ago)| *ago)
-    }
-
-    fn print(&self, print: &Print, hasher: &mut impl Hasher) {
-        print.shape.hash(hasher);
-        for time in &print.times {
-            self.ago(*time).hash(hasher);
-        }
-        for time in &print.ages {
-            (self.now - time).min(LONG).hash(hasher);
-        }
-    }
-}
-
 impl Hash for World {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let calendar = Calendar::of(self);
         for slot in &self.slots {
             slot.history.len().hash(hasher);
             for version in &slot.history {
-                calendar.print(&version.print, hasher);
+                self.print(&version.print, hasher);
             }
         }
         // It makes no difference which process is which.
-        let mut processes: Vec<u64> = self.processes.iter().map(|process| self.print_process(process, &calendar)).collect();
+        let mut processes: Vec<u64> = self.processes.iter().map(|process| self.print_process(process)).collect();
         processes.sort_unstable();
         processes.hash(hasher);
         for job in &self.cloud.jobs {
-            (&job.owner, job.state, job.listed).hash(hasher);
-            if job.owner != Owner::Automated {
-                calendar.ago(job.started).hash(hasher);
+            let owner = match &job.owner {
+                Owner::Ours { uid, run, attempt: _ } => Some((uid.as_str(), *run)),
+                Owner::Foreign(_) => Some(("", 0)),
+                Owner::Automated => None,
+            };
+            (owner, job.state, job.listed).hash(hasher);
+            if owner.is_some() {
+                // Whether it may be the outcome of a request that is signed from now on.
+                (self.now - job.started).min(2 * TICK).hash(hasher);
             }
             if job.state != State::Running && !job.listed {
-                (self.now - job.ended).min(LONG).hash(hasher);
+                (self.now - job.ended).hash(hasher);
             }
         }
         for request in &self.cloud.wire {
-            (&request.nonce, &request.uid, request.used, calendar.ago(request.signed)).hash(hasher);
+            (&request.nonce, &request.uid, request.used, (self.now - request.signed).min(EXPIRY + SKEW)).hash(hasher);
         }
         for late in &self.late {
             late.slot.hash(hasher);
-            calendar.print(&late.decided.print, hasher);
+            self.print(&late.decided.print, hasher);
         }
         (self.cloud.foreign, self.cloud.automated, self.cloud.failures, self.deletions, self.broken).hash(hasher);
     }
@@ -254,10 +236,30 @@ impl PartialEq for World {
 }
 
 impl World {
-    fn print_process(&self, process: &Process, calendar: &Calendar) -> u64 {
+    fn print(&self, print: &Print, hasher: &mut impl Hasher) {
+        print.shape.hash(hasher);
+        for (time, limit) in &print.ages {
+            let limit = match *limit {
+                // Until nothing can come of a request; and, where another waits for the instance, until that does not matter either.
+                OPEN if self.slots.len() > 1 => EXPIRY + SKEW + LAG + TICK,
+                OPEN => EXPIRY + SKEW,
+                limit => limit,
+            };
+            (self.now - time).min(limit).hash(hasher);
+        }
+        if let Some(since) = print.since {
+            // All that the time is good for: what began after it.
+            let from = since - TICK;
+            for job in self.cloud.jobs.iter().filter(|job| job.owner != Owner::Automated) {
+                (job.started >= from).hash(hasher);
+            }
+        }
+    }
+
+    fn print_process(&self, process: &Process) -> u64 {
         let hasher = &mut DefaultHasher::new();
         for (slot, seat) in process.seats.iter().enumerate() {
-            calendar.print(&seat.print, hasher);
+            self.print(&seat.print, hasher);
             let history = &self.slots[slot].history[process.cache[slot]..];
             history.len().hash(hasher);
             if history.len() > 1 {
@@ -275,16 +277,16 @@ impl World {
             match &pass.step {
                 // It will meet a conflict, whatever it says.
                 Step::Write(_) if !stands => 0.hash(hasher),
-                Step::Write(decided) => (1.hash(hasher), calendar.print(&decided.print, hasher)).0,
-                Step::Reread(decided) => (2.hash(hasher), calendar.print(&decided.print, hasher)).0,
-                Step::Act(decided) => (3.hash(hasher), calendar.print(&decided.print, hasher)).0,
+                Step::Write(decided) => (1.hash(hasher), self.print(&decided.print, hasher)).0,
+                Step::Reread(decided) => (2.hash(hasher), self.print(&decided.print, hasher)).0,
+                Step::Act(decided) => (3.hash(hasher), self.print(&decided.print, hasher)).0,
                 Step::ReadSets(decided, tasks, read) => {
                     (4, print_tasks(tasks), (self.now - read).min(LONG)).hash(hasher);
-                    calendar.print(&decided.print, hasher);
+                    self.print(&decided.print, hasher);
                 }
                 Step::ReadClaims(decided, tasks, read, sets, listed) => {
                     (5, print_tasks(tasks), print_sets(sets), (self.now - read).min(LONG), (self.now - listed).min(LONG)).hash(hasher);
-                    calendar.print(&decided.print, hasher);
+                    self.print(&decided.print, hasher);
                 }
             }
         }
@@ -310,7 +312,7 @@ impl World {
     }
 }
 
-/// Keeps the dawn in use where only distances are.
+/// How long after the beginning it is, for people.
 pub fn minutes_since_dawn(now: i64) -> i64 {
     (now - DAWN) / TICK
 }

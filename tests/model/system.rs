@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// A process looks at an object and decides.
-    Wake { process: usize, slot: usize },
+    Wake { process: usize, slot: usize, ending: Ending },
     GoOn { process: usize, ending: Ending },
     /// The answer is read, or waited for no longer.
     Hear { process: usize, heard: bool },
@@ -47,8 +47,8 @@ impl Action {
     /// Whether it is the world at its best: what must be enough to come to an end once the faults stop.
     pub fn is_kind(&self) -> bool {
         match self {
-            Self::GoOn { ending, .. } | Self::Record { ending, .. } => *ending == Ending::Fine,
-            Self::Hear { .. } | Self::Wake { .. } | Self::See { .. } | Self::Deliver { .. } | Self::List { .. } | Self::Tick => true,
+            Self::GoOn { ending, .. } | Self::Record { ending, .. } | Self::Wake { ending, .. } => *ending == Ending::Fine,
+            Self::Hear { .. } | Self::See { .. } | Self::Deliver { .. } | Self::List { .. } | Self::Tick => true,
             Self::End { well, .. } => *well,
             Self::Create { .. } => true,
             _ => false,
@@ -74,7 +74,7 @@ impl System {
             None => {
                 for slot in 0..world.slots.len() {
                     if process.sender.as_ref().is_none_or(|sender| sender.turn.slot != slot) {
-                        actions.push(Action::Wake { process: index, slot });
+                        actions.extend(endings(self.setup.blind, false).map(|ending| Action::Wake { process: index, slot, ending }));
                     }
                 }
             }
@@ -82,8 +82,7 @@ impl System {
                 let (fails, write) = match &pass.step {
                     Step::Reread(_) => (false, false),
                     Step::Write(_) => (true, true),
-                    Step::Act(decided) => (self.setup.blind && !matches!(decided.decision.effect, Some(Effect::Send { .. })), false),
-                    Step::ReadSets(..) | Step::ReadClaims(..) => (false, false),
+                    Step::Act(_) | Step::ReadSets(..) | Step::ReadClaims(..) => (false, false),
                 };
                 actions.extend(endings(fails, write).map(|ending| Action::GoOn { process: index, ending }));
             }
@@ -182,12 +181,15 @@ impl Model for System {
     fn next_state(&self, before: &World, action: Action) -> Option<World> {
         let mut world = before.clone();
         match action {
-            Action::Wake { process, slot } => {
-                if !world.wake(self, process, slot) {
+            Action::Wake { process, slot, ending } => {
+                if !world.wake(self, process, slot, ending) {
                     return None;
                 }
             }
-            Action::GoOn { process, ending } => world.go_on(self, process, ending),
+            Action::GoOn { process, ending } => {
+                world.go_on(self, process, ending);
+                world.rest_before_reads();
+            }
             Action::Hear { process, heard } => world.hear(self, process, heard),
             Action::Record { process, ending } => world.record(self, process, ending),
             Action::Crash { process } => {
@@ -279,7 +281,9 @@ impl fmt::Display for Told<'_> {
         let working = |process: &Process| process.pass.as_ref().map_or("?", |pass| object(pass.turn.slot));
         let sending = |process: &Process| process.sender.as_ref().map_or("?", |sender| object(sender.turn.slot));
         match action {
-            Action::Wake { process, slot } => write!(f, "{} looks at {}", name(*process), object(*slot)),
+            Action::Wake { process, slot, ending } => {
+                write!(f, "{} looks at {}{}", name(*process), object(*slot), ending.told())
+            }
             Action::GoOn { process, ending } => {
                 let process = &world.processes[*process];
                 let what = process.pass.as_ref().map_or_else(String::new, |pass| pass.step.told());

@@ -2,17 +2,22 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
-    backup::decide::FRESH,
-    backup::seen::{Follow, Looks},
-    rds::CreateOutcome,
+    api::RdsBackupStatus,
+    backup::{
+        copies::Copies,
+        decide::FRESH,
+        seen::{Follow, Looks, Memory},
+    },
+    rds::{CreateOutcome, JobState},
 };
 
 use crate::{
     cloud::Cloud,
     print::Print,
     setup::Setup,
-    world::{Seat, Step, Waiting, World, at},
+    world::{Seat, Step, TICK, Waiting, World, at},
 };
 
 impl World {
@@ -35,7 +40,7 @@ impl World {
         let now = self.now;
         // What the service refuses, or knows already, matters only to whom it answers.
         self.cloud.wire.retain(|request| Cloud::takes(request, now, setup) && (!request.used || waits.contains(&request.nonce)));
-        self.forget();
+        self.forget(setup);
     }
 
     fn trim_history(&mut self, slot: usize, stale: bool) {
@@ -72,7 +77,7 @@ impl World {
         (1..).map(|number| format!("n{number}")).find(|nonce| !known.contains(nonce.as_str())).expect("numbers do not end")
     }
 
-    fn forget(&mut self) {
+    fn forget(&mut self, setup: &Setup) {
         let open: BTreeSet<String> = self.open_nonces().into_iter().map(str::to_owned).collect();
         let known_jobs: BTreeSet<String> = self
             .objects()
@@ -82,11 +87,18 @@ impl World {
             .collect();
         for index in 0..self.processes.len() {
             for slot in 0..self.slots.len() {
-                let key = self
-                    .object(slot)
-                    .and_then(|object| object.status.as_ref())
-                    .and_then(|status| status.backup_job_id.as_ref().or(status.backup_id.as_ref()));
-                if let Some(seat) = self.seat(index, slot).forgetting(self.now, &open, &known_jobs, key) {
+                let process = &self.processes[index];
+                let at_work = process.pass.as_ref().is_some_and(|pass| pass.turn.slot == slot)
+                    || process.sender.as_ref().is_some_and(|sender| sender.turn.slot == slot);
+                let known = Known {
+                    now: self.now,
+                    stale: setup.stale,
+                    open: &open,
+                    jobs: &known_jobs,
+                    status: self.object(slot).and_then(|object| object.status.as_ref()),
+                    at_work,
+                };
+                if let Some(seat) = self.seat(index, slot).forgetting(&known) {
                     self.processes[index].seats[slot] = Arc::new(seat);
                 }
             }
@@ -94,42 +106,75 @@ impl World {
     }
 }
 
+/// What the world knows that bears on a seat.
+struct Known<'a> {
+    now: i64,
+    stale: bool,
+    open: &'a BTreeSet<String>,
+    /// The jobs that some object shows.
+    jobs: &'a BTreeSet<String>,
+    status: Option<&'a RdsBackupStatus>,
+    /// The process works on the object.
+    at_work: bool,
+}
+
 impl Seat {
     /// Itself without what makes no difference any more; none if there is nothing of that.
-    fn forgetting(&self, now: i64, open: &BTreeSet<String>, known_jobs: &BTreeSet<String>, key: Option<&String>) -> Option<Self> {
-        let memory = &self.memory;
-        let own = memory.own.as_ref().is_some_and(|own| {
-            let unrecorded = match &own.answer {
-                Some(CreateOutcome::Accepted { job_id, .. }) => !known_jobs.contains(job_id.as_str()),
-                _ => false,
-            };
-            !unrecorded && !open.contains(&own.nonce)
+    fn forgetting(&self, known: &Known<'_>) -> Option<Self> {
+        let Memory { own, preflight, looks, follow, hold_until } = &self.memory;
+        let is_old = |time: Timestamp| at(known.now).duration_since(time) >= SignedDuration::from_secs(TICK);
+        let unrecorded = own.as_ref().is_some_and(|own| match &own.answer {
+            Some(CreateOutcome::Accepted { job_id, .. }) => !known.jobs.contains(job_id.as_str()),
+            _ => false,
         });
-        // It would be made again before anything came of it.
-        let preflight = memory.preflight.as_ref().is_some_and(|preflight| {
-            preflight.result.is_ok() && at(now).duration_since(preflight.at) > FRESH
-        });
-        let looks = !memory.looks.nonce.is_empty() && !open.contains(&memory.looks.nonce);
-        let follow = memory.follow.at.is_some() && Some(&memory.follow.key) != key;
-        let hold = memory.hold_until.is_some_and(|until| until <= at(now));
-        if !(own || preflight || looks || follow || hold) {
+        // What a cache that is never behind shows is what stands.
+        let stands = known.status.filter(|_| !known.stale);
+        if stands.is_some_and(|status| status.phase.is_terminal()) && !unrecorded && !known.at_work {
+            // The next pass would forget it all.
+            return Some(Self::new(&self.uid)).filter(|blank| blank.print != self.print);
+        }
+        let drop_own = own.as_ref().is_some_and(|own| !unrecorded && !known.open.contains(&own.nonce));
+        // It would be made again before anything came of it; or it was for an attempt that is begun.
+        let begun = stands.is_some_and(|status| status.open_submission().is_some() || status.origin.is_some());
+        let drop_preflight = !known.at_work
+            && preflight.as_ref().is_some_and(|kept| begun || (kept.result.is_ok() && at(known.now).duration_since(kept.at) > FRESH));
+        // The next look is due, and this one proves nothing.
+        let spent = !known.at_work
+            && looks.latest_clean
+            && looks.first_clean.is_none()
+            && looks.failures + looks.unmapped == 0
+            && looks.latest.as_ref().is_some_and(|look| is_old(look.at) && look.result.as_ref().is_ok_and(|facts| facts.running.is_empty()));
+        let drop_looks = !looks.nonce.is_empty() && (spent || !known.open.contains(&looks.nonce));
+        // The next poll is due, and this one told nothing.
+        let key = known.status.and_then(|status| status.backup_job_id.as_ref().or(status.backup_id.as_ref()));
+        let untold = follow.at.is_some_and(is_old)
+            && follow.set.is_none()
+            && follow.failures + follow.misses == 0
+            && follow.task.as_ref().is_some_and(|task| task.state == JobState::Active);
+        let drop_follow = follow.at.is_some() && (Some(&follow.key) != key || (untold && !known.at_work));
+        let drop_hold = hold_until.is_some_and(|until| until <= at(known.now));
+        let drop_copies = !known.stale && (self.copies.is_unsure() || !self.copies.is_cached());
+        if !(drop_own || drop_preflight || drop_looks || drop_follow || drop_hold || drop_copies) {
             return None;
         }
         let mut left = self.clone();
-        if own {
+        if drop_own {
             (left.memory.own, left.intent_at) = (None, None);
         }
-        if preflight {
+        if drop_preflight {
             left.memory.preflight = None;
         }
-        if looks {
+        if drop_looks {
             left.memory.looks = Looks::default();
         }
-        if follow {
+        if drop_follow {
             left.memory.follow = Follow::default();
         }
-        if hold {
+        if drop_hold {
             left.memory.hold_until = None;
+        }
+        if drop_copies {
+            left.copies = Copies::default();
         }
         left.print = Print::of_seat(&left);
         Some(left)

@@ -43,22 +43,29 @@ impl Story {
         }
     }
 
-    /// A pass, until it is about to do something whose name begins so.
-    pub fn pass_until(&mut self, process: usize, slot: usize, what: &str) {
-        if let Some(next) = self.system.next_state(&self.world, Action::Wake { process, slot }) {
-            self.world = next;
-        }
-        while let Some(pass) = &self.world.processes[process].pass {
-            if !what.is_empty() && pass.step.told().starts_with(what) {
-                return;
+    /// The process works on the object until it rests, or is about to `write` or `send` what is said.
+    fn pass_until(&mut self, process: usize, slot: usize, what: &str) {
+        for _ in 0..30 {
+            match &self.world.processes[process].pass {
+                Some(pass) if !what.is_empty() && pass.step.told().starts_with(what) => return,
+                Some(_) => self.happens(Action::GoOn { process, ending: Ending::Fine }),
+                None => match self.system.next_state(&self.world, Action::Wake { process, slot, ending: Ending::Fine }) {
+                    Some(next) => self.world = next,
+                    None => break,
+                },
             }
-            self.happens(Action::GoOn { process, ending: Ending::Fine });
         }
         assert!(what.is_empty(), "it never {what}: {:#?}", self.status(slot));
     }
 
     pub fn pass(&mut self, process: usize, slot: usize) {
         self.pass_until(process, slot, "");
+    }
+
+    /// The intent is written, and nothing after it.
+    fn announce(&mut self, process: usize, slot: usize) {
+        self.pass_until(process, slot, "writes [Submitting");
+        self.happens(Action::GoOn { process, ending: Ending::Fine });
     }
 
     /// A request leaves, and is on the wire.
@@ -143,13 +150,14 @@ fn a_job_that_ends_while_the_operator_is_down_is_not_taken_for_one_that_never_be
 #[test]
 fn of_two_intents_the_later_is_withdrawn_and_the_one_of_a_crashed_process_adopts_nothing() {
     let mut story = Story::of(|setup| (setup.objects, setup.alone) = (2, true));
-    story.pass_until(P, A, "lists the others");
-    story.pass_until(Q, B, "lists the others");
+    story.announce(P, A);
+    story.announce(Q, B);
     story.happens(Action::Crash { process: P });
     story.pass(Q, B);
     assert_eq!(story.outcome(B), Some(SubmissionOutcome::Unsent));
-    story.pass_until(P, A, "preflight");
-    assert_eq!(story.outcome(A), Some(SubmissionOutcome::Unsent), "nobody knows whether its process would have sent");
+    story.pass_until(P, A, "writes [Queued");
+    story.happens(Action::GoOn { process: P, ending: Ending::Fine });
+    assert_eq!(story.outcome(A), Some(SubmissionOutcome::Unsent), "it is proven that nobody sent it");
     story.minutes(TICK);
     story.send(Q, B);
     story.accept(Q);
