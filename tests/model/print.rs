@@ -15,7 +15,7 @@ use rds_backup_operator::{
 };
 
 use crate::{
-    cloud::{Owner, State},
+    cloud::{Cloud, Owner, State},
     setup::{EXPIRY, LAG, LONG, SKEW},
     world::{DAWN, Process, Seat, Step, TICK, Waiting, World},
 };
@@ -203,7 +203,18 @@ impl Hash for World {
         let mut processes: Vec<u64> = self.processes.iter().map(|process| self.print_process(process)).collect();
         processes.sort_unstable();
         processes.hash(hasher);
-        for job in &self.cloud.jobs {
+        self.cloud.hash_for(hasher, self.now);
+        for late in &self.late {
+            late.slot.hash(hasher);
+            self.print(&late.decided.print, hasher);
+        }
+        (self.cloud.foreign, self.cloud.automated, self.cloud.failures, self.deletions, self.broken).hash(hasher);
+    }
+}
+
+impl Cloud {
+    pub fn hash_for(&self, hasher: &mut impl Hasher, now: i64) {
+        for job in &self.jobs {
             let owner = match &job.owner {
                 Owner::Ours { uid, run, attempt: _ } => Some((uid.as_str(), *run)),
                 Owner::Foreign(_) => Some(("", 0)),
@@ -212,20 +223,15 @@ impl Hash for World {
             (owner, job.state, job.listed).hash(hasher);
             if owner.is_some() {
                 // Whether it may be the outcome of a request that is signed from now on.
-                (self.now - job.started).min(2 * TICK).hash(hasher);
+                (now - job.started).min(2 * TICK).hash(hasher);
             }
             if job.state != State::Running && !job.listed {
-                (self.now - job.ended).hash(hasher);
+                (now - job.ended).hash(hasher);
             }
         }
-        for request in &self.cloud.wire {
-            (&request.nonce, &request.uid, request.used, (self.now - request.signed).min(EXPIRY + SKEW)).hash(hasher);
+        for request in &self.wire {
+            (&request.nonce, &request.uid, request.used, (now - request.signed).min(EXPIRY + SKEW)).hash(hasher);
         }
-        for late in &self.late {
-            late.slot.hash(hasher);
-            self.print(&late.decided.print, hasher);
-        }
-        (self.cloud.foreign, self.cloud.automated, self.cloud.failures, self.deletions, self.broken).hash(hasher);
     }
 }
 
@@ -236,7 +242,7 @@ impl PartialEq for World {
 }
 
 impl World {
-    fn print(&self, print: &Print, hasher: &mut impl Hasher) {
+    pub fn print(&self, print: &Print, hasher: &mut impl Hasher) {
         print.shape.hash(hasher);
         for (time, limit) in &print.ages {
             let limit = match *limit {
@@ -256,7 +262,7 @@ impl World {
         }
     }
 
-    fn print_process(&self, process: &Process) -> u64 {
+    pub fn print_process(&self, process: &Process) -> u64 {
         let hasher = &mut DefaultHasher::new();
         for (slot, seat) in process.seats.iter().enumerate() {
             self.print(&seat.print, hasher);
