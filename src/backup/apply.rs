@@ -2,17 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use kube::{Resource, runtime::controller::Action};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
     Context, Error,
-    decide::{self, Decision, Effect, FRESH, Requeue},
+    decide::{self, Decision, Effect, Requeue},
     desk::Turn,
     effects,
     observe::{Observed, observe},
-    seen::{OwnIntent, Preflight},
+    seen::OwnIntent,
 };
 use crate::{
     accounts::Access,
@@ -64,7 +65,7 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
             None => return Ok(gone(&turn, context)),
         }
         // Before the write: if its answer is lost, the intent is recognised as ours by its nonce.
-        turn.seat.memory.own = Some(OwnIntent { nonce: nonce.clone(), rival: None, sent: false, answer: None });
+        turn.seat.memory.own = Some(OwnIntent::new(nonce));
         turn.seat.intent_written = Some(Instant::now());
     }
     match write(&mut turn, &decision, context).await? {
@@ -99,14 +100,12 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
             let (access, credentials) = means.ok_or_else(missing)?;
             let result = effects::preflight(&access.client, &credentials, &instance, observed.now).await;
             let at = context.clock.now() + access.client.clock_offset();
-            turn.seat.memory.preflight = Some(Preflight::absorb(turn.seat.memory.preflight.as_ref(), attempt, at, result));
+            turn.seat.memory.absorb_preflight(attempt, at, result);
         }
         Effect::Clear { nonce } => {
             let rival =
                 effects::rival(&context.cluster, &context.accounts, &turn.object.spec.db_instance_id, turn.uid(), observed.now).await?;
-            if let Some(own) = turn.seat.memory.own.as_mut().filter(|own| own.nonce == nonce) {
-                own.rival = Some(rival);
-            }
+            turn.seat.memory.absorb_rival(&nonce, rival);
         }
         Effect::Send { request, stamp } => {
             // A pass can be dropped at any await; the request and the record of its answer cannot.
@@ -140,9 +139,7 @@ async fn send_and_record(
     context: Arc<Context>,
 ) -> Step {
     let answer = send(&mut turn, &request, &stamp, means, &context).await;
-    if let Some(own) = turn.seat.memory.own.as_mut().filter(|own| own.nonce == stamp.nonce) {
-        own.answer = Some(answer);
-    }
+    turn.seat.memory.absorb_answer(&stamp.nonce, answer);
     let mut pause = Duration::from_millis(250);
     loop {
         match record(&mut turn, &context).await {
@@ -167,13 +164,9 @@ async fn send(
 ) -> CreateOutcome {
     let not_sent = |why: &str| CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() });
     let Some((access, credentials)) = means else { return not_sent("the account's credentials could not be read") };
-    // By a clock that nobody sets: a process that slept here must not wake up and send what others have given up on.
-    if turn.seat.intent_written.is_none_or(|written| written.elapsed() > FRESH.unsigned_abs()) {
-        return not_sent("more than 60 s had passed since it was announced");
-    }
-    match turn.seat.memory.own.as_mut() {
-        Some(own) if own.nonce == stamp.nonce && !own.sent => own.sent = true,
-        _ => return not_sent("it was withdrawn"),
+    let since_intent = turn.seat.intent_written.and_then(|written| SignedDuration::try_from(written.elapsed()).ok());
+    if let Err(why) = turn.seat.memory.leave(&stamp.nonce, since_intent) {
+        return not_sent(why);
     }
     context.counters.requests_sent.inc();
     let answer = access.client.create_backup(&credentials, request, stamp).await;

@@ -11,14 +11,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, seen::Memory};
+use super::{Context, copies::Copies, seen::Memory};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
     cluster,
 };
-
-/// Remembered resourceVersions of an object; the cache is never more than a few writes behind.
-const REMEMBERED_VERSIONS: usize = 16;
 
 /// The seats of all unfinished objects, and the locks of their instances.
 #[derive(Default)]
@@ -32,12 +29,7 @@ pub struct Desk {
 #[derive(Default)]
 pub(super) struct Seat {
     pub memory: Memory,
-    /// The newest copy, where it is newer than the cache's: after our own write, until the watch has brought it.
-    latest: Option<Arc<RdsBackup>>,
-    /// Versions that are known to be older than `latest`.
-    superseded: Vec<String>,
-    /// A write was made whose answer was lost: only the API server knows what stands there.
-    unsure: bool,
+    copies: Copies,
     /// When the own intent was written, by a clock that nobody sets.
     pub intent_written: Option<Instant>,
     /// The object let go of its instance, and those that wait for it were not told yet.
@@ -103,61 +95,46 @@ impl Turn {
         let seat = context.desk.seat(&uid).lock_owned().await;
         let status = status_of(&cached);
         let mut turn = Self { object: cached, status, seat, instance: None };
-        if turn.seat.unsure {
+        if turn.seat.copies.is_unsure() {
             // One that is gone is found out at its next write.
             turn.refresh(context).await?;
-            turn.seat.unsure = false;
+            turn.seat.copies.see_again();
             return Ok(turn);
         }
-        let stale = turn.object.metadata.resource_version.as_ref().is_some_and(|version| turn.seat.superseded.contains(version));
-        match turn.seat.latest.clone() {
-            Some(latest) if stale => {
-                turn.status = status_of(&latest);
-                turn.object = latest;
-            }
-            _ => {
-                turn.seat.latest = None;
-                turn.seat.superseded.clear();
-            }
-        }
+        let newest = turn.seat.copies.newest(turn.object.clone());
+        turn.status = status_of(&newest);
+        turn.object = newest;
         Ok(turn)
     }
 
     /// Another version of the object is the newest now.
     pub fn moved_to(&mut self, newest: RdsBackup) {
-        if let Some(old) =
-            self.object.metadata.resource_version.clone().filter(|old| newest.metadata.resource_version.as_ref() != Some(old))
-        {
-            self.seat.superseded.push(old);
-            if self.seat.superseded.len() > REMEMBERED_VERSIONS {
-                self.seat.superseded.remove(0);
-            }
-        }
-        self.object = Arc::new(newest);
-        self.status = status_of(&self.object);
-        self.seat.latest = Some(self.object.clone());
+        let newest = Arc::new(newest);
+        self.seat.copies.moved(&self.object, newest.clone());
+        self.status = status_of(&newest);
+        self.object = newest;
     }
 
     /// Reads the newest copy if only the API server knows it. Answers whether the object still exists.
     pub async fn refresh(&mut self, context: &Context) -> Result<bool, cluster::Error> {
-        if self.seat.unsure {
+        if self.seat.copies.is_unsure() {
             match context.cluster.get(self.object.as_ref()).await? {
                 Some(fresh) => self.moved_to(fresh),
                 None => return Ok(false),
             }
-            self.seat.unsure = false;
+            self.seat.copies.see_again();
         }
         Ok(true)
     }
 
     /// Whether the object is the cache's: nothing newer is known.
     pub fn is_cached(&self) -> bool {
-        self.seat.latest.is_none()
+        self.seat.copies.is_cached()
     }
 
     /// A write was made and its answer was lost.
     pub fn unsure(&mut self) {
-        self.seat.unsure = true;
+        self.seat.copies.lose_sight();
     }
 
     pub fn uid(&self) -> &str {

@@ -3,15 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    decide::occupies,
     observe::neighbour,
-    seen::{Backups, Claim, Look, LookFacts, PreflightFacts},
+    others,
+    seen::{Claim, Look, PreflightFacts},
 };
 use crate::{
     accounts::{Access, Accounts},
-    api::{Phase, RdsBackup, Reason},
+    api::RdsBackup,
     cluster::{self, Cluster},
-    rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, JobState, ModeFilter, SetQuery},
+    rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, ModeFilter, SetQuery},
 };
 
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
@@ -31,10 +31,9 @@ pub async fn preflight(
     let backups = async {
         let running = client.describe_backup_tasks(credentials, instance, None).await?.value;
         let sets = manual_sets(client, credentials, instance, now - BASELINE).await?.value;
-        let running = running.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
-        Ok(Backups { running, sets })
+        Ok((running, sets))
     };
-    Ok(PreflightFacts { instance: attributes, backups: backups.await })
+    Ok(PreflightFacts::of(attributes, backups.await))
 }
 
 /// All objects of an instance as the API server has them. One that does not deserialise is left out: its intent, if it has one, cannot be read
@@ -51,13 +50,8 @@ pub(super) async fn rival(
     own_uid: &str,
     now: Timestamp,
 ) -> Result<Option<String>, cluster::Error> {
-    let others = of_instance(cluster, instance).await?;
-    Ok(others
-        .iter()
-        .filter(|other| other.metadata.uid.as_deref() != Some(own_uid))
-        .filter_map(|other| neighbour(other, accounts))
-        .find(|other| other.open_since.is_some() && occupies(other, now))
-        .map(|other| other.uid))
+    let listed = of_instance(cluster, instance).await?;
+    Ok(others::rival(listed.iter().filter_map(|other| neighbour(other, accounts)), own_uid, now))
 }
 
 /// Step 8. Tasks, then sets, then claims: a job that ends between the first two is seen twice rather than never.
@@ -73,27 +67,22 @@ pub(super) async fn look(
     let read = async {
         let running = client.describe_backup_tasks(credentials, instance, None).await?;
         let sets = manual_sets(client, credentials, instance, from).await?;
-        Ok::<_, CallError>((running.value, sets.value, sets.service_time))
+        Ok::<_, CallError>((running, sets))
     };
-    let (running, sets, service_time) = match read.await {
+    let (running, sets) = match read.await {
         Ok(read) => read,
         Err(error) => return Ok(Look { at: now, result: Err(error) }),
     };
-    let mut claims: Vec<Claim> = of_instance(cluster, instance.as_str()).await?.iter().filter_map(claim).collect();
-    for claim in claims.iter_mut().filter(|claim| claim.backup_id.is_none() && !claim.without_set) {
-        let Some(job) = claim.job_id.as_deref().map(JobId::new) else { continue };
+    let mut claims: Vec<Claim> = of_instance(cluster, instance.as_str()).await?.iter().filter_map(Claim::of).collect();
+    for claim in &mut claims {
+        let Some(job) = claim.unmapped_job().map(JobId::new) else { continue };
         // The claim's object may live in another region's account only by mistake; the instance is the same, so any account may ask.
         match client.describe_backup_tasks(credentials, instance, Some(&job)).await {
-            Ok(answer) => {
-                if let Some(task) = answer.value.into_iter().find(|task| task.job_id == job) {
-                    claim.without_set = !matches!(task.state, JobState::Finished);
-                    claim.backup_id = task.backup_id.map(|id| id.to_string());
-                }
-            }
+            Ok(answer) => claim.learn(&answer.value),
             Err(error) => return Ok(Look { at: now, result: Err(error) }),
         }
     }
-    Ok(Look { at: service_time.unwrap_or(now), result: Ok(LookFacts { running, sets, claims }) })
+    Ok(Look::of(running, sets, claims, now))
 }
 
 /// Step 11. The job by its id, and its set once its id is known.
@@ -133,22 +122,4 @@ async fn manual_sets(
     let query = SetQuery { mode: Some(ModeFilter::Manual), from: Some(from), ..SetQuery::of(instance.clone()) };
     let Answer { value, request_id, service_time } = client.describe_backups(credentials, &query).await?;
     Ok(Answer { value: value.sets.into_iter().map(BackupSet::without_details).collect(), request_id, service_time })
-}
-
-/// What an object claims: its recorded job and set.
-fn claim(object: &RdsBackup) -> Option<Claim> {
-    let status = object.status.as_ref()?;
-    let origin = status.origin?;
-    if status.backup_job_id.is_none() && status.backup_id.is_none() {
-        return None;
-    }
-    // Of a job that is known to have failed there is nothing to ask.
-    let failed = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
-    Some(Claim {
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        origin,
-        job_id: status.backup_job_id.clone(),
-        backup_id: status.backup_id.clone(),
-        without_set: failed,
-    })
 }

@@ -2,10 +2,12 @@
 
 mod apply;
 mod context;
+pub mod copies;
 pub mod decide;
 mod desk;
 mod effects;
 mod observe;
+pub mod others;
 pub mod plan;
 pub mod seen;
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     accounts::{Access, Accounts},
-    api::{ConditionType, Phase, RdsBackup, Reason},
+    api::RdsBackup,
     rds::Credentials,
 };
 
@@ -84,40 +84,7 @@ fn view(access: &Access, credentials: Result<(), Hindrance>) -> AccountView {
 
 /// Another object as the queue sees it; none if it is finished.
 pub(super) fn neighbour(other: &RdsBackup, accounts: &Accounts) -> Option<Neighbour> {
-    let status = other.status.as_ref();
-    let phase = status.map_or(Phase::Pending, |status| status.phase);
-    if phase.is_terminal() {
-        return None;
-    }
-    let stalled = status.is_some_and(|status| status.is_true(ConditionType::Stalled));
-    let reason = status.and_then(|status| status.ready_reason());
-    // Only admitted objects queue: not one that waits for somebody, for credentials, or for a backoff to end.
-    let waits_aside = [
-        Reason::CredentialsNotFound,
-        Reason::SubmissionsPaused,
-        Reason::RetryBackoff,
-        Reason::Throttled,
-        Reason::QuotaExceeded,
-        Reason::ServiceUnavailable,
-        Reason::ClockSkew,
-    ]
-    .iter()
-    .any(|aside| reason == Some(aside.as_str()));
-    // An object that nobody has looked at yet counts, unless it cannot be admitted as it stands.
-    let admissible =
-        accounts.access(other.metadata.namespace.as_deref().unwrap_or_default(), &other.spec).is_ok_and(|access| !access.account.paused());
-    let looks_fail = phase == Phase::Resolving && reason != Some(Reason::OutcomeUnknown.as_str());
-    Some(Neighbour {
-        uid: other.metadata.uid.clone().unwrap_or_default(),
-        created_at: other.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-        phase,
-        hindered: stalled || looks_fail,
-        queues: matches!(phase, Phase::Pending | Phase::Queued)
-            && !stalled
-            && !waits_aside
-            && admissible
-            && other.metadata.deletion_timestamp.is_none(),
-        open_since: status.and_then(|status| status.open_submission()).map(|intent| intent.signed_at()),
-        release_after: accounts.protocol(&other.spec.account).release_after(),
-    })
+    let namespace = other.metadata.namespace.as_deref().unwrap_or_default();
+    let admissible = accounts.access(namespace, &other.spec).is_ok_and(|access| !access.account.paused());
+    Neighbour::of(other, admissible, accounts.protocol(&other.spec.account).release_after())
 }

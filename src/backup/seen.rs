@@ -4,10 +4,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::decide::FRESH;
 use crate::{
     accounts::{Poll, Protocol},
     api::{Origin, Phase, RdsBackup, RdsBackupStatus, Reason},
-    rds::{BackupSet, BackupTask, CallError, CreateOutcome, Instance},
+    rds::{Answer, BackupSet, BackupTask, CallError, CreateOutcome, Instance, JobState},
 };
 
 /// Everything that a decision is made of, besides the present.
@@ -211,6 +212,68 @@ pub struct Follow {
     pub failures: u32,
 }
 
+impl OwnIntent {
+    /// One that is about to be written.
+    pub fn new(nonce: &str) -> Self {
+        Self { nonce: nonce.to_owned(), rival: None, sent: false, answer: None }
+    }
+}
+
+impl PreflightFacts {
+    /// From the three reads; jobs that have ended do not stand in the way.
+    pub fn of(instance: Instance, backups: Result<(Vec<BackupTask>, Vec<BackupSet>), CallError>) -> Self {
+        let backups = backups.map(|(tasks, sets)| {
+            let running = tasks.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
+            Backups { running, sets }
+        });
+        Self { instance, backups }
+    }
+}
+
+impl Memory {
+    /// Takes in a preflight.
+    pub fn absorb_preflight(&mut self, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) {
+        self.preflight = Some(Preflight::absorb(self.preflight.as_ref(), attempt, at, result));
+    }
+
+    /// Step 4. Takes in what the quorum LIST found.
+    pub fn absorb_rival(&mut self, nonce: &str, rival: Option<String>) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.nonce == nonce) {
+            own.rival = Some(rival);
+        }
+    }
+
+    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that nobody sets: a process that slept must not
+    /// wake up and send what others have given up on. If it may, it counts as sent from here on, whatever becomes of it.
+    pub fn leave(&mut self, nonce: &str, since_intent: Option<SignedDuration>) -> Result<(), &'static str> {
+        if since_intent.is_none_or(|time| time > FRESH) {
+            return Err("more than 60 s had passed since it was announced");
+        }
+        match self.own.as_mut() {
+            Some(own) if own.nonce == nonce && !own.sent => {
+                own.sent = true;
+                Ok(())
+            }
+            _ => Err("it was withdrawn"),
+        }
+    }
+
+    /// Step 6. Takes in what came of the request.
+    pub fn absorb_answer(&mut self, nonce: &str, answer: CreateOutcome) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.nonce == nonce) {
+            own.answer = Some(answer);
+        }
+    }
+}
+
+impl Look {
+    /// From the answers of the service, and what the API server knew after them.
+    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, claims: Vec<Claim>, now: Timestamp) -> Self {
+        let at = sets.service_time.unwrap_or(now);
+        Self { at, result: Ok(LookFacts { running: tasks.value, sets: sets.value, claims }) }
+    }
+}
+
 impl Seen<'_> {
     /// The object's uid; empty only for an object that no API server made.
     pub fn uid(&self) -> &str {
@@ -264,7 +327,7 @@ impl Follow {
                 // Of a job that has ended only the set is asked for, and what it said stays.
                 let task = task.or_else(|| self.ended().cloned());
                 self.misses = if task.is_none() && set.is_none() { self.misses + 1 } else { 0 };
-                if task.as_ref().is_some_and(|task| task.state == crate::rds::JobState::Finished) || set.is_some() {
+                if task.as_ref().is_some_and(|task| task.state == JobState::Finished) || set.is_some() {
                     self.finished_since.get_or_insert(now);
                 }
                 self.task = task;
