@@ -68,10 +68,17 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
         turn.seat.memory.own = Some(OwnIntent::new(nonce));
         turn.seat.intent_written = Some(Instant::now());
     }
-    match write(&mut turn, &decision, context).await? {
-        Stands::Yes => {}
-        Stands::Moved => return Ok(Step::Again(turn)),
-        Stands::Gone => return Ok(gone(&turn, context)),
+    let quiet_for = turn.seat.dispute.quiet_for(&turn.status, &decision.status, Instant::now());
+    if quiet_for.is_none() {
+        match write(&mut turn, &decision, context).await? {
+            Stands::Yes => {}
+            Stands::Moved => return Ok(Step::Again(turn)),
+            Stands::Gone => return Ok(gone(&turn, context)),
+        }
+    }
+    if let (Some(quiet_for), None) = (quiet_for, &decision.effect) {
+        let wait = if let Requeue::After(time) = decision.requeue { time.unsigned_abs().min(quiet_for) } else { quiet_for };
+        return Ok(Step::Rest(Action::requeue(wait)));
     }
     match (decision.effect, decision.requeue) {
         (Some(effect), _) => act(turn, effect, observed, context).await,
@@ -198,6 +205,9 @@ async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> 
         Ok(Written::Yes(newest)) => {
             let before = std::mem::replace(&mut turn.status, decision.status.clone());
             turn.moved_to(*newest);
+            // As the API server has it: that is what will be seen.
+            let after = turn.status.clone();
+            turn.seat.dispute.said(&before, &after, Instant::now());
             turn.seat.owes_wake |= decision.wakes;
             tell(turn, &before, decision, context);
             Ok(Stands::Yes)

@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, copies::Copies, seen::Memory};
+use super::{Context, copies::Copies, dispute::Dispute, seen::Memory};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
     cluster,
@@ -30,6 +30,8 @@ pub struct Desk {
 pub(super) struct Seat {
     pub memory: Memory,
     copies: Copies,
+    /// What this process said last, where another one contradicts it.
+    pub dispute: Dispute,
     /// When the own intent was written, by a clock that nobody sets.
     pub intent_written: Option<Instant>,
     /// The object let go of its instance, and those that wait for it were not told yet.

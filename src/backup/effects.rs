@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     observe::neighbour,
     others,
-    seen::{Claim, Look, PreflightFacts},
+    seen::{Look, Others, PreflightFacts},
 };
 use crate::{
     accounts::{Access, Accounts},
@@ -73,8 +73,8 @@ pub(super) async fn look(
         Ok(read) => read,
         Err(error) => return Ok(Look { at: now, result: Err(error) }),
     };
-    let mut claims: Vec<Claim> = of_instance(cluster, instance.as_str()).await?.iter().filter_map(Claim::of).collect();
-    for claim in &mut claims {
+    let mut others = Others::of(of_instance(cluster, instance.as_str()).await?.iter());
+    for claim in &mut others.claims {
         let Some(job) = claim.unmapped_job().map(JobId::new) else { continue };
         // The claim's object may live in another region's account only by mistake; the instance is the same, so any account may ask.
         match client.describe_backup_tasks(credentials, instance, Some(&job)).await {
@@ -82,7 +82,7 @@ pub(super) async fn look(
             Err(error) => return Ok(Look { at: now, result: Err(error) }),
         }
     }
-    Ok(Look::of(running, sets, claims, now))
+    Ok(Look::of(running, sets, others, now))
 }
 
 /// Step 11. The job by its id, and its set once its id is known.

@@ -5,6 +5,7 @@ mod context;
 pub mod copies;
 pub mod decide;
 mod desk;
+mod dispute;
 mod effects;
 mod observe;
 pub mod others;

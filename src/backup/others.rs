@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decide::occupies,
-    seen::{Claim, Neighbour},
+    seen::{Claim, Neighbour, Others},
 };
 use crate::{
     api::{ConditionType, Phase, RdsBackup, Reason},
@@ -58,6 +58,17 @@ pub fn rival(others: impl IntoIterator<Item = Neighbour>, own_uid: &str, now: Ti
         .filter(|other| other.uid != own_uid)
         .find(|other| other.open_since.is_some() && occupies(other, now))
         .map(|other| other.uid)
+}
+
+impl Others {
+    /// From the objects of an instance as a quorum LIST has them.
+    pub fn of<'a>(objects: impl Iterator<Item = &'a RdsBackup> + Clone) -> Self {
+        let open = |object: &RdsBackup| {
+            let intent = object.status.as_ref()?.open_submission().filter(|intent| intent.cleared)?;
+            Some(intent.signed_at())
+        };
+        Self { claims: objects.clone().filter_map(Claim::of).collect(), intents: objects.filter_map(open).collect() }
+    }
 }
 
 impl Claim {

@@ -174,6 +174,17 @@ pub struct LookFacts {
     pub sets: Vec<BackupSet>,
     /// What is the result of an object already, by a quorum LIST.
     pub claims: Vec<Claim>,
+    /// The signed times of the open, cleared intents of the instance's objects, this object's own among them, by the same LIST.
+    pub intents: Vec<Timestamp>,
+}
+
+/// What the objects of an instance have as their result, and what they may have under way.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// Their results.
+    pub claims: Vec<Claim>,
+    /// The signed times of their open, cleared intents.
+    pub intents: Vec<Timestamp>,
 }
 
 /// A job or a set that is the result of an object.
@@ -268,9 +279,10 @@ impl Memory {
 
 impl Look {
     /// From the answers of the service, and what the API server knew after them.
-    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, claims: Vec<Claim>, now: Timestamp) -> Self {
+    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, others: Others, now: Timestamp) -> Self {
         let at = sets.service_time.unwrap_or(now);
-        Self { at, result: Ok(LookFacts { running: tasks.value, sets: sets.value, claims }) }
+        let Others { claims, intents } = others;
+        Self { at, result: Ok(LookFacts { running: tasks.value, sets: sets.value, claims, intents }) }
     }
 }
 

@@ -33,7 +33,11 @@ pub struct Job {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    Ours { uid: String, run: i32, attempt: i32 },
+    Ours {
+        uid: String,
+        run: i32,
+        attempt: i32,
+    },
     /// Somebody's, by hand, of this method.
     Foreign(&'static str),
     Automated,

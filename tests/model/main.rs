@@ -60,9 +60,20 @@ impl Expected {
 fn measure() {
     use stateright::{Checker, Model};
     for (label, change) in [
-        ("1A no copies no refusals", (|s| { s.attempts = 1; s.duplicates = false; s.refusals = false }) as fn(&mut setup::Setup)),
-        ("1A", |s| { s.attempts = 1; }),
-        ("1 process", |s| { s.processes = 1; }),
+        (
+            "1A no copies no refusals",
+            (|s| {
+                s.attempts = 1;
+                s.duplicates = false;
+                s.refusals = false
+            }) as fn(&mut setup::Setup),
+        ),
+        ("1A", |s| {
+            s.attempts = 1;
+        }),
+        ("1 process", |s| {
+            s.processes = 1;
+        }),
         ("nothing", |_| {}),
     ] {
         for depth in [18, 22, 26, 80] {
@@ -83,17 +94,31 @@ fn anatomy() {
     use std::collections::*;
     use std::hash::*;
     let mut s = setup::Setup::base("m");
-    s.attempts = 1; s.duplicates = false; s.refusals = false;
+    s.attempts = 1;
+    s.duplicates = false;
+    s.refusals = false;
     let system = passes::System::new(s);
-    let print = |w: &world::World| { let mut h = DefaultHasher::new(); w.hash(&mut h); h.finish() };
+    let print = |w: &world::World| {
+        let mut h = DefaultHasher::new();
+        w.hash(&mut h);
+        h.finish()
+    };
     let mut known = HashSet::new();
     let mut ahead = VecDeque::new();
-    for w in system.init_states() { known.insert(print(&w)); ahead.push_back(w); }
-    let (mut api, mut cloud, mut proc_, mut kinds) = (HashMap::<u64, u32>::new(), HashMap::<u64, u32>::new(), HashMap::<u64, (u32, String)>::new(), BTreeMap::<String, u32>::new());
+    for w in system.init_states() {
+        known.insert(print(&w));
+        ahead.push_back(w);
+    }
+    let (mut api, mut cloud, mut proc_, mut kinds) =
+        (HashMap::<u64, u32>::new(), HashMap::<u64, u32>::new(), HashMap::<u64, (u32, String)>::new(), BTreeMap::<String, u32>::new());
     let mut actions = vec![];
     while let Some(w) = ahead.pop_front() {
         let mut h = DefaultHasher::new();
-        for slot in &w.slots { for v in &slot.history { w.print(&v.print, &mut h); } }
+        for slot in &w.slots {
+            for v in &slot.history {
+                w.print(&v.print, &mut h);
+            }
+        }
         *api.entry(h.finish()).or_default() += 1;
         let mut h = DefaultHasher::new();
         w.cloud.hash_for(&mut h, w.now);
@@ -102,8 +127,20 @@ fn anatomy() {
         for p in &w.processes {
             let seat = &p.seats[0];
             let m = &seat.memory;
-            let k = format!("{}{}{}{}{}|{}|{}", m.own.is_some() as u8, m.preflight.is_some() as u8, m.looks.latest.is_some() as u8, (m.looks.first_clean.is_some() as u8), m.follow.at.is_some() as u8,
-                p.pass.as_ref().map_or("-".into(), |p| p.step.told()), p.sender.as_ref().map_or("-", |s| match s.answer { world::Waiting::ForAnswer => "wait", world::Waiting::Arrived(_) => "arrived", _ => "record" }));
+            let k = format!(
+                "{}{}{}{}{}|{}|{}",
+                m.own.is_some() as u8,
+                m.preflight.is_some() as u8,
+                m.looks.latest.is_some() as u8,
+                (m.looks.first_clean.is_some() as u8),
+                m.follow.at.is_some() as u8,
+                p.pass.as_ref().map_or("-".into(), |p| p.step.told()),
+                p.sender.as_ref().map_or("-", |s| match s.answer {
+                    world::Waiting::ForAnswer => "wait",
+                    world::Waiting::Arrived(_) => "arrived",
+                    _ => "record",
+                })
+            );
             kind.push(k.clone());
             let e = proc_.entry(w.print_process(p)).or_insert((0, k));
             e.0 += 1;
@@ -112,16 +149,28 @@ fn anatomy() {
         *kinds.entry(kind.join("  &  ")).or_default() += 1;
         system.actions(&w, &mut actions);
         for a in actions.drain(..) {
-            if let Some(n) = system.next_state(&w, a) { if known.insert(print(&n)) { ahead.push_back(n); } }
+            if let Some(n) = system.next_state(&w, a) {
+                if known.insert(print(&n)) {
+                    ahead.push_back(n);
+                }
+            }
         }
     }
     println!("states {} api {} cloud {} process {}", known.len(), api.len(), cloud.len(), proc_.len());
     let mut k: Vec<_> = kinds.into_iter().collect();
     k.sort_by_key(|k| std::cmp::Reverse(k.1));
-    for (k, n) in k.iter().take(40) { println!("{n:7} {k}"); }
-    let mut by = BTreeMap::<String, (u32,u32)>::new();
-    for (_, (n, k)) in proc_ { let e = by.entry(k).or_default(); e.0 += 1; e.1 += n; }
+    for (k, n) in k.iter().take(40) {
+        println!("{n:7} {k}");
+    }
+    let mut by = BTreeMap::<String, (u32, u32)>::new();
+    for (_, (n, k)) in proc_ {
+        let e = by.entry(k).or_default();
+        e.0 += 1;
+        e.1 += n;
+    }
     let mut k: Vec<_> = by.into_iter().collect();
     k.sort_by_key(|k| std::cmp::Reverse(k.1));
-    for (k, n) in k.iter().take(40) { println!("{n:?} {k}"); }
+    for (k, n) in k.iter().take(40) {
+        println!("{n:?} {k}");
+    }
 }

@@ -12,7 +12,7 @@ use rds_backup_operator::{
     backup::{
         decide::{self, Decision, Effect, Requeue, decide},
         others,
-        seen::{AccountView, Claim, Dice, Hindrance, Look, Neighbour, OwnIntent, PreflightFacts, Seen},
+        seen::{AccountView, Dice, Hindrance, Look, Neighbour, Others, OwnIntent, PreflightFacts, Seen},
     },
     rds::{Answer, BackupSet, BackupTask, CallError, CreateOutcome, Rejection, Unknown},
 };
@@ -118,7 +118,11 @@ impl World {
         let changes = decision.status != status;
         match (&decision.effect, decision.requeue) {
             // As far as it is explored.
-            (Some(Effect::Preflight { attempt: (run, attempt), .. }), _) if *run > system.setup.runs || *attempt > system.setup.attempts => return,
+            (Some(Effect::Preflight { attempt: (run, attempt), .. }), _)
+                if *run > system.setup.runs || *attempt > system.setup.attempts =>
+            {
+                return;
+            }
             // The instance's lock is held.
             (Some(Effect::Preflight { .. } | Effect::WriteIntent { .. }), _) if self.processes[process].sender.is_some() => return,
             (None, Requeue::Now) if !changes => {
@@ -155,18 +159,12 @@ impl World {
         decision
     }
 
-    fn seeing<T>(
-        &self,
-        system: &System,
-        process: usize,
-        turn: &Turn,
-        status: &RdsBackupStatus,
-        judge: impl FnOnce(&Seen<'_>) -> T,
-    ) -> T {
+    fn seeing<T>(&self, system: &System, process: usize, turn: &Turn, status: &RdsBackupStatus, judge: impl FnOnce(&Seen<'_>) -> T) -> T {
         let cache = &self.processes[process].cache;
         let others = (0..self.slots.len()).filter(|slot| *slot != turn.slot && !system.setup.alone);
-        let neighbours: Vec<Neighbour> =
-            others.filter_map(|slot| self.slots[slot].history[cache[slot]].object.as_ref().and_then(|other| system.neighbour(other))).collect();
+        let neighbours: Vec<Neighbour> = others
+            .filter_map(|slot| self.slots[slot].history[cache[slot]].object.as_ref().and_then(|other| system.neighbour(other)))
+            .collect();
         let idle = status.open_submission().is_none() && status.origin.is_none();
         let pause = SignedDuration::from_millis(system.pause.load(Ordering::Relaxed));
         let dice = Dice { nonce: if idle { self.unused_nonce() } else { String::new() }, pause };
@@ -255,7 +253,13 @@ impl World {
         let mut object = present.object.as_ref().expect("it would land").as_ref().clone();
         let listed_before = match &decision.effect {
             Some(Effect::WriteIntent { .. }) => match &self.seat(process, slot).memory.preflight {
-                Some(preflight) => preflight.result.iter().flat_map(|facts| &facts.sets).map(|set| set.backup_id.to_string()).collect(),
+                Some(preflight) => preflight
+                    .result
+                    .iter()
+                    .flat_map(|facts| facts.backups.iter())
+                    .flat_map(|backups| &backups.sets)
+                    .map(|set| set.backup_id.to_string())
+                    .collect(),
                 None => Vec::new(),
             },
             _ => present.listed_before.clone(),
@@ -393,8 +397,7 @@ impl World {
             turn.object = fresh;
         }
         let status = status_of(&turn.object);
-        let decision =
-            self.seeing(system, process, &turn, &status, |seen| decide::record(&turn.object.spec, seen, at(self.now)));
+        let decision = self.seeing(system, process, &turn, &status, |seen| decide::record(&turn.object.spec, seen, at(self.now)));
         let Some(decision) = decision.filter(|decision| decision.status != status) else { return };
         let stands = self.would_land(system, &turn, &decision);
         match ending {
@@ -421,13 +424,14 @@ impl World {
 
     /// Step 8, from what was read, and the claims as they stand now.
     fn look(&self, system: &System, tasks: (Vec<BackupTask>, i64), sets: (Vec<BackupSet>, i64)) -> Look {
-        let mut claims: Vec<Claim> = self.objects().filter_map(|object| Claim::of(object)).collect();
-        for claim in &mut claims {
+        let objects: Vec<_> = self.objects().collect();
+        let mut others = Others::of(objects.iter().map(|object| &***object));
+        for claim in &mut others.claims {
             if let Some(task) = claim.unmapped_job().and_then(|job| self.cloud.task(job)) {
                 claim.learn(&[task]);
             }
         }
-        let mut look = Look::of(answer(tasks.0, tasks.1), answer(sets.0, sets.1), claims, at(self.now));
+        let mut look = Look::of(answer(tasks.0, tasks.1), answer(sets.0, sets.1), others, at(self.now));
         if let (Some(flaw), Ok(facts)) = (system.setup.flaw, &mut look.result) {
             flaw.bend_facts(facts);
         }

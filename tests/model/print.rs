@@ -135,7 +135,9 @@ impl Print {
             (attempt, failures).hash(hasher);
             ages.push((at.as_second(), if result.is_ok() { 2 * TICK } else { LONG }));
             match result {
-                Ok(PreflightFacts { instance: _, backups: Ok(Backups { running, sets }) }) => (print_tasks(running), print_sets(sets)).hash(hasher),
+                Ok(PreflightFacts { instance: _, backups: Ok(Backups { running, sets }) }) => {
+                    (print_tasks(running), print_sets(sets)).hash(hasher)
+                }
                 Ok(PreflightFacts { backups: Err(_), .. }) | Err(_) => 0.hash(hasher),
             }
         }
@@ -148,13 +150,14 @@ impl Print {
             match result {
                 // Nothing is made of it any more, besides whose job runs.
                 Ok(LookFacts { running, .. }) if *latest_clean => print_tasks(running).hash(hasher),
-                Ok(LookFacts { running, sets, claims }) => {
+                Ok(LookFacts { running, sets, claims, intents }) => {
                     (print_tasks(running), print_sets(sets)).hash(hasher);
+                    ages.extend(intents.iter().map(|signed| (signed.as_second(), LONG)));
                     for claim in claims {
                         (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(hasher);
                     }
                 }
-                Ok(PreflightFacts { backups: Err(_), .. }) | Err(_) => 0.hash(hasher),
+                Err(_) => 0.hash(hasher),
             }
         }
         let Follow { key, at, task, set, finished_since, misses, failure, failures } = follow;

@@ -19,27 +19,62 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// A process looks at an object and decides.
-    Wake { process: usize, slot: usize, ending: Ending },
-    GoOn { process: usize, ending: Ending },
+    Wake {
+        process: usize,
+        slot: usize,
+        ending: Ending,
+    },
+    GoOn {
+        process: usize,
+        ending: Ending,
+    },
     /// The answer is read, or waited for no longer.
-    Hear { process: usize, heard: bool },
-    Record { process: usize, ending: Ending },
-    Crash { process: usize },
+    Hear {
+        process: usize,
+        heard: bool,
+    },
+    Record {
+        process: usize,
+        ending: Ending,
+    },
+    Crash {
+        process: usize,
+    },
     /// A cache takes in the next event of its watch.
-    See { process: usize, slot: usize },
-    Land { index: usize },
+    See {
+        process: usize,
+        slot: usize,
+    },
+    Land {
+        index: usize,
+    },
     /// A request arrives, and its answer is on its way back.
-    Deliver { index: usize },
+    Deliver {
+        index: usize,
+    },
     /// A request arrives, its answer is lost, and a copy of it is still on its way.
-    Swallow { index: usize },
+    Swallow {
+        index: usize,
+    },
     /// A request arrives, and is refused by an error that proves that nothing was created.
-    Refuse { index: usize },
-    End { job: usize, well: bool },
-    List { job: usize },
+    Refuse {
+        index: usize,
+    },
+    End {
+        job: usize,
+        well: bool,
+    },
+    List {
+        job: usize,
+    },
     Foreign,
     Automated,
-    Delete { slot: usize },
-    Create { slot: usize },
+    Delete {
+        slot: usize,
+    },
+    Create {
+        slot: usize,
+    },
     Tick,
 }
 
@@ -90,8 +125,9 @@ impl System {
         match process.sender.as_ref().map(|sender| &sender.answer) {
             Some(Waiting::ForAnswer) => actions.push(Action::Hear { process: index, heard: false }),
             Some(Waiting::Arrived(_)) => actions.extend([true, false].map(|heard| Action::Hear { process: index, heard })),
-            Some(Waiting::ToRecord) => actions
-                .extend([Ending::Fine, Ending::Unheard, Ending::Failed].map(|ending| Action::Record { process: index, ending })),
+            Some(Waiting::ToRecord) => {
+                actions.extend([Ending::Fine, Ending::Unheard, Ending::Failed].map(|ending| Action::Record { process: index, ending }))
+            }
             None => {}
         }
         if process.pass.is_some() || process.sender.is_some() || process.seats.iter().any(|seat| !seat.is_blank()) {
@@ -349,7 +385,8 @@ impl Step {
         };
         let status = &decided.decision.status;
         let intent = status.submission.as_ref().map_or_else(String::new, |intent| {
-            let outcome = intent.outcome.map_or_else(|| if intent.cleared { "cleared" } else { "open" }.to_owned(), |end| format!("{end:?}"));
+            let outcome =
+                intent.outcome.map_or_else(|| if intent.cleared { "cleared" } else { "open" }.to_owned(), |end| format!("{end:?}"));
             format!(", {} {outcome}", intent.nonce)
         });
         let result = status.backup_job_id.as_deref().map(|job| format!(", job {job}")).unwrap_or_default();

@@ -17,7 +17,8 @@ use crate::{
     world::World,
 };
 
-pub const HEAD: &str = "configuration                      | bounds                                         |     states | depth |    s | laws";
+pub const HEAD: &str =
+    "configuration                      | bounds                                         |     states | depth |    s | laws";
 pub const VARIANTS_HEAD: &str = "broken variant, and the shortest way to what it breaks";
 
 /// Past the capture of the test harness: a table that only a failure shows proves nothing to anybody.
@@ -42,7 +43,11 @@ pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
     let seen: Vec<&str> = laws::SOMETIMES.into_iter().filter(|law| found.contains_key(law)).collect();
     let verdict = match violated.as_slice() {
         [] => "all hold".to_owned(),
-        some => some.iter().map(|law| format!("VIOLATED in {} steps: {law}", found[*law].clone().into_actions().len())).collect::<Vec<_>>().join("; "),
+        some => some
+            .iter()
+            .map(|law| format!("VIOLATED in {} steps: {law}", found[*law].clone().into_actions().len()))
+            .collect::<Vec<_>>()
+            .join("; "),
     };
     say(&format!(
         "{name:34} | {bounds:46} | {:10} | {:5} | {:4.0} | {verdict}",

@@ -61,7 +61,13 @@ impl World {
         });
         let late = self.late.iter().map(|late| &late.decided.decision.status);
         let senders = self.processes.iter().filter_map(|process| process.sender.as_ref()).map(|sender| sender.nonce.as_str());
-        stored.chain(passes).chain(late).filter_map(|status| status.open_submission()).map(|intent| intent.nonce.as_str()).chain(senders).collect()
+        stored
+            .chain(passes)
+            .chain(late)
+            .filter_map(|status| status.open_submission())
+            .map(|intent| intent.nonce.as_str())
+            .chain(senders)
+            .collect()
     }
 
     /// A nonce that nothing in this world knows.
@@ -143,7 +149,10 @@ impl Seat {
             && looks.latest_clean
             && looks.first_clean.is_none()
             && looks.failures + looks.unmapped == 0
-            && looks.latest.as_ref().is_some_and(|look| is_old(look.at) && look.result.as_ref().is_ok_and(|facts| facts.running.is_empty()));
+            && looks
+                .latest
+                .as_ref()
+                .is_some_and(|look| is_old(look.at) && look.result.as_ref().is_ok_and(|facts| facts.running.is_empty()));
         let drop_looks = !looks.nonce.is_empty() && (spent || !known.open.contains(&looks.nonce));
         // The next poll is due, and this one told nothing.
         let key = known.status.and_then(|status| status.backup_job_id.as_ref().or(status.backup_id.as_ref()));

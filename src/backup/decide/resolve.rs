@@ -182,8 +182,13 @@ pub(super) fn pace(account: &AccountView, intent: &Submission, looks: &Looks, no
 
 /// Sets that started before this are not of this run.
 fn window(intent: &Submission) -> Timestamp {
-    let second = intent.unresolved_since.0.as_second();
-    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(intent.unresolved_since.0) - SLACK
+    minute(intent.unresolved_since.0) - SLACK
+}
+
+/// The beginning of the minute: the service lists minutes.
+fn minute(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
 }
 
 /// From when on a clean look counts: the service refuses the request from then on.
@@ -293,12 +298,19 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
         (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set)
     };
 
+    // Seed 576 of tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
+    // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
+    // since its request is the other's, or nobody's.
+    let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
+    let since_newer =
+        |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer) - SLACK));
+
     let from = window(intent);
     let mut sets: Vec<Candidate> = facts
         .sets
         .iter()
         .filter(|set| set.mode != Mode::Automated && set.by_user && set.status != SetStatus::Failed)
-        .filter(|set| set.started_at.is_none_or(|started| started >= from))
+        .filter(|set| set.started_at.is_none_or(|started| started >= from) && !since_newer(set.started_at))
         .filter(|set| {
             let id = set.backup_id.as_str();
             !intent.baseline.backup_ids.iter().any(|listed| listed == id)
@@ -318,7 +330,7 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
         .partition(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()));
     let jobs = ours
         .iter()
-        .filter(|task| !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
+        .filter(|task| !since_newer(None) && !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
         .map(|task| Candidate { job_id: Some(task.job_id.to_string()), backup_id: None, started_at: None });
 
     // Trace 4 of the protocol's model: an object that holds only a job id has a set that looks unclaimed. The object's own job counts too.

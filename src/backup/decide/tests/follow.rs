@@ -62,10 +62,7 @@ fn a_set_that_is_not_listed_yet_is_waited_for() {
     case.assert_place(Phase::Running, Reason::Running);
     assert!(wait_of(&decision) <= secs(10), "its listing is near");
     let asked = case.decide(110);
-    assert_eq!(
-        asked.effect,
-        Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: Some(JobId::new("77")), set: Some(BackupId::new("s7")) })
-    );
+    assert_eq!(asked.effect, Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: None, set: Some(BackupId::new("s7")) }));
     case.poll(221, Some(finished("77", "s7")), None);
     case.step(221);
     case.assert_place(Phase::Finalizing, Reason::Finalizing);
@@ -213,4 +210,29 @@ fn without_credentials_a_running_job_is_kept() {
     case.poll(61, Some(task("77", JobState::Active)), None);
     case.step(61);
     case.assert_place(Phase::Running, Reason::Running);
+}
+
+/// The operator was away when the adopted job ended, and the service tells of it no more.
+#[test]
+fn an_adopted_job_that_the_service_has_forgotten_gets_its_set_from_a_look() {
+    let mut case = Case::new().intent(1, true, false);
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    assert_eq!(case.status.backup_job_id.as_deref(), Some("5"));
+    // Its own set must not be taken for another backup while the job's end is not known.
+    let after = |set: BackupSet| LookFacts { sets: vec![set], claims: vec![claim("uid-5", Some("5"), None)], ..LookFacts::default() };
+    for miss in 0..8 {
+        case.poll(2000 + 10 * miss, None, None);
+        case.look(2001 + 10 * miss, after(set("s5", 30)));
+        case.step(2001 + 10 * miss);
+    }
+    assert_eq!(case.status.backup_id.as_deref(), Some("s5"), "{:#?}", case.status);
+    assert!(case.status.attempts.is_empty(), "{:#?}", case.status.attempts);
+    let mine = || LookFacts { sets: vec![set("s5", 30)], claims: vec![claim("uid-5", Some("5"), Some("s5"))], ..LookFacts::default() };
+    case.poll(3000, None, Some(set("s5", 30)));
+    case.look(3000, mine());
+    case.step(3000);
+    case.look(3700, mine());
+    case.step(3700);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
 }

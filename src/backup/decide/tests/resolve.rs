@@ -351,3 +351,25 @@ fn without_credentials_an_open_intent_is_kept_and_said_aloud() {
     case.assert_place(Phase::Resolving, Reason::InvalidCredentials);
     assert_eq!(case.submission().outcome, None);
 }
+
+/// This intent was given up, another object of the instance sent its request, and its job is not recorded yet.
+#[test]
+fn what_began_since_the_request_of_another_object_is_not_ours() {
+    let newer = 2000;
+    for (what, facts, ours) in [
+        ("a running job", LookFacts { running: vec![task("9", JobState::Active)], ..LookFacts::default() }, false),
+        ("a set of then", LookFacts { sets: vec![set("s9", newer + 5)], ..LookFacts::default() }, false),
+        ("a set of before", LookFacts { sets: vec![set("s1", 60)], ..LookFacts::default() }, true),
+    ] {
+        let mut case = Case::new().intent(1, true, false);
+        let intents = vec![at(1), at(newer)];
+        case.look(newer + 10, LookFacts { intents, ..facts.clone() });
+        case.step(newer + 10);
+        assert_eq!(case.status.origin == Some(Origin::Adopted), ours, "{what}");
+        // An older one is no reason: what runs may be this object's.
+        let mut case = Case::new().intent(1, true, false);
+        case.look(40, LookFacts { intents: vec![at(1), at(-3000)], ..facts });
+        case.step(40);
+        assert_eq!(case.status.origin, Some(Origin::Adopted), "{what}");
+    }
+}

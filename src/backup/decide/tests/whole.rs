@@ -73,6 +73,7 @@ fn any_facts() -> impl Strategy<Value = LookFacts> {
         running: if job { vec![task("5", JobState::Active)] } else { Vec::new() },
         sets: if listed { vec![set("s1", started)] } else { Vec::new() },
         claims: if claimed { vec![claim("uid-9", Some("5"), None)] } else { Vec::new() },
+        intents: if claimed && job { vec![at(started)] } else { Vec::new() },
     })
 }
 
