@@ -162,7 +162,7 @@ impl Api {
     fn write_status(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(before) = self.objects.get(&call.key()).cloned() else { return Answer::error(404, "NotFound", "not found") };
         let Ok(body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };
-        if call.query.get("fieldManager").is_none() || body["kind"] != "RdsBackup" || body["apiVersion"] != GROUP {
+        if !call.query.contains_key("fieldManager") || body["kind"] != "RdsBackup" || body["apiVersion"] != GROUP {
             return Answer::error(400, "BadRequest", "an apply names its manager, apiVersion and kind");
         }
         let version = &body["metadata"]["resourceVersion"];

@@ -50,7 +50,7 @@ pub enum Fault {
         gap: Duration,
     },
     /// A 5xx, from the service or from something before it.
-    ServerFault {
+    Broken {
         status: u16,
         executed: bool,
     },
@@ -91,8 +91,8 @@ impl Fault {
             Self::Status { .. } => "500 or 503 before",
             Self::Unreachable => "cloud unreachable",
             Self::Twice { .. } => "delivered twice",
-            Self::ServerFault { executed: true, .. } => "5xx after execution",
-            Self::ServerFault { .. } => "5xx before",
+            Self::Broken { executed: true, .. } => "5xx after execution",
+            Self::Broken { .. } => "5xx before",
             Self::Garbage { .. } => "garbage",
             Self::Throttled { .. } => "throttled",
             Self::Refused { .. } => "refused",
@@ -126,7 +126,7 @@ impl Fault {
                 7 => Self::Unreachable,
                 8 => Self::Twice { second_answers: true, gap: seconds(dice.in_range(0..=20)) },
                 9 => Self::Twice { second_answers: false, gap: seconds(dice.in_range(0..=600)) },
-                10 => Self::ServerFault { status: dice.pick(&[500, 502, 503, 504]), executed },
+                10 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
                 11 => Self::Garbage { which: u8::try_from(dice.in_range(0..=3)).unwrap_or(0), executed },
                 12 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
                 _ => {
@@ -144,7 +144,7 @@ impl Fault {
                 1 => Self::Lost { executed },
                 2 => Self::Late(seconds(dice.in_range(1..=40))),
                 3 => Self::Unreachable,
-                4 => Self::ServerFault { status: dice.pick(&[500, 502, 503, 504]), executed },
+                4 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
                 5 => Self::Garbage { which: u8::try_from(dice.in_range(0..=3)).unwrap_or(0), executed },
                 6 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
                 _ => Self::Refused { code: "OperationDenied.ApiForbidden", status: 403 },

@@ -113,7 +113,7 @@ impl Line {
                     execute()
                 }
             }
-            Some(Fault::ServerFault { status, executed }) => {
+            Some(Fault::Broken { status, executed }) => {
                 if executed {
                     execute();
                 }

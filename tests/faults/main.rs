@@ -54,21 +54,8 @@ fn whatever_goes_wrong_every_backup_is_made_once_and_nothing_moves_at_the_end() 
                         break;
                     }
                     let script = Script::of_seed(seed);
-                    let t = Instant::now();
                     let ended = life::run(&script);
-                    let r = t.elapsed();
                     let wrong = check::violations(&script, &ended);
-                    println!(
-                        "SEED {seed} run {} check {} virt {} req {} lives {} procs {} cut {:?} lag {:?}",
-                        r.as_millis(),
-                        (t.elapsed() - r).as_millis(),
-                        ended.at.duration_since(script.begins).as_secs(),
-                        ended.world.with(|s, _| s.log.len()),
-                        ended.world.with(|s, _| s.life),
-                        script.processes,
-                        script.pace.watch_cut,
-                        script.pace.watch_lag
-                    );
                     own.add(script.begins, &ended);
                     if !wrong.is_empty() {
                         failures.lock().expect("whole").push((seed, wrong));

@@ -233,6 +233,12 @@ impl Script {
             let (step, point) = (d.pick(&Step::ALL), d.pick(&Point::ALL));
             self.planned.push(Planned { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault: Fault::Crash(point) });
         }
+        // Trouble while a refusal is recorded needs a refusal.
+        if self.planned.iter().any(|planned| planned.step == Step::RefusedWrite) {
+            self.planned.retain(|planned| planned.step != Step::Create);
+            let fault = Fault::Refused { code: "IncorrectDBInstanceState", status: 403 };
+            self.planned.push(Planned { step: Step::Create, nth: 1, fault });
+        }
         self.weather = if d.percent(75) { 0 } else { d.pick(&[3, 10, 25]) };
         if !self.habits.knows_nonces {
             // Then a copy that arrives after the job's end is a second backup, and nobody could help it: the protocol assumes that nonces are

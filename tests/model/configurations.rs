@@ -46,12 +46,17 @@ fn one_object() -> Vec<(Setup, Expected)> {
     ]
 }
 
+/// The first steps of both: two processes and one object, and two processes and two objects on one instance.
 pub fn small() -> Vec<(Setup, Expected)> {
-    one_object()
+    let one = with("one object", |setup| setup.depth = Some(18));
+    let two = with("two objects", |setup| (setup.objects, setup.attempts, setup.depth) = (2, 1, Some(14)));
+    vec![(one, Expected::holds(&[])), (two, Expected::holds(&[]))]
 }
 
 pub fn full() -> Vec<(Setup, Expected)> {
-    let mut all = one_object();
+    let closed = with("one attempt", |setup| (setup.attempts, setup.duplicates, setup.refusals) = (1, false, false));
+    let mut all = vec![(closed, Expected::holds(&[]))];
+    all.extend(one_object());
     all.push((with("two objects", |setup| (setup.objects, setup.attempts) = (2, 1)), Expected::holds(&[ADOPTED, WITHDRAWN, ALL_GOOD])));
     all
 }
@@ -72,6 +77,12 @@ pub fn variants() -> Vec<(Setup, &'static str)> {
             (setup, name)
         })
         .collect()
+}
+
+/// Those that break a law within the first steps. The other four were not caught within 19.
+pub fn caught_early() -> Vec<(Setup, &'static str)> {
+    let early = |setup: &Setup| matches!(setup.flaw, Some(Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::NoBaseline | Flaw::RetryUnknown));
+    variants().into_iter().filter(|(setup, _)| early(setup)).map(|(setup, name)| (Setup { depth: Some(18), ..setup }, name)).collect()
 }
 
 pub fn live() -> Vec<Setup> {

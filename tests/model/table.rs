@@ -77,7 +77,12 @@ pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
 pub fn explore_variant(setup: Setup, name: &str) -> Vec<String> {
     let began = Instant::now();
     let bounds = setup.bounds();
-    let checker = System::new(setup).checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let depth = setup.depth;
+    let mut builder = System::new(setup).checker().finish_when(HasDiscoveries::AnyFailures);
+    if let Some(depth) = depth {
+        builder = builder.target_max_depth(depth);
+    }
+    let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
     let Some(law) = laws::ALWAYS.into_iter().find(|law| found.contains_key(law)) else {
         return vec![format!("the broken variant {name:?} is not caught ({bounds}, {} states)", checker.unique_state_count())];

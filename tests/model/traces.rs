@@ -111,7 +111,7 @@ impl Story {
     }
 
     /// Minutes pass, and at each the process works on the object, until it is at its end.
-    fn to_the_end(&mut self, process: usize, slot: usize) {
+    fn finish(&mut self, process: usize, slot: usize) {
         for _ in 0..30 {
             for job in 0..self.world.cloud.jobs.len() {
                 let kept = &self.world.cloud.jobs[job];
@@ -142,7 +142,7 @@ fn a_job_that_ends_while_the_operator_is_down_is_not_taken_for_one_that_never_be
     story.minutes(TICK);
     story.pass(P, A);
     assert_eq!(story.outcome(A), None, "two clean looks a minute apart prove nothing");
-    story.to_the_end(P, A);
+    story.finish(P, A);
     assert_eq!((story.status(A).origin, story.accepted(A)), (Some(Origin::Adopted), 1));
 }
 
@@ -205,7 +205,7 @@ fn the_set_of_an_object_that_knows_only_its_job_is_not_adopted_by_another() {
     assert_eq!(story.status(A).backup_id, None);
     story.pass(Q, B);
     assert_eq!((story.status(B).phase, story.status(B).origin), (Phase::Resolving, None));
-    story.to_the_end(P, A);
+    story.finish(P, A);
     assert_eq!(story.status(A).phase, Phase::Succeeded);
 }
 
@@ -225,7 +225,7 @@ fn a_request_that_is_accepted_after_another_job_was_adopted_is_reported() {
     assert_eq!(story.status(A).phase, Phase::Finalizing, "not final");
     story.happens(Action::Deliver { index: 0 });
     story.end(1);
-    story.to_the_end(P, A);
+    story.finish(P, A);
     assert_eq!((story.status(A).phase, story.accepted(A)), (Phase::Succeeded, 1));
     let beside: Vec<_> = story.status(A).attempts.iter().map(|kept| (kept.outcome, kept.backup_id.clone())).collect();
     assert_eq!(beside, [(AttemptOutcome::PossibleDuplicate, Some("s2".to_owned()))]);
@@ -248,7 +248,7 @@ fn the_failed_set_of_the_first_run_is_not_the_outcome_of_the_second() {
     assert_eq!(story.status(A).origin, None);
     story.happens(Action::Deliver { index: 0 });
     story.end(1);
-    story.to_the_end(P, A);
+    story.finish(P, A);
     assert_eq!((story.status(A).phase, story.status(A).backup_id.as_deref()), (Phase::Succeeded, Some("s2")));
 }
 
