@@ -1,7 +1,7 @@
 //! Two operators that see an object differently: one cannot reach the service and the other can, one may read the Secret and the other may not.
 //! Each would correct the words of the other at once, and be woken by the correction.
 //!
-//! Seed 458 of tests/faults: 1,502 status writes for one backup. A word that is not written is worth little; what was sent, accepted or ended is
+//! Found by tests/faults: 1,502 status writes for one backup. A word that is not written is worth little; what was sent, accepted or ended is
 //! always written.
 
 use std::time::Duration;

@@ -87,7 +87,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
         let candidates = resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates;
-        // Seeds 640 and 1319 of tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
+        // Found by tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
         if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup_id.clone()) {
             draft.status.backup_id = Some(set);

@@ -298,7 +298,7 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
         (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set)
     };
 
-    // Seed 576 of tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
+    // Found by tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
     // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
     // since its request is the other's, or nobody's.
     let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
