@@ -268,6 +268,35 @@ fn what_the_instance_is_is_said_also_when_its_jobs_cannot_be_read() {
     case.assert_place(Phase::Pending, Reason::Rejected);
 }
 
+/// The next backup of a schedule stands behind it.
+#[test]
+fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
+    let denied = || Err(CallError::Api(api_error("Forbidden.RAM")));
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
+    case.preflight(1, denied());
+    assert_eq!(wait_of(&case.step(1)), secs(300));
+    case.preflight(401, denied());
+    assert_eq!(wait_of(&case.step(401)), secs(201), "not beyond its end");
+    case.assert_place(Phase::Pending, Reason::AccessDenied);
+    case.preflight(602, denied());
+    case.step(602);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+    assert!(message.contains("The last reason was AccessDenied"), "{message}");
+
+    // An account that is not there, and a spec that an older CRD let pass.
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
+    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into() });
+    case.step(1);
+    case.step(602);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m","retentionDays":3}"#);
+    case.step(1);
+    case.assert_place(Phase::Pending, Reason::InvalidSpec);
+    case.step(602);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+}
+
 #[test]
 fn trouble_with_reading_is_told_once_and_in_the_same_words() {
     let denied = |request: &str| CallError::Api(ApiError { request_id: Some(request.into()), ..api_error("Forbidden.RAM") });
