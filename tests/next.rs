@@ -109,6 +109,7 @@ fn what_is_refused_gets_one_line() {
         (vec!["--schedule=0 2 * * *", "--time-zone=Mars/Olympus"], "is not known"),
         (vec!["--schedule=0 2 * * *", "--from=tomorrow"], "2027-03-27T00:00:00Z"),
         (vec!["--schedule=0 2 * * *", "--count=0"], "--count is 1 to 10000"),
+        (vec![], "give --schedule or --filename"),
     ] {
         let error = refused(&args);
         assert!(error.contains(words), "{args:?}: {error}");

@@ -131,7 +131,8 @@ pub struct RdsBackupSpec {
     pub resource_group_id: Option<String>,
 
     /// The longest wait before the backup is accepted by the service: a busy instance, a quota, throttling, or something that somebody has to
-    /// correct first (Stalled). Default 2h. When it is over the object is Failed with reason QueueTimeout. Not counted while the outcome of a request is unknown.
+    /// correct first (Stalled). Default 2h. When it is over the object is Failed with reason QueueTimeout. Not counted while the outcome of a
+    /// request is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub queue_timeout: Option<Span>,

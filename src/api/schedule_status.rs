@@ -14,7 +14,8 @@ pub struct RdsBackupScheduleStatus {
     pub observed_generation: i64,
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when it needs somebody),
-    /// `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful backup is young enough) and `Suspended`.
+    /// `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful backup is
+    /// young enough) and `Suspended`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -65,7 +66,7 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(length(max = 10), inner(length(max = 253)))]
     pub active: Vec<String>,
 
-    /// Slots that were not run because the operator was down, or later than `startingDeadline`.
+    /// Slots that were not run because the operator was down, or later than `startingDeadline`. At most 100,000 are counted at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SlotCount")]
     pub missed_runs: Option<SlotCount>,

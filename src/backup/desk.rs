@@ -11,10 +11,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, copies::Copies, dispute::Dispute, seen::Memory};
+use super::{Context, dispute::Dispute, seen::Memory};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
-    cluster,
+    cluster::{self, Copies},
 };
 
 /// The seats of all unfinished objects, and the locks of their instances.
@@ -29,7 +29,7 @@ pub struct Desk {
 #[derive(Default)]
 pub(super) struct Seat {
     pub memory: Memory,
-    copies: Copies,
+    copies: Copies<RdsBackup>,
     /// What this process said last, where another one contradicts it.
     pub dispute: Dispute,
     /// When the own intent was written, by a clock that nobody sets.

@@ -2,7 +2,6 @@
 
 mod apply;
 mod context;
-pub mod copies;
 pub mod decide;
 mod desk;
 mod dispute;

@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 #[derive(Debug, clap::Args)]
 pub(super) struct NextArgs {
     /// A file with an RdsBackupSchedule; what else is in it is left aside.
-    #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["schedule", "time_zone"], required_unless_present = "schedule")]
+    #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["schedule", "time_zone"])]
     file: Option<PathBuf>,
     /// The expression: five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually.
     #[arg(long, value_name = "EXPR")]

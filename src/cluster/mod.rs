@@ -1,5 +1,6 @@
 //! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
 
+mod copies;
 mod events;
 mod listed;
 
@@ -16,6 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tower::BoxError;
 
+pub use copies::Copies;
 pub use events::Event;
 pub use listed::Listed;
 

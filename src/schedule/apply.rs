@@ -64,7 +64,7 @@ async fn pass(
 ) -> Result<Action, Error> {
     context.children.listed().await;
     let mut seat = context.desk.seat(uid).await;
-    let mut object = seat.newest(cached);
+    let mut object = seat.copies.newest(cached);
     for _ in 0..MOST_STEPS {
         let now = context.clock.now();
         let decision = look_and_decide(&object, &mut seat, context, now);
@@ -75,7 +75,7 @@ async fn pass(
                 None => return Ok(Action::await_change()),
                 Some(live) if live.metadata.resource_version != object.metadata.resource_version => {
                     let live = Arc::new(live);
-                    seat.moved_to(&object, live.clone());
+                    seat.copies.moved(&object, live.clone());
                     object = live;
                 }
                 Some(_) if last_still_runs(child, &object, &mut seat, context).await? => {}
@@ -91,13 +91,11 @@ async fn pass(
             seat.deferred = false;
             match context.cluster.write_status(object.as_ref(), &decision.status).await? {
                 Written::Yes(newest) => {
-                    let newest = Arc::from(newest);
-                    seat.moved_to(&object, newest);
+                    let newest: Arc<RdsBackupSchedule> = Arc::from(newest);
+                    seat.copies.moved(&object, newest.clone());
                     settle(&mut seat.memory, |name| is_cached(context, &object, name), true, now);
                     decision.events.iter().for_each(|event| publish(&object, event.clone(), context));
-                    if let Some(latest) = seat.latest() {
-                        object = latest;
-                    }
+                    object = newest;
                     continue;
                 }
                 Written::Gone => return Ok(Action::await_change()),
@@ -105,7 +103,7 @@ async fn pass(
                     None => return Ok(Action::await_change()),
                     Some(live) => {
                         let live = Arc::new(live);
-                        seat.moved_to(&object, live.clone());
+                        seat.copies.moved(&object, live.clone());
                         object = live;
                         continue;
                     }

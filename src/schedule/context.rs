@@ -17,7 +17,11 @@ use super::{
     plan::{Plan, Problem},
     seen::Memory,
 };
-use crate::{api::RdsBackupSchedule, clock::Clock, cluster::Cluster};
+use crate::{
+    api::RdsBackupSchedule,
+    clock::Clock,
+    cluster::{Cluster, Copies},
+};
 
 /// A schedule of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
 pub type Guarded = DeserializeGuard<RdsBackupSchedule>;
@@ -63,9 +67,7 @@ pub(super) struct Seat {
     pub memory: Memory,
     /// The plan of a generation, and the day on which it was made: `freshness` looks a year ahead.
     plan: Option<(i64, i64, Result<Plan, Problem>)>,
-    /// The newest copy, where it is newer than the cache's, and the versions that are known to be older.
-    latest: Option<Arc<RdsBackupSchedule>>,
-    superseded: Vec<String>,
+    pub copies: Copies<RdsBackupSchedule>,
     /// A status waits for the end of a burst.
     pub deferred: bool,
 }
@@ -113,34 +115,6 @@ impl Desk {
 }
 
 impl Seat {
-    /// The newest copy that this process has.
-    pub fn newest(&mut self, cached: Arc<RdsBackupSchedule>) -> Arc<RdsBackupSchedule> {
-        let stale = cached.metadata.resource_version.as_ref().is_some_and(|version| self.superseded.contains(version));
-        match &self.latest {
-            Some(latest) if stale => latest.clone(),
-            _ => {
-                self.latest = None;
-                self.superseded.clear();
-                cached
-            }
-        }
-    }
-
-    /// Another version is the newest now.
-    pub fn moved_to(&mut self, old: &RdsBackupSchedule, newest: Arc<RdsBackupSchedule>) {
-        if let Some(version) = &old.metadata.resource_version
-            && newest.metadata.resource_version.as_ref() != Some(version)
-        {
-            self.superseded.push(version.clone());
-        }
-        self.latest = Some(newest);
-    }
-
-    /// The newest copy, where it is newer than the cache's.
-    pub fn latest(&self) -> Option<Arc<RdsBackupSchedule>> {
-        self.latest.clone()
-    }
-
     /// What the spec asks for, worked out once for each generation and day.
     pub fn plan(&mut self, object: &RdsBackupSchedule, now: Timestamp) -> &Result<Plan, Problem> {
         let (generation, day) = (object.metadata.generation.unwrap_or_default(), now.as_second().div_euclid(86_400));

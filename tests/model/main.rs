@@ -19,35 +19,28 @@ mod traces;
 mod world;
 
 use configurations::{Expected, caught_early, full, small, variants};
+use setup::Setup;
+
+/// What is not as expected, in words.
+fn explored(configurations: Vec<(Setup, Expected)>, broken: Vec<(Setup, &'static str)>) -> Vec<String> {
+    table::say(table::HEAD);
+    let mut wrong: Vec<String> = configurations.into_iter().flat_map(|(setup, expected)| table::explore(setup, &expected)).collect();
+    table::say(table::VARIANTS_HEAD);
+    wrong.extend(broken.into_iter().flat_map(|(setup, name)| table::explore_variant(setup, name)));
+    wrong
+}
 
 /// To a depth that a debug build reaches in seconds: nothing is claimed of what lies deeper.
 #[test]
 fn no_law_is_broken_within_the_first_steps_and_four_broken_variants_break_one() {
-    let mut wrong = Vec::new();
-    table::say(table::HEAD);
-    for (setup, expected) in small() {
-        wrong.extend(table::explore(setup, &expected));
-    }
-    table::say(table::VARIANTS_HEAD);
-    for (setup, name) in caught_early() {
-        wrong.extend(table::explore_variant(setup, name));
-    }
+    let wrong = explored(small(), caught_early());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// One after the other, and not beside each other: each uses all cores.
 #[test]
 #[ignore = "unfinished: only one object with one attempt has been explored to its end (1,009,859 states, 32 s in release)"]
 fn the_protocol_holds_in_every_configuration_and_every_broken_variant_is_caught() {
-    let mut wrong = Vec::new();
-    table::say(table::HEAD);
-    for (setup, expected) in full() {
-        wrong.extend(table::explore(setup, &expected));
-    }
-    table::say(table::VARIANTS_HEAD);
-    for (setup, name) in variants() {
-        wrong.extend(table::explore_variant(setup, name));
-    }
+    let wrong = explored(full(), variants());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

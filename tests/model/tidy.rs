@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
     api::RdsBackupStatus,
     backup::{
-        copies::Copies,
         decide::FRESH,
         seen::{Follow, Looks, Memory},
     },
+    cluster::Copies,
     rds::{CreateOutcome, JobState},
 };
 

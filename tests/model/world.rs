@@ -8,7 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rds_backup_operator::{
     api::{RdsBackup, RdsBackupSpec, RdsBackupStatus, Time},
-    backup::{copies::Copies, decide::Decision, seen::Memory},
+    backup::{decide::Decision, seen::Memory},
+    cluster::Copies,
     rds::{BackupSet, BackupTask, CreateOutcome},
 };
 
@@ -76,7 +77,7 @@ pub struct Process {
 pub struct Seat {
     pub uid: String,
     pub memory: Memory,
-    pub copies: Copies,
+    pub copies: Copies<RdsBackup>,
     pub intent_at: Option<i64>,
     pub print: Print,
 }

@@ -13,7 +13,7 @@ use crate::{
     api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome, Time},
     backup::{
         plan::Plan,
-        seen::{AccountView, Follow},
+        seen::{AccountView, Follow, Look},
     },
     rds::{BackupId, BackupSet, InstanceId, JobId, JobState, SetStatus},
 };
@@ -82,7 +82,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
     let follow = newest(&draft);
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
     let forgotten = follow.misses >= MISSES && draft.status.backup_id.is_none();
-    if forgotten && latest.is_none_or(|look| look.at < follow.at.unwrap_or(look.at)) {
+    if forgotten && latest.is_none_or(|look| !is_since(look, &follow)) {
         return draft.then(resolve::look(plan, intent));
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
@@ -293,7 +293,7 @@ fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow:
 /// Step 11. The service no longer knows the job: its set is matched as in step 8, within the listing lag.
 fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
     let looks = &draft.seen.memory.looks;
-    let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && look.at >= follow.at.unwrap_or(look.at)) else {
+    let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && is_since(look, follow)) else {
         return draft.then(resolve::look(plan, intent));
     };
     if let Ok(facts) = &latest.result {
@@ -312,6 +312,12 @@ fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Fol
         }
     }
     poll(draft, plan, account, follow, None)
+}
+
+/// Whether a look was made since the last poll. The time of a look is the service's `Date`, which has whole seconds: by the fraction, a look
+/// right after the poll would be older than it, and be made again and again for the rest of the second.
+fn is_since(look: &Look, follow: &Follow) -> bool {
+    follow.at.is_none_or(|polled| look.at.as_second() >= polled.as_second())
 }
 
 /// The service no longer knows the job, and nothing that it lists can be its set.

@@ -314,6 +314,8 @@ impl<'a> Draft<'a> {
         for slot in slots {
             (count, last) = (count + 1, slot);
         }
+        // The newest, also where there were more than are counted.
+        last = plan.slots.latest(until).map(|slot| slot.at).filter(|slot| !run.contains(slot)).map_or(last, |newest| newest.max(last));
         let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });

@@ -236,3 +236,18 @@ fn an_adopted_job_that_the_service_has_forgotten_gets_its_set_from_a_look() {
     case.step(3700);
     case.assert_place(Phase::Succeeded, Reason::Succeeded);
 }
+
+/// `Date` has whole seconds, the poll had a fraction.
+#[test]
+fn a_look_in_the_second_of_the_poll_is_not_made_again() {
+    let mut case = Case::new().intent(1, true, false);
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    for miss in 0..5 {
+        case.memory.follow.absorb("5", at(2000 + miss) + SignedDuration::from_millis(900), Ok((None, None)));
+    }
+    assert!(matches!(case.decide(2005).effect, Some(Effect::Look { .. })));
+    case.look(2004, LookFacts::default());
+    let decision = case.decide(2005);
+    assert!(!matches!(decision.effect, Some(Effect::Look { .. })), "{decision:?}");
+}

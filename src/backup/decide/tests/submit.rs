@@ -268,6 +268,20 @@ fn what_the_instance_is_is_said_also_when_its_jobs_cannot_be_read() {
     case.assert_place(Phase::Pending, Reason::Rejected);
 }
 
+/// Credentials are read again within a minute: until then nobody is called.
+#[test]
+fn an_expired_token_is_tried_again_before_somebody_is_called() {
+    let expired = || Err(CallError::Api(api_error("InvalidSecurityToken.Expired")));
+    let mut case = Case::new();
+    for (tries, phase) in [(1, Phase::Queued), (2, Phase::Queued), (3, Phase::Queued), (4, Phase::Pending)] {
+        let second = 30 * tries;
+        case.memory.absorb_preflight((1, 1), at(second), expired());
+        let decision = case.step(second);
+        case.assert_place(phase, Reason::InvalidCredentials);
+        assert_eq!(wait_of(&decision), if phase == Phase::Queued { secs(30) } else { secs(300) }, "{tries}");
+    }
+}
+
 /// The next backup of a schedule stands behind it.
 #[test]
 fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {

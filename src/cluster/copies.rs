@@ -2,26 +2,32 @@
 
 use std::sync::Arc;
 
-use crate::api::RdsBackup;
+use super::Kind;
 
 /// Remembered resourceVersions of an object; the cache is never more than a few writes behind.
 const REMEMBERED_VERSIONS: usize = 16;
 
 /// The copies of one object that one process knows, besides its cache's.
-#[derive(Clone, Debug, Default)]
-pub struct Copies {
+#[derive(Clone, Debug)]
+pub struct Copies<K> {
     /// The newest copy, where it is newer than the cache's: after our own write, until the watch has brought it.
-    latest: Option<Arc<RdsBackup>>,
+    latest: Option<Arc<K>>,
     /// Versions that are known to be older than `latest`.
     superseded: Vec<String>,
     /// A write was made whose answer was lost: only the API server knows what stands there.
     unsure: bool,
 }
 
-impl Copies {
+impl<K> Default for Copies<K> {
+    fn default() -> Self {
+        Self { latest: None, superseded: Vec::new(), unsure: false }
+    }
+}
+
+impl<K: Kind> Copies<K> {
     /// Where a pass begins: at the cache's copy, unless that is known to be older than another.
-    pub fn newest(&mut self, cached: Arc<RdsBackup>) -> Arc<RdsBackup> {
-        let stale = cached.metadata.resource_version.as_deref().is_some_and(|version| self.supersede(version));
+    pub fn newest(&mut self, cached: Arc<K>) -> Arc<K> {
+        let stale = cached.meta().resource_version.as_deref().is_some_and(|version| self.supersede(version));
         match &self.latest {
             Some(latest) if stale => latest.clone(),
             _ => {
@@ -33,8 +39,8 @@ impl Copies {
     }
 
     /// The API server told a newer version of the object than `from`.
-    pub fn moved(&mut self, from: &RdsBackup, to: Arc<RdsBackup>) {
-        if let Some(old) = from.metadata.resource_version.clone().filter(|old| to.metadata.resource_version.as_ref() != Some(old)) {
+    pub fn moved(&mut self, from: &K, to: Arc<K>) {
+        if let Some(old) = from.meta().resource_version.clone().filter(|old| to.meta().resource_version.as_ref() != Some(old)) {
             self.superseded.push(old);
             if self.superseded.len() > REMEMBERED_VERSIONS {
                 self.superseded.remove(0);
