@@ -10,8 +10,6 @@ use rds_backup_operator::{
     rds::{CreateOutcome, Rejection, SetStatus},
 };
 
-use crate::world::TICK;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// No resourceVersion on the write of the intent.
@@ -24,7 +22,7 @@ pub enum Flaw {
     NoClaims,
     /// Sets that were there before the request may be adopted.
     NoBaseline,
-    /// Two clean looks a minute apart close an attempt.
+    /// Two clean looks a minute apart close an attempt, not a listing lag and a minute.
     MinuteLooks,
     /// A failed set may be the outcome.
     FailedSets,
@@ -46,7 +44,7 @@ impl Flaw {
 
     pub fn bend_account(self, account: &mut AccountView) {
         if self == Self::MinuteLooks {
-            account.protocol.listing_lag = SignedDuration::from_secs(TICK);
+            account.protocol.listing_lag = SignedDuration::ZERO;
         }
     }
 

@@ -17,7 +17,9 @@ pub const BASELINE: &str = "a set listed at preflight is never adopted";
 pub const TRUE_END: &str = "the end that an object shows is that of its job";
 pub const UNBROKEN: &str = "sent after its cleared intent; ends absorb; no circles";
 
-pub const ALWAYS: [&str; 7] = [ONE_ACCEPTED, ONE_SET, RECORDED, ONE_RESULT, BASELINE, TRUE_END, UNBROKEN];
+pub const FAILED_RUNS: &str = "a run that counts as failed had a job that failed";
+
+pub const ALWAYS: [&str; 8] = [ONE_ACCEPTED, ONE_SET, RECORDED, ONE_RESULT, BASELINE, TRUE_END, FAILED_RUNS, UNBROKEN];
 
 /// What some configuration must lead to.
 pub const ADOPTED: &str = "a lost answer is adopted, and final";
@@ -40,6 +42,7 @@ pub fn all() -> Vec<Property<System>> {
         Property::always(ONE_RESULT, |_, world: &World| one_result(world)),
         Property::always(BASELINE, |_, world: &World| baseline(world)),
         Property::always(TRUE_END, |_, world: &World| true_end(world)),
+        Property::always(FAILED_RUNS, |_, world: &World| failed_runs(world)),
         Property::always(UNBROKEN, |_, world: &World| world.broken.is_none()),
         Property::sometimes(ADOPTED, |_, world: &World| {
             statuses(world).any(|(_, status)| status.phase == Phase::Succeeded && status.origin == Some(Origin::Adopted))
@@ -146,5 +149,19 @@ fn true_end(world: &World) -> bool {
             !ours(world).any(|(_, job, owner, _)| owner == uid && job.state != State::Failed)
         }
         _ => true,
+    })
+}
+
+/// Or somebody's job did that could be taken for its own.
+fn failed_runs(world: &World) -> bool {
+    let failed = |job: &Job| job.state == State::Failed;
+    if world.cloud.jobs.iter().any(|job| matches!(job.owner, Owner::Foreign(_)) && failed(job)) {
+        return true;
+    }
+    statuses(world).all(|(uid, status)| {
+        let Some(newest) = &status.submission else { return true };
+        let over = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
+        let last = if over { newest.run } else { newest.run - 1 };
+        (1..=last).all(|counted| ours(world).any(|(_, job, owner, run)| owner == uid && run == counted && failed(job)))
     })
 }

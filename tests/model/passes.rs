@@ -8,7 +8,7 @@ use std::sync::{
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    api::RdsBackupStatus,
+    api::{Phase, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{self, Decision, Effect, Requeue, decide},
         others,
@@ -39,7 +39,7 @@ pub enum Ending {
     Fine,
     /// It was done, and the answer was lost.
     Unheard,
-    /// It was not done.
+    /// It was not done. Of a write that is a write which waits: the next pass decides again.
     Failed,
     /// Its client gives up, and it may be done later.
     Late,
@@ -50,7 +50,7 @@ impl System {
         self.account.as_ref().expect("an account")
     }
 
-    fn neighbour(&self, object: &rds_backup_operator::api::RdsBackup) -> Option<Neighbour> {
+    fn neighbour(&self, object: &RdsBackup) -> Option<Neighbour> {
         Neighbour::of(object, true, self.view().protocol.release_after())
     }
 
@@ -61,9 +61,6 @@ impl System {
 
 impl World {
     /// The process looks at an object: for a watch event, or because its time has come. Says whether anything came of it.
-    ///
-    /// What it decides to read is read at once: to read later is to look later. So only what changes the world waits for its turn, and may be
-    /// late: a write, a request.
     pub fn wake(&mut self, system: &System, process: usize, slot: usize, ending: Ending) -> bool {
         let cached = self.slots[slot].history[self.processes[process].cache[slot]].object.clone();
         let Some(mut object) = cached else { return false };
@@ -71,7 +68,7 @@ impl World {
         if self.seat(process, slot).uid != uid {
             self.processes[process].seats[slot] = Arc::new(Seat::new(&uid));
         }
-        let before = self.seat(process, slot).print.clone();
+        let (before, writes) = (self.seat(process, slot).print.clone(), self.writes);
         if self.seat(process, slot).copies.is_unsure() {
             let fresh = self.get(slot, Some(&uid));
             self.change_seat(process, slot, |seat| {
@@ -86,22 +83,40 @@ impl World {
             object = seat.copies.newest(object);
         }
         self.proceed(system, process, Turn { slot, object });
-        if let Some(Pass { step: Step::Act(decided), .. }) = &self.processes[process].pass
-            && !matches!(decided.decision.effect, Some(Effect::Send { .. }))
-        {
-            self.go_on(system, process, ending);
-            self.rest_before_reads();
-        }
-        self.processes[process].pass.is_some() || self.seat(process, slot).print != before || self.broken.is_some()
+        self.do_at_once(system, process, Some(ending));
+        self.processes[process].pass.is_some() || self.writes != writes || self.seat(process, slot).print != before || self.broken.is_some()
     }
 
-    /// A pass that is about to read may as well begin anew.
-    pub fn rest_before_reads(&mut self) {
-        for process in &mut self.processes {
-            if let Some(Pass { step: Step::Act(decided), .. }) = &process.pass
-                && !matches!(decided.decision.effect, Some(Effect::Send { .. }))
-            {
-                process.pass = None;
+    /// The next request of a pass that others waited for, and what follows from it at once.
+    pub fn go_on(&mut self, system: &System, process: usize, ending: Ending) {
+        self.request(system, process, ending);
+        self.do_at_once(system, process, None);
+    }
+
+    /// Does at once what nobody can tell from the same thing done later: reads, and the write that follows from them. To read later is to
+    /// look later, and a write that waits for long is one of a process that is slow to look (or lands late, see `Setup::late_writes`).
+    ///
+    /// What is a step of its own: the intent, which is written upon what was read some time ago; the list of the others; what clears it; the
+    /// request. Where writes are slow, every write is.
+    /// `reads`: how the first read ends. None where the pass has done what others waited for: reading belongs to the next.
+    fn do_at_once(&mut self, system: &System, process: usize, mut reads: Option<Ending>) {
+        while let Some(pass) = &self.processes[process].pass {
+            match &pass.step {
+                Step::Act(decided) if decided.reads_only() => match reads {
+                    Some(ending) => {
+                        reads = Some(Ending::Fine);
+                        self.request(system, process, ending);
+                    }
+                    None => self.processes[process].pass = None,
+                },
+                Step::Write(decided) if !system.setup.slow_writes && !decided.announces() => {
+                    self.request(system, process, Ending::Fine);
+                    // What follows from it is what the next pass finds.
+                    if let Some(Pass { step: Step::Act(_) | Step::Write(_), .. }) = &self.processes[process].pass {
+                        self.processes[process].pass = None;
+                    }
+                }
+                _ => return,
             }
         }
     }
@@ -115,7 +130,7 @@ impl World {
             self.change_seat(process, slot, |seat| seat.memory.hold_until = Some(until));
         }
         let status = status_of(&turn.object);
-        let changes = decision.status != status;
+        let changes = decision.status != status && (system.setup.slow_writes || !self.only_words(system, &turn, &decision));
         match (&decision.effect, decision.requeue) {
             // As far as it is explored.
             (Some(Effect::Preflight { attempt: (run, attempt), .. }), _)
@@ -125,7 +140,7 @@ impl World {
             }
             // The instance's lock is held.
             (Some(Effect::Preflight { .. } | Effect::WriteIntent { .. }), _) if self.processes[process].sender.is_some() => return,
-            (None, Requeue::Now) if !changes => {
+            (None, Requeue::Now) if decision.status == status => {
                 self.broken = Some("a pass goes round in a circle");
                 return;
             }
@@ -172,8 +187,28 @@ impl World {
         judge(&Seen { object: &turn.object, status, account: &system.account, neighbours: &neighbours, memory, dice: &dice })
     }
 
+    /// Whether a decision changes nothing but what people read. Such a write may wait (`backup::dispute` lets it wait), and is not made here.
+    fn only_words(&self, system: &System, turn: &Turn, decision: &Decision) -> bool {
+        let deeds = |status: &RdsBackupStatus| {
+            let class = match status.phase {
+                Phase::Queued => Phase::Pending,
+                Phase::Finalizing => Phase::Running,
+                phase => phase,
+            };
+            let ids = (status.backup_job_id.clone(), status.backup_id.clone(), status.origin);
+            (class, ids, status.attempts.clone(), status.submission.clone())
+        };
+        if deeds(&status_of(&turn.object)) != deeds(&decision.status) {
+            return false;
+        }
+        let mut after = turn.object.as_ref().clone();
+        after.status = Some(decision.status.clone());
+        let seen_as = |object: &RdsBackup| system.neighbour(object).map(|seen| (seen.hindered, seen.queues));
+        seen_as(&turn.object) == seen_as(&after)
+    }
+
     /// The next request of the pass.
-    pub fn go_on(&mut self, system: &System, process: usize, ending: Ending) {
+    fn request(&mut self, system: &System, process: usize, ending: Ending) {
         let Some(Pass { turn, step }) = self.processes[process].pass.take() else { return };
         match step {
             Step::Reread(decided) => match self.get(turn.slot, turn.object.metadata.uid.as_deref()) {
@@ -278,7 +313,7 @@ impl World {
         self.land(0, slot, &decided.decision);
     }
 
-    fn moved(&mut self, system: &System, process: usize, mut turn: Turn, fresh: Arc<rds_backup_operator::api::RdsBackup>) {
+    fn moved(&mut self, system: &System, process: usize, mut turn: Turn, fresh: Arc<RdsBackup>) {
         self.change_seat(process, turn.slot, |seat| seat.copies.moved(&turn.object, fresh.clone()));
         turn.object = fresh;
         self.proceed(system, process, turn);
@@ -311,7 +346,7 @@ impl World {
                 self.change_seat(process, slot, |seat| seat.memory.absorb_rival(nonce, rival));
                 self.proceed(system, process, turn);
             }
-            Effect::Send { stamp, .. } => self.send(process, turn, &stamp.nonce, stamp.timestamp.as_second()),
+            Effect::Send { stamp, .. } => self.send(system, process, turn, &stamp.nonce, stamp.timestamp.as_second()),
             Effect::Look { .. } => match ending {
                 Ending::Fine if system.setup.slow_looks => {
                     let step = Step::ReadSets(decided, self.cloud.running(), self.now);
@@ -342,84 +377,57 @@ impl World {
     }
 
     /// Step 5. The request leaves, once, if it may.
-    fn send(&mut self, process: usize, turn: Turn, nonce: &str, signed: i64) {
+    fn send(&mut self, system: &System, process: usize, turn: Turn, nonce: &str, signed: i64) {
         let slot = turn.slot;
         let since_intent = self.seat(process, slot).intent_at.map(|written| SignedDuration::from_secs(self.now - written));
         let mut may = Ok(());
         self.change_seat(process, slot, |seat| may = seat.memory.leave(nonce, since_intent));
-        let answer = match may {
-            Ok(()) => {
-                let status = status_of(&turn.object);
-                let intent = status.submission.filter(|intent| intent.nonce == nonce);
-                if !intent.as_ref().is_some_and(|intent| intent.cleared) {
-                    self.broken = Some("a request was sent before its cleared intent stood");
-                }
-                let (run, attempt) = intent.map_or((0, 0), |intent| (intent.run, intent.attempt));
-                let uid = turn.object.metadata.uid.clone().unwrap_or_default();
-                self.cloud.wire.push(Request { nonce: nonce.to_owned(), uid, run, attempt, signed, used: false });
-                Waiting::ForAnswer
-            }
-            Err(why) => {
-                let outcome = CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() });
-                self.change_seat(process, slot, |seat| seat.memory.absorb_answer(nonce, outcome));
-                Waiting::ToRecord
-            }
-        };
-        self.processes[process].sender = Some(Sender { turn, nonce: nonce.to_owned(), answer });
+        if let Err(why) = may {
+            let outcome = CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() });
+            return self.record(system, process, turn, nonce, outcome);
+        }
+        let status = status_of(&turn.object);
+        let intent = status.submission.filter(|intent| intent.nonce == nonce);
+        if !intent.as_ref().is_some_and(|intent| intent.cleared) {
+            self.broken = Some("a request was sent before its cleared intent stood");
+        }
+        let (run, attempt) = intent.map_or((0, 0), |intent| (intent.run, intent.attempt));
+        let uid = turn.object.metadata.uid.clone().unwrap_or_default();
+        self.cloud.wire.push(Request { nonce: nonce.to_owned(), uid, run, attempt, signed, used: false });
+        self.processes[process].sender = Some(Sender { turn, nonce: nonce.to_owned(), answer: Waiting::ForAnswer });
     }
 
-    /// The answer is read, or (none) waited for no longer.
+    /// The answer is read, or (not heard) waited for no longer; and recorded.
     pub fn hear(&mut self, system: &System, process: usize, heard: bool) {
-        let Some(sender) = &mut self.processes[process].sender else { return };
-        let arrived = std::mem::replace(&mut sender.answer, Waiting::ToRecord);
-        let (slot, nonce) = (sender.turn.slot, sender.nonce.clone());
-        let mut answer = match arrived {
+        let Some(Sender { turn, nonce, answer }) = self.processes[process].sender.take() else { return };
+        let mut answer = match answer {
             Waiting::Arrived(answer) if heard => answer,
             _ => CreateOutcome::Unknown(Unknown { why: "no answer".into(), api: None }),
         };
         if let Some(flaw) = system.setup.flaw {
             flaw.bend_answer(&mut answer);
         }
-        self.change_seat(process, slot, |seat| seat.memory.absorb_answer(&nonce, answer));
+        self.record(system, process, turn, &nonce, answer);
     }
 
-    /// Step 7. The answer is recorded, in the newest copy, for as long as the process lives.
-    pub fn record(&mut self, system: &System, process: usize, ending: Ending) {
-        let Some(sender) = self.processes[process].sender.take() else { return };
-        let Sender { mut turn, nonce, answer } = sender;
+    /// Step 7. The answer is recorded, in the newest copy, for as long as the process lives. Tries that fail are not steps of their own: until
+    /// one succeeds the answer might as well be still on its way. The loop ends: nobody else writes between a read and the write after it.
+    fn record(&mut self, system: &System, process: usize, mut turn: Turn, nonce: &str, answer: CreateOutcome) {
         let (slot, uid) = (turn.slot, turn.object.metadata.uid.clone());
-        if self.seat(process, slot).copies.is_unsure() {
-            let Some(fresh) = self.get(slot, uid.as_deref()) else { return self.gone(process, slot) };
-            self.change_seat(process, slot, |seat| {
-                seat.copies.moved(&turn.object, fresh.clone());
-                seat.copies.see_again();
-            });
-            turn.object = fresh;
-        }
-        let status = status_of(&turn.object);
-        let decision = self.seeing(system, process, &turn, &status, |seen| decide::record(&turn.object.spec, seen, at(self.now)));
-        let Some(decision) = decision.filter(|decision| decision.status != status) else { return };
-        let stands = self.would_land(system, &turn, &decision);
-        match ending {
-            Ending::Fine if stands => {
+        self.change_seat(process, slot, |seat| seat.memory.absorb_answer(nonce, answer));
+        loop {
+            let status = status_of(&turn.object);
+            let decision = self.seeing(system, process, &turn, &status, |seen| decide::record(&turn.object.spec, seen, at(self.now)));
+            let Some(decision) = decision.filter(|decision| decision.status != status) else { return };
+            if self.would_land(system, &turn, &decision) {
                 self.land(process, slot, &decision);
                 let newest = self.object(slot).cloned().expect("it was just written");
-                self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, newest));
-                return;
+                return self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, newest));
             }
-            Ending::Fine => {
-                let Some(fresh) = self.get(slot, uid.as_deref()) else { return self.gone(process, slot) };
-                self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, fresh.clone()));
-                turn.object = fresh;
-            }
-            _ => {
-                if ending == Ending::Unheard && stands {
-                    self.land(process, slot, &decision);
-                }
-                self.change_seat(process, slot, |seat| seat.copies.lose_sight());
-            }
+            let Some(fresh) = self.get(slot, uid.as_deref()) else { return self.gone(process, slot) };
+            self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, fresh.clone()));
+            turn.object = fresh;
         }
-        self.processes[process].sender = Some(Sender { turn, nonce, answer });
     }
 
     /// Step 8, from what was read, and the claims as they stand now.

@@ -6,7 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rds_backup_operator::{
-    api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Submission},
+    api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Reason, Submission},
     backup::{
         decide::{Decision, Effect, Requeue},
         seen::{Backups, Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
@@ -29,8 +29,8 @@ pub struct Print {
     pub shape: u64,
     /// Times, each with the age from which on it makes no difference how old it is.
     pub ages: Vec<(i64, i64)>,
-    /// Before this nothing began that may be the outcome of the newest intent.
-    pub since: Option<i64>,
+    /// Before these nothing began that may be the outcome of the newest intent, or of the run.
+    pub since: Vec<i64>,
 }
 
 fn hash(value: &impl Hash) -> u64 {
@@ -49,7 +49,7 @@ impl Print {
 
     fn of_status(status: &RdsBackupStatus) -> Self {
         let RdsBackupStatus {
-            observed_generation,
+            observed_generation: _,
             phase,
             conditions: _,
             submission,
@@ -73,18 +73,32 @@ impl Print {
             queue: _,
         } = status;
         let hasher = &mut DefaultHasher::new();
-        let (mut ages, mut since) = (Vec::new(), None);
-        (observed_generation, phase, status.is_true(ConditionType::Stalled), backup_job_id, backup_id).hash(hasher);
-        // The words of the others are written once, with the reason.
-        let ready = status.condition(ConditionType::Ready);
-        ready.map(|ready| (&ready.reason, Some(&ready.message).filter(|_| *phase == Phase::Queued))).hash(hasher);
+        let (mut ages, mut since) = (Vec::new(), Vec::new());
+        let class = match phase {
+            Phase::Queued => Phase::Pending,
+            Phase::Finalizing => Phase::Running,
+            phase => *phase,
+        };
+        (class, status.is_true(ConditionType::Stalled), backup_job_id, backup_id).hash(hasher);
+        // Of the words of others only those count that decide whether it queues, and whether it is hindered.
+        let reason = status.ready_reason();
+        match class {
+            Phase::Pending => [Reason::RetryBackoff, Reason::Throttled, Reason::ServiceUnavailable]
+                .map(|aside| Some(aside.as_str()) == reason)
+                .hash(hasher),
+            Phase::Resolving => (Some(Reason::OutcomeUnknown.as_str()) == reason).hash(hasher),
+            Phase::Failed => reason.hash(hasher),
+            _ => {}
+        }
         origin.map(|origin| origin as u8).hash(hasher);
         if let Some(intent) = submission {
             let Submission { run, attempt, nonce, timestamp, cleared, baseline, outcome, unresolved_since, waiting_since: _ } = intent;
-            (run, attempt, nonce, cleared, &baseline.backup_ids, outcome.map(|outcome| outcome as u8)).hash(hasher);
+            (run, attempt, cleared, &baseline.backup_ids, outcome.map(|outcome| outcome as u8)).hash(hasher);
             (unresolved_since.0 < timestamp.0).hash(hasher);
-            since = Some(unresolved_since.0.as_second());
+            since.push(unresolved_since.0.as_second());
             if outcome.is_none() {
+                nonce.hash(hasher);
+                since.push(timestamp.0.as_second());
                 ages.push((timestamp.0.as_second(), OPEN));
                 let error = last_error.as_ref().filter(|error| error.at.0 >= timestamp.0);
                 error.map(|error| &error.code).hash(hasher);
@@ -166,7 +180,7 @@ impl Print {
         ages.extend(at.map(|time| (time.as_second(), if failure.is_some() { LONG } else { TICK })));
         ages.extend(finished_since.map(|time| (time.as_second(), LAG + TICK)));
         ages.extend(hold_until.map(|time| (time.as_second(), LONG)));
-        Self { shape: hasher.finish(), ages, since: None }
+        Self { shape: hasher.finish(), ages, since: Vec::new() }
     }
 }
 
@@ -249,14 +263,12 @@ impl World {
         print.shape.hash(hasher);
         for (time, limit) in &print.ages {
             let limit = match *limit {
-                // Until nothing can come of a request; and, where another waits for the instance, until that does not matter either.
-                OPEN if self.slots.len() > 1 => EXPIRY + SKEW + LAG + TICK,
-                OPEN => EXPIRY + SKEW,
+                OPEN => self.intent_limit,
                 limit => limit,
             };
             (self.now - time).min(limit).hash(hasher);
         }
-        if let Some(since) = print.since {
+        for since in &print.since {
             // All that the time is good for: what began after it.
             let from = since - TICK;
             for job in self.cloud.jobs.iter().filter(|job| job.owner != Owner::Automated) {
@@ -305,7 +317,6 @@ impl World {
             match &sender.answer {
                 Waiting::ForAnswer => 0.hash(hasher),
                 Waiting::Arrived(answer) => (1, print_answer(answer)).hash(hasher),
-                Waiting::ToRecord => 2.hash(hasher),
             }
         }
         hasher.finish()

@@ -12,7 +12,7 @@ use crate::{flaws::Flaw, world::TICK};
 pub const EXPIRY: i64 = TICK;
 pub const SKEW: i64 = TICK;
 /// A finished set is listed this long after the end of its job at the latest.
-pub const LAG: i64 = 2 * TICK;
+pub const LAG: i64 = TICK;
 /// No constant of the protocol is longer: gaps in time that are longer than this are all alike.
 pub const LONG: i64 = EXPIRY + SKEW + LAG + 3 * TICK;
 
@@ -49,6 +49,8 @@ pub struct Setup {
     pub blind: bool,
     /// A look is three reads, and anything may happen in between.
     pub slow_looks: bool,
+    /// Between a decision and its write anything may happen, the answer to every write may be lost, and words are written too.
+    pub slow_writes: bool,
     /// How long the service really leaves a set unlisted.
     pub lag: i64,
     /// Whether the service refuses old requests.
@@ -81,6 +83,7 @@ impl Setup {
             late_writes: false,
             blind: false,
             slow_looks: false,
+            slow_writes: false,
             lag: LAG,
             expires: true,
             never: false,
@@ -107,6 +110,12 @@ impl Setup {
         account
     }
 
+    /// Until nothing can come of an open intent; and, where it may be hindered while another waits for the instance, until it lets go.
+    pub fn intent_limit(&self) -> i64 {
+        let hindered = self.objects > 1 && (self.blind || self.never);
+        EXPIRY + SKEW + if hindered { LAG + TICK } else { 0 }
+    }
+
     /// The bounds, in words.
     pub fn bounds(&self) -> String {
         let mut words = vec![format!("{} object{}, {}A", self.objects, if self.objects == 1 { "" } else { "s" }, self.attempts)];
@@ -130,7 +139,8 @@ impl Setup {
         tell(self.late_writes, "late writes");
         tell(self.blind, "blind reads");
         tell(self.slow_looks, "slow looks");
-        tell(self.lag > LAG, "lag + 2");
+        tell(self.slow_writes, "slow writes");
+        tell(self.lag > LAG, "lag + 1");
         tell(!self.expires, "no expiry");
         tell(self.never, "Never");
         if let Some(depth) = self.depth {

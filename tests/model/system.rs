@@ -28,14 +28,10 @@ pub enum Action {
         process: usize,
         ending: Ending,
     },
-    /// The answer is read, or waited for no longer.
+    /// The answer is read, or waited for no longer; and recorded.
     Hear {
         process: usize,
         heard: bool,
-    },
-    Record {
-        process: usize,
-        ending: Ending,
     },
     Crash {
         process: usize,
@@ -82,7 +78,7 @@ impl Action {
     /// Whether it is the world at its best: what must be enough to come to an end once the faults stop.
     pub fn is_kind(&self) -> bool {
         match self {
-            Self::GoOn { ending, .. } | Self::Record { ending, .. } | Self::Wake { ending, .. } => *ending == Ending::Fine,
+            Self::GoOn { ending, .. } | Self::Wake { ending, .. } => *ending == Ending::Fine,
             Self::Hear { .. } | Self::See { .. } | Self::Deliver { .. } | Self::List { .. } | Self::Tick => true,
             Self::End { well, .. } => *well,
             Self::Create { .. } => true,
@@ -94,14 +90,14 @@ impl Action {
 impl System {
     pub fn new(setup: Setup) -> Self {
         let account = Ok(setup.account());
-        Self { setup, account, pause: AtomicI64::new(1000) }
+        Self { setup, account, pause: AtomicI64::new(0) }
     }
 
     fn of_process(&self, world: &World, index: usize, actions: &mut Vec<Action>) {
         let process = &world.processes[index];
-        let endings = |fails: bool, write: bool| {
+        let endings = |fails: bool, write: bool, unheard: bool| {
             let late = write && self.setup.late_writes && world.late.is_empty();
-            [(Ending::Fine, true), (Ending::Unheard, write), (Ending::Failed, fails || write), (Ending::Late, late)]
+            [(Ending::Fine, true), (Ending::Unheard, unheard), (Ending::Failed, fails), (Ending::Late, late)]
                 .into_iter()
                 .filter_map(|(ending, may)| may.then_some(ending))
         };
@@ -109,25 +105,23 @@ impl System {
             None => {
                 for slot in 0..world.slots.len() {
                     if process.sender.as_ref().is_none_or(|sender| sender.turn.slot != slot) {
-                        actions.extend(endings(self.setup.blind, false).map(|ending| Action::Wake { process: index, slot, ending }));
+                        let endings = endings(self.setup.blind, false, false);
+                        actions.extend(endings.map(|ending| Action::Wake { process: index, slot, ending }));
                     }
                 }
             }
             Some(pass) => {
-                let (fails, write) = match &pass.step {
-                    Step::Reread(_) => (false, false),
-                    Step::Write(_) => (true, true),
-                    Step::Act(_) | Step::ReadSets(..) | Step::ReadClaims(..) => (false, false),
+                // Of the other writes it makes no difference whether the process knows that they landed: it looks again, and sees.
+                let (write, unheard) = match &pass.step {
+                    Step::Write(decided) => (true, self.setup.slow_writes || matches!(decided.decision.effect, Some(Effect::Send { .. }))),
+                    _ => (false, false),
                 };
-                actions.extend(endings(fails, write).map(|ending| Action::GoOn { process: index, ending }));
+                actions.extend(endings(false, write, unheard).map(|ending| Action::GoOn { process: index, ending }));
             }
         }
         match process.sender.as_ref().map(|sender| &sender.answer) {
             Some(Waiting::ForAnswer) => actions.push(Action::Hear { process: index, heard: false }),
             Some(Waiting::Arrived(_)) => actions.extend([true, false].map(|heard| Action::Hear { process: index, heard })),
-            Some(Waiting::ToRecord) => {
-                actions.extend([Ending::Fine, Ending::Unheard, Ending::Failed].map(|ending| Action::Record { process: index, ending }))
-            }
             None => {}
         }
         if process.pass.is_some() || process.sender.is_some() || process.seats.iter().any(|seat| !seat.is_blank()) {
@@ -224,10 +218,8 @@ impl Model for System {
             }
             Action::GoOn { process, ending } => {
                 world.go_on(self, process, ending);
-                world.rest_before_reads();
             }
             Action::Hear { process, heard } => world.hear(self, process, heard),
-            Action::Record { process, ending } => world.record(self, process, ending),
             Action::Crash { process } => {
                 let process = &mut world.processes[process];
                 process.seats = process.seats.iter().map(|seat| Arc::new(Seat::new(&seat.uid))).collect();
@@ -332,10 +324,6 @@ impl fmt::Display for Told<'_> {
                     _ => "gives up waiting for the answer".to_owned(),
                 };
                 write!(f, "{}: {}: {what}", process.name, sending(process))
-            }
-            Action::Record { process, ending } => {
-                let process = &world.processes[*process];
-                write!(f, "{}: {}: records the answer{}", process.name, sending(process), ending.told())
             }
             Action::Crash { process } => write!(f, "{} crashes and starts again", name(*process)),
             Action::See { process, slot } => write!(f, "the cache of {} takes in a newer {}", name(*process), object(*slot)),

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rds_backup_operator::{
     api::{RdsBackup, RdsBackupSpec, RdsBackupStatus, Time},
-    backup::{decide::Decision, seen::Memory},
+    backup::{
+        decide::{Decision, Effect},
+        seen::Memory,
+    },
     cluster::Copies,
     rds::{BackupSet, BackupTask, CreateOutcome},
 };
@@ -42,6 +45,8 @@ pub struct World {
     pub deletions: u8,
     /// What no state may ever show, noticed when it happened.
     pub broken: Option<&'static str>,
+    /// The age from which on it makes no difference how old an open intent is. The same in all states of a configuration.
+    pub intent_limit: i64,
 }
 
 /// A name, and what stood under it since the oldest copy that a cache has.
@@ -116,6 +121,18 @@ pub struct Decided {
     pub now: i64,
 }
 
+impl Decided {
+    /// Its effect reads the service, and nothing else: it is done when it is thought of.
+    pub fn reads_only(&self) -> bool {
+        matches!(self.decision.effect, Some(Effect::Preflight { .. } | Effect::Look { .. } | Effect::Follow { .. }))
+    }
+
+    /// Its write is one that a request stands upon.
+    pub fn announces(&self) -> bool {
+        matches!(self.decision.effect, Some(Effect::WriteIntent { .. } | Effect::Send { .. }))
+    }
+}
+
 /// The detached task that sends and records.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -130,8 +147,6 @@ pub enum Waiting {
     ForAnswer,
     /// It has arrived, and was not read.
     Arrived(CreateOutcome),
-    /// It is in the memory, and must be written.
-    ToRecord,
 }
 
 #[derive(Clone, Debug)]
@@ -163,6 +178,7 @@ impl World {
             late: Vec::new(),
             deletions: setup.deletions,
             broken: None,
+            intent_limit: setup.intent_limit(),
         };
         for slot in 0..setup.objects {
             let object = world.slots[slot].history[0].object.as_ref().expect("just made").as_ref().clone();
