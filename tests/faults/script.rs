@@ -40,6 +40,8 @@ pub enum Action {
     Secret,
     /// The API server forgets its history, and every watch breaks.
     Compact,
+    /// The operators are told to stop, and others are started in their place.
+    Stop,
 }
 
 #[derive(Clone, Debug)]
