@@ -11,7 +11,7 @@ use crate::{
     report::story,
     script::{Action, Script, create},
     step::Step,
-    world::{Asked, What},
+    world::{Asked, Line, What},
 };
 
 const MINUTE: u64 = 60;
@@ -185,7 +185,7 @@ fn an_open_intent_that_no_cache_shows_yet_is_found_before_another_is_sent() {
     assert_eq!(jobs, 2);
     assert_eq!((&statuses[0]["origin"], &statuses[1]["origin"]), (&"Adopted".into(), &"Created".into()));
     let withdrawn = ended.world.with(|state, _| {
-        let written = |line: &crate::world::Line| match &line.what {
+        let written = |line: &Line| match &line.what {
             What::Done(Asked::Api(Step::CloseWrite, call), _) => call.name.as_deref() == Some("c") && call.body.contains("Unsent"),
             _ => false,
         };
@@ -276,4 +276,17 @@ fn an_answer_that_cannot_be_recorded_at_once_is_recorded_before_the_operator_sto
     }
     let (jobs, statuses) = end(&ended(&script));
     assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
+}
+
+#[test]
+fn what_was_recorded_last_is_also_told_before_the_operator_stops() {
+    let ended = ended(&stopped_under_way());
+    let told = ended.world.with(|state, _| {
+        let posted = |line: &Line| match &line.what {
+            What::Done(Asked::Api(Step::Event, call), _) => line.life == 1 && call.body.contains("accepted the backup as job"),
+            _ => false,
+        };
+        state.log.iter().any(posted)
+    });
+    assert!(told, "the event was lost with the process");
 }
