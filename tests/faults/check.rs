@@ -132,9 +132,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I3: every CreateBackup on the wire was announced and cleared before, and left once.
+    /// I3: every CreateBackup on the wire was announced and cleared before, left soon after, is what was announced, and left once.
     fn cleared_before_sent(&self, wrong: &mut Vec<String>) {
-        let mut cleared: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut announced: BTreeMap<&str, (Timestamp, &Value)> = BTreeMap::new();
         let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
         for line in &self.state.log {
             match &line.what {
@@ -142,14 +142,26 @@ impl<'a> Judge<'a> {
                     if let Some(written) = &answer.written
                         && let Some(nonce) = written.after["submission"]["nonce"].as_str()
                     {
-                        let open = written.after["submission"]["outcome"].is_null();
-                        cleared.insert(nonce, written.after["submission"]["cleared"] == true && open);
+                        let first = announced.get(nonce).map_or(line.at, |(first, _)| *first);
+                        announced.insert(nonce, (first, &written.after["submission"]));
                     }
                 }
                 What::Sent(Asked::Cloud(Step::Create, call)) => {
                     let nonce = call.nonce.as_str();
-                    if cleared.get(nonce) != Some(&true) {
-                        wrong.push(format!("I3 a request was sent whose intent was not cleared and open: nonce {nonce}"));
+                    match announced.get(nonce) {
+                        Some((first, intent)) if intent["cleared"] == true && intent["outcome"].is_null() => {
+                            // It may have waited 5 s for its turn.
+                            if line.at > *first + SignedDuration::from_secs(66) {
+                                wrong.push(format!("I3 nonce {nonce} was announced at {first} and sent at {}", line.at));
+                            }
+                            if intent["timestamp"].as_str().and_then(|signed| signed.parse().ok()) != call.signed_at {
+                                wrong.push(format!(
+                                    "I3 nonce {nonce} was signed for {:?}, and {} announced",
+                                    call.signed_at, intent["timestamp"]
+                                ));
+                            }
+                        }
+                        _ => wrong.push(format!("I3 a request was sent whose intent was not cleared and open: nonce {nonce}")),
                     }
                     let times = sent.entry(nonce).or_default();
                     *times += 1;

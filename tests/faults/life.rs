@@ -43,6 +43,8 @@ pub struct Ended {
 
 enum End {
     Died,
+    /// As it was told to.
+    Stopped,
     Rested(Timestamp),
     Stuck(String),
 }
@@ -60,11 +62,11 @@ pub fn run(script: &Script) -> Ended {
         let pause = script.pauses.get(life).copied().unwrap_or(Duration::from_secs(1));
         {
             let _inside = runtime.enter();
-            world.end_life(if matches!(end, End::Died) { pause } else { Duration::ZERO });
+            world.end_life(if matches!(end, End::Died | End::Stopped) { pause } else { Duration::ZERO });
         }
         drop(runtime);
         let rested = match end {
-            End::Died => continue,
+            End::Died | End::Stopped => continue,
             End::Rested(since) => Ok(since),
             End::Stuck(why) => Err(why),
         };
@@ -76,9 +78,9 @@ pub fn run(script: &Script) -> Ended {
 /// One process, or several at once, from their start to their death or to the end of the world.
 async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>) -> End {
     let life = world.begin_life();
-    let tasks = TaskTracker::new();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     for process in 0..script.processes {
-        tasks.spawn(operator(world, script, life, process).run());
+        tasks.spawn(operator(world, script, life, process, stop.clone()).run());
     }
     let mut last = world.now();
     let mut rests_since = None;
@@ -86,8 +88,18 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
         let now = world.now();
         while actions.front().is_some_and(|(at, _)| *at <= now) {
             let (_, action) = actions.pop_front().expect("it is there");
+            let stops = matches!(action, Action::Stop);
             act(world, action);
             last = now;
+            if stops {
+                stop.cancel();
+                tasks.close();
+                tokio::select! {
+                    biased;
+                    () = world.died.notified() => return End::Died,
+                    () = tasks.wait() => return End::Stopped,
+                }
+            }
         }
         let (restless, over) = world.with(|state, _| {
             let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
@@ -147,7 +159,7 @@ fn place(object: &Value) -> String {
 }
 
 /// Starts what `run` starts in production, with a client, a clock, dice and a line to the cloud of this world.
-fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Operator {
+fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32, stop: CancellationToken) -> Operator {
     let clock = Clock::from_tokio(world.now() + script.skew);
     let dice = Mutex::new(Dice::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
     let entropy = Entropy::new(move || {
@@ -164,7 +176,7 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         namespace: "rds-system".to_owned(),
         instance: format!("operator-{process}"),
         surroundings: Surroundings { clock, entropy, carrier: Some(Arc::new(line)) },
-        stop: CancellationToken::new(),
+        stop,
     };
     let config = Config::parse(&script.configuration()).expect("a good configuration");
     Operator::new(config, place, |_| None)
@@ -202,6 +214,7 @@ fn act(world: &World, action: Action) {
                 state.watches_cut += 1;
                 state.plan.note("history compacted", now);
             }
+            Action::Stop => state.plan.note("told to stop", now),
         }
     });
     world.changed.notify_waiters();

@@ -40,6 +40,8 @@ pub enum Action {
     Secret,
     /// The API server forgets its history, and every watch breaks.
     Compact,
+    /// The operators are told to stop, and others are started in their place.
+    Stop,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +136,7 @@ impl Script {
         script.world(&mut d.fork());
         script.people(&mut d.fork());
         script.trouble(&mut d.fork());
+        script.updates(&mut d.fork());
         script.actions.sort_by_key(|(at, _)| *at);
         script
     }
@@ -249,6 +252,14 @@ impl Script {
                     *gap = (*gap).min(seconds(5));
                 }
             }
+        }
+    }
+
+    /// In a tenth of the worlds the operator is replaced, half of the times while the first request may be under way.
+    fn updates(&mut self, d: &mut Dice) {
+        if d.percent(10) {
+            let latest = d.pick(&[5, 40 * MINUTE]);
+            self.actions.push((Duration::from_millis(d.in_range(0..=latest * 1000)), Action::Stop));
         }
     }
 

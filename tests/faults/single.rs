@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     check,
     faults::{Fault, Point},
     life::{self, Ended},
     report::story,
-    script::{Action, Script},
+    script::{Action, Script, create},
     step::Step,
-    world::{Asked, What},
+    world::{Asked, Line, What},
 };
 
 const MINUTE: u64 = 60;
@@ -141,4 +141,152 @@ fn backups_of_one_instance_run_one_after_another_in_the_order_of_their_creation(
     let started: Vec<&str> = statuses.iter().filter_map(|status| status["startedAt"].as_str()).collect();
     // Listed by name: a, b, c; created as b, c, a.
     assert!(started[1] < started[2] && started[2] < started[0], "{started:?}");
+}
+
+#[test]
+fn a_server_fault_after_the_job_began_is_no_refusal() {
+    for status in [500, 502, 503, 504] {
+        let ended = ended(&calm(40).fault(Step::Create, 1, Fault::Broken { status, executed: true }));
+        let (jobs, statuses) = end(&ended);
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()), "{status}");
+    }
+}
+
+/// The service does not know the nonce again here, so that the copy meets the job of the first.
+#[test]
+fn a_copy_of_the_request_that_meets_its_own_job_is_no_refusal() {
+    let mut script = calm(40).fault(Step::Create, 1, Fault::Twice { second_answers: true, gap: Duration::from_secs(2) });
+    script.habits.knows_nonces = false;
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()));
+}
+
+#[test]
+fn whoever_else_writes_first_nothing_is_sent_on_a_write_that_did_not_land() {
+    for step in [Step::IntentWrite, Step::ClearWrite, Step::RecordWrite, Step::EndWrite] {
+        let (jobs, statuses) = end(&ended(&calm(5).fault(step, 1, Fault::Conflict)));
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()), "{}", step.name());
+    }
+}
+
+/// The cache is 40 s behind. To it `b` still waits for tomorrow's quota when `c` gets its turn, while in truth the answer to `b`'s request was
+/// lost a second ago, and the request itself is on its way. Unlisted, `c` would send, lose its answer too, and take `b`'s job for its own.
+#[test]
+fn an_open_intent_that_no_cache_shows_yet_is_found_before_another_is_sent() {
+    let minute = Duration::from_secs(MINUTE);
+    let mut script = calm(5)
+        .fault(Step::Create, 1, Fault::Refused { code: "Exceeded.BackupTimes", status: 403 })
+        .fault(Step::Create, 2, Fault::Late(minute))
+        .fault(Step::Create, 3, Fault::Lost { executed: false })
+        .backup(3633, "c");
+    script.pace.watch_lag = Duration::from_secs(40);
+    let ended = ended(&script);
+    let (jobs, statuses) = end(&ended);
+    assert_eq!(jobs, 2);
+    assert_eq!((&statuses[0]["origin"], &statuses[1]["origin"]), (&"Adopted".into(), &"Created".into()));
+    let withdrawn = ended.world.with(|state, _| {
+        let written = |line: &Line| match &line.what {
+            What::Done(Asked::Api(Step::CloseWrite, call), _) => call.name.as_deref() == Some("c") && call.body.contains("Unsent"),
+            _ => false,
+        };
+        state.log.iter().any(written)
+    });
+    assert!(withdrawn, "the world does not lead there any more: c did not meet b's intent");
+}
+
+/// Where requests never expire, `b` looks on for ever, and `c` is not kept waiting for ever.
+#[test]
+fn a_job_that_is_the_result_of_another_object_is_never_adopted() {
+    let mut script = calm(40).fault(Step::Create, 1, Fault::Lost { executed: false }).backup(2, "c");
+    script.expiry = "Never";
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!(jobs, 1);
+    assert_eq!((&statuses[0]["phase"], &statuses[0]["origin"]), (&"Resolving".into(), &Value::Null));
+    assert_eq!((&statuses[1]["phase"], &statuses[1]["origin"]), (&"Succeeded".into(), &"Created".into()));
+}
+
+/// Somebody's set of the same minute is there before the request, which is lost.
+#[test]
+fn a_set_that_was_there_before_the_request_is_never_its_result() {
+    let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(5) };
+    let script = Script::calm(Duration::from_secs(5 * MINUTE)).at(20, foreign).backup(30, "b");
+    let (jobs, statuses) = end(&ended(&script.fault(Step::Create, 1, Fault::Lost { executed: false })));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
+}
+
+/// The request is lost, and somebody starts a backup of another method by hand.
+#[test]
+fn an_adopted_backup_of_another_method_is_given_back() {
+    let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(2 * MINUTE) };
+    let script = Script::calm(Duration::from_secs(5 * MINUTE))
+        .at(1, create("team-a", "b", json!({ "dbInstanceId": "rm-1", "method": "Logical" })))
+        .at(5, foreign)
+        .fault(Step::Create, 1, Fault::Lost { executed: false });
+    let ended = ended(&script);
+    let (jobs, statuses) = end(&ended);
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
+    assert!(events(&ended).iter().any(|reason| reason == "SetDiffers"), "{:?}", events(&ended));
+}
+
+/// The API server is slow and fails until the intent is 59 s old, and takes 9.5 s for the write that clears it.
+#[test]
+fn what_was_announced_more_than_a_minute_ago_is_not_sent() {
+    let mut script = calm(5);
+    for nth in 1..=4 {
+        script = script.fault(Step::ClearList, nth, Fault::Hang { executed: false });
+    }
+    let script = script.fault(Step::ClearList, 5, Fault::Late(Duration::from_secs(4))).fault(
+        Step::ClearWrite,
+        1,
+        Fault::Late(Duration::from_millis(9500)),
+    );
+    let ended = ended(&script);
+    let (jobs, statuses) = end(&ended);
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["submission"]["attempt"]), (1, &"Succeeded".into(), &2.into()));
+    let attempts = statuses[0]["attempts"].as_array().cloned().unwrap_or_default();
+    assert!(attempts.iter().any(|attempt| attempt["outcome"] == "Rejected"), "the world does not lead there any more: {attempts:?}");
+}
+
+#[test]
+fn an_answer_never_lands_in_another_object_of_the_same_name() {
+    // The answer takes 20 s; the object is gone after 5, and another stands under its name.
+    let delete = Action::Delete { namespace: "team-a".into(), name: "b".into() };
+    let ended = ended(&calm(5).fault(Step::Create, 1, Fault::Late(Duration::from_secs(20))).at(6, delete).backup(7, "b"));
+    let (jobs, statuses) = end(&ended);
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["attempts"]), (2, &"Succeeded".into(), &Value::Null));
+    assert!(events(&ended).iter().any(|reason| reason == "Abandoned"), "{:?}", events(&ended));
+}
+
+/// The answer comes 3 s after the operator was told to stop.
+fn stopped_under_way() -> Script {
+    calm(5).fault(Step::Create, 1, Fault::Late(Duration::from_secs(5))).at(4, Action::Stop)
+}
+
+#[test]
+fn a_request_that_is_under_way_at_a_stop_is_waited_for_and_recorded() {
+    let (jobs, statuses) = end(&ended(&stopped_under_way()));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
+}
+
+#[test]
+fn an_answer_that_cannot_be_recorded_at_once_is_recorded_before_the_operator_stops() {
+    let mut script = stopped_under_way();
+    for nth in 1..=3 {
+        script = script.fault(Step::RecordWrite, nth, Fault::Status { code: 500, executed: false });
+    }
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
+}
+
+#[test]
+fn what_was_recorded_last_is_also_told_before_the_operator_stops() {
+    let ended = ended(&stopped_under_way());
+    let told = ended.world.with(|state, _| {
+        let posted = |line: &Line| match &line.what {
+            What::Done(Asked::Api(Step::Event, call), _) => line.life == 1 && call.body.contains("accepted the backup as job"),
+            _ => false,
+        };
+        state.log.iter().any(posted)
+    });
+    assert!(told, "the event was lost with the process");
 }

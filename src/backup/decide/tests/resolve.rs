@@ -373,3 +373,27 @@ fn what_began_since_the_request_of_another_object_is_not_ours() {
         assert_eq!(case.status.origin, Some(Origin::Adopted), "{what}");
     }
 }
+
+/// A set of the first request that is listed later than it should be is still this run's, however long ago that request was closed.
+#[test]
+fn a_look_reaches_back_to_the_earliest_request_of_the_run_that_was_not_refused() {
+    let mut case = unresolved();
+    for second in [COUNTS_FROM, COUNTS_FROM + LAG] {
+        case.look(second, LookFacts::default());
+        case.step(second);
+    }
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+    let second_request = COUNTS_FROM + LAG + 1;
+    case.dice.nonce = "nonce-b".into();
+    let mut case = case.intent(second_request, true, true).answered(rejected("Throttling.User"));
+    case.step(second_request + 1);
+    let third_request = second_request + 100;
+    case.dice.nonce = "nonce-c".into();
+    let mut case = case.intent(third_request, true, true).answered(lost());
+    case.step(third_request + 1);
+    let Some(Effect::Look { from, .. }) = case.decide(third_request + 1).effect else { panic!("it must look") };
+    assert_eq!(from, at(-60), "a minute before the minute of the first");
+    case.look(third_request + 2, LookFacts { sets: vec![set("s1", 60)], ..LookFacts::default() });
+    case.step(third_request + 2);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s1"));
+}
