@@ -11,6 +11,7 @@ mod faults;
 mod good;
 mod life;
 mod line;
+mod people;
 mod report;
 mod script;
 mod serve;

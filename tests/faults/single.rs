@@ -8,8 +8,9 @@ use crate::{
     check,
     faults::{Fault, Point},
     life::{self, Ended},
+    people::Action,
     report::story,
-    script::{Action, Script},
+    script::Script,
     step::Step,
     world::{Asked, What},
 };
