@@ -114,7 +114,8 @@ pub struct Api {
     made: u64,
     /// Objects of one page at most, whatever is asked for.
     largest_page: usize,
-    pages: BTreeMap<String, Vec<Value>>,
+    /// What is left of a list, and the version that all of its pages have.
+    pages: BTreeMap<String, (u64, Vec<Value>)>,
     /// Namespaces that are going: nothing is created in them any more.
     closed: BTreeSet<String>,
     /// Nobody may read Secrets.
@@ -163,7 +164,10 @@ impl Api {
         let mut version = self.version;
         let mut items = match call.query.get("continue") {
             Some(token) => match self.pages.remove(token) {
-                Some(rest) => rest,
+                Some((of, rest)) => {
+                    version = of;
+                    rest
+                }
                 None => return Answer::error(410, "Expired", "the continue token is too old"),
             },
             None => {
@@ -183,7 +187,7 @@ impl Api {
             if items.len() > limit {
                 self.made += 1;
                 let token = format!("page-{}", self.made);
-                self.pages.insert(token.clone(), items.split_off(limit));
+                self.pages.insert(token.clone(), (version, items.split_off(limit)));
                 metadata["continue"] = json!(token);
             }
         }

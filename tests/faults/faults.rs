@@ -224,12 +224,14 @@ pub struct Plan {
     pub hits: BTreeMap<(Step, Point), u64>,
     /// When the last fault was over.
     pub over: Timestamp,
+    /// Until when a watch may show nothing.
+    pub silent_until: Timestamp,
 }
 
 impl Plan {
     pub fn new(planned: Vec<Planned>, weather: u64, until: Timestamp, dice: Dice) -> Self {
         let (seen, injected, hits) = Default::default();
-        Self { planned, weather, until, dice, seen, injected, hits, over: Timestamp::UNIX_EPOCH }
+        Self { planned, weather, until, dice, seen, injected, hits, over: Timestamp::UNIX_EPOCH, silent_until: Timestamp::UNIX_EPOCH }
     }
 
     /// What happens to the next request of this step.
@@ -245,6 +247,9 @@ impl Plan {
             None => self.dice.percent(self.weather).then(|| Fault::random(step, &mut self.dice)),
         }?;
         self.note(fault.kind(), now + fault.lasts());
+        if fault == Fault::Mute {
+            self.silent_until = self.silent_until.max(now + fault.lasts());
+        }
         if let Fault::Crash(point) = fault {
             *self.hits.entry((step, point)).or_default() += 1;
         }

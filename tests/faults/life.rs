@@ -99,14 +99,14 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
                 return End::Rested(now);
             }
         }
-        let (restless, over) = world.with(|state, _| {
+        let (restless, over, silent_until) = world.with(|state, _| {
             let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
-            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over)
+            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over, state.plan.silent_until)
         });
         if script.lasts.is_some() {
             // It ends at its time, whatever moves.
         } else if restless.is_empty() && actions.is_empty() {
-            let since = *rests_since.get_or_insert(now);
+            let since = (*rests_since.get_or_insert(now)).max(silent_until);
             // A watch that lags shows the end that much later.
             let moves_until = since + LAST_WORDS + script.pace.watch_lag + script.pace.list_lag;
             if now > moves_until + REST {

@@ -45,6 +45,7 @@ impl Line {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let call = Call::read(url.host_str().unwrap_or_default(), url.query().unwrap_or_default(), &body, header);
+        world.alive(self.process).await;
         let (travel, step, fault) = world.with(|state, now| {
             let step = step_of(state, &call);
             if state.dead || state.life != self.life {
@@ -56,7 +57,6 @@ impl Line {
             }
             (state.travel(true), step, fault)
         });
-        world.alive(self.process).await;
         tokio::time::sleep(travel / 2).await;
         world.alive(self.process).await;
         let asked = Asked::Cloud(step, call.clone());

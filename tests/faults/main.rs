@@ -11,6 +11,7 @@ mod faults;
 mod good;
 mod life;
 mod line;
+mod matrix;
 mod people;
 mod report;
 mod script;

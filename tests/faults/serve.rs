@@ -32,6 +32,7 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let call = Call::read(&parts, &body);
+    world.alive(process).await;
     let (travel, step, fault) = world.with(|state, now| {
         let step = step_of(state, &call);
         if state.dead || state.life != life {
@@ -43,7 +44,6 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
         let fault = if of_schedules { None } else { state.plan.next(step, now) };
         (state.travel(false), step, fault)
     });
-    world.alive(process).await;
     let asked = Asked::Api(step, call.clone());
     tokio::time::sleep(travel).await;
     world.alive(process).await;
@@ -277,6 +277,9 @@ impl Watching {
                         self.mute = true;
                         return Next::Wait(now + Duration::from_millis(1));
                     }
+                    // An object that comes or goes without a word is seen when it changes or is listed again: no informer does better, so
+                    // those events come after all, over another connection.
+                    Some(Fault::Dropped) if change.kind != "MODIFIED" => return Next::Break,
                     Some(Fault::Dropped) => {
                         self.seen = version;
                         return Next::Wait(now + Duration::from_millis(1));
