@@ -209,6 +209,9 @@ async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> 
             let after = turn.status.clone();
             turn.seat.dispute.said(&before, &after, Instant::now());
             turn.seat.owes_wake |= decision.wakes;
+            if after.phase.is_terminal() {
+                context.desk.wrote_end(turn.uid());
+            }
             tell(turn, &before, decision, context);
             Ok(Stands::Yes)
         }

@@ -121,7 +121,7 @@ pub struct Api {
     /// Nobody may read Secrets.
     pub secrets_forbidden: bool,
     /// Lists that fill a cache show what was so long ago.
-    list_lag: Duration,
+    pub list_lag: Duration,
 }
 
 impl Api {

@@ -82,6 +82,8 @@ pub struct Habits {
     pub durations: Vec<Duration>,
     /// A set is listed up to this long after its job's end.
     pub longest_lag: Duration,
+    /// And at least this long.
+    pub shortest_lag: Duration,
     /// Jobs that fail, percent.
     pub failing: u64,
     /// Whether a nonce is refused when it comes again.
@@ -161,7 +163,9 @@ impl Cloud {
     ) -> u64 {
         self.made += 1;
         let lasts = lasts.unwrap_or_else(|| self.dice.pick(&self.habits.durations.clone()));
-        let lag = Duration::from_millis(self.dice.in_range(0..=u64::try_from(self.habits.longest_lag.as_millis()).unwrap_or(0)));
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(0);
+        let lags = millis(self.habits.shortest_lag)..=millis(self.habits.longest_lag);
+        let lag = Duration::from_millis(self.dice.in_range(lags));
         let (instance, method, ended_at) = (instance.to_owned(), method.to_owned(), now + lasts);
         let (id, backup_id, fails) = (11_290_000 + self.made, 321_020_000 + self.made, self.dice.percent(self.habits.failing));
         self.jobs.push(Job {

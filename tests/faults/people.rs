@@ -66,6 +66,10 @@ pub enum Action {
     KeyOf(&'static str),
     /// The API server forgets its history, and every watch breaks.
     Compact,
+    /// The process is killed.
+    Kill,
+    /// From now on lists and watches show what was so long ago.
+    Lag(Duration),
     /// The clocks of the operator's nodes are set.
     Leap(SignedDuration),
     /// The cloud takes so many calls of a key in a second; none stands for any number.
@@ -99,6 +103,9 @@ pub fn act(world: &World, action: Action) {
         do_it(state, now, action);
     });
     world.changed.notify_waiters();
+    if world.with(|state, _| state.dead) {
+        world.died.notify_one();
+    }
 }
 
 fn do_it(state: &mut State, now: Timestamp, action: Action) {
@@ -138,6 +145,11 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
             state.api.compact();
             state.watches_cut += 1;
             state.plan.note("history compacted", now);
+        }
+        Action::Kill => state.dead = true,
+        Action::Lag(by) => {
+            state.pace.watch_lag = by;
+            state.api.list_lag = by;
         }
         Action::Leap(by) => {
             state.leap += by;

@@ -57,6 +57,7 @@ impl Script {
         let habits = Habits {
             durations: vec![lasts],
             longest_lag: Duration::ZERO,
+            shortest_lag: Duration::ZERO,
             failing: 0,
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
@@ -123,6 +124,7 @@ impl Script {
         self.habits = Habits {
             durations: vec![seconds(d.pick(&durations)), seconds(d.pick(&durations))],
             longest_lag: seconds(d.pick(&[0, 90, 570])),
+            shortest_lag: Duration::ZERO,
             failing: if d.percent(60) { 0 } else { 30 },
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
