@@ -161,7 +161,7 @@ impl Api {
             Some(("spec.dbInstanceId", id)) => object["spec"]["dbInstanceId"] == id,
             Some(_) => false,
         };
-        let mut version = self.version;
+        let version;
         let mut items = match call.query.get("continue") {
             Some(token) => match self.pages.remove(token) {
                 Some((of, rest)) => {

@@ -16,7 +16,6 @@ pub struct Call {
     pub action: String,
     /// The id of the access key.
     pub key: String,
-    pub host: String,
     pub nonce: String,
     pub signed_at: Option<Timestamp>,
     pub params: BTreeMap<String, String>,
@@ -24,7 +23,7 @@ pub struct Call {
 
 impl Call {
     /// Reads a request of either signature: headers and a query, or a form.
-    pub fn read(host: &str, query: &str, body: &str, header: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn read(query: &str, body: &str, header: impl Fn(&str) -> Option<String>) -> Self {
         let params: BTreeMap<String, String> =
             [query, body].iter().flat_map(|text| url::form_urlencoded::parse(text.as_bytes()).into_owned()).collect();
         let either = |name: &str, parameter: &str| header(name).or_else(|| params.get(parameter).cloned()).unwrap_or_default();
@@ -36,7 +35,6 @@ impl Call {
         Self {
             action: either("x-acs-action", "Action"),
             key: credential.or_else(|| params.get("AccessKeyId").cloned()).unwrap_or_default(),
-            host: host.to_owned(),
             nonce: either("x-acs-signature-nonce", "SignatureNonce"),
             signed_at: either("x-acs-date", "Timestamp").parse().ok(),
             params,

@@ -44,7 +44,7 @@ impl Line {
     async fn ask(&self, Outgoing { url, headers, body }: Outgoing) -> Result<Reply, Failure> {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let call = Call::read(url.host_str().unwrap_or_default(), url.query().unwrap_or_default(), &body, header);
+        let call = Call::read(url.query().unwrap_or_default(), &body, header);
         world.alive(self.process).await;
         let (travel, step, fault) = world.with(|state, now| {
             let step = step_of(state, &call);

@@ -10,7 +10,6 @@ use crate::{
     faults::{Fault, Point},
     life::{self, Ended},
     people::{Action, Key},
-    script::Script,
     single::{calm, end, ended, events, told},
     step::Step,
     world::{Asked, Reply, What},

@@ -46,7 +46,7 @@ fn crowd(of: &[(&'static str, &str, usize)], lasts: Duration) -> Script {
     script
 }
 
-/// When calls were sent, by access key and host, since the world began.
+/// When calls were sent, by access key and region, since the world began.
 fn sent(script: &Script, ended: &Ended, of: impl Fn(Step) -> bool) -> BTreeMap<String, Vec<f64>> {
     ended.world.with(|state, _| {
         let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -61,8 +61,10 @@ fn sent(script: &Script, ended: &Ended, of: impl Fn(Step) -> bool) -> BTreeMap<S
     })
 }
 
+/// The access key and the region: a central host serves several, and CreateBackup does not name it, but the instance does.
 fn whose(call: &cloud::Call) -> String {
-    format!("{} {}", call.key.split('-').next().unwrap_or_default(), call.host)
+    let region = call.param("DBInstanceId").splitn(3, '-').nth(2).and_then(|rest| rest.rsplit_once('-')).map_or("", |(region, _)| region);
+    format!("{} {region}", call.key.split('-').next().unwrap_or_default())
 }
 
 fn since(script: &Script, at: Timestamp) -> f64 {
@@ -123,13 +125,19 @@ fn every_account_and_region_has_its_own_pace_and_keeps_it() {
 
 #[test]
 fn a_throttled_account_slows_down_recovers_and_holds_up_no_other() {
+    let alone = {
+        let mut script = crowd(&[("b", "cn-hangzhou", 60)], Duration::from_secs(320));
+        script.habits.durations = vec![minutes(60)];
+        let creates = sent(&script, &ended(&script), |step| step == Step::Create);
+        creates["b cn-hangzhou"].clone()
+    };
     let mut script = crowd(&[("a", "cn-hangzhou", 250), ("b", "cn-hangzhou", 60)], Duration::from_secs(320))
         .at(5, Action::Limit { key: "a", per_second: Some(3) })
         .at(25, Action::Limit { key: "a", per_second: None });
     script.habits.durations = vec![minutes(60)];
     let ended = ended(&script);
     let reads = sent(&script, &ended, is_read);
-    let (a, b) = (&reads["a rds.aliyuncs.com"], &reads["b rds.aliyuncs.com"]);
+    let (a, b) = (&reads["a cn-hangzhou"], &reads["b cn-hangzhou"]);
     for from in (0..320).step_by(10) {
         let from = f64::from(from);
         println!("{from:5} a {:4} b {:4}", within(a, from, from + 10.0), within(b, from, from + 10.0));
@@ -141,6 +149,8 @@ fn a_throttled_account_slows_down_recovers_and_holds_up_no_other() {
         state.log.iter().filter(throttled).count()
     });
     println!("{refused} refused");
+    let creates = sent(&script, &ended, |step| step == Step::Create);
+    println!("alone {alone:?}\n\nb {:?}\n\na {:?}", creates["b cn-hangzhou"], creates["a cn-hangzhou"]);
 }
 
 #[test]
@@ -164,8 +174,8 @@ fn a_pause_that_the_service_names_is_kept_by_its_account_and_by_no_other() {
     quiet.sort_unstable();
     assert_eq!(quiet[0], 0, "{all:?}");
     assert!(quiet[1] > 100, "the other account goes on: {quiet:?}");
-    let after: usize = all.values().map(|times| within(times, until, until + 1.0)).min().expect("two accounts");
-    assert!((1..=5).contains(&after), "{after} calls in the first second after the pause");
+    let after: usize = all.values().map(|times| within(times, until, until + 10.0)).min().expect("two accounts");
+    assert!((10..=55).contains(&after), "{after} calls in the ten seconds after the pause: half of the pace");
 }
 
 #[test]
