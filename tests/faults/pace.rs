@@ -125,32 +125,34 @@ fn every_account_and_region_has_its_own_pace_and_keeps_it() {
 
 #[test]
 fn a_throttled_account_slows_down_recovers_and_holds_up_no_other() {
-    let alone = {
-        let mut script = crowd(&[("b", "cn-hangzhou", 60)], Duration::from_secs(320));
+    let world = |of: &[(&'static str, &str, usize)]| {
+        let mut script = crowd(of, Duration::from_secs(300));
         script.habits.durations = vec![minutes(60)];
-        let creates = sent(&script, &ended(&script), |step| step == Step::Create);
-        creates["b cn-hangzhou"].clone()
+        script
     };
-    let mut script = crowd(&[("a", "cn-hangzhou", 250), ("b", "cn-hangzhou", 60)], Duration::from_secs(320))
+    let alone = world(&[("b", "cn-hangzhou", 60)]);
+    let alone = sent(&alone, &ended(&alone), |step| step == Step::Create)["b cn-hangzhou"].clone();
+    let both = world(&[("a", "cn-hangzhou", 250), ("b", "cn-hangzhou", 60)])
         .at(5, Action::Limit { key: "a", per_second: Some(3) })
         .at(25, Action::Limit { key: "a", per_second: None });
-    script.habits.durations = vec![minutes(60)];
-    let ended = ended(&script);
-    let reads = sent(&script, &ended, is_read);
-    let (a, b) = (&reads["a cn-hangzhou"], &reads["b cn-hangzhou"]);
-    for from in (0..320).step_by(10) {
-        let from = f64::from(from);
-        println!("{from:5} a {:4} b {:4}", within(a, from, from + 10.0), within(b, from, from + 10.0));
-    }
+    let ended = ended(&both);
+    let reads = &sent(&both, &ended, is_read)["a cn-hangzhou"];
+    let a: Vec<usize> = (0..30).map(|ten| within(reads, f64::from(ten) * 10.0, f64::from(ten + 1) * 10.0)).collect();
+    println!("reads of the throttled account within ten seconds: {a:?}");
+    // An eighth of the pace or a quarter while it complains and for a minute after that; then double, each minute.
+    assert!(a[2..8].iter().all(|calls| (8..=26).contains(calls)), "{a:?}");
+    assert!((45..=52).contains(&a[16]) && a[20..26].iter().all(|calls| (85..=105).contains(calls)), "{a:?}");
     let refused = ended.world.with(|state, _| {
         let throttled = |line: &&crate::world::Line| {
             matches!(&line.what, What::Done(_, Reply::Cloud(reply)) if String::from_utf8_lossy(&reply.body).contains("Throttling.User"))
         };
         state.log.iter().filter(throttled).count()
     });
-    println!("{refused} refused");
-    let creates = sent(&script, &ended, |step| step == Step::Create);
-    println!("alone {alone:?}\n\nb {:?}\n\na {:?}", creates["b cn-hangzhou"], creates["a cn-hangzhou"]);
+    assert!((1..=20).contains(&refused), "{refused} calls were refused before the pace was low enough");
+    let b = &sent(&both, &ended, |step| step == Step::Create)["b cn-hangzhou"];
+    let last = |times: &[f64]| times.last().copied().unwrap_or_default();
+    println!("the other account's 60 backups were asked for by {} s, and by {} s where it is alone", last(b), last(&alone));
+    assert!(b.len() == 60 && last(b) < last(&alone) * 2.0, "{b:?}, and alone {alone:?}");
 }
 
 #[test]
