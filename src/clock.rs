@@ -15,10 +15,15 @@ impl Clock {
         Self(Arc::new(Timestamp::now))
     }
 
+    /// A clock of one's own.
+    pub fn new(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
     /// A clock that follows tokio's: `base`, plus what passed in tokio's (possibly paused) time since now.
     pub fn from_tokio(base: Timestamp) -> Self {
         let start = tokio::time::Instant::now();
-        Self(Arc::new(move || base + start.elapsed()))
+        Self::new(move || base + start.elapsed())
     }
 
     /// The present.

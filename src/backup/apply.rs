@@ -101,6 +101,13 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
 async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<Context>) -> Result<Step, Error> {
     let means = observed.means;
     let missing = || Error::Means;
+    let _admission = match (&effect, &means) {
+        (Effect::Preflight { .. } | Effect::Look { .. } | Effect::Follow { .. }, Some((access, _))) => match access.client.admit() {
+            Ok(admission) => Some(admission),
+            Err(wait) => return Ok(Step::Rest(Action::requeue(wait))),
+        },
+        _ => None,
+    };
     match effect {
         Effect::WriteIntent { .. } => {}
         Effect::Preflight { instance, attempt } => {
@@ -209,6 +216,9 @@ async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> 
             let after = turn.status.clone();
             turn.seat.dispute.said(&before, &after, Instant::now());
             turn.seat.owes_wake |= decision.wakes;
+            if after.phase.is_terminal() {
+                context.desk.wrote_end(turn.uid());
+            }
             tell(turn, &before, decision, context);
             Ok(Stands::Yes)
         }

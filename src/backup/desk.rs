@@ -1,7 +1,7 @@
 //! Who has the turn: one pass per object, one submission per instance, and what this process remembers between passes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,6 +23,7 @@ pub struct Desk {
     seats: Mutex<HashMap<String, Arc<Lock<Seat>>>>,
     instances: Mutex<HashMap<String, Arc<Lock<()>>>>,
     failures: Mutex<HashMap<String, u32>>,
+    ended: Mutex<HashSet<String>>,
 }
 
 /// What this process remembers about one object.
@@ -67,10 +68,22 @@ impl Desk {
         lock.try_lock_owned().ok()
     }
 
+    /// This process wrote the end of an object.
+    pub(super) fn wrote_end(&self, uid: &str) {
+        locked(&self.ended).insert(uid.to_owned());
+    }
+
+    /// Whether this process wrote the object's end, which the cache may not show yet, or never: a watch that leaves an event out would make
+    /// every other object of the instance wait until its queueTimeout (found by tests/faults, row 19).
+    pub(super) fn has_ended(&self, uid: &str) -> bool {
+        locked(&self.ended).contains(uid)
+    }
+
     /// Forgets an object that needs no memory any more.
     pub(super) fn forget(&self, uid: &str) {
         locked(&self.seats).remove(uid);
         locked(&self.failures).remove(uid);
+        locked(&self.ended).remove(uid);
     }
 
     /// Forgets every object for which `exists` says no, and unheld locks. Objects that were deleted are never reconciled again, so nobody
@@ -78,6 +91,7 @@ impl Desk {
     pub fn sweep(&self, exists: impl Fn(&str) -> bool) {
         locked(&self.seats).retain(|uid, seat| Arc::strong_count(seat) > 1 || exists(uid));
         locked(&self.failures).retain(|uid, _| exists(uid));
+        locked(&self.ended).retain(|uid| exists(uid));
         locked(&self.instances).retain(|_, lock| Arc::strong_count(lock) > 1);
     }
 

@@ -64,7 +64,8 @@ pub(super) async fn observe(turn: &Turn, context: &Context) -> Observed {
         .cached()
         .filter_map(|guarded| {
             let other = guarded.0.as_ref().ok()?;
-            let of_instance = other.spec.db_instance_id == instance && other.metadata.uid.as_deref() != Some(uid);
+            let its_uid = other.metadata.uid.as_deref().unwrap_or_default();
+            let of_instance = other.spec.db_instance_id == instance && its_uid != uid && !context.desk.has_ended(its_uid);
             of_instance.then(|| neighbour(other, &context.accounts)).flatten()
         })
         .collect();

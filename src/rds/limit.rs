@@ -39,6 +39,9 @@ const LARGEST_DIVISOR: u32 = 8;
 /// The service may ask for a pause; the official client follows it up to this long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
+/// Nobody comes back later: the pace may have recovered meanwhile.
+const LONGEST_INVITATION: Duration = Duration::from_secs(60);
+
 /// tokio's time, so that tests can pause it.
 #[derive(Clone, Debug)]
 struct TokioClock(Instant);
@@ -69,12 +72,14 @@ struct State {
     /// The newest complaint, or the last step of the recovery from it.
     complained: Option<Instant>,
     paused_until: Option<Instant>,
+    /// When the last of those comes back that found no room.
+    invited: Option<Instant>,
 }
 
 impl Limiter {
     pub fn new(per_second: u32) -> Self {
         let clock = TokioClock(Instant::now());
-        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None };
+        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, invited: None };
         Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
     }
 
@@ -107,6 +112,18 @@ impl Limiter {
             let until = now + pause.min(LONGEST_PAUSE);
             state.paused_until = Some(state.paused_until.map_or(until, |known| known.max(until)));
         }
+    }
+
+    /// When somebody who finds no room should come back: one after another, as fast as the pace allows for two calls each. Without an order
+    /// of their own, a thousand that wait would ask all the time.
+    pub fn invitation(&self) -> Duration {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let two_calls = Duration::from_secs(2) * state.divisor / self.per_second.max(1);
+        let last = [Some(now), state.paused_until, state.invited].into_iter().flatten().max().unwrap_or(now);
+        let at = (last + two_calls).min(now + LONGEST_INVITATION);
+        state.invited = Some(at);
+        at - now
     }
 
     /// How long until the next turn; none if it is taken now.
@@ -193,6 +210,18 @@ mod tests {
         let begun = Instant::now();
         limiter.turn(Duration::from_secs(200)).await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 120);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_room_comes_back_one_after_another_and_within_a_minute() {
+        let limiter = Limiter::new(10);
+        let invited = |many: usize| (0..many).map(|_| limiter.invitation().as_millis()).collect::<Vec<_>>();
+        assert_eq!(invited(3), [200, 400, 600], "two calls each");
+        limiter.slow_down(Some(Duration::from_secs(7)));
+        assert_eq!(invited(2), [7400, 7800], "after the pause, at half the pace");
+        assert_eq!(invited(1000).last(), Some(&60_000));
+        tokio::time::advance(Duration::from_secs(300)).await;
+        assert_eq!(invited(1), [400], "nobody is waited for who has long been back");
     }
 
     #[tokio::test(start_paused = true)]

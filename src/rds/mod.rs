@@ -24,7 +24,7 @@ mod transport;
 mod wire;
 
 pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, Stamp, StatusFilter, TypeFilter, Unknown};
-pub use client::{Client, ClientError, ClientOptions};
+pub use client::{Admission, Client, ClientError, ClientOptions};
 pub use codes::{Created, ErrorClass, Meaning, PublishedError, error_families, meaning_of, published_errors};
 pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError, check_region};

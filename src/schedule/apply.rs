@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{
     Context,
     context::Seat,
-    decide::{Decision, decide, settle},
+    decide::{Decision, Deletion, decide, settle},
     seen::{Child, Made, Outcome, Seen},
 };
 use crate::{
@@ -111,7 +111,7 @@ async fn pass(
             }
         }
         settle(&mut seat.memory, |name| is_cached(context, &object, name), false, now);
-        delete(&decision, &object, context).await;
+        delete(&decision, &object, &mut seat, context);
         return Ok(decision.wait.map_or_else(Action::await_change, |wait| Action::requeue(wait.unsigned_abs())));
     }
     Err(Error::NoRest)
@@ -207,21 +207,28 @@ async fn create_or_find(child: &RdsBackup, object: &RdsBackupSchedule, context: 
     }
 }
 
-/// Removes objects beyond the history limits; backup sets in the cloud are not touched. One that cannot be deleted holds up nothing: the next
-/// pass tries again.
-async fn delete(decision: &Decision, object: &RdsBackupSchedule, context: &Context) {
-    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    for deletion in &decision.deletions {
-        match context.cluster.delete::<RdsBackup>(namespace, &deletion.name, &deletion.uid, &deletion.resource_version).await {
-            Ok(true) => info!(namespace, name = deletion.name, "an RdsBackup beyond the history limit was deleted; its backup set was not"),
-            // Somebody was faster, or it has changed.
-            Ok(false) => {}
-            Err(error) => {
-                warn!(namespace, name = deletion.name, %error, "an RdsBackup beyond the history limit could not be deleted; it is tried again");
-                return;
+/// Removes objects beyond the history limits; backup sets in the cloud are not touched. It is done beside the passes, since an API server that
+/// takes its time over ten deletions would delay the next slot by as much. One that cannot be deleted holds up nothing: the next pass tries
+/// again.
+fn delete(decision: &Decision, object: &RdsBackupSchedule, seat: &mut Seat, context: &Arc<Context>) {
+    if decision.deletions.is_empty() || seat.deleting.as_ref().is_some_and(|task| !task.is_finished()) {
+        return;
+    }
+    let (deletions, cluster) = (decision.deletions.clone(), context.cluster.clone());
+    let namespace = object.metadata.namespace.clone().unwrap_or_default();
+    seat.deleting = Some(context.tasks.spawn(async move {
+        for Deletion { name, uid, resource_version } in deletions {
+            match cluster.delete::<RdsBackup>(&namespace, &name, &uid, &resource_version).await {
+                Ok(true) => info!(namespace, name, "an RdsBackup beyond the history limit was deleted; its backup set was not"),
+                // Somebody was faster, or it has changed.
+                Ok(false) => {}
+                Err(error) => {
+                    warn!(namespace, name, %error, "an RdsBackup beyond the history limit could not be deleted; it is tried again");
+                    return;
+                }
             }
         }
-    }
+    }));
 }
 
 fn publish(object: &RdsBackupSchedule, event: Event, context: &Arc<Context>) {

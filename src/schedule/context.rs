@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::{core::DeserializeGuard, runtime::reflector};
 use tokio::{
     sync::{Mutex as Lock, OwnedMutexGuard},
+    task::JoinHandle,
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
@@ -70,6 +71,8 @@ pub(super) struct Seat {
     pub copies: Copies<RdsBackupSchedule>,
     /// A status waits for the end of a burst.
     pub deferred: bool,
+    /// Objects beyond the limits are being deleted.
+    pub deleting: Option<JoinHandle<()>>,
 }
 
 impl Desk {

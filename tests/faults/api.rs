@@ -1,10 +1,15 @@
 //! The scripted API server: objects with resourceVersions, a status that is written apart, lists in pages, and the history that watches read.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use hyper::http::{Method, request::Parts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use crate::people::SCHEDULES;
 
 pub const GROUP: &str = "rdsbackup.io/v1alpha1";
 pub const BACKUPS: &str = "rdsbackups";
@@ -19,6 +24,8 @@ pub struct Call {
     pub name: Option<String>,
     pub subresource: Option<String>,
     pub query: BTreeMap<String, String>,
+    /// Nothing but the metadata is asked for.
+    pub metadata_only: bool,
     pub body: String,
 }
 
@@ -37,15 +44,18 @@ impl Call {
         let nth = |index: usize| rest.get(index).map(|part| (*part).to_owned());
         let (plural, name, subresource) = (nth(0).unwrap_or_default(), nth(1), nth(2));
         let body = String::from_utf8_lossy(body).into_owned();
-        Self { method: parts.method.clone(), path, plural, namespace, name, subresource, query, body }
+        let accept = parts.headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let metadata_only = accept.contains("PartialObjectMetadata");
+        Self { method: parts.method.clone(), path, plural, namespace, name, subresource, query, metadata_only, body }
     }
 
     pub fn is_watch(&self) -> bool {
         self.query.get("watch").is_some_and(|watch| watch == "true" || watch == "1")
     }
 
+    /// Of a backup or of a schedule.
     pub fn is_status_write(&self) -> bool {
-        self.plural == BACKUPS && self.subresource.as_deref() == Some("status") && self.method == Method::PATCH
+        matches!(self.plural.as_str(), BACKUPS | SCHEDULES) && self.subresource.as_deref() == Some("status") && self.method == Method::PATCH
     }
 
     fn key(&self) -> Key {
@@ -104,52 +114,80 @@ pub struct Api {
     made: u64,
     /// Objects of one page at most, whatever is asked for.
     largest_page: usize,
-    pages: BTreeMap<String, Vec<Value>>,
+    /// What is left of a list, and the version that all of its pages have.
+    pages: BTreeMap<String, (u64, Vec<Value>)>,
+    /// Namespaces that are going: nothing is created in them any more.
+    closed: BTreeSet<String>,
+    /// Nobody may read Secrets.
+    pub secrets_forbidden: bool,
+    /// Lists that fill a cache show what was so long ago.
+    pub list_lag: Duration,
 }
 
 impl Api {
-    pub fn new(largest_page: usize) -> Self {
-        Self { largest_page, ..Self::default() }
+    pub fn new(largest_page: usize, list_lag: Duration) -> Self {
+        Self { largest_page, list_lag, ..Self::default() }
     }
 
     pub fn execute(&mut self, call: &Call, now: Timestamp) -> Answer {
         match (call.method.as_str(), call.plural.as_str(), call.subresource.as_deref()) {
+            ("GET", "secrets", None) if self.secrets_forbidden => Answer::error(403, "Forbidden", "secrets is forbidden"),
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {
+                Some(object) if call.metadata_only => {
+                    let metadata = &object["metadata"];
+                    Answer::object(
+                        200,
+                        json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }),
+                    )
+                }
                 Some(object) => Answer::object(200, object.clone()),
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
             },
-            ("GET", _, None) => self.list(call),
-            ("PATCH", BACKUPS, Some("status")) => self.write_status(call, now),
+            ("GET", _, None) => self.list(call, now),
+            ("PATCH", BACKUPS | SCHEDULES, Some("status")) => self.write_status(call, now),
+            ("POST", _, None) if call.namespace.as_ref().is_some_and(|namespace| self.closed.contains(namespace)) => {
+                Answer::error(403, "Forbidden", "the namespace is being terminated")
+            }
+            ("POST", BACKUPS, None) => self.post(call, now),
+            ("DELETE", BACKUPS, None) => self.remove(call, now),
             ("POST", "events", None) => Answer::object(201, serde_json::from_str(&call.body).unwrap_or_default()),
             (method, ..) => Answer::error(405, "MethodNotAllowed", &format!("nobody scripted {method} {}", call.path)),
         }
     }
 
-    fn list(&mut self, call: &Call) -> Answer {
+    fn list(&mut self, call: &Call, now: Timestamp) -> Answer {
         let wanted = |object: &Value| match call.query.get("fieldSelector").map(|selector| selector.split_once('=').unwrap_or_default()) {
             None => true,
             Some(("spec.dbInstanceId", id)) => object["spec"]["dbInstanceId"] == id,
             Some(_) => false,
         };
+        let version;
         let mut items = match call.query.get("continue") {
             Some(token) => match self.pages.remove(token) {
-                Some(rest) => rest,
+                Some((of, rest)) => {
+                    version = of;
+                    rest
+                }
                 None => return Answer::error(410, "Expired", "the continue token is too old"),
             },
             None => {
-                let of_scope = self.objects.iter().filter(|((plural, namespace, _), _)| {
+                // A list with a selector is the operator's quorum read; the others fill caches, and may be behind.
+                let lag = if call.query.contains_key("fieldSelector") { Duration::ZERO } else { self.list_lag };
+                let (then, objects) = self.as_of(now - lag);
+                version = then;
+                let of_scope = objects.into_iter().filter(|((plural, namespace, _), _)| {
                     *plural == call.plural && call.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
                 });
-                of_scope.map(|(_, object)| object.clone()).filter(wanted).collect()
+                of_scope.map(|(_, object)| object).filter(wanted).collect()
             }
         };
-        let mut metadata = json!({ "resourceVersion": self.version.to_string() });
+        let mut metadata = json!({ "resourceVersion": version.to_string() });
         if let Some(limit) = call.query.get("limit").and_then(|limit| limit.parse::<usize>().ok()) {
             let limit = limit.min(self.largest_page);
             if items.len() > limit {
                 self.made += 1;
                 let token = format!("page-{}", self.made);
-                self.pages.insert(token.clone(), items.split_off(limit));
+                self.pages.insert(token.clone(), (version, items.split_off(limit)));
                 metadata["continue"] = json!(token);
             }
         }
@@ -162,7 +200,7 @@ impl Api {
     fn write_status(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(before) = self.objects.get(&call.key()).cloned() else { return Answer::error(404, "NotFound", "not found") };
         let Ok(body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };
-        if !call.query.contains_key("fieldManager") || body["kind"] != "RdsBackup" || body["apiVersion"] != GROUP {
+        if !call.query.contains_key("fieldManager") || body["kind"] != kind_of(&call.plural) || body["apiVersion"] != GROUP {
             return Answer::error(400, "BadRequest", "an apply names its manager, apiVersion and kind");
         }
         let version = &body["metadata"]["resourceVersion"];
@@ -185,19 +223,48 @@ impl Api {
         if after != before {
             after = self.store(call.key(), after, "MODIFIED", now);
         }
-        Answer { code: 200, body: after, written: Some(written) }
+        Answer { code: 200, body: after, written: (call.plural == BACKUPS).then_some(written) }
+    }
+
+    /// The operator creates an object.
+    fn post(&mut self, call: &Call, now: Timestamp) -> Answer {
+        let Ok(mut body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };
+        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let namespace = call.namespace.clone().unwrap_or_default();
+        if self.objects.contains_key(&(call.plural.clone(), namespace.clone(), name.clone())) {
+            return Answer::error(409, "AlreadyExists", &format!("rdsbackups.rdsbackup.io {name:?} already exists"));
+        }
+        self.made += 1;
+        for (field, value) in [("uid", json!(uid(self.made))), ("generation", json!(1)), ("creationTimestamp", json!(seconds(now)))] {
+            body["metadata"][field] = value;
+        }
+        body["status"] = json!({ "observedGeneration": -1 });
+        Answer::object(201, self.store((call.plural.clone(), namespace, name), body, "ADDED", now))
+    }
+
+    /// The operator deletes an object, if it is still the one that was seen.
+    fn remove(&mut self, call: &Call, now: Timestamp) -> Answer {
+        let Some(object) = self.objects.get(&call.key()) else { return Answer::error(404, "NotFound", "not found") };
+        let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
+        let met = |name: &str| body["preconditions"][name].is_string() && body["preconditions"][name] == object["metadata"][name];
+        if !met("uid") || !met("resourceVersion") {
+            return Answer::error(409, "Conflict", "the preconditions are not met, or there are none");
+        }
+        let (plural, namespace, name) = call.key();
+        self.delete(&plural, &namespace, &name, now);
+        Answer::object(200, json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
     }
 
     /// What users do: an object is created, and gets its uid.
     pub fn create(&mut self, plural: &str, namespace: &str, name: &str, fields: Value, now: Timestamp) -> String {
         self.made += 1;
-        let uid = format!("00000000-0000-4000-8000-{:012}", self.made);
+        let uid = uid(self.made);
         let mut object = json!({
             "metadata": { "name": name, "namespace": namespace, "uid": uid, "generation": 1, "creationTimestamp": seconds(now) },
         });
-        if plural == BACKUPS {
+        if plural != "secrets" {
             object["apiVersion"] = json!(GROUP);
-            object["kind"] = json!("RdsBackup");
+            object["kind"] = json!(kind_of(plural));
             object["status"] = json!({ "observedGeneration": -1 });
         }
         for (field, value) in fields.as_object().into_iter().flatten() {
@@ -215,6 +282,49 @@ impl Api {
         object["metadata"]["annotations"] = json!({ "touched": self.made.to_string() });
         self.store(key, object, "MODIFIED", now);
         true
+    }
+
+    /// Somebody changes fields of a spec; null takes one away.
+    pub fn edit(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
+        self.change(plural, namespace, name, now, |object| {
+            merge(&mut object["spec"], fields);
+            let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
+            object["metadata"]["generation"] = json!(generation + 1);
+        });
+    }
+
+    /// Somebody writes fields of a status.
+    pub fn tamper(&mut self, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
+        self.change(BACKUPS, namespace, name, now, |object| merge(&mut object["status"], fields));
+    }
+
+    fn change(&mut self, plural: &str, namespace: &str, name: &str, now: Timestamp, change: impl FnOnce(&mut Value)) {
+        let key = (plural.to_owned(), namespace.to_owned(), name.to_owned());
+        let Some(mut object) = self.objects.get(&key).cloned() else { return };
+        change(&mut object);
+        self.store(key, object, "MODIFIED", now);
+    }
+
+    /// The namespace goes: nothing is created in it any more. Answers what is in it.
+    pub fn close(&mut self, namespace: &str) -> Vec<(String, String)> {
+        self.closed.insert(namespace.to_owned());
+        let inside = self.objects.keys().filter(|(_, of, _)| of == namespace);
+        inside.map(|(plural, _, name)| (plural.clone(), name.clone())).collect()
+    }
+
+    /// Everything as it was then, with the version of that time.
+    fn as_of(&self, then: Timestamp) -> (u64, BTreeMap<Key, Value>) {
+        if self.changes.last().is_none_or(|newest| newest.at <= then) {
+            return (self.version, self.objects.clone());
+        }
+        let (mut version, mut objects) = (0, BTreeMap::new());
+        for Change { version: at, plural, kind, object, .. } in self.changes.iter().filter(|change| change.at <= then) {
+            let word = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+            let key = (plural.clone(), word("namespace"), word("name"));
+            version = *at;
+            if *kind == "DELETED" { objects.remove(&key) } else { objects.insert(key, object.clone()) };
+        }
+        (version, objects)
     }
 
     /// Deletes an object, and says which it was.
@@ -246,12 +356,40 @@ impl Api {
 
     /// All RdsBackups.
     pub fn backups(&self) -> impl Iterator<Item = &Value> {
-        self.objects.iter().filter(|((plural, ..), _)| plural == BACKUPS).map(|(_, object)| object)
+        self.all(BACKUPS)
+    }
+
+    /// All objects of a kind.
+    pub fn all(&self, wanted: &str) -> impl Iterator<Item = &Value> {
+        self.objects.iter().filter(move |((plural, ..), _)| plural == wanted).map(|(_, object)| object)
     }
 
     /// The status that a call is about, as it is now.
     pub fn status_of(&self, call: &Call) -> Value {
         self.objects.get(&call.key()).map(|object| object["status"].clone()).unwrap_or_default()
+    }
+}
+
+fn uid(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+fn kind_of(plural: &str) -> &'static str {
+    if plural == BACKUPS { "RdsBackup" } else { "RdsBackupSchedule" }
+}
+
+/// As a merge patch does it.
+fn merge(object: &mut Value, fields: &Value) {
+    let Some(fields) = fields.as_object() else {
+        *object = fields.clone();
+        return;
+    };
+    for (name, value) in fields {
+        if value.is_null() {
+            object.as_object_mut().map(|object| object.remove(name));
+        } else {
+            merge(&mut object[name], value);
+        }
     }
 }
 

@@ -44,7 +44,11 @@ pub fn violations(script: &Script, ended: &Ended) -> Vec<String> {
         judge.history(&mut wrong);
         judge.conditions_of_writes(&mut wrong);
         judge.no_secrets(&mut wrong);
-        judge.pace(script, &mut wrong);
+        judge.ends_in_time(&mut wrong);
+        // Where there are more accounts than one, pace.rs judges each.
+        if script.accounts.is_none() {
+            judge.pace(script, &mut wrong);
+        }
         if let Some(since) = since {
             judge.rest(since, script, &mut wrong);
         }
@@ -227,6 +231,22 @@ impl<'a> Judge<'a> {
             if !body["metadata"]["resourceVersion"].is_string() {
                 wrong.push(format!("a status of {} was written without a resourceVersion", call.path));
                 return;
+            }
+        }
+    }
+
+    /// A process that is told to end has ended 21 s later, unless it dies before or stands still; Kubernetes kills after 30 s.
+    fn ends_in_time(&self, wrong: &mut Vec<String>) {
+        let mut told: BTreeMap<(u32, &str), Timestamp> = BTreeMap::new();
+        for line in &self.state.log {
+            let What::Note(text) = &line.what else { continue };
+            let Some((process, what)) = text.strip_prefix("process ").and_then(|text| text.split_once(' ')) else { continue };
+            if what.starts_with("is told to end") {
+                told.entry((line.life, process)).or_insert(line.at);
+            } else if let Some(at) = told.get(&(line.life, process))
+                && line.at > *at + SignedDuration::from_secs(21)
+            {
+                wrong.push(format!("process {process} was told to end at {at}, and ended at {}", line.at));
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The scripted cloud: it keeps its own books, and shares no code with what it judges. Signatures are the sandbox's business.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -11,6 +14,8 @@ use crate::dice::Dice;
 #[derive(Clone, Debug)]
 pub struct Call {
     pub action: String,
+    /// The id of the access key.
+    pub key: String,
     pub nonce: String,
     pub signed_at: Option<Timestamp>,
     pub params: BTreeMap<String, String>,
@@ -22,8 +27,14 @@ impl Call {
         let params: BTreeMap<String, String> =
             [query, body].iter().flat_map(|text| url::form_urlencoded::parse(text.as_bytes()).into_owned()).collect();
         let either = |name: &str, parameter: &str| header(name).or_else(|| params.get(parameter).cloned()).unwrap_or_default();
+        // "ACS3-HMAC-SHA256 Credential=...,SignedHeaders=...,Signature=..."
+        let credential = header("authorization").and_then(|line| {
+            let (_, rest) = line.split_once("Credential=")?;
+            Some(rest.split(',').next()?.to_owned())
+        });
         Self {
             action: either("x-acs-action", "Action"),
+            key: credential.or_else(|| params.get("AccessKeyId").cloned()).unwrap_or_default(),
             nonce: either("x-acs-signature-nonce", "SignatureNonce"),
             signed_at: either("x-acs-date", "Timestamp").parse().ok(),
             params,
@@ -58,6 +69,8 @@ pub struct Job {
     pub ended_at: Timestamp,
     /// From when its set is listed.
     pub listed_at: Timestamp,
+    /// Somebody deleted it, or its set.
+    pub gone: bool,
 }
 
 /// How this cloud behaves.
@@ -67,6 +80,8 @@ pub struct Habits {
     pub durations: Vec<Duration>,
     /// A set is listed up to this long after its job's end.
     pub longest_lag: Duration,
+    /// And at least this long.
+    pub shortest_lag: Duration,
     /// Jobs that fail, percent.
     pub failing: u64,
     /// Whether a nonce is refused when it comes again.
@@ -81,6 +96,10 @@ pub struct Cloud {
     /// Instances and the kind of their disks.
     pub instances: BTreeMap<String, &'static str>,
     pub jobs: Vec<Job>,
+    /// The access key that is taken; none stands for any.
+    pub key: Option<String>,
+    /// Calls of a key that are taken within a second, and when its last ones were.
+    limits: BTreeMap<String, (usize, VecDeque<Timestamp>)>,
     nonces: BTreeMap<String, Timestamp>,
     dice: Dice,
     made: u64,
@@ -90,7 +109,7 @@ const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
 
 impl Cloud {
     pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, dice: Dice) -> Self {
-        Self { habits, instances, jobs: Vec::new(), nonces: BTreeMap::new(), dice, made: 0 }
+        Self { habits, instances, jobs: Vec::new(), key: None, limits: BTreeMap::new(), nonces: BTreeMap::new(), dice, made: 0 }
     }
 
     /// Takes in a request, and answers it.
@@ -101,6 +120,12 @@ impl Cloud {
         }
         if self.habits.knows_nonces && self.nonces.insert(call.nonce.clone(), now).is_some() {
             return self.refuse(400, "SignatureNonceUsed", now);
+        }
+        if self.key.as_ref().is_some_and(|key| *key != call.key) {
+            return self.refuse(404, "InvalidAccessKeyId.NotFound", now);
+        }
+        if !self.is_taken(&call.key, now) {
+            return self.refuse(400, "Throttling.User", now);
         }
         let instance = call.param("DBInstanceId").to_owned();
         let Some(disk) = self.instances.get(&instance).copied() else { return self.refuse(404, "InvalidDBInstanceId.NotFound", now) };
@@ -136,7 +161,9 @@ impl Cloud {
     ) -> u64 {
         self.made += 1;
         let lasts = lasts.unwrap_or_else(|| self.dice.pick(&self.habits.durations.clone()));
-        let lag = Duration::from_millis(self.dice.in_range(0..=u64::try_from(self.habits.longest_lag.as_millis()).unwrap_or(0)));
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(0);
+        let lags = millis(self.habits.shortest_lag)..=millis(self.habits.longest_lag);
+        let lag = Duration::from_millis(self.dice.in_range(lags));
         let (instance, method, ended_at) = (instance.to_owned(), method.to_owned(), now + lasts);
         let (id, backup_id, fails) = (11_290_000 + self.made, 321_020_000 + self.made, self.dice.percent(self.habits.failing));
         self.jobs.push(Job {
@@ -150,13 +177,39 @@ impl Cloud {
             started_at: now,
             ended_at,
             listed_at: ended_at + lag,
+            gone: false,
         });
         id
+    }
+
+    /// Calls of this key (by the beginning of its id) that are taken within a second from now on.
+    pub fn limit(&mut self, key: &str, per_second: Option<usize>) {
+        self.limits.remove(key);
+        self.limits.extend(per_second.map(|most| (key.to_owned(), (most, VecDeque::new()))));
+    }
+
+    fn is_taken(&mut self, key: &str, now: Timestamp) -> bool {
+        let Some((_, (most, calls))) = self.limits.iter_mut().find(|(of, _)| key.starts_with(of.as_str())) else { return true };
+        calls.retain(|at| now.duration_since(*at) < SignedDuration::from_secs(1));
+        let taken = calls.len() < *most;
+        if taken {
+            calls.push_back(now);
+        }
+        taken
+    }
+
+    /// Somebody deletes the newest job of an instance, or its set.
+    pub fn vanish(&mut self, instance: &str, now: Timestamp) {
+        if let Some(job) = self.jobs.iter_mut().rev().find(|job| job.instance == instance) {
+            job.gone = true;
+            job.ended_at = job.ended_at.min(now);
+        }
     }
 
     fn tasks(&self, instance: &str, id: &str, now: Timestamp) -> Value {
         let shown = |job: &&Job| {
             job.instance == instance
+                && !job.gone
                 && match id {
                     "" => job.ended_at > now,
                     id => job.id.to_string() == id && now < job.ended_at + self.habits.forgets_jobs_after,
@@ -189,7 +242,7 @@ impl Cloud {
         let listed: Vec<&Job> = self
             .jobs
             .iter()
-            .filter(|job| job.instance == instance && job.listed_at <= now)
+            .filter(|job| job.instance == instance && !job.gone && job.listed_at <= now)
             .filter(|job| matches!(call.param("BackupId"), "") || job.backup_id.to_string() == call.param("BackupId"))
             .filter(|job| call.param("BackupMode") != "Manual" || !job.automated)
             .filter(|job| from.is_none_or(|from| job.started_at >= from) && to.is_none_or(|to| job.started_at <= to))

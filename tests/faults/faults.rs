@@ -15,10 +15,12 @@ pub enum Point {
     Executed,
     /// Its answer is there, and nothing is done with it.
     Answered,
+    /// It gets the signal to end while the request is on its way, and has its time to do so.
+    Stopped,
 }
 
 impl Point {
-    pub const ALL: [Self; 3] = [Self::Before, Self::Executed, Self::Answered];
+    pub const ALL: [Self; 4] = [Self::Before, Self::Executed, Self::Answered, Self::Stopped];
 }
 
 /// What happens to one request.
@@ -68,6 +70,22 @@ pub enum Fault {
         code: &'static str,
         status: u16,
     },
+    /// The cloud: rows twice and in another order, without a state, or with one that nobody knows.
+    Odd {
+        which: u8,
+    },
+    /// The process stands still for so long, with this request on its lips.
+    Freeze(Duration),
+    /// Somebody deletes the object just before the request is carried out, and may create it again.
+    Deleted {
+        again: bool,
+    },
+    /// The watch leaves this event out.
+    Dropped,
+    /// The watch breaks in the middle of this event.
+    Torn,
+    /// From this event on the watch shows nothing but bookmarks.
+    Mute,
 }
 
 impl Fault {
@@ -77,6 +95,7 @@ impl Fault {
             Self::Crash(Point::Before) => "crash before",
             Self::Crash(Point::Executed) => "crash after execution",
             Self::Crash(Point::Answered) => "crash after the answer",
+            Self::Crash(Point::Stopped) => "SIGTERM",
             Self::Hang { executed: false } => "hang, not executed",
             Self::Hang { executed: true } => "hang, executed",
             Self::Lost { executed: false } => "request lost",
@@ -96,13 +115,22 @@ impl Fault {
             Self::Garbage { .. } => "garbage",
             Self::Throttled { .. } => "throttled",
             Self::Refused { .. } => "refused",
+            Self::Odd { .. } => "odd rows",
+            Self::Freeze(_) => "process stands still",
+            Self::Deleted { again: false } => "deleted",
+            Self::Deleted { again: true } => "deleted and created again",
+            Self::Dropped => "watch: event left out",
+            Self::Torn => "watch: torn event",
+            Self::Mute => "watch: only bookmarks",
         }
     }
 
     /// How long it goes on after it began.
     fn lasts(self) -> Duration {
         match self {
-            Self::Late(by) => by,
+            Self::Late(by) | Self::Freeze(by) => by,
+            // As long as a watch lasts.
+            Self::Mute => Duration::from_secs(300),
             Self::Twice { gap, .. } => gap,
             Self::Throttled { pause_ms } => Duration::from_millis(pause_ms),
             // The daily limit is waited for by the hour.
@@ -127,7 +155,7 @@ impl Fault {
                 8 => Self::Twice { second_answers: true, gap: seconds(dice.in_range(0..=20)) },
                 9 => Self::Twice { second_answers: false, gap: seconds(dice.in_range(0..=600)) },
                 10 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
-                11 => Self::Garbage { which: u8::try_from(dice.in_range(0..=3)).unwrap_or(0), executed },
+                11 => Self::Garbage { which: u8::try_from(dice.in_range(0..=6)).unwrap_or(0), executed },
                 12 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
                 _ => {
                     let (code, status) = dice.pick(&[
@@ -139,13 +167,14 @@ impl Fault {
                     Self::Refused { code, status }
                 }
             },
-            step if step.is_cloud() => match dice.in_range(0..=7) {
+            step if step.is_cloud() => match dice.in_range(0..=8) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
                 2 => Self::Late(seconds(dice.in_range(1..=40))),
                 3 => Self::Unreachable,
                 4 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
-                5 => Self::Garbage { which: u8::try_from(dice.in_range(0..=3)).unwrap_or(0), executed },
+                5 => Self::Garbage { which: u8::try_from(dice.in_range(0..=6)).unwrap_or(0), executed },
+                7 => Self::Odd { which: u8::try_from(dice.in_range(0..=2)).unwrap_or(0) },
                 6 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
                 _ => Self::Refused { code: "OperationDenied.ApiForbidden", status: 403 },
             },
@@ -155,6 +184,7 @@ impl Fault {
                 2 => Self::Status { code: dice.pick(&[429, 500, 503]), executed: false },
                 _ => Self::Status { code: 410, executed: false },
             },
+            Step::Shown => dice.pick(&[Self::Torn, Self::Mute, Self::Dropped]),
             Step::Secret | Step::Reread | Step::ClearList | Step::ClaimsList | Step::Event => match dice.in_range(0..=3) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
@@ -194,12 +224,14 @@ pub struct Plan {
     pub hits: BTreeMap<(Step, Point), u64>,
     /// When the last fault was over.
     pub over: Timestamp,
+    /// Until when a watch may show nothing.
+    pub silent_until: Timestamp,
 }
 
 impl Plan {
     pub fn new(planned: Vec<Planned>, weather: u64, until: Timestamp, dice: Dice) -> Self {
         let (seen, injected, hits) = Default::default();
-        Self { planned, weather, until, dice, seen, injected, hits, over: Timestamp::UNIX_EPOCH }
+        Self { planned, weather, until, dice, seen, injected, hits, over: Timestamp::UNIX_EPOCH, silent_until: Timestamp::UNIX_EPOCH }
     }
 
     /// What happens to the next request of this step.
@@ -215,6 +247,9 @@ impl Plan {
             None => self.dice.percent(self.weather).then(|| Fault::random(step, &mut self.dice)),
         }?;
         self.note(fault.kind(), now + fault.lasts());
+        if fault == Fault::Mute {
+            self.silent_until = self.silent_until.max(now + fault.lasts());
+        }
         if let Fault::Crash(point) = fault {
             *self.hits.entry((step, point)).or_default() += 1;
         }

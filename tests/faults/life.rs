@@ -15,16 +15,16 @@ use rds_backup_operator::{
     entropy::Entropy,
     runtime::{Operator, Place},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    api::BACKUPS,
     dice::Dice,
     line::Line,
-    script::{Action, Script},
+    people::{Action, act},
+    script::Script,
     serve::serve,
-    world::{CANARY, World},
+    world::World,
 };
 
 /// What is published of an end may take this long; after it nothing moves.
@@ -43,8 +43,6 @@ pub struct Ended {
 
 enum End {
     Died,
-    /// As it was told to.
-    Stopped,
     Rested(Timestamp),
     Stuck(String),
 }
@@ -62,11 +60,11 @@ pub fn run(script: &Script) -> Ended {
         let pause = script.pauses.get(life).copied().unwrap_or(Duration::from_secs(1));
         {
             let _inside = runtime.enter();
-            world.end_life(if matches!(end, End::Died | End::Stopped) { pause } else { Duration::ZERO });
+            world.end_life(if matches!(end, End::Died) { pause } else { Duration::ZERO });
         }
         drop(runtime);
         let rested = match end {
-            End::Died | End::Stopped => continue,
+            End::Died => continue,
             End::Rested(since) => Ok(since),
             End::Stuck(why) => Err(why),
         };
@@ -78,37 +76,39 @@ pub fn run(script: &Script) -> Ended {
 /// One process, or several at once, from their start to their death or to the end of the world.
 async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>) -> End {
     let life = world.begin_life();
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let tasks = TaskTracker::new();
     for process in 0..script.processes {
-        tasks.spawn(operator(world, script, life, process, stop.clone()).run());
+        let (operator, world) = (operator(world, script, life, process), world.clone());
+        tasks.spawn(async move {
+            operator.run().await;
+            world.has_ended(process);
+        });
     }
+    tasks.close();
     let mut last = world.now();
     let mut rests_since = None;
     loop {
         let now = world.now();
         while actions.front().is_some_and(|(at, _)| *at <= now) {
             let (_, action) = actions.pop_front().expect("it is there");
-            let stops = matches!(action, Action::Stop);
             act(world, action);
             last = now;
-            if stops {
-                stop.cancel();
-                tasks.close();
-                tokio::select! {
-                    biased;
-                    () = world.died.notified() => return End::Died,
-                    () = tasks.wait() => return End::Stopped,
-                }
+        }
+        if let Some(lasts) = script.lasts {
+            if now >= script.begins + lasts {
+                return End::Rested(now);
             }
         }
-        let (restless, over) = world.with(|state, _| {
+        let (restless, over, silent_until) = world.with(|state, _| {
             let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
-            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over)
+            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over, state.plan.silent_until)
         });
-        if restless.is_empty() && actions.is_empty() {
-            let since = *rests_since.get_or_insert(now);
+        if script.lasts.is_some() {
+            // It ends at its time, whatever moves.
+        } else if restless.is_empty() && actions.is_empty() {
+            let since = (*rests_since.get_or_insert(now)).max(silent_until);
             // A watch that lags shows the end that much later.
-            let moves_until = since + LAST_WORDS + script.pace.watch_lag;
+            let moves_until = since + LAST_WORDS + script.pace.watch_lag + script.pace.list_lag;
             if now > moves_until + REST {
                 return End::Rested(moves_until);
             }
@@ -128,6 +128,7 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
         tokio::select! {
             biased;
             () = world.died.notified() => return End::Died,
+            () = tasks.wait() => return End::Died,
             () = tokio::time::sleep(next.max(Duration::from_millis(1))) => {}
         }
     }
@@ -159,16 +160,19 @@ fn place(object: &Value) -> String {
 }
 
 /// Starts what `run` starts in production, with a client, a clock, dice and a line to the cloud of this world.
-fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32, stop: CancellationToken) -> Operator {
-    let clock = Clock::from_tokio(world.now() + script.skew);
+fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Operator {
+    let (node, skew) = (world.clone(), script.skew);
+    let clock = Clock::new(move || node.node_time() + skew);
     let dice = Mutex::new(Dice::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
     let entropy = Entropy::new(move || {
         let mut dice = dice.lock().expect("nobody panics here");
         u128::from(dice.next()) << 64 | u128::from(dice.next())
     });
-    let line = Line { world: world.clone(), life, clock: clock.clone() };
+    let line = Line { world: world.clone(), life, process, clock: clock.clone() };
     let served = world.clone();
-    let client = kube::Client::new(tower::service_fn(move |request| serve(served.clone(), life, request)), "default");
+    let stop = CancellationToken::new();
+    world.with(|state, _| state.stops.push(stop.clone()));
+    let client = kube::Client::new(tower::service_fn(move |request| serve(served.clone(), life, process, request)), "default");
     let scope = if script.namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(script.namespaces.clone()) };
     let place = Place {
         client,
@@ -180,63 +184,4 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32, stop: 
     };
     let config = Config::parse(&script.configuration()).expect("a good configuration");
     Operator::new(config, place, |_| None)
-}
-
-fn act(world: &World, action: Action) {
-    world.with(|state, now| {
-        state.note(now, format!("{action:?}"));
-        match action {
-            Action::Create { namespace, name, spec } => {
-                state.api.create(BACKUPS, &namespace, &name, json!({ "spec": with_defaults(spec) }), now);
-            }
-            Action::Delete { namespace, name } => {
-                if let Some(uid) = state.api.delete(BACKUPS, &namespace, &name, now) {
-                    state.note(now, format!("deleted {uid}"));
-                }
-            }
-            Action::Touch { namespace, name } => {
-                state.api.touch(&namespace, &name, now);
-            }
-            Action::Foreign { instance, automated, lasts } => {
-                let busy = state.cloud.jobs.iter().any(|job| job.instance == instance && job.ended_at > now);
-                if !busy {
-                    let method = if state.cloud.instances[&instance] == "cloud_essd" { "Snapshot" } else { "Physical" };
-                    state.cloud.begin(&instance, method, None, automated, Some(lasts), now);
-                }
-            }
-            Action::Secret => {
-                let secret = |text: &str| json!(base64(&format!("{text}-{CANARY}")));
-                let data = json!({ "accessKeyId": secret("id"), "accessKeySecret": secret("secret"), "securityToken": secret("token") });
-                state.api.create("secrets", "rds-system", "rds-key", json!({ "apiVersion": "v1", "kind": "Secret", "data": data }), now);
-            }
-            Action::Compact => {
-                state.api.compact();
-                state.watches_cut += 1;
-                state.plan.note("history compacted", now);
-            }
-            Action::Stop => state.plan.note("told to stop", now),
-        }
-    });
-    world.changed.notify_waiters();
-}
-
-/// What the CRD's defaults add.
-fn with_defaults(mut spec: Value) -> Value {
-    if spec["account"].is_null() {
-        spec["account"] = json!("default");
-    }
-    spec
-}
-
-fn base64(text: &str) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = char::from(LETTERS[(bits >> (18 - 6 * place)) as usize & 63]);
-            out.push(if place > chunk.len() { '=' } else { letter });
-        }
-    }
-    out
 }

@@ -9,11 +9,11 @@ use rds_backup_operator::{
     rds::{Carrier, Failure, Incoming, Outgoing},
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
 
 use crate::{
     cloud::{Call, Reply},
     faults::{Fault, Point},
-    serve::alive,
     step::Step,
     world::{self, Asked, State, World},
 };
@@ -22,6 +22,7 @@ use crate::{
 pub struct Line {
     pub world: Arc<World>,
     pub life: u32,
+    pub process: u32,
     /// The process's own clock, which may be wrong.
     pub clock: Clock,
 }
@@ -44,6 +45,7 @@ impl Line {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let call = Call::read(url.query().unwrap_or_default(), &body, header);
+        world.alive(self.process).await;
         let (travel, step, fault) = world.with(|state, now| {
             let step = step_of(state, &call);
             if state.dead || state.life != self.life {
@@ -55,9 +57,8 @@ impl Line {
             }
             (state.travel(true), step, fault)
         });
-        alive(world).await;
         tokio::time::sleep(travel / 2).await;
-        alive(world).await;
+        world.alive(self.process).await;
         let asked = Asked::Cloud(step, call.clone());
         let execute = || match world.with(|state, now| state.execute(&asked, now)) {
             world::Reply::Cloud(reply) => reply,
@@ -80,6 +81,15 @@ impl Line {
                 world.die(step, Point::Answered);
                 return Ok(reply);
             }
+            Some(Fault::Crash(Point::Stopped)) => {
+                world.stop(self.process, step);
+                execute()
+            }
+            Some(Fault::Deleted { again }) => {
+                world.with(|state, now| state.delete_under(&asked, again, now));
+                execute()
+            }
+            Some(Fault::Odd { which }) => odd(which, execute()),
             Some(Fault::Unreachable) => return Err(Failure::NotSent("connection refused".to_owned())),
             Some(Fault::Hang { executed }) => {
                 if executed {
@@ -93,10 +103,15 @@ impl Line {
                 }
                 return Err(lost());
             }
-            Some(Fault::Late(by)) => {
-                let id = world.with(|state, now| state.execute_later(&asked, now + by, true));
+            Some(fault @ (Fault::Late(by) | Fault::Freeze(by))) => {
+                let id = world.with(|state, now| {
+                    if let Fault::Freeze(_) = fault {
+                        state.frozen.insert(self.process, now + by);
+                    }
+                    state.execute_later(&asked, now + by, true)
+                });
                 tokio::time::sleep(by).await;
-                alive(world).await;
+                world.alive(self.process).await;
                 match world.with(|state, _| state.take_answer(id)) {
                     Some(world::Reply::Cloud(reply)) => reply,
                     _ => return Err(lost()),
@@ -109,7 +124,7 @@ impl Line {
                     first
                 } else {
                     tokio::time::sleep(gap).await;
-                    alive(world).await;
+                    world.alive(self.process).await;
                     execute()
                 }
             }
@@ -140,7 +155,7 @@ impl Line {
             Some(other) => unreachable!("{other:?} is not for the cloud"),
         };
         tokio::time::sleep(travel / 2).await;
-        alive(world).await;
+        world.alive(self.process).await;
         Ok(reply)
     }
 }
@@ -152,9 +167,38 @@ fn garbage(which: u8, whole: Vec<u8>) -> Reply {
         0 => html(200),
         1 => html(502),
         2 => (200, whole[..whole.len() / 2].to_vec()),
+        // The answer to another request.
+        3 => (200, br#"{"RequestId":"0A1B2C3D-2","Items":{"Engines":[]},"TotalRecordCount":0}"#.to_vec()),
+        4 => (200, [0x1f, 0x8b, 0x08, 0x00].into_iter().chain((0..2000).map(|n| (n * 37 % 251) as u8)).collect()),
+        // As much as is read at all.
+        5 => (200, [b"{\"RequestId\":\"0A1B2C3D-3\",\"Padding\":\"".as_slice(), &vec![b'x'; 1024 * 1024 - 60], b"\"}"].concat()),
         _ => (200, br#"{"RequestId":"0A1B2C3D-1"}"#.to_vec()),
     };
     Reply { status, headers: Vec::new(), body }
+}
+
+/// An answer whose rows are not as the documentation has them.
+fn odd(which: u8, reply: Reply) -> Reply {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
+    let Some(rows) = body["Items"].as_object_mut().and_then(|items| items.values_mut().next()).and_then(Value::as_array_mut) else {
+        return reply;
+    };
+    match which {
+        0 => {
+            let twice = rows.first().cloned();
+            rows.reverse();
+            rows.extend(twice);
+        }
+        other => {
+            for state in rows.iter_mut().flat_map(|row| {
+                let states = ["BackupStatus", "BackupProgressStatus", "DBInstanceStatus"];
+                row.as_object_mut().into_iter().flatten().filter(move |(name, _)| states.contains(&name.as_str()))
+            }) {
+                *state.1 = if other == 1 { Value::Null } else { Value::from("Mysterious") };
+            }
+        }
+    }
+    Reply { body: body.to_string().into_bytes(), ..reply }
 }
 
 /// What the request is for.

@@ -92,10 +92,10 @@ impl fmt::Display for Totals {
         for (kind, count) in &self.injected {
             writeln!(f, "  {kind:26} {count:7}")?;
         }
-        writeln!(f, "\ncrashes                       before  executed  answered")?;
+        writeln!(f, "\ncrashes and SIGTERM           before  executed  answered   SIGTERM")?;
         for step in Step::ALL {
-            let [before, executed, answered] = Point::ALL.map(|point| self.hits.get(&(step, point)).copied().unwrap_or(0));
-            writeln!(f, "  {:26} {before:7} {executed:9} {answered:9}", step.name())?;
+            let [before, executed, answered, stopped] = Point::ALL.map(|point| self.hits.get(&(step, point)).copied().unwrap_or(0));
+            writeln!(f, "  {:26} {before:7} {executed:9} {answered:9} {stopped:9}", step.name())?;
         }
         Ok(())
     }

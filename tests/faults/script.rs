@@ -9,40 +9,10 @@ use crate::{
     cloud::{Cloud, Habits},
     dice::Dice,
     faults::{Fault, Plan, Planned, Point},
+    people::{Action, Key},
     step::Step,
     world::{Beginning, Pace},
 };
-
-/// What users and the rest of the world do.
-#[derive(Clone, Debug)]
-pub enum Action {
-    Create {
-        namespace: String,
-        name: String,
-        spec: Value,
-    },
-    Delete {
-        namespace: String,
-        name: String,
-    },
-    /// Somebody writes an annotation.
-    Touch {
-        namespace: String,
-        name: String,
-    },
-    /// Somebody else's job begins.
-    Foreign {
-        instance: String,
-        automated: bool,
-        lasts: Duration,
-    },
-    /// The access key is there from now on.
-    Secret,
-    /// The API server forgets its history, and every watch breaks.
-    Compact,
-    /// The operators are told to stop, and others are started in their place.
-    Stop,
-}
 
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -69,6 +39,10 @@ pub struct Script {
     pub pauses: Vec<Duration>,
     /// From the last disturbance to rest.
     pub bound: Duration,
+    /// The world ends then, whatever moves; none stands for: when it rests.
+    pub lasts: Option<Duration>,
+    /// The accounts of the configuration, where they are others than the usual one.
+    pub accounts: Option<String>,
 }
 
 const MINUTE: u64 = 60;
@@ -83,6 +57,7 @@ impl Script {
         let habits = Habits {
             durations: vec![lasts],
             longest_lag: Duration::ZERO,
+            shortest_lag: Duration::ZERO,
             failing: 0,
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
@@ -90,10 +65,10 @@ impl Script {
         Self {
             seed: 0,
             begins: "2026-03-01T00:00:00Z".parse().expect("a time"),
-            actions: vec![(Duration::ZERO, Action::Secret)],
+            actions: vec![(Duration::ZERO, Action::Secret(Key::Right))],
             instances: BTreeMap::from([("rm-1".to_owned(), "local_ssd")]),
             habits,
-            pace: Pace { api: (4, 4), cloud: (60, 60), watch_lag: Duration::ZERO, watch_cut: None },
+            pace: Pace { api: (4, 4), cloud: (60, 60), watch_lag: Duration::ZERO, watch_cut: None, list_lag: Duration::ZERO },
             planned: Vec::new(),
             weather: 0,
             faults_until: Duration::ZERO,
@@ -105,6 +80,8 @@ impl Script {
             expiry: "15m",
             pauses: Vec::new(),
             bound: lasts + seconds(40 * MINUTE),
+            lasts: None,
+            accounts: None,
         }
     }
 
@@ -148,6 +125,7 @@ impl Script {
         self.habits = Habits {
             durations: vec![seconds(d.pick(&durations)), seconds(d.pick(&durations))],
             longest_lag: seconds(d.pick(&[0, 90, 570])),
+            shortest_lag: Duration::ZERO,
             failing: if d.percent(60) { 0 } else { 30 },
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
@@ -157,6 +135,7 @@ impl Script {
             cloud: (20, d.pick(&[100, 300, 4000])),
             watch_lag: seconds(if d.percent(70) { 0 } else { d.pick(&[2, 30, 180]) }),
             watch_cut: (!d.percent(80)).then(|| seconds(d.pick(&[5, 60]))),
+            list_lag: seconds(if d.percent(85) { 0 } else { d.pick(&[5, 120]) }),
         };
         self.largest_page = if d.percent(50) { 50 } else { 1 };
         self.skew = SignedDuration::from_secs(if d.percent(75) { 0 } else { d.pick(&[30, -30, 120, -120, 600, -600, 1200, -1200]) });
@@ -167,7 +146,7 @@ impl Script {
     }
 
     fn people(&mut self, d: &mut Dice) {
-        self.actions.push((seconds(if d.percent(93) { 0 } else { d.in_range(10..=300) }), Action::Secret));
+        self.actions.push((seconds(if d.percent(93) { 0 } else { d.in_range(10..=300) }), Action::Secret(Key::Right)));
         let instances: Vec<(String, &str)> = self.instances.iter().map(|(id, disk)| (id.clone(), *disk)).collect();
         let any = |d: &mut Dice| instances[usize::try_from(d.in_range(0..=instances.len() as u64 - 1)).unwrap_or(0)].clone();
         let longest = self.habits.durations.iter().max().copied().unwrap_or_default();
@@ -214,6 +193,20 @@ impl Script {
         if d.percent(20) {
             self.actions.push((seconds(d.in_range(0..=60 * MINUTE)), Action::Compact));
         }
+        if d.percent(12) {
+            let at = d.in_range(0..=40 * MINUTE);
+            let trouble = d.pick(&[Key::Rotated, Key::Gone, Key::Emptied, Key::Wrong, Key::Junk, Key::WrongKind, Key::Forbidden]);
+            self.actions.push((seconds(at), Action::Secret(trouble)));
+            self.actions.push((seconds(at + d.pick(&[5, 70, 600])), Action::Secret(d.pick(&[Key::Right, Key::Rotated]))));
+            bound += seconds(10 * MINUTE);
+        }
+        if d.percent(12) {
+            for _ in 0..d.in_range(1..=2) {
+                let by = SignedDuration::from_secs(d.pick(&[-1200, -600, -120, -30, 30, 120, 600, 1200]));
+                self.actions.push((seconds(d.in_range(0..=60 * MINUTE)), Action::Leap(by)));
+            }
+            bound += seconds(40 * MINUTE);
+        }
         self.bound = bound;
     }
 
@@ -235,6 +228,16 @@ impl Script {
         for _ in 0..d.pick(&[0, 1, 1, 2, 4]) {
             let (step, point) = (d.pick(&Step::ALL), d.pick(&Point::ALL));
             self.planned.push(Planned { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault: Fault::Crash(point) });
+        }
+        if d.percent(20) {
+            let step = d.pick(&Step::ALL);
+            let again = d.percent(50);
+            let fault = if d.percent(50) { Fault::Deleted { again } } else { Fault::Freeze(seconds(d.pick(&[20, 60, 1200]))) };
+            self.planned.push(Planned { step, nth: d.pick(&[1, 1, 2]), fault });
+        }
+        if d.percent(15) {
+            let nth = u32::try_from(d.in_range(1..=9)).unwrap_or(1);
+            self.planned.push(Planned { step: Step::Shown, nth, fault: Fault::random(Step::Shown, d) });
         }
         // Trouble while a refusal is recorded needs a refusal.
         if self.planned.iter().any(|planned| planned.step == Step::RefusedWrite) {
@@ -278,6 +281,9 @@ impl Script {
 
     /// The operator's configuration. No endpoint: the region's own, as in production, and nobody is asked but the script.
     pub fn configuration(&self) -> String {
+        if let Some(accounts) = &self.accounts {
+            return accounts.clone();
+        }
         let (signature, expiry) = (self.signature, self.expiry);
         format!(
             "accounts:\n  default:\n    regionId: cn-hangzhou\n    credentials: {{ type: Secret, name: rds-key }}\n    signature: {signature}\n    \

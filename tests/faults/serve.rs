@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{Answer, BACKUPS, Call},
     faults::{Fault, Point},
+    people::SCHEDULES,
     step::Step,
     world::{Asked, Reply, State, World},
 };
@@ -26,28 +27,29 @@ type Answered = Response<UnsyncBoxBody<Bytes, Error>>;
 const LONGEST_WATCH: u64 = 300;
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
-/// Answers one request of process `life`.
-pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Result<Answered, Error> {
+/// Answers one request of a process.
+pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<Body>) -> Result<Answered, Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let call = Call::read(&parts, &body);
+    world.alive(process).await;
     let (travel, step, fault) = world.with(|state, now| {
         let step = step_of(state, &call);
         if state.dead || state.life != life {
             return (Duration::ZERO, step, None);
         }
         state.sent(&Asked::Api(step, call.clone()), now);
-        // Of schedules there are none, so their watch shows nothing that could go wrong.
-        let fault = if call.plural == BACKUPS || step == Step::Secret || step == Step::Event { state.plan.next(step, now) } else { None };
+        // Lists and watches are counted for backups only: with those of schedules, the second would be the first of the other kind.
+        let of_schedules = call.plural == SCHEDULES && matches!(step, Step::List | Step::Watch);
+        let fault = if of_schedules { None } else { state.plan.next(step, now) };
         (state.travel(false), step, fault)
     });
-    alive(&world).await;
     let asked = Asked::Api(step, call.clone());
     tokio::time::sleep(travel).await;
-    alive(&world).await;
+    world.alive(process).await;
     let execute = || execute(&world, &asked);
     match fault {
-        None => reply(&world, &call, execute()),
+        None => reply(&world, process, &call, execute()),
         Some(Fault::Crash(Point::Before)) => {
             world.die(step, Point::Before);
             std::future::pending().await
@@ -60,7 +62,15 @@ pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Resu
         Some(Fault::Crash(Point::Answered)) => {
             let answer = execute();
             world.die(step, Point::Answered);
-            reply(&world, &call, answer)
+            reply(&world, process, &call, answer)
+        }
+        Some(Fault::Crash(Point::Stopped)) => {
+            world.stop(process, step);
+            reply(&world, process, &call, execute())
+        }
+        Some(Fault::Deleted { again }) => {
+            world.with(|state, now| state.delete_under(&asked, again, now));
+            reply(&world, process, &call, execute())
         }
         Some(Fault::Hang { executed }) => {
             if executed {
@@ -74,34 +84,32 @@ pub async fn serve(world: Arc<World>, life: u32, request: Request<Body>) -> Resu
             }
             Err("connection reset by peer".into())
         }
-        Some(Fault::Late(by)) => {
-            let id = world.with(|state, now| state.execute_later(&asked, now + by, true));
+        Some(fault @ (Fault::Late(by) | Fault::Freeze(by))) => {
+            let id = world.with(|state, now| {
+                if let Fault::Freeze(_) = fault {
+                    state.frozen.insert(process, now + by);
+                }
+                state.execute_later(&asked, now + by, true)
+            });
             tokio::time::sleep(by).await;
-            alive(&world).await;
+            world.alive(process).await;
             match world.with(|state, _| state.take_answer(id)) {
-                Some(Reply::Api(answer)) => reply(&world, &call, answer),
+                Some(Reply::Api(answer)) => reply(&world, process, &call, answer),
                 _ => Err("the answer is gone".into()),
             }
         }
         Some(Fault::Conflict) => {
             let (namespace, name) = (call.namespace.as_deref().unwrap_or_default(), call.name.as_deref().unwrap_or_default());
             world.with(|state, now| state.api.touch(namespace, name, now));
-            reply(&world, &call, execute())
+            reply(&world, process, &call, execute())
         }
         Some(Fault::Status { code, executed }) => {
             if executed {
                 execute();
             }
-            reply(&world, &call, Answer::error(code, reason(code), "scripted"))
+            reply(&world, process, &call, Answer::error(code, reason(code), "scripted"))
         }
         Some(other) => unreachable!("{other:?} is not for the API server"),
-    }
-}
-
-/// The dead do nothing.
-pub async fn alive(world: &World) {
-    if world.is_dead() {
-        std::future::pending().await
     }
 }
 
@@ -118,6 +126,9 @@ fn execute(world: &World, asked: &Asked) -> Answer {
 
 fn reason(code: u16) -> &'static str {
     match code {
+        403 => "Forbidden",
+        // As a quota says it that others use at the same moment.
+        409 => "Conflict",
         410 => "Expired",
         429 => "TooManyRequests",
         503 => "ServiceUnavailable",
@@ -131,6 +142,8 @@ fn step_of(state: &State, call: &Call) -> Step {
         ("GET", "secrets") => Step::Secret,
         (_, "events") => Step::Event,
         ("GET", _) if call.is_watch() => Step::Watch,
+        ("GET", SCHEDULES) if call.name.is_some() => Step::ScheduleGet,
+        ("GET", _) if call.metadata_only => Step::ChildLabels,
         ("GET", _) if call.name.is_some() => Step::Reread,
         ("GET", _) if call.query.contains_key("fieldSelector") => {
             let id = call.query["fieldSelector"].trim_start_matches("spec.dbInstanceId=");
@@ -141,6 +154,9 @@ fn step_of(state: &State, call: &Call) -> Step {
             if clearing { Step::ClearList } else { Step::ClaimsList }
         }
         ("GET", _) => Step::List,
+        ("POST", BACKUPS) => Step::ChildCreate,
+        ("DELETE", BACKUPS) => Step::ChildDelete,
+        ("PATCH", SCHEDULES) if call.is_status_write() => Step::ScheduleWrite,
         _ if call.is_status_write() => {
             let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
             Step::of_write(&state.api.status_of(call), &body["status"])
@@ -149,10 +165,10 @@ fn step_of(state: &State, call: &Call) -> Step {
     }
 }
 
-fn reply(world: &Arc<World>, call: &Call, answer: Answer) -> Result<Answered, Error> {
+fn reply(world: &Arc<World>, process: u32, call: &Call, answer: Answer) -> Result<Answered, Error> {
     let builder = Response::builder().status(answer.code).header("content-type", "application/json");
     if call.is_watch() && answer.code == 200 {
-        return Ok(builder.body(StreamBody::new(watch(world.clone(), call)).boxed_unsync())?);
+        return Ok(builder.body(StreamBody::new(watch(world.clone(), process, call)).boxed_unsync())?);
     }
     let body = Full::new(Bytes::from(answer.body.to_string()));
     Ok(builder.body(body.map_err(|never| match never {}).boxed_unsync())?)
@@ -168,6 +184,8 @@ struct Watching {
     bookmark: Timestamp,
     end: Timestamp,
     cuts: u64,
+    /// It shows nothing but bookmarks.
+    mute: bool,
     over: bool,
 }
 
@@ -176,20 +194,22 @@ enum Next {
     Show(Value),
     /// The last thing that it shows.
     Refuse(Value),
+    /// The last thing too, and only half of it.
+    Tear(Value),
     Break,
     End,
     Wait(Timestamp),
 }
 
-fn watch(world: Arc<World>, call: &Call) -> impl Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static {
+fn watch(world: Arc<World>, process: u32, call: &Call) -> impl Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static {
     let number = |name: &str| call.query.get(name).and_then(|text| text.parse::<u64>().ok());
     let bounded = number("timeoutSeconds").unwrap_or(LONGEST_WATCH).min(LONGEST_WATCH);
     let seen = number("resourceVersion").unwrap_or(0);
     let (plural, namespace) = (call.plural.clone(), call.namespace.clone());
     let (now, cuts) = world.with(|state, now| (now, state.watches_cut));
     let end = now + Duration::from_secs(bounded);
-    let watching = Watching { world, plural, namespace, seen, bookmark: now + BOOKMARKS, end, cuts, over: false };
-    stream::unfold(watching, |mut watching| async move {
+    let watching = Watching { world, plural, namespace, seen, bookmark: now + BOOKMARKS, end, cuts, mute: false, over: false };
+    stream::unfold(watching, move |mut watching| async move {
         if watching.over {
             return None;
         }
@@ -197,12 +217,18 @@ fn watch(world: Arc<World>, call: &Call) -> impl Stream<Item = Result<Frame<Byte
             let world = watching.world.clone();
             // Asked for before the history is read, so that what happens in between is not missed.
             let changed = world.changed.notified();
-            alive(&world).await;
+            world.alive(process).await;
             let until = match world.with(|state, now| watching.next(state, now)) {
                 Next::Show(event) => return Some((Ok(line(&event)), watching)),
                 Next::Refuse(event) => {
                     watching.over = true;
                     return Some((Ok(line(&event)), watching));
+                }
+                Next::Tear(event) => {
+                    watching.over = true;
+                    let text = event.to_string();
+                    let half = Frame::data(Bytes::from(text.as_bytes()[..text.len() / 2].to_vec()));
+                    return Some((Ok(half), watching));
                 }
                 Next::Break => {
                     watching.over = true;
@@ -221,6 +247,12 @@ fn line(event: &Value) -> Frame<Bytes> {
 }
 
 impl Watching {
+    fn bookmark(&self) -> Value {
+        let kind = if self.plural == BACKUPS { "RdsBackup" } else { "RdsBackupSchedule" };
+        let metadata = json!({ "resourceVersion": self.seen.to_string() });
+        json!({ "type": "BOOKMARK", "object": { "apiVersion": crate::api::GROUP, "kind": kind, "metadata": metadata } })
+    }
+
     fn next(&mut self, state: &mut State, now: Timestamp) -> Next {
         if state.watches_cut > self.cuts {
             return Next::Break;
@@ -236,18 +268,38 @@ impl Watching {
         });
         let mut wait = self.end.min(state.next_cut.unwrap_or(self.end));
         match due {
-            Some(change) if change.at + state.pace.watch_lag <= now => {
-                self.seen = change.version;
-                return Next::Show(json!({ "type": change.kind, "object": change.object }));
+            Some(change) if change.at + state.pace.watch_lag <= now && !self.mute => {
+                let (version, event) = (change.version, json!({ "type": change.kind, "object": change.object }));
+                let fault = if self.plural == BACKUPS { state.plan.next(Step::Shown, now) } else { None };
+                match fault {
+                    Some(Fault::Torn) => return Next::Tear(event),
+                    Some(Fault::Mute) => {
+                        self.mute = true;
+                        return Next::Wait(now + Duration::from_millis(1));
+                    }
+                    // An object that comes or goes without a word is seen when it changes or is listed again: no informer does better, so
+                    // those events come after all, over another connection.
+                    Some(Fault::Dropped) if change.kind != "MODIFIED" => return Next::Break,
+                    Some(Fault::Dropped) => {
+                        self.seen = version;
+                        return Next::Wait(now + Duration::from_millis(1));
+                    }
+                    _ => self.seen = version,
+                }
+                return Next::Show(event);
+            }
+            _ if self.mute => {
+                if now >= self.bookmark {
+                    self.bookmark = now + BOOKMARKS;
+                    return Next::Show(self.bookmark());
+                }
+                wait = wait.min(self.bookmark);
             }
             Some(change) => wait = wait.min(change.at + state.pace.watch_lag),
             None if now >= self.bookmark => {
                 self.bookmark = now + BOOKMARKS;
                 self.seen = self.seen.max(state.api.version());
-                let kind = if self.plural == BACKUPS { "RdsBackup" } else { "RdsBackupSchedule" };
-                let object =
-                    json!({ "apiVersion": crate::api::GROUP, "kind": kind, "metadata": { "resourceVersion": self.seen.to_string() } });
-                return Next::Show(json!({ "type": "BOOKMARK", "object": object }));
+                return Next::Show(self.bookmark());
             }
             None => wait = wait.min(self.bookmark),
         }

@@ -8,20 +8,21 @@ use crate::{
     check,
     faults::{Fault, Point},
     life::{self, Ended},
+    people::Action,
     report::story,
-    script::{Action, Script, create},
+    script::{Script, create},
     step::Step,
     world::{Asked, Line, What},
 };
 
 const MINUTE: u64 = 60;
 
-fn calm(minutes: u64) -> Script {
+pub fn calm(minutes: u64) -> Script {
     Script::calm(Duration::from_secs(minutes * MINUTE)).backup(1, "b")
 }
 
 /// Runs a world in which everything that must hold does hold.
-fn ended(script: &Script) -> Ended {
+pub fn ended(script: &Script) -> Ended {
     let ended = life::run(script);
     let wrong = check::violations(script, &ended);
     ended.world.with(|state, _| assert!(wrong.is_empty(), "{wrong:#?}\n{}", story(&state.log, script.begins)));
@@ -29,14 +30,22 @@ fn ended(script: &Script) -> Ended {
 }
 
 /// Jobs that the operator began, and the statuses at the end.
-fn end(ended: &Ended) -> (usize, Vec<Value>) {
+pub fn end(ended: &Ended) -> (usize, Vec<Value>) {
     ended.world.with(|state, _| {
         let jobs = state.cloud.jobs.iter().filter(|job| job.nonce.is_some()).count();
         (jobs, state.api.backups().map(|object| object["status"].clone()).collect())
     })
 }
 
-fn events(ended: &Ended) -> Vec<String> {
+/// How often a request of that step was sent.
+pub fn told(ended: &Ended, step: Step) -> usize {
+    ended.world.with(|state, _| {
+        let of_step = |what: &What| matches!(what, What::Sent(Asked::Api(of, _) | Asked::Cloud(of, _)) if *of == step);
+        state.log.iter().filter(|line| of_step(&line.what)).count()
+    })
+}
+
+pub fn events(ended: &Ended) -> Vec<String> {
     ended.world.with(|state, _| {
         let posted = state.log.iter().filter_map(|line| match &line.what {
             What::Sent(Asked::Api(Step::Event, call)) => serde_json::from_str::<Value>(&call.body).ok(),

@@ -30,9 +30,22 @@ pub enum Step {
     ProgressWrite,
     EndWrite,
     Event,
+    /// Of a schedule: read before a backup is created.
+    ScheduleGet,
+    ChildCreate,
+    ChildLabels,
+    ScheduleWrite,
+    ChildDelete,
+    /// Not a request: a watch shows an event.
+    Shown,
 }
 
 impl Step {
+    /// The steps of a schedule, in their order.
+    pub const OF_SCHEDULES: [Self; 5] =
+        [Self::ScheduleGet, Self::ChildCreate, Self::ChildLabels, Self::ScheduleWrite, Self::ChildDelete];
+
+    /// The steps of a backup.
     pub const ALL: [Self; 25] = [
         Self::List,
         Self::Watch,
@@ -89,6 +102,12 @@ impl Step {
             Self::ProgressWrite => "follow: write",
             Self::EndWrite => "end: write",
             Self::Event => "event",
+            Self::ScheduleGet => "schedule: read live",
+            Self::ChildCreate => "schedule: create a backup",
+            Self::ChildLabels => "schedule: whose is it",
+            Self::ScheduleWrite => "schedule: write",
+            Self::ChildDelete => "schedule: delete a backup",
+            Self::Shown => "watch: event",
         }
     }
 

@@ -2,13 +2,16 @@
 //! was asked, in order.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, Api},
@@ -48,6 +51,14 @@ pub struct State {
     /// Watches that were opened before this end now.
     pub watches_cut: u64,
     pub next_cut: Option<Timestamp>,
+    /// How far the clocks of the operator's nodes were set since the beginning.
+    pub leap: SignedDuration,
+    /// Ends the processes, by their number.
+    pub stops: Vec<CancellationToken>,
+    /// Processes that have ended.
+    pub ended: BTreeSet<u32>,
+    /// Processes that stand still, and until when.
+    pub frozen: BTreeMap<u32, Timestamp>,
 }
 
 /// How fast things travel.
@@ -61,6 +72,8 @@ pub struct Pace {
     pub watch_lag: Duration,
     /// Every watch breaks this often.
     pub watch_cut: Option<Duration>,
+    /// A list that fills a cache shows what was so long ago.
+    pub list_lag: Duration,
 }
 
 /// Time goes on while no process runs.
@@ -125,7 +138,7 @@ impl World {
         let Beginning { cloud, plan, pace, dice, largest_page, at } = beginning;
         let next_cut = pace.watch_cut.map(|every| at + every);
         let state = State {
-            api: Api::new(largest_page),
+            api: Api::new(largest_page, pace.list_lag),
             cloud,
             plan,
             log: Vec::new(),
@@ -139,6 +152,10 @@ impl World {
             dead: false,
             watches_cut: 0,
             next_cut,
+            leap: SignedDuration::ZERO,
+            stops: Vec::new(),
+            ended: BTreeSet::new(),
+            frozen: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), died: Notify::new() }
     }
@@ -172,6 +189,9 @@ impl World {
         state.time.since = Some(Instant::now());
         state.life += 1;
         state.dead = false;
+        state.stops.clear();
+        state.ended.clear();
+        state.frozen.clear();
         state.life
     }
 
@@ -192,8 +212,48 @@ impl World {
         self.died.notify_one();
     }
 
-    pub fn is_dead(&self) -> bool {
-        self.lock().dead
+    /// The process gets the signal to end.
+    pub fn stop(&self, process: u32, step: Step) {
+        let mut state = self.lock();
+        let at = state.now();
+        state.note(at, format!("process {process} is told to end: {}", step.name()));
+        let stop = state.stops[process as usize].clone();
+        drop(state);
+        stop.cancel();
+    }
+
+    /// The process has ended by itself.
+    pub fn has_ended(&self, process: u32) {
+        let mut state = self.lock();
+        let at = state.now();
+        state.note(at, format!("process {process} has ended"));
+        state.ended.insert(process);
+    }
+
+    /// The clock of the operator's node.
+    pub fn node_time(&self) -> Timestamp {
+        let state = self.lock();
+        state.now() + state.leap
+    }
+
+    /// Waits while the process stands still, and for ever once it is dead or has ended.
+    pub async fn alive(&self, process: u32) {
+        loop {
+            let still_for = {
+                let state = self.lock();
+                if state.dead || state.ended.contains(&process) {
+                    None
+                } else {
+                    let now = state.now();
+                    Some(state.frozen.get(&process).filter(|until| **until > now).map(|until| until.duration_since(now).unsigned_abs()))
+                }
+            };
+            match still_for {
+                None => std::future::pending().await,
+                Some(None) => return,
+                Some(Some(time)) => tokio::time::sleep(time).await,
+            }
+        }
     }
 }
 
@@ -212,6 +272,28 @@ impl State {
         self.log.push(Line { at, life, what: What::Sent(asked.clone()) });
     }
 
+    /// Somebody deletes an object.
+    pub fn delete(&mut self, plural: &str, namespace: &str, name: &str, now: Timestamp) {
+        if let Some(uid) = self.api.delete(plural, namespace, name, now) {
+            self.note(now, format!("deleted {uid}"));
+        }
+    }
+
+    /// Somebody deletes the object that a request is about, or the first of its instance, and may create it again.
+    pub fn delete_under(&mut self, asked: &Asked, again: bool, now: Timestamp) {
+        let is_meant = |object: &&Value| match asked {
+            Asked::Api(_, call) if call.plural == api::BACKUPS && call.name.is_some() => object["metadata"]["name"] == call.name.as_deref().unwrap_or_default(),
+            Asked::Api(..) => true,
+            Asked::Cloud(_, call) => object["spec"]["dbInstanceId"] == call.param("DBInstanceId"),
+        };
+        let Some(object) = self.api.backups().find(is_meant).cloned() else { return };
+        let word = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+        self.delete(api::BACKUPS, &word("namespace"), &word("name"), now);
+        if again {
+            self.api.create(api::BACKUPS, &word("namespace"), &word("name"), json!({ "spec": object["spec"] }), now);
+        }
+    }
+
     /// Carries a request out.
     pub fn execute(&mut self, asked: &Asked, now: Timestamp) -> Reply {
         let reply = match asked {
@@ -220,6 +302,12 @@ impl State {
         };
         let life = self.life;
         self.log.push(Line { at: now, life, what: What::Done(asked.clone(), reply.clone()) });
+        if let (Asked::Api(Step::ChildDelete, call), Reply::Api(answer)) = (asked, &reply)
+            && answer.code == 200
+        {
+            let uid = serde_json::from_str::<Value>(&call.body).unwrap_or_default()["preconditions"]["uid"].clone();
+            self.note(now, format!("deleted {}", uid.as_str().unwrap_or_default()));
+        }
         reply
     }
 
@@ -291,7 +379,7 @@ impl fmt::Display for Reply {
                 write!(f, "{}", answer.code)?;
                 let Some(written) = &answer.written else { return Ok(()) };
                 let after = &written.after;
-                let word = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+                let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
                 let submission = &after["submission"];
                 write!(
                     f,

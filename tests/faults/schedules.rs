@@ -1,0 +1,295 @@
+//! Schedules on the scripted API server: every slot once, whatever goes wrong (I9).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{
+    check,
+    faults::{Fault, Point},
+    life::{self, Ended},
+    people::{Action, SCHEDULES},
+    report::story,
+    script::Script,
+    single::{events, told},
+    step::Step,
+    world::{Asked, Reply, What},
+};
+
+const MINUTE: u64 = 60;
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * MINUTE)
+}
+
+/// A schedule `s` of rm-1 with jobs of a minute, in a world that lasts so many minutes and begins at midnight.
+fn scheduled(schedule: &str, lasts: u64) -> Script {
+    let mut script = Script::calm(minutes(1)).at(1, Action::Schedule { name: "s".into(), spec: spec(schedule) });
+    script.lasts = Some(minutes(lasts));
+    script
+}
+
+fn spec(schedule: &str) -> Value {
+    json!({ "schedule": schedule, "template": { "spec": { "dbInstanceId": "rm-1", "method": "Physical" } } })
+}
+
+fn edit(spec: Value) -> Action {
+    Action::Edit { plural: SCHEDULES, name: "s".into(), spec }
+}
+
+/// Runs a world in which everything that must hold does hold.
+fn ended(script: &Script) -> Ended {
+    let ended = life::run(script);
+    let mut wrong = check::violations(script, &ended);
+    let mut names = BTreeSet::new();
+    wrong.extend(created(&ended).into_iter().filter(|(_, name)| !names.insert(name.clone())).map(|(_, name)| format!("I9 {name} twice")));
+    ended.world.with(|state, _| assert!(wrong.is_empty(), "{wrong:#?}\n{}", story(&state.log, script.begins)));
+    ended
+}
+
+/// The backups that were created, in their order.
+fn created(ended: &Ended) -> Vec<(Timestamp, String)> {
+    ended.world.with(|state, _| {
+        let created = state.log.iter().filter_map(|line| match &line.what {
+            What::Done(Asked::Api(Step::ChildCreate, _), Reply::Api(answer)) if answer.code == 201 => {
+                Some((line.at, answer.body["metadata"]["name"].as_str().unwrap_or_default().to_owned()))
+            }
+            _ => None,
+        });
+        created.collect()
+    })
+}
+
+fn names(ended: &Ended) -> Vec<String> {
+    created(ended).into_iter().map(|(_, name)| name.trim_start_matches("s-20260301").to_owned()).collect()
+}
+
+/// The schedule's status at the end.
+fn status(ended: &Ended) -> Value {
+    ended.world.with(|state, _| state.api.all(SCHEDULES).next().map(|object| object["status"].clone()).unwrap_or_default())
+}
+
+fn ready(status: &Value) -> (String, String) {
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    let ready = conditions.iter().find(|one| one["type"] == "Ready").cloned().unwrap_or_default();
+    let word = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+    (word("reason"), word("message"))
+}
+
+fn count(status: &Value, field: &str) -> i64 {
+    status[field]["count"].as_i64().unwrap_or_default()
+}
+
+/// Every slot of `*/minutes` from the world's first up to `lastScheduleTime` was run, missed or skipped, and nothing was called two of it.
+fn is_accounted_for(script: &Script, ended: &Ended, every: i64) {
+    let status = status(ended);
+    let last: Timestamp = status["lastScheduleTime"].as_str().and_then(|text| text.parse().ok()).expect("a slot was handled");
+    let slots = last.duration_since(script.begins).as_mins() / every;
+    let run = i64::try_from(created(ended).len()).expect("few");
+    let (missed, skipped) = (count(&status, "missedRuns"), count(&status, "skippedOverlap"));
+    assert_eq!(slots, run + missed + skipped, "{slots} slots up to {last}: {run} run, {missed} missed, {skipped} skipped");
+}
+
+#[test]
+fn a_schedule_is_read_live_before_a_backup_is_created() {
+    let changes: [(&str, Action); 3] = [
+        ("suspended", edit(json!({ "suspend": true }))),
+        ("deleted", Action::DeleteSchedule { name: "s".into() }),
+        ("edited", edit(json!({ "schedule": "5 5 * * *" }))),
+    ];
+    for (what, change) in changes {
+        // The watch brings it two minutes later: at the slot the cache does not know.
+        let mut script = scheduled("*/20 * * * *", 30).at(19 * MINUTE + 30, change);
+        script.pace.watch_lag = minutes(2);
+        let ended = ended(&script);
+        assert!(created(&ended).is_empty(), "{what}: {:?}", created(&ended));
+        assert!(told(&ended, Step::ScheduleGet) >= 1, "{what}");
+    }
+}
+
+#[test]
+fn a_conflict_that_is_no_existing_object_does_not_cost_the_slot() {
+    let mut script = scheduled("*/20 * * * *", 30);
+    for nth in 1..=3 {
+        script = script.fault(Step::ChildCreate, nth, Fault::Status { code: 409, executed: false });
+    }
+    let ended = ended(&script);
+    assert_eq!(names(&ended), ["0020"]);
+    let status = status(&ended);
+    assert_eq!((status["lastBackup"]["name"].as_str(), count(&status, "missedRuns")), (Some("s-202603010020"), 0));
+    assert!(!events(&ended).iter().any(|reason| reason == "NameCollision"));
+}
+
+#[test]
+fn the_last_backup_is_asked_for_when_no_cache_shows_it() {
+    // The job of the slot 00:20 lasts 25 minutes or 5; the process is killed at 00:30, and what it lists and watches then is 29 minutes old.
+    for (lasts, expected, skipped) in [(25, vec!["0020"], 1), (5, vec!["0020", "0040"], 0)] {
+        let mut script = scheduled("*/20 * * * *", 42);
+        script.habits.durations = vec![minutes(lasts)];
+        let script = script.at(30 * MINUTE - 1, Action::Lag(minutes(29))).at(30 * MINUTE, Action::Kill);
+        let ended = ended(&script);
+        assert_eq!(names(&ended), expected, "a job of {lasts} minutes");
+        assert_eq!(count(&status(&ended), "skippedOverlap"), skipped, "a job of {lasts} minutes");
+    }
+}
+
+#[test]
+fn deletions_that_are_refused_delay_no_slot() {
+    for fault in [
+        Fault::Status { code: 403, executed: false },
+        Fault::Status { code: 500, executed: false },
+        Fault::Status { code: 409, executed: false },
+        Fault::Hang { executed: false },
+    ] {
+        let mut script = scheduled("*/10 * * * *", 125).at(2, edit(json!({ "successfulHistoryLimit": 1 })));
+        for nth in 1..=1000 {
+            script = script.fault(Step::ChildDelete, nth, fault);
+        }
+        let ended = ended(&script);
+        let late = created(&ended).iter().map(|(at, _)| at.as_second() % 600).max().unwrap_or_default();
+        assert_eq!((created(&ended).len(), late), (12, 0), "{fault:?}");
+        let (tries, status) = (told(&ended, Step::ChildDelete), status(&ended));
+        // At most ten in one pass, and a pass when a backup ends, at each slot, and every four minutes.
+        assert!((10..=400).contains(&tries), "{fault:?}: {tries} deletions tried in two hours");
+        assert_eq!((count(&status, "missedRuns"), count(&status, "skippedOverlap"), ready(&status).0.as_str()), (0, 0, "Scheduled"));
+    }
+}
+
+#[test]
+fn a_name_that_is_too_long_is_refused_where_the_api_server_let_it_pass() {
+    let create = |length: usize| Action::Schedule { name: "s".repeat(length), spec: spec("*/20 * * * *") };
+    for (length, created_by_then) in [(50, 1), (51, 0), (200, 0)] {
+        let mut script = Script::calm(minutes(1)).at(1, create(length));
+        script.lasts = Some(minutes(30));
+        let ended = ended(&script);
+        assert_eq!(told(&ended, Step::ChildCreate), created_by_then, "{length} characters");
+        let (reason, message) = ready(&status(&ended));
+        assert_eq!(reason, if length > 50 { "InvalidSchedule" } else { "Scheduled" }, "{length} characters: {message}");
+        assert!(length <= 50 || message.contains("at most 50 characters"), "{message}");
+    }
+}
+
+#[test]
+fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
+    let seconds = Duration::from_secs;
+    let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();
+    for executed in [false, true] {
+        faults.extend([Fault::Lost { executed }, Fault::Hang { executed }, Fault::Status { code: 500, executed }]);
+    }
+    faults.extend([Fault::Status { code: 429, executed: false }, Fault::Late(seconds(5)), Fault::Late(seconds(20)), Fault::Freeze(seconds(20))]);
+    for step in Step::OF_SCHEDULES {
+        for fault in &faults {
+            for nth in [1, 2] {
+                let mut script = scheduled("*/20 * * * *", 130).at(2, edit(json!({ "successfulHistoryLimit": 1 }))).fault(step, nth, *fault);
+                if step == Step::ChildLabels {
+                    // Whose an existing object is, is asked after a creation whose answer was lost.
+                    for nth in [1, 2, 3] {
+                        script = script.fault(Step::ChildCreate, nth * 2 - 1, Fault::Lost { executed: true });
+                    }
+                }
+                let ended = ended(&script);
+                assert_eq!(names(&ended), ["0020", "0040", "0100", "0120", "0140", "0200"], "{} {nth} {fault:?}", step.name());
+                is_accounted_for(&script, &ended, 20);
+            }
+        }
+    }
+}
+
+#[test]
+fn two_operators_run_every_slot_once() {
+    let mut script = scheduled("*/20 * * * *", 130);
+    script.processes = 2;
+    let ended = ended(&script);
+    assert_eq!(names(&ended), ["0020", "0040", "0100", "0120", "0140", "0200"]);
+    is_accounted_for(&script, &ended, 20);
+}
+
+#[test]
+fn after_downtime_one_backup_is_made_and_every_other_slot_is_counted_once() {
+    for down in [1, 50, 10_000] {
+        let mut script = scheduled("* * * * *", down + 20).at(5 * MINUTE + 30, Action::Kill);
+        script.habits.durations = vec![Duration::from_secs(15)];
+        script.pauses = vec![minutes(down)];
+        let ended = ended(&script);
+        is_accounted_for(&script, &ended, 1);
+        let back = script.begins + Duration::from_secs(5 * MINUTE + 30) + minutes(down);
+        let made_up_for: Vec<_> = created(&ended).into_iter().filter(|(at, _)| (*at - back).get_seconds().abs() < 20).collect();
+        assert_eq!(made_up_for.len(), 1, "{down} minutes: {made_up_for:?}");
+        assert_eq!(count(&status(&ended), "missedRuns"), i64::try_from(down).expect("few") - 1, "{down} minutes");
+        assert_eq!(events(&ended).iter().filter(|reason| *reason == "MissedRuns").count(), usize::from(down > 1), "{down} minutes");
+    }
+}
+
+#[test]
+fn an_edit_a_pause_and_a_wrong_zone_never_fire_for_the_past() {
+    let second = |minute: u64, second: u64| minute * MINUTE + second;
+    for (what, from, change, to, back, expected) in [
+        ("suspended over a slot", second(30, 0), json!({ "suspend": true }), second(50, 0), json!({ "suspend": false }), vec!["0020", "0100"]),
+        (
+            "edited just before firing",
+            second(39, 59),
+            json!({ "schedule": "10,30,50 * * * *" }),
+            second(59, 59),
+            json!({ "schedule": "*/20 * * * *" }),
+            vec!["0020", "0050", "0100"],
+        ),
+        (
+            "a zone that there is not",
+            second(30, 0),
+            json!({ "timeZone": "Mars/Olympus" }),
+            second(50, 0),
+            json!({ "timeZone": null }),
+            vec!["0020", "0100"],
+        ),
+        (
+            "another zone",
+            second(30, 0),
+            json!({ "timeZone": "Asia/Kathmandu" }),
+            second(50, 0),
+            json!({ "timeZone": "Asia/Kathmandu" }),
+            // A quarter past and to: UTC+5:45.
+            vec!["0020", "0035", "0055"],
+        ),
+    ] {
+        let ended = ended(&scheduled("*/20 * * * *", 70).at(from, edit(change)).at(to, edit(back)));
+        assert_eq!(names(&ended), expected, "{what}");
+        assert_eq!(count(&status(&ended), "missedRuns"), 0, "{what}");
+    }
+}
+
+#[test]
+fn a_fixed_time_of_day_runs_once_on_every_day_in_every_zone() {
+    // By hand: the instants in UTC of three days around a change of the clocks.
+    for (zone, schedule, expected) in [
+        ("Europe/Berlin", "30 2 * * *", ["202603280130", "202603290100", "202603300030"]),
+        ("Europe/Berlin", "30 2 * * *", ["202610240030", "202610250030", "202610260130"]),
+        ("America/New_York", "30 2 * * *", ["202603070730", "202603080700", "202603090630"]),
+        ("America/New_York", "30 1 * * *", ["202610310530", "202611010530", "202611020630"]),
+        ("Australia/Lord_Howe", "15 2 * * *", ["202610021545", "202610031530", "202610041515"]),
+        ("Australia/Lord_Howe", "45 1 * * *", ["202604031445", "202604041445", "202604051515"]),
+        ("Africa/Cairo", "0 0 * * *", ["202604222200", "202604232200", "202604242100"]),
+        ("Pacific/Auckland", "30 2 * * *", ["202609251430", "202609261400", "202609271330"]),
+        ("Asia/Shanghai", "0 2 * * *", ["202603271800", "202603281800", "202603291800"]),
+        ("Etc/UTC", "0 2 28,29,1 2,3 *", ["202802280200", "202802290200", "202803010200"]),
+    ] {
+        let stamp = |name: &str| -> Timestamp {
+            let parts = [&name[..4], "-", &name[4..6], "-", &name[6..8], "T", &name[8..10], ":", &name[10..], ":00Z"];
+            parts.concat().parse().expect("a time")
+        };
+        let mut script = scheduled(schedule, 0);
+        script.begins = stamp(expected[0]) - SignedDuration::from_mins(30);
+        script.lasts = Some(stamp(expected[2]).duration_since(script.begins).unsigned_abs() + minutes(30));
+        let script = script.at(2, edit(json!({ "timeZone": zone })));
+        let found: Vec<String> = created(&ended(&script)).into_iter().map(|(_, name)| name.trim_start_matches("s-").to_owned()).collect();
+        assert_eq!(found, expected, "{zone} {schedule}");
+    }
+}
+
+#[test]
+fn the_backups_of_a_deleted_schedule_stay_and_its_successor_repeats_none() {
+    let again = Action::Schedule { name: "s".into(), spec: spec("*/20 * * * *") };
+    let ended = ended(&scheduled("*/20 * * * *", 70).at(45 * MINUTE, Action::DeleteSchedule { name: "s".into() }).at(46 * MINUTE, again));
+    assert_eq!(names(&ended), ["0020", "0040", "0100"]);
+    ended.world.with(|state, _| assert_eq!(state.api.backups().count(), 3));
+}
