@@ -15,6 +15,7 @@ use rds_backup_operator::{
 };
 
 use crate::{
+    cloud::LAG,
     decisions::{Judged, Place},
     schema::Schema,
     time::{HOUR, MINUTE, Ms, SECOND, at, told},
@@ -67,8 +68,8 @@ pub struct Life {
     pub waits_from: Ms,
     /// Since when a status shows that it waits, in this way: for its turn, or for somebody.
     pub shown: Option<Ms>,
-    /// When its result was recorded, and when that job began.
-    pub recorded: Option<(Ms, Ms)>,
+    /// When its result was recorded, and when that job began and ends.
+    pub recorded: Option<(Ms, (Ms, Ms))>,
     pub polled: Option<Ms>,
     /// Since when it has been ready to go, with nothing in its own way.
     pub admitted: Option<Ms>,
@@ -226,7 +227,7 @@ impl Judge {
             if after.open || after.job != before.job || after.set != before.set || !after.origin {
                 self.wrong(format!("4 {uid} timed out, and does not keep its claim"));
             }
-            let from = life.recorded.map_or(*now, |(recorded, began)| recorded.min(began));
+            let from = life.recorded.map_or(*now, |(recorded, (began, _))| recorded.min(began));
             if *now + SLACK < from + timeout {
                 self.wrong(format!("4 {uid} timed out too early: its job runs since {}", told(from)));
             }
@@ -247,8 +248,9 @@ impl Judge {
                 after.reason
             ));
         }
-        let Some((recorded, _)) = life.recorded else { return };
-        let late = until > recorded.max(life.edited) + timeout + judged.longest_poll + SLACK;
+        let Some((recorded, (_, ends))) = life.recorded else { return };
+        let listed = if ends < *now { LAG + MINUTE } else { 0 };
+        let late = until > recorded.max(life.edited) + timeout + judged.longest_poll + listed + SLACK;
         if after.has_result() && !before.open && !after.open && judged.able && judged.valid && late {
             self.wrong(format!("4 the job of {uid} was recorded at {}, and is waited for until {}", told(recorded), told(until)));
         }
@@ -270,13 +272,13 @@ impl Judge {
         }
     }
 
-    /// A status write stands. `began`: when the job that it names began.
+    /// A status write stands. `job`: when the job that it names began and ends.
     pub fn wrote(
         &mut self,
         object: &RdsBackup,
         statuses: (&RdsBackupStatus, &RdsBackupStatus),
         refused: Option<ErrorKind>,
-        began: Option<Ms>,
+        job: Option<(Ms, Ms)>,
         now: Ms,
     ) {
         let (before, after) = statuses;
@@ -300,7 +302,7 @@ impl Judge {
         }
         if (&was.job, &was.set) != (&is.job, &is.set) {
             let first = life.recorded.map_or(now, |(recorded, _)| if was.has_result() && was.job == is.job { recorded } else { now });
-            life.recorded = is.has_result().then(|| (first, began.unwrap_or(first)));
+            life.recorded = is.has_result().then(|| (first, job.unwrap_or((first, Ms::MAX))));
         }
         if is.has_result() && !life.waited {
             life.waited = true;

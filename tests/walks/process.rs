@@ -392,8 +392,8 @@ impl World {
         let refused = self.cloud.refused.get(nonce).copied();
         let named = |id: Option<&str>| id.and_then(|id| self.cloud.named(id.trim_start_matches('s')));
         let job = named(decision.status.backup_job_id.as_deref()).or(named(decision.status.backup_id.as_deref()));
-        let began = job.map(|job| job.started / MINUTE * MINUTE);
-        self.judge.wrote(object, (&before, &decision.status), refused, began, self.now);
+        let job = job.map(|job| (job.started / MINUTE * MINUTE, job.ends));
+        self.judge.wrote(object, (&before, &decision.status), refused, job, self.now);
         if let Some(Effect::WriteIntent { .. }) = &decision.effect {
             let behind = self.furthest_behind();
             self.judge.intent_stands(uid_of(object), self.now, behind);
