@@ -201,7 +201,8 @@ impl World {
     /// An administrator does something to an account, or undoes it.
     fn administer(&mut self) {
         let dice = &mut self.dice;
-        let index = dice.index(self.accounts.len());
+        let broken = self.accounts.iter().position(|account| !account.is_usable());
+        let index = broken.unwrap_or_else(|| dice.index(self.accounts.len()));
         let account = &mut self.accounts[index];
         if account.is_usable() {
             match dice.index(6) {

@@ -66,7 +66,7 @@ pub struct Life {
     pub created: Ms,
     /// The run's wait cannot have begun before.
     pub waits_from: Ms,
-    /// Since when a status shows that it waits, in this way: for its turn, or for somebody.
+    /// Since when a status shows that the run waits.
     pub shown: Option<Ms>,
     /// When its result was recorded, and when that job began and ends.
     pub recorded: Option<(Ms, (Ms, Ms))>,
@@ -240,7 +240,7 @@ impl Judge {
         }
         let Some(until) = judged.rests_until() else { return };
         let since = life.shown.unwrap_or(*now).max(life.edited);
-        if before.waits() && after.waits() && before.stalled == after.stalled && until > since + queue_timeout + RECHECK + SLACK {
+        if before.waits() && after.waits() && until > since + queue_timeout + RECHECK + SLACK {
             self.wrong(format!(
                 "4 {uid} waits since {}, and will wait until {} for {}: longer than its queueTimeout",
                 told(since),
@@ -297,7 +297,7 @@ impl Judge {
         if is.reason == "RetryBackoff" && was.reason != "RetryBackoff" {
             (life.waits_from, life.shown) = (now, None);
         }
-        if (is.waits() || is.open) && (life.shown.is_none() || (is.waits() && was.stalled != is.stalled)) {
+        if (is.waits() || is.open) && life.shown.is_none() {
             life.shown = Some(now);
         }
         if (&was.job, &was.set) != (&is.job, &is.set) {
@@ -397,14 +397,14 @@ fn misshapen(object: &RdsBackup, before: &RdsBackupStatus, after: &RdsBackupStat
         () if after.conditions.iter().any(|condition| condition.message.chars().count() > 1024 || condition.message.is_empty()) => {
             "a message of a condition is empty, or longer than anybody reads".to_owned()
         }
-        () if after.queue.is_some() != (after.phase == Phase::Queued) => "queue is there without Queued, or not there with it".to_owned(),
+        () if after.queue.is_some() != is.waits() => "queue is there and it does not wait, or the other way round".to_owned(),
         () if says_nothing_new(before, after) => format!("a write says nothing new: {before:?} {after:?}"),
         () if is.has_result() && !is.origin => "a result of no origin".to_owned(),
         () => return None,
     })
 }
 
-/// Whether two statuses differ only in words, numbers of requests and times.
+/// Whether two statuses differ only in an error's words, numbers of requests and times.
 fn says_nothing_new(before: &RdsBackupStatus, after: &RdsBackupStatus) -> bool {
     let essence = |status: &RdsBackupStatus| {
         let mut essence = status.clone();
@@ -413,10 +413,6 @@ fn says_nothing_new(before: &RdsBackupStatus, after: &RdsBackupStatus) -> bool {
         }
         for condition in &mut essence.conditions {
             condition.last_transition_time.0 = at(0);
-            // The state or the lock of an instance is in the words.
-            if !["InstanceNotRunning", "AccountProblem"].contains(&condition.reason.as_str()) {
-                condition.message.clear();
-            }
         }
         essence
     };
