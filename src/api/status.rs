@@ -100,7 +100,7 @@ pub struct RdsBackupStatus {
     #[schemars(with = "i32", range(min = 0, max = 100))]
     pub progress_percent: Option<i32>,
 
-    /// Why it waits, and since when. Only while the phase is Queued.
+    /// Why it waits, and since when. Only while the phase is Queued, or Pending because it needs somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Queue")]
     pub queue: Option<Queue>,
@@ -129,12 +129,6 @@ impl RdsBackupStatus {
     /// The intent that may still become a backup: its outcome is not recorded.
     pub fn open_submission(&self) -> Option<&Submission> {
         self.submission.as_ref().filter(|submission| submission.outcome.is_none())
-    }
-
-    /// Since when it needs somebody.
-    pub fn stalled_since(&self) -> Option<jiff::Timestamp> {
-        let stalled = self.condition(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
-        Some(stalled.last_transition_time.0)
     }
 
     /// The condition of this type, if it is there.

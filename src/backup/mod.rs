@@ -4,7 +4,7 @@ mod apply;
 mod context;
 pub mod decide;
 mod desk;
-mod dispute;
+pub mod dispute;
 mod effects;
 mod observe;
 pub mod others;

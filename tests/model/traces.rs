@@ -156,6 +156,7 @@ fn of_two_intents_the_later_is_withdrawn_and_the_one_of_a_crashed_process_adopts
     story.happens(Action::Crash { process: P });
     story.pass(Q, B);
     assert_eq!(story.outcome(B), Some(SubmissionOutcome::Unsent));
+    story.minutes(TICK);
     story.pass_until(P, A, "writes [Queued");
     story.happens(Action::GoOn { process: P, ending: Ending::Fine });
     assert_eq!(story.outcome(A), Some(SubmissionOutcome::Unsent), "it is proven that nobody sent it");

@@ -38,7 +38,7 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
         && draft.seen.status.open_submission().is_none()
         && draft.seen.status.backup_job_id.is_none()
         && draft.seen.status.backup_id.is_none();
-    let Some(since) = draft.seen.status.stalled_since().or(draft.waiting_since()).filter(|_| unasked) else { return draft.wait(pause) };
+    let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
     if draft.now > since + timeout {
         return queue_timed_out(draft, timeout);
     }

@@ -59,13 +59,16 @@ impl<'a> Draft<'a> {
         self.status.queue = Some(Queue { reason: reason.as_str().to_owned(), since: Time(since) });
     }
 
-    /// It needs an edit or a grant.
+    /// It needs an edit or a grant. Where nothing was asked for yet the time of waiting goes on counting.
+    ///
+    /// Found by tests/walks: it began anew whenever what the object waits for changed between what passes and what somebody must cure.
     pub fn stall(&mut self, phase: Phase, reason: Reason, message: &str) {
+        let since = self.waiting_since().unwrap_or(self.now);
         self.transition(phase, reason, message, true);
         self.ready(false, reason, message);
         self.raise(ConditionType::Stalled, reason, message);
         self.drop_condition(ConditionType::Reconciling);
-        self.status.queue = None;
+        self.status.queue = (phase == Phase::Pending).then(|| Queue { reason: reason.as_str().to_owned(), since: Time(since) });
     }
 
     /// The end, without a usable backup set.

@@ -58,7 +58,7 @@ pub(super) fn accepted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView)
             draft.fail(reason, &message);
             draft.again()
         }
-        Outcome::Open if timed_out(&draft, plan) => {
+        Outcome::Open if timed_out(&draft, plan, account, &follow) => {
             let message = timeout_message(&draft, plan);
             draft.fail(Reason::Timeout, &message);
             draft.again()
@@ -137,7 +137,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
             result_lost(&mut draft);
             draft.again()
         }
-        Outcome::Open if quiet && timed_out(&draft, plan) => {
+        Outcome::Open if quiet && timed_out(&draft, plan, account, &follow) => {
             close(&mut draft, SubmissionOutcome::Adopted);
             let message = timeout_message(&draft, plan);
             draft.fail(Reason::Timeout, &message);
@@ -251,7 +251,7 @@ fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, o
         Some(at) if follow.failures > 0 => at + account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8))),
         Some(at) => at + pace(account, follow, started, at),
     };
-    if draft.now >= due {
+    if draft.now >= due || (is_overdue(&draft, plan) && is_unasked(&draft, plan, follow)) {
         return draft.then(ask);
     }
     let rest = due.duration_since(draft.now);
@@ -329,8 +329,25 @@ fn result_lost(draft: &mut Draft<'_>) {
     );
 }
 
-fn timed_out(draft: &Draft<'_>, plan: &Plan) -> bool {
-    draft.seen.status.started_at.as_ref().is_some_and(|started| draft.now > started.0 + plan.timeout)
+/// Whether the job's time is over, and it was asked for since, and it has not ended.
+fn timed_out(draft: &Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow) -> bool {
+    // An ended job's set may be listed a lag later.
+    let ending = follow.finished_since.is_some_and(|since| draft.now.duration_since(since) <= account.protocol.listing_lag);
+    is_overdue(draft, plan) && !ending && !is_unasked(draft, plan, follow)
+}
+
+fn is_overdue(draft: &Draft<'_>, plan: &Plan) -> bool {
+    deadline(draft, plan).is_some_and(|deadline| draft.now > deadline)
+}
+
+/// Found by tests/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although its set was there
+/// for whoever asked. So its time is over only for who has asked since.
+fn is_unasked(draft: &Draft<'_>, plan: &Plan, follow: &Follow) -> bool {
+    deadline(draft, plan).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
+}
+
+fn deadline(draft: &Draft<'_>, plan: &Plan) -> Option<Timestamp> {
+    draft.seen.status.started_at.as_ref().map(|started| started.0 + plan.timeout)
 }
 
 fn timeout_message(draft: &Draft<'_>, plan: &Plan) -> String {

@@ -21,13 +21,20 @@ use crate::{
 /// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
 const MAPPING_LOOKS: u32 = 5;
 
+/// So long another process may take to clear the intent that it wrote: a list and a write.
+///
+/// Found by tests/walks: two operators that work on one object withdrew each other's intents as soon as they saw them, several times a second,
+/// and none of them came to send.
+const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
 /// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Step 4. An intent that is not cleared was never sent: this process goes on with its own, any process withdraws another's.
 pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
     let own = draft.seen.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
-    let fresh = draft.now.duration_since(intent.signed_at()) <= FRESH;
+    let age = draft.now.duration_since(intent.signed_at());
+    let fresh = age <= FRESH;
     let deleting = draft.seen.object.metadata.deletion_timestamp.is_some();
     match own {
         Some(own) if fresh && !deleting && !account.paused => match &own.rival {
@@ -48,6 +55,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView
                 send(draft, plan, intent)
             }
         },
+        None if age < GRACE && !deleting => draft.wait(GRACE - age),
         _ => {
             close(&mut draft, SubmissionOutcome::Unsent);
             draft.queue(Reason::NeverAccepted, "an attempt was interrupted before its request was sent; the next one is about to start");

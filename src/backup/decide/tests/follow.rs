@@ -130,6 +130,27 @@ fn a_timeout_ends_the_wait_and_is_never_retried() {
 }
 
 #[test]
+fn what_ended_in_time_did_not_time_out_although_nobody_looked() {
+    let spec = r#"{"dbInstanceId":"rm-1","timeout":"1h"}"#;
+    let mut case = running(spec);
+    assert!(matches!(case.decide(9000).effect, Some(Effect::Follow { .. })), "no operator ran for two hours: it asks first");
+    case.poll(9000, Some(finished("77", "s7")), Some(set("s7", 2)));
+    case.step(9000);
+    assert_eq!(case.status.phase, Phase::Succeeded);
+
+    let mut case = running(spec);
+    case.poll(3590, Some(task("77", JobState::Active)), None);
+    assert!(matches!(case.decide(3607).effect, Some(Effect::Follow { .. })), "the last poll was in time, so it tells nothing");
+    case.poll(3607, Some(finished("77", "s7")), None);
+    assert_eq!(case.decide(3607).status.phase, Phase::Running, "its set may be listed ten minutes later");
+    case.poll(4207, Some(finished("77", "s7")), None);
+    assert_eq!(case.decide(4207).status.phase, Phase::Finalizing);
+    case.poll(4208, Some(finished("77", "s7")), None);
+    case.step(4208);
+    case.assert_place(Phase::Failed, Reason::ResultLost);
+}
+
+#[test]
 fn progress_is_shown_for_long_jobs_in_steps_of_25() {
     let mut case = running(PLAIN);
     let mut shown = Vec::new();

@@ -65,11 +65,13 @@ fn two_intents_that_meet_are_withdrawn_and_tried_again() {
 #[test]
 fn an_uncleared_intent_of_a_dead_process_was_never_sent() {
     let mut case = Case::new().intent(1, false, false);
-    let decision = case.step(3);
+    assert_eq!(wait_of(&case.step(3)), secs(8), "whoever wrote it may live, and be about to clear it");
+    assert_eq!(case.submission().outcome, None);
+    let decision = case.step(11);
     assert!(decision.effect.is_none());
     assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Unsent));
     case.assert_place(Phase::Queued, Reason::NeverAccepted);
-    assert!(matches!(case.decide(3).effect, Some(Effect::Preflight { attempt: (1, 2), .. })), "seconds, not the 27 min of a lost answer");
+    assert!(matches!(case.decide(11).effect, Some(Effect::Preflight { attempt: (1, 2), .. })), "seconds, not the 27 min of a lost answer");
 }
 
 #[test]
@@ -309,6 +311,27 @@ fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
     case.assert_place(Phase::Pending, Reason::InvalidSpec);
     case.step(602);
     case.assert_place(Phase::Failed, Reason::QueueTimeout);
+}
+
+/// What it waits for may change as often as it likes: the time of waiting goes on.
+#[test]
+fn the_queue_timeout_counts_on_through_what_needs_somebody_and_what_does_not() {
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
+    case.preflight(1, Ok(facts(vec![task("5", JobState::Active)], Vec::new())));
+    case.step(1);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+    case.preflight(300, Err(CallError::Api(api_error("Forbidden.RAM"))));
+    assert_eq!(wait_of(&case.step(300)), secs(300));
+    case.assert_place(Phase::Pending, Reason::AccessDenied);
+    case.account_mut().paused = true;
+    case.step(590);
+    case.assert_place(Phase::Queued, Reason::SubmissionsPaused);
+    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into() });
+    assert_eq!(wait_of(&case.step(595)), secs(7));
+    assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1));
+    case.step(602);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    assert_eq!(case.status.queue, None);
 }
 
 #[test]

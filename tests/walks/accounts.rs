@@ -1,0 +1,82 @@
+//! The accounts that objects name, and what administrators do to them.
+
+use jiff::SignedDuration;
+use rds_backup_operator::{
+    accounts::{Expiry, Poll, Protocol},
+    api::Reason,
+    backup::seen::{AccountView, Hindrance},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    There,
+    Missing,
+    Wrong,
+}
+
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub name: &'static str,
+    pub exists: bool,
+    pub allowed: bool,
+    pub paused: bool,
+    pub keys: Keys,
+    pub protocol: Protocol,
+    pub poll: Poll,
+}
+
+impl Account {
+    /// With the defaults; one that polls more often; one whose service may not refuse old requests.
+    pub fn all() -> Vec<Self> {
+        let seconds = SignedDuration::from_secs;
+        let account = |name| Self {
+            name,
+            exists: true,
+            allowed: true,
+            paused: false,
+            keys: Keys::There,
+            protocol: Protocol::default(),
+            poll: Poll::default(),
+        };
+        let brisk = Poll { first: seconds(5), min: seconds(5), max: seconds(60) };
+        let never = Protocol { request_expiry: Expiry::Never, ..Protocol::default() };
+        vec![account("default"), Self { poll: brisk, ..account("brisk") }, Self { protocol: never, ..account("never") }]
+    }
+
+    /// Whether somebody must act before an object of it can be asked for.
+    pub fn is_usable(&self) -> bool {
+        self.is_known() && !self.paused && self.keys == Keys::There
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.exists && self.allowed
+    }
+
+    pub fn never_expires(&self) -> bool {
+        self.protocol.request_expiry == Expiry::Never
+    }
+
+    /// As `observe` has it; of a finished object no credentials are read.
+    pub fn view(&self, finished: bool) -> Result<AccountView, Hindrance> {
+        let hindered = |reason: Reason| Hindrance { reason, message: format!("account {}: {reason}. Somebody must act", self.name) };
+        if !self.exists {
+            return Err(hindered(Reason::AccountNotFound));
+        }
+        if !self.allowed {
+            return Err(hindered(Reason::NotAllowed));
+        }
+        let credentials = match self.keys {
+            _ if finished => Ok(()),
+            Keys::There => Ok(()),
+            Keys::Missing => Err(hindered(Reason::CredentialsNotFound)),
+            Keys::Wrong => Err(hindered(Reason::InvalidCredentials)),
+        };
+        Ok(AccountView {
+            region_id: "cn-hangzhou".into(),
+            protocol: self.protocol.clone(),
+            poll: self.poll.clone(),
+            paused: self.paused,
+            credentials,
+        })
+    }
+}
