@@ -79,7 +79,8 @@ struct State {
 impl Limiter {
     pub fn new(per_second: u32) -> Self {
         let clock = TokioClock(Instant::now());
-        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, invited: None };
+        let state =
+            State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, invited: None };
         Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
     }
 

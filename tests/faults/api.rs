@@ -135,10 +135,7 @@ impl Api {
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {
                 Some(object) if call.metadata_only => {
                     let metadata = &object["metadata"];
-                    Answer::object(
-                        200,
-                        json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }),
-                    )
+                    Answer::object(200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }))
                 }
                 Some(object) => Answer::object(200, object.clone()),
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
@@ -322,7 +319,11 @@ impl Api {
             let word = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
             let key = (plural.clone(), word("namespace"), word("name"));
             version = *at;
-            if *kind == "DELETED" { objects.remove(&key) } else { objects.insert(key, object.clone()) };
+            if *kind == "DELETED" {
+                objects.remove(&key)
+            } else {
+                objects.insert(key, object.clone())
+            };
         }
         (version, objects)
     }

@@ -101,7 +101,11 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
         }
         let (restless, over, silent_until) = world.with(|state, _| {
             let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
-            (if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless }, state.plan.over, state.plan.silent_until)
+            (
+                if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless },
+                state.plan.over,
+                state.plan.silent_until,
+            )
         });
         if script.lasts.is_some() {
             // It ends at its time, whatever moves.

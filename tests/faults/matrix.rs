@@ -48,9 +48,9 @@ fn ready(status: &Value) -> String {
 
 /// Calls of the cloud that were sent.
 fn calls(ended: &Ended, of: impl Fn(Step) -> bool) -> usize {
-    ended.world.with(|state, _| {
-        state.log.iter().filter(|line| matches!(&line.what, What::Sent(Asked::Cloud(step, _)) if of(*step))).count()
-    })
+    ended
+        .world
+        .with(|state, _| state.log.iter().filter(|line| matches!(&line.what, What::Sent(Asked::Cloud(step, _)) if of(*step))).count())
 }
 
 fn lists(ended: &Ended) -> usize {

@@ -240,9 +240,8 @@ fn events_of_the_watch_make_nothing_happen_sooner() {
     let refused = Fault::Refused { code: "IncorrectDBInstanceState", status: 403 };
     for (what, fault) in [("refused", refused), ("lost", Fault::Lost { executed: false }), ("late", Fault::Lost { executed: true })] {
         let calm = || calm(10).fault(Step::Create, 1, fault);
-        let touched = (0..1200).fold(calm(), |script, nth| {
-            script.at(2 + nth, Action::Touch { namespace: "team-a".into(), name: "b".into() })
-        });
+        let touched =
+            (0..1200).fold(calm(), |script, nth| script.at(2 + nth, Action::Touch { namespace: "team-a".into(), name: "b".into() }));
         let (calm, touched) = (quiet(calm()), quiet(touched));
         assert_eq!(calm, touched, "{what}");
     }

@@ -177,11 +177,17 @@ fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     for executed in [false, true] {
         faults.extend([Fault::Lost { executed }, Fault::Hang { executed }, Fault::Status { code: 500, executed }]);
     }
-    faults.extend([Fault::Status { code: 429, executed: false }, Fault::Late(seconds(5)), Fault::Late(seconds(20)), Fault::Freeze(seconds(20))]);
+    faults.extend([
+        Fault::Status { code: 429, executed: false },
+        Fault::Late(seconds(5)),
+        Fault::Late(seconds(20)),
+        Fault::Freeze(seconds(20)),
+    ]);
     for step in Step::OF_SCHEDULES {
         for fault in &faults {
             for nth in [1, 2] {
-                let mut script = scheduled("*/20 * * * *", 130).at(2, edit(json!({ "successfulHistoryLimit": 1 }))).fault(step, nth, *fault);
+                let mut script =
+                    scheduled("*/20 * * * *", 130).at(2, edit(json!({ "successfulHistoryLimit": 1 }))).fault(step, nth, *fault);
                 if step == Step::ChildLabels {
                     // Whose an existing object is, is asked after a creation whose answer was lost.
                     for nth in [1, 2, 3] {
@@ -225,7 +231,14 @@ fn after_downtime_one_backup_is_made_and_every_other_slot_is_counted_once() {
 fn an_edit_a_pause_and_a_wrong_zone_never_fire_for_the_past() {
     let second = |minute: u64, second: u64| minute * MINUTE + second;
     for (what, from, change, to, back, expected) in [
-        ("suspended over a slot", second(30, 0), json!({ "suspend": true }), second(50, 0), json!({ "suspend": false }), vec!["0020", "0100"]),
+        (
+            "suspended over a slot",
+            second(30, 0),
+            json!({ "suspend": true }),
+            second(50, 0),
+            json!({ "suspend": false }),
+            vec!["0020", "0100"],
+        ),
         (
             "edited just before firing",
             second(39, 59),

@@ -42,8 +42,7 @@ pub enum Step {
 
 impl Step {
     /// The steps of a schedule, in their order.
-    pub const OF_SCHEDULES: [Self; 5] =
-        [Self::ScheduleGet, Self::ChildCreate, Self::ChildLabels, Self::ScheduleWrite, Self::ChildDelete];
+    pub const OF_SCHEDULES: [Self; 5] = [Self::ScheduleGet, Self::ChildCreate, Self::ChildLabels, Self::ScheduleWrite, Self::ChildDelete];
 
     /// The steps of a backup.
     pub const ALL: [Self; 25] = [

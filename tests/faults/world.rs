@@ -282,7 +282,9 @@ impl State {
     /// Somebody deletes the object that a request is about, or the first of its instance, and may create it again.
     pub fn delete_under(&mut self, asked: &Asked, again: bool, now: Timestamp) {
         let is_meant = |object: &&Value| match asked {
-            Asked::Api(_, call) if call.plural == api::BACKUPS && call.name.is_some() => object["metadata"]["name"] == call.name.as_deref().unwrap_or_default(),
+            Asked::Api(_, call) if call.plural == api::BACKUPS && call.name.is_some() => {
+                object["metadata"]["name"] == call.name.as_deref().unwrap_or_default()
+            }
             Asked::Api(..) => true,
             Asked::Cloud(_, call) => object["spec"]["dbInstanceId"] == call.param("DBInstanceId"),
         };
