@@ -35,7 +35,7 @@ fn one_object() -> Vec<(Setup, Expected)> {
         holds("one object", &BASIC, |_| {}),
         holds("slow writes", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)),
         holds("late writes", &BASIC, |setup| setup.late_writes = true),
-        holds("stale caches", &BASIC, |setup| setup.stale = true),
+        holds("stale caches", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.stale, setup.attempts) = (2, 1)),
         holds("blind reads", &BASIC, |setup| setup.blind = true),
         holds("slow looks", &BASIC, |setup| setup.slow_looks = true),
         holds("foreign job", &[ADOPTED, SECOND, BESIDE], |setup| setup.foreign = 1),

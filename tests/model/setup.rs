@@ -26,8 +26,8 @@ pub struct Setup {
     pub attempts: i32,
     /// Runs that an object may have.
     pub runs: i32,
-    /// Whether caches may be behind.
-    pub stale: bool,
+    /// How many versions of an object a cache may be behind.
+    pub stale: usize,
     /// Whether a process is blind for the other objects of the instance: its cache is too old to show them. Only Clear stands between them then.
     pub alone: bool,
     /// Jobs that somebody else may start, by hand and by the instance's policy.
@@ -71,7 +71,7 @@ impl Setup {
             processes: 2,
             attempts: 2,
             runs: 1,
-            stale: false,
+            stale: 0,
             alone: false,
             foreign: 0,
             automated: 0,
@@ -128,7 +128,7 @@ impl Setup {
             }
         };
         tell(self.processes == 1, "1 process");
-        tell(self.stale, "stale caches");
+        tell(self.stale > 0, &format!("caches {} behind", self.stale));
         tell(self.alone, "no neighbours seen");
         tell(self.foreign > 0, "foreign");
         tell(self.automated > 0, "automated");

@@ -127,7 +127,7 @@ impl System {
         if process.pass.is_some() || process.sender.is_some() || process.seats.iter().any(|seat| !seat.is_blank()) {
             actions.push(Action::Crash { process: index });
         }
-        if self.setup.stale {
+        if self.setup.stale > 0 {
             let behind = |slot: &usize| process.cache[*slot] + 1 < world.slots[*slot].history.len();
             actions.extend((0..world.slots.len()).filter(behind).map(|slot| Action::See { process: index, slot }));
         }

@@ -38,11 +38,16 @@ impl World {
         self.forget(setup);
     }
 
-    fn trim_history(&mut self, slot: usize, stale: bool) {
+    /// A cache that is too far behind has taken in what it missed.
+    fn trim_history(&mut self, slot: usize, stale: usize) {
         let newest = self.slots[slot].history.len() - 1;
-        let oldest = self.processes.iter().map(|process| if stale { process.cache[slot] } else { newest }).min().unwrap_or(newest);
+        let behind = newest.saturating_sub(stale);
         for process in &mut self.processes {
-            process.cache[slot] = if stale { process.cache[slot] - oldest } else { 0 };
+            process.cache[slot] = process.cache[slot].max(behind);
+        }
+        let oldest = self.processes.iter().map(|process| process.cache[slot]).min().unwrap_or(newest);
+        for process in &mut self.processes {
+            process.cache[slot] -= oldest;
         }
         self.slots[slot].history.drain(..oldest);
     }
@@ -83,7 +88,7 @@ impl World {
                 let process = &self.processes[index];
                 let passes = process.pass.as_ref().is_some_and(|pass| pass.turn.slot == slot);
                 let waits = process.sender.as_ref().is_some_and(|sender| sender.turn.slot == slot);
-                let known = Known { now: self.now, stale: setup.stale, open: &open, passes, waits };
+                let known = Known { now: self.now, stale: setup.stale > 0, open: &open, passes, waits };
                 if let Some(seat) = self.seat(index, slot).forgetting(&known) {
                     self.processes[index].seats[slot] = Arc::new(seat);
                 }

@@ -184,7 +184,7 @@ impl World {
             let object = world.slots[slot].history[0].object.as_ref().expect("just made").as_ref().clone();
             world.slots[slot].history.clear();
             // A cache that may be behind does not have the object yet.
-            if setup.stale {
+            if setup.stale > 0 {
                 world.store(slot, None, Vec::new());
             }
             world.store(slot, Some(object), Vec::new());
