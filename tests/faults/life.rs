@@ -94,10 +94,10 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
             act(world, action);
             last = now;
         }
-        if let Some(lasts) = script.lasts {
-            if now >= script.begins + lasts {
-                return End::Rested(now);
-            }
+        if let Some(lasts) = script.lasts
+            && now >= script.begins + lasts
+        {
+            return End::Rested(now);
         }
         let (restless, over, silent_until) = world.with(|state, _| {
             let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();

@@ -57,8 +57,8 @@ impl Print {
             backup_id,
             origin,
             attempts,
-            last_error,
             // Texts and times for people, and what the one spec makes the same everywhere.
+            last_error: _,
             request_id: _,
             started_at: _,
             completed_at: _,
@@ -100,8 +100,6 @@ impl Print {
                 nonce.hash(hasher);
                 since.push(timestamp.0.as_second());
                 ages.push((timestamp.0.as_second(), OPEN));
-                let error = last_error.as_ref().filter(|error| error.at.0 >= timestamp.0);
-                error.map(|error| &error.code).hash(hasher);
             }
         }
         for Attempt { run, attempt, outcome, at, backup_job_id, backup_id, code } in attempts {

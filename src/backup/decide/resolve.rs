@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     accounts::{Expiry, Protocol},
-    api::{AttemptOutcome, LastError, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
+    api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
     backup::{
         plan::Plan,
         seen::{AccountView, Look, LookFacts, Looks},
@@ -92,17 +92,6 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
             let verdict = judge(seen.status, intent, facts, looks.unmapped);
             if let Some(first) = verdict.candidates.first() {
                 adopt(&mut draft, first, &verdict.candidates[1..]);
-                return draft.again();
-            }
-            if foreign_job_refused_us(seen.status, intent, &verdict) {
-                close(&mut draft, SubmissionOutcome::Rejected);
-                let mut attempt = draft.attempt(AttemptOutcome::Rejected);
-                attempt.code = seen.status.last_error.as_ref().map(|error| error.code.clone());
-                draft.remember(attempt);
-                draft.queue(
-                    Reason::InstanceBusy,
-                    "another backup was running on the instance when the request arrived; this one follows it",
-                );
                 return draft.again();
             }
             if quiet(looks, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
@@ -240,13 +229,6 @@ fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
     draft.again()
 }
 
-/// `BackupJobExists` may be the answer to a copy of our own request, so it counts as unknown, unless the job that runs cannot be ours. The
-/// error must be this request's: one that an earlier attempt left behind says nothing about a request whose answer was lost.
-fn foreign_job_refused_us(status: &RdsBackupStatus, intent: &Submission, verdict: &Verdict) -> bool {
-    let refused = |error: &LastError| error.code.eq_ignore_ascii_case("BackupJobExists") && error.at.0 >= intent.signed_at();
-    verdict.foreign_running && status.last_error.as_ref().is_some_and(refused)
-}
-
 /// Takes the earliest candidate as the outcome. The others are reported, not claimed.
 fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
     draft.status.backup_job_id = first.job_id.clone();
@@ -288,8 +270,6 @@ pub(super) struct Verdict {
     pub candidates: Vec<Candidate>,
     /// Whether it proves that nothing of ours was there.
     pub clean: bool,
-    /// Whether a job runs that cannot be ours: automated, or the result of an object.
-    pub foreign_running: bool,
 }
 
 /// Step 8. Judges a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
@@ -331,13 +311,11 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
     sets.sort_by_key(|set| set.started_at);
 
     let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
-    let (ours, foreign): (Vec<_>, Vec<_>) = facts
+    let jobs = facts
         .running
         .iter()
         .filter(|task| active(task.state))
-        .partition(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()));
-    let jobs = ours
-        .iter()
+        .filter(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()))
         .filter(|task| !since_newer(None) && !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
         .map(|task| Candidate { job_id: Some(task.job_id.to_string()), backup_id: None, started_at: None });
 
@@ -353,7 +331,7 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
     if (status.backup_job_id.is_some() || status.backup_id.is_some()) && no_more_beside(status) {
         candidates.clear();
     }
-    Verdict { clean: candidates.is_empty() && !must_wait, candidates, foreign_running: !foreign.is_empty() }
+    Verdict { clean: candidates.is_empty() && !must_wait, candidates }
 }
 
 /// Takes in a look for the newest intent of `status`, and keeps what step 10 needs.
