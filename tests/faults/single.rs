@@ -303,10 +303,12 @@ fn what_was_recorded_last_is_also_told_before_the_operator_stops() {
 /// The watch breaks before it showed the object, and the list that follows comes in pages: what is on the first of them is not forgotten.
 #[test]
 fn what_was_created_while_the_watch_was_broken_is_worked_on_whatever_its_page() {
-    let spec = json!({ "dbInstanceId": "rm-1", "method": "Physical" });
+    let spec = json!({ "dbInstanceId": "rm-2", "method": "Physical" });
     let mut script = calm(30).at(30, create("team-a", "a", spec)).at(40, Action::Compact);
     script.pace.watch_lag = Duration::from_secs(180);
+    script.pace.api = (10, 30);
     script.largest_page = 1;
+    script.instances.insert("rm-2".to_owned(), "local_ssd");
     let (jobs, statuses) = end(&ended(&script));
     assert_eq!(jobs, 2);
     assert!(statuses.iter().all(|status| status["phase"] == "Succeeded"), "{statuses:#?}");
