@@ -1,7 +1,8 @@
 //! Exactly once, model-checked: the shipped `decide` is the transition of the system. This crate holds no rule of the protocol; it holds what
 //! surrounds it: an API server, caches, a service, requests on their way, and crashes.
 //!
-//! What is explored by default ends at a depth that it prints. The full bounds are not explored yet: see the tests that are ignored.
+//! The full bounds are those of a release build: `cargo test --release --test model`. A debug build explores smaller ones, and prints which.
+//! `MODEL_ONLY=words` explores only what has these words in its name.
 
 mod cloud;
 mod configurations;
@@ -18,7 +19,7 @@ mod tidy;
 mod traces;
 mod world;
 
-use configurations::{Expected, caught_early, full, small, variants};
+use configurations::{Expected, full, small, variants};
 use setup::Setup;
 
 /// What is not as expected, in words.
@@ -35,34 +36,20 @@ fn explored(configurations: Vec<(Setup, Expected)>, broken: Vec<(Setup, &'static
     wrong
 }
 
-/// To a depth that a debug build reaches in seconds: nothing is claimed of what lies deeper.
+/// In a release build within the full bounds, in a debug build within smaller ones; the table says which.
 #[test]
-fn no_law_is_broken_within_the_first_steps_and_four_broken_variants_break_one() {
-    let wrong = explored(small(), caught_early());
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-#[ignore = "unfinished: only one object with one attempt has been explored to its end (1,009,859 states, 32 s in release)"]
-fn the_protocol_holds_in_every_configuration_and_every_broken_variant_is_caught() {
-    let wrong = explored(full(), variants());
+fn the_protocol_holds_within_the_bounds_and_every_broken_variant_is_caught() {
+    let configurations = if cfg!(debug_assertions) { small() } else { full() };
+    let wrong = explored(configurations, variants());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Faults stop, and everything that is started comes to its end: from every state that faults can lead to.
 #[test]
-#[ignore = "unfinished: it has not been run to its end"]
 fn from_every_state_an_end_or_a_documented_place_to_wait_is_reached_without_further_faults() {
     let mut wrong = Vec::new();
     for setup in configurations::live() {
         wrong.extend(graph::explore(setup));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-impl Expected {
-    /// All laws hold, and these things were seen.
-    pub fn holds(seen: &[&'static str]) -> Self {
-        Self { violated: None, seen: seen.to_vec() }
-    }
 }
