@@ -30,6 +30,10 @@ use crate::{
 /// What is published of an end may take this long; after it nothing moves.
 const LAST_WORDS: Duration = Duration::from_secs(60);
 
+/// Where there are two operators, one may not have been told of the end, or may still mean to say what it met before: it is mistaken until it
+/// looks again by itself, 5 minutes later at most, and keeps a contradiction to itself for 16 minutes at most.
+const LAST_WORDS_OF_TWO: Duration = Duration::from_secs(22 * 60);
+
 /// How long the world is watched at rest.
 pub const REST: Duration = Duration::from_secs(300);
 
@@ -112,7 +116,8 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
         } else if restless.is_empty() && actions.is_empty() {
             let since = (*rests_since.get_or_insert(now)).max(silent_until);
             // A watch that lags shows the end that much later.
-            let moves_until = since + LAST_WORDS + script.pace.watch_lag + script.pace.list_lag;
+            let words = if script.processes > 1 { LAST_WORDS_OF_TWO } else { LAST_WORDS };
+            let moves_until = since + words + script.pace.watch_lag + script.pace.list_lag;
             if now > moves_until + REST {
                 return End::Rested(moves_until);
             }
