@@ -60,6 +60,16 @@ fn two_intents_that_meet_are_withdrawn_and_tried_again() {
     assert!(decision.effect.is_none());
     assert_eq!(wait_of(&case.decide(2)), secs(2));
     assert_eq!(case.decide(4).effect, Some(Effect::Preflight { instance: InstanceId::new(INSTANCE), attempt: (1, 2) }));
+
+    // Met again and again, it is tried less and less often.
+    let mut pauses = Vec::new();
+    for (attempt, begins) in (2..9).zip((100..).step_by(100)) {
+        case.dice.nonce = format!("nonce-{attempt}");
+        case = case.intent(begins, false, true);
+        case.memory.own = Some(OwnIntent { rival: Some(Some("uid-9".into())), ..OwnIntent::new(&case.dice.nonce) });
+        pauses.push(case.step(begins).hold_until.unwrap().duration_since(at(begins)).as_secs());
+    }
+    assert_eq!(pauses, [4, 8, 16, 32, 32, 32, 32]);
 }
 
 #[test]
