@@ -17,8 +17,7 @@ use crate::{
     world::World,
 };
 
-pub const HEAD: &str =
-    "configuration                      | bounds                                         |     states | depth |    s | laws";
+pub const HEAD: &str = "configuration                      |     states | depth |    s | laws     | bounds";
 pub const VARIANTS_HEAD: &str = "broken variant, and the shortest way to what it breaks";
 
 /// Past the capture of the test harness: a table that only a failure shows proves nothing to anybody.
@@ -32,8 +31,12 @@ pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
     let (name, bounds) = (setup.name, setup.bounds());
     let depth = setup.depth;
     let mut builder = System::new(setup).checker();
-    // Only one thread finds the shortest way.
-    builder = if expected.violated.is_some() { builder.finish_when(HasDiscoveries::AnyFailures) } else { builder.threads(2) };
+    // Only one thread finds the shortest way, and knows how deep it is.
+    builder = match expected.violated {
+        Some(_) => builder.finish_when(HasDiscoveries::AnyFailures),
+        None if depth.is_some() => builder,
+        None => builder.threads(2),
+    };
     if let Some(depth) = depth {
         builder = builder.target_max_depth(depth);
     }
@@ -50,7 +53,7 @@ pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
             .join("; "),
     };
     say(&format!(
-        "{name:34} | {bounds:46} | {:10} | {:5} | {:4.0} | {verdict}",
+        "{name:34} | {:10} | {:5} | {:4.0} | {verdict} | {bounds}",
         checker.unique_state_count(),
         checker.max_depth(),
         seconds(began.elapsed())
