@@ -144,6 +144,9 @@ pub struct Backups {
 pub struct Looks {
     /// The intent's nonce: looks for another intent prove nothing.
     pub nonce: String,
+    /// The result that the object had, by its job's id or its set's: what stands beside one is no candidate, so looks that were clean beside it
+    /// prove nothing once it was given back.
+    pub beside: Option<String>,
     /// The service's time of the first clean look after the request had expired.
     pub first_clean: Option<Timestamp>,
     /// The newest look.

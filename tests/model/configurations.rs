@@ -42,6 +42,10 @@ fn one_object() -> Vec<(Setup, Expected)> {
         holds("foreign job of another method", &[ADOPTED, SECOND, GIVEN_BACK], |setup| {
             (setup.foreign, setup.foreign_method) = (1, "Logical");
         }),
+        holds("foreign job, or ours, that fails", &[ADOPTED, SECOND, BESIDE, GIVEN_BACK], |setup| (setup.foreign, setup.failures) = (1, 1)),
+        holds("the same of another method", &[ADOPTED, SECOND, GIVEN_BACK], |setup| {
+            (setup.foreign, setup.foreign_method, setup.failures, setup.refusals) = (1, "Logical", 1, false);
+        }),
         holds("automated job", &BASIC, |setup| setup.automated = 1),
         holds("failing job, 2 runs", &[ADOPTED, GIVEN_BACK, SECOND_RUN], |setup| (setup.failures, setup.runs) = (1, 2)),
         holds("re-creation", &BASIC, |setup| setup.deletions = 1),
@@ -74,9 +78,12 @@ fn two_objects() -> Vec<(Setup, Expected)> {
         }),
         holds("two objects that see each other", &[ADOPTED, ALL_GOOD], |setup| (setup.objects, setup.attempts) = (2, 1)),
     ];
-    let besides: [(&'static str, &[&'static str], usize, fn(&mut Setup)); 3] = [
+    let besides: [(&'static str, &[&'static str], usize, fn(&mut Setup)); 4] = [
         ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 20, |setup| setup.blind = true),
         ("two objects, foreign job", &[ADOPTED, WITHDRAWN], 19, |setup| setup.foreign = 1),
+        ("two objects, foreign, other method", &[ADOPTED, WITHDRAWN], 16, |setup| {
+            (setup.foreign, setup.foreign_method) = (1, "Logical");
+        }),
         ("two objects, re-creation", &[ADOPTED, WITHDRAWN, ALL_GOOD], 19, |setup| setup.deletions = 1),
     ];
     for (name, seen, depth, change) in besides {

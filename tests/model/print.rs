@@ -153,15 +153,15 @@ impl Print {
                 Ok(PreflightFacts { backups: Err(_), .. }) | Err(_) => 0.hash(hasher),
             }
         }
-        let Looks { nonce, first_clean, latest, latest_clean, failures, unmapped } = looks;
-        (nonce, latest_clean, (*failures).min(4), (*unmapped).min(6), first_clean.is_some()).hash(hasher);
+        let Looks { nonce, beside, first_clean, latest, latest_clean, failures, unmapped } = looks;
+        (nonce, beside, latest_clean, (*failures).min(4), (*unmapped).min(6), first_clean.is_some()).hash(hasher);
         ages.extend(first_clean.map(|time| (time.as_second(), LAG + TICK)));
         if let Some(Look { at, result }) = latest {
             ages.push((at.as_second(), if result.is_ok() { TICK } else { LONG }));
             first_clean.map(|first| at.duration_since(first).as_secs().min(LAG + TICK)).hash(hasher);
             match result {
-                // Nothing is made of it any more, besides whose job runs.
-                Ok(LookFacts { running, .. }) if *latest_clean => print_tasks(running).hash(hasher),
+                // What stands beside a result counts when the result is given back; of claims and intents nothing is made any more.
+                Ok(LookFacts { running, sets, .. }) if *latest_clean => (print_tasks(running), print_sets(sets)).hash(hasher),
                 Ok(LookFacts { running, sets, claims, intents }) => {
                     (print_tasks(running), print_sets(sets)).hash(hasher);
                     ages.extend(intents.iter().map(|signed| (signed.as_second(), LONG)));

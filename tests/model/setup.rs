@@ -130,7 +130,7 @@ impl Setup {
         tell(self.processes == 1, "1 process");
         tell(self.stale > 0, &format!("caches {} behind", self.stale));
         tell(self.alone, "no neighbours seen");
-        tell(self.foreign > 0, "foreign");
+        tell(self.foreign > 0, if self.foreign_method == "Physical" { "foreign" } else { "foreign of another method" });
         tell(self.automated > 0, "automated");
         tell(self.failures > 0, "failing");
         tell(self.deletions > 0, "re-creation");

@@ -89,7 +89,7 @@ impl<'a> Draft<'a> {
         self.status.last_error = None;
     }
 
-    /// A condition that warns, beside the three of kstatus. It stays: what it warns of does not go away.
+    /// A condition that warns, beside the three of kstatus. It stays for as long as what it warns of is true.
     pub fn warn(&mut self, kind: ConditionType, reason: Reason, message: &str) {
         if self.status.condition(kind).is_none_or(|condition| condition.message != message) {
             self.events.push(Event { warning: true, reason, note: message.to_owned() });
@@ -137,6 +137,31 @@ impl<'a> Draft<'a> {
         attempt.backup_job_id = backup_job_id;
         attempt.backup_id = backup_id;
         self.remember(attempt);
+        let message = self.beside();
+        self.warn(ConditionType::DuplicateBackup, Reason::PossibleDuplicate, &message);
+    }
+
+    /// What stood beside the result is the result: it is no duplicate.
+    pub fn not_beside(&mut self, backup_job_id: Option<&str>, backup_id: Option<&str>) {
+        let is = |attempt: &Attempt| {
+            (backup_job_id.is_some() && attempt.backup_job_id.as_deref() == backup_job_id)
+                || (backup_id.is_some() && attempt.backup_id.as_deref() == backup_id)
+        };
+        let before = self.status.attempts.len();
+        self.status.attempts.retain(|attempt| attempt.outcome != AttemptOutcome::PossibleDuplicate || !is(attempt));
+        if self.status.attempts.len() == before {
+            return;
+        }
+        if self.status.attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate) {
+            let message = self.beside();
+            self.raise(ConditionType::DuplicateBackup, Reason::PossibleDuplicate, &message);
+        } else {
+            self.drop_condition(ConditionType::DuplicateBackup);
+        }
+    }
+
+    /// The backups that may have been made beside the result, in words.
+    fn beside(&self) -> String {
         let listed: Vec<String> = self
             .status
             .attempts
@@ -148,11 +173,10 @@ impl<'a> Draft<'a> {
                 (None, None) => "an unknown job".to_owned(),
             })
             .collect();
-        self.warn(
-            ConditionType::DuplicateBackup,
-            Reason::PossibleDuplicate,
-            &format!("more than one backup may have been made for this object; beside its result: {}. Nothing was deleted: look at them in the console", listed.join(", ")),
-        );
+        format!(
+            "more than one backup may have been made for this object; beside its result: {}. Nothing was deleted: look at them in the console",
+            listed.join(", ")
+        )
     }
 
     /// Keeps an error of a read, and answers the message for it. The same trouble met again keeps the words and the time of its first answer:

@@ -98,11 +98,13 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
             draft.seen_beside(other.job_id, other.backup_id);
         }
     }
-    let quiet = resolve::quiet(looks, intent, &account.protocol);
+    let quiet = resolve::quiet(looks, draft.seen.status, intent, &account.protocol);
     match outcome(&mut draft, plan, account, &follow) {
         Outcome::Good(set) if !fits(&set, plan, &draft) => {
             let message =
                 format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
+            // Its set by name too, or that would be adopted next.
+            draft.status.backup_id = Some(set.backup_id.to_string());
             give_back(&mut draft, AttemptOutcome::NotOurs);
             draft.warn(ConditionType::AdoptionMismatch, Reason::SetDiffers, &message);
             draft.working(
@@ -278,7 +280,7 @@ fn watch(draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submissi
 fn next_look(draft: &Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
     let looks = &draft.seen.memory.looks;
     let due = match looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) {
-        Some(latest) => latest.at + resolve::pace(account, intent, looks, draft.now),
+        Some(latest) => latest.at + resolve::pace(account, draft.seen.status, intent, looks, draft.now),
         None => draft.now,
     };
     (due.duration_since(draft.now), resolve::look(plan, intent))
@@ -431,6 +433,8 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
 fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
     let ended = set.ended_at.unwrap_or(draft.now);
     let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
+    // An adoption of this very set that the answer to the request displaced.
+    draft.not_beside(None, Some(set.backup_id.as_str()));
     let status = &mut draft.status;
     status.backup_id = Some(set.backup_id.to_string());
     status.started_at = Some(Time(started));

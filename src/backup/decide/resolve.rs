@@ -97,10 +97,10 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
                 adopt(&mut draft, first, &verdict.candidates[1..]);
                 return draft.again();
             }
-            if quiet(looks, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
+            if quiet(looks, seen.status, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
                 return never_accepted(draft, plan);
             }
-            if account.protocol.request_expiry == Expiry::Never && looks.first_clean.is_some() {
+            if account.protocol.request_expiry == Expiry::Never && first_clean(looks, seen.status).is_some() {
                 draft.stall(
                     Phase::Resolving,
                     Reason::OutcomeUnknown,
@@ -116,7 +116,7 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
                     "the request may have been sent and its answer is not known; the operator looks for the backup and sends nothing until it knows",
                 );
             }
-            let pause = pace(account, intent, looks, draft.now);
+            let pause = pace(account, seen.status, intent, looks, draft.now);
             look_again(draft, plan, intent, latest, pause)
         }
         Err(error) => {
@@ -169,10 +169,10 @@ pub(super) fn look(plan: &Plan, intent: &Submission) -> Effect {
 }
 
 /// When the next look is due after the latest: as polls, but not past the instant from which a clean look counts.
-pub(super) fn pace(account: &AccountView, intent: &Submission, looks: &Looks, now: Timestamp) -> SignedDuration {
+pub(super) fn pace(account: &AccountView, status: &RdsBackupStatus, intent: &Submission, looks: &Looks, now: Timestamp) -> SignedDuration {
     let at = looks.latest.as_ref().map_or(now, |look| look.at);
     let pause = account.poll.after(at.duration_since(intent.signed_at()));
-    let counts_from = match looks.first_clean {
+    let counts_from = match first_clean(looks, status) {
         None => counted_from(intent, &account.protocol),
         Some(first) => first + account.protocol.listing_lag + SignedDuration::from_secs(1),
     };
@@ -203,9 +203,20 @@ fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
 /// Step 10. Lag counts from the job's end, not from the request: two clean looks one listing lag apart, or a job that ended a minute ago is
 /// taken for one that never began, and a second backup starts (trace 1 of the protocol's model). More than a lag, not just one: `Date` has
 /// whole seconds, so two looks that differ by 600 s may be 599.1 s apart.
-pub(super) fn quiet(looks: &Looks, intent: &Submission, protocol: &Protocol) -> bool {
-    let (Some(first), Some(latest)) = (looks.first_clean, &looks.latest) else { return false };
+///
+/// Found by tests/model: the first of the two was clean because what it found stood beside an adoption, which was given back before the second.
+pub(super) fn quiet(looks: &Looks, status: &RdsBackupStatus, intent: &Submission, protocol: &Protocol) -> bool {
+    let (Some(first), Some(latest)) = (first_clean(looks, status), &looks.latest) else { return false };
     looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) > protocol.listing_lag
+}
+
+/// The first look that counts for the result that the object has now.
+fn first_clean(looks: &Looks, status: &RdsBackupStatus) -> Option<Timestamp> {
+    looks.first_clean.filter(|_| looks.beside.as_deref() == result(status))
+}
+
+fn result(status: &RdsBackupStatus) -> Option<&str> {
+    super::follow::key(status.backup_job_id.as_deref(), status.backup_id.as_deref())
 }
 
 fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
@@ -236,6 +247,7 @@ fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
 fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
     draft.status.backup_job_id = first.job_id.clone();
     draft.status.backup_id = first.backup_id.clone();
+    draft.not_beside(first.job_id.as_deref(), first.backup_id.as_deref());
     draft.status.origin = Some(Origin::Adopted);
     draft.status.started_at = Some(Time(first.started_at.unwrap_or(draft.now)));
     let what = match (&first.job_id, &first.backup_id) {
@@ -279,10 +291,14 @@ pub(super) struct Verdict {
 pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Verdict {
     let claimed_job = |id: &str| facts.claims.iter().any(|claim| claim.job_id.as_deref() == Some(id));
     let claimed_set = |id: &str| facts.claims.iter().any(|claim| claim.backup_id.as_deref() == Some(id));
+    // Found by tests/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given back our own
+    // was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result is gone.
+    let has_result = status.backup_job_id.is_some() || status.backup_id.is_some();
     let given_back = |job: Option<&str>, set: Option<&str>| {
         status
             .attempts
             .iter()
+            .filter(|kept| has_result || kept.outcome != AttemptOutcome::PossibleDuplicate)
             .any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
     };
     let own = |job: Option<&str>, set: Option<&str>| {
@@ -331,7 +347,7 @@ pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookF
     // One job runs at a time, so a set is older than what runs.
     let mut candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
     // An object that has its result and has warned of others already must come to its end, however many more are made beside it.
-    if (status.backup_job_id.is_some() || status.backup_id.is_some()) && no_more_beside(status) {
+    if has_result && no_more_beside(status) {
         candidates.clear();
     }
     Verdict { clean: candidates.is_empty() && !must_wait, candidates }
@@ -342,6 +358,10 @@ pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Proto
     let Some(intent) = &status.submission else { return };
     if looks.nonce != intent.nonce {
         *looks = Looks { nonce: intent.nonce.clone(), ..Looks::default() };
+    }
+    if looks.beside.as_deref() != result(status) {
+        looks.beside = result(status).map(str::to_owned);
+        looks.first_clean = None;
     }
     match &look.result {
         Ok(facts) => {

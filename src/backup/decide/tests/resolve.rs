@@ -218,6 +218,63 @@ fn an_adopted_set_of_another_method_is_given_back_and_looking_goes_on() {
     assert_eq!(case.status.backup_job_id, None, "what was given back is not taken again");
 }
 
+/// Found by tests/model: somebody's logical backup was adopted while it ran, our own set was listed meanwhile and reported beside it, and after
+/// the adoption was given back nothing was left to adopt: a second backup was made.
+#[test]
+fn what_stood_beside_an_adoption_that_is_given_back_is_the_outcome_after_all() {
+    let logical = || BackupSet { method: Some("Logical".into()), ..set("s5", 120) };
+    let mut case = unresolved();
+    case.look(130, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(130);
+    assert_eq!(case.status.backup_job_id.as_deref(), Some("5"));
+    case.poll(150, Some(finished("5", "s5")), None);
+    case.look(160, LookFacts { sets: vec![set("s1", 20)], ..LookFacts::default() });
+    case.step(160);
+    assert!(case.status.is_true(ConditionType::DuplicateBackup));
+    case.poll(170, Some(finished("5", "s5")), Some(logical()));
+    case.step(170);
+    // Whatever was clean while it had a result: its own set is listed, and is no duplicate.
+    let both = LookFacts { sets: vec![set("s1", 20), logical()], ..LookFacts::default() };
+    case.look(COUNTS_FROM, both.clone());
+    case.step(COUNTS_FROM);
+    assert_eq!((case.status.backup_id.as_deref(), case.status.origin), (Some("s1"), Some(Origin::Adopted)));
+    assert_eq!(case.status.condition(ConditionType::DuplicateBackup), None, "it is the result");
+    let kept: Vec<_> = case.status.attempts.iter().map(|kept| (kept.outcome, kept.backup_id.as_deref())).collect();
+    assert_eq!(kept, [(AttemptOutcome::NotOurs, Some("s5"))], "the other is known by its job and by its set");
+    case.poll(COUNTS_FROM, None, Some(set("s1", 20)));
+    case.look(COUNTS_FROM + 1, both.clone());
+    case.step(COUNTS_FROM + 1);
+    case.look(COUNTS_FROM + 1 + LAG, both);
+    case.step(COUNTS_FROM + 1 + LAG);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+}
+
+/// Found by tests/model: our own job ran beside an adopted one, which was known by then, so the look was clean; the adoption was given back, our
+/// own job ended, and before its set was listed a second look was clean too.
+#[test]
+fn looks_that_were_clean_beside_an_adoption_prove_nothing_once_it_is_given_back() {
+    let mut case = unresolved();
+    case.look(130, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(130);
+    case.poll(200, Some(finished("5", "s5")), None);
+    let beside = LookFacts { running: vec![task("7", JobState::Active)], ..LookFacts::default() };
+    case.look(200, beside.clone());
+    case.step(200);
+    case.look(COUNTS_FROM, beside);
+    case.step(COUNTS_FROM);
+    assert!(case.memory.looks.first_clean.is_some(), "beside its result it is known");
+    case.poll(COUNTS_FROM + 1, Some(finished("5", "s5")), Some(BackupSet { method: Some("Logical".into()), ..set("s5", 120) }));
+    case.step(COUNTS_FROM + 1);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    // Job 7 has ended, and its set is not listed yet.
+    case.look(COUNTS_FROM + LAG, LookFacts::default());
+    case.step(COUNTS_FROM + LAG);
+    assert_eq!(case.submission().outcome, None, "one look without a result");
+    case.look(COUNTS_FROM + LAG + 1, LookFacts { sets: vec![set("s7", 30)], ..LookFacts::default() });
+    case.step(COUNTS_FROM + LAG + 1);
+    assert_eq!(case.status.backup_id.as_deref(), Some("s7"));
+}
+
 #[test]
 fn mariadb_is_asked_for_a_physical_backup_and_makes_a_snapshot() {
     let mut case = Case::new();
@@ -243,6 +300,21 @@ fn a_direct_answer_beats_an_adoption() {
     assert_eq!((case.status.backup_job_id.as_deref(), case.status.origin), (Some("77"), Some(Origin::Created)));
     assert_eq!(case.status.attempts[0].outcome, AttemptOutcome::PossibleDuplicate);
     assert_eq!(case.status.attempts[0].backup_job_id.as_deref(), Some("5"));
+}
+
+#[test]
+fn a_set_that_was_adopted_before_its_job_was_told_of_is_no_duplicate_of_itself() {
+    let mut case = Case::new().intent(1, true, true);
+    case.status.origin = Some(Origin::Adopted);
+    case.status.backup_id = Some("s77".into());
+    case.status.phase = Phase::Running;
+    let mut case = case.answered(accepted("77"));
+    case.step(31);
+    assert!(case.status.is_true(ConditionType::DuplicateBackup), "whose set it is is not known yet");
+    case.poll(60, Some(finished("77", "s77")), Some(set("s77", 20)));
+    case.step(60);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+    assert_eq!((case.status.condition(ConditionType::DuplicateBackup), case.status.attempts.len()), (None, 0));
 }
 
 #[test]
