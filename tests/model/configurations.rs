@@ -33,7 +33,7 @@ const BASIC: [&str; 5] = [ADOPTED, SECOND, WITHDRAWN, PROVEN, ALL_GOOD];
 fn one_object() -> Vec<(Setup, Expected)> {
     vec![
         holds("one object", &BASIC, |_| {}),
-        holds("slow writes", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)),
+        holds("slow writes", &BASIC, |setup| setup.slow_writes = true),
         holds("late writes", &BASIC, |setup| setup.late_writes = true),
         holds("stale caches", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.stale, setup.attempts) = (2, 1)),
         holds("blind reads", &BASIC, |setup| setup.blind = true),
@@ -103,8 +103,9 @@ fn two_objects() -> Vec<(Setup, Expected)> {
 
 /// Few enough states for a debug build.
 pub fn small() -> Vec<(Setup, Expected)> {
-    let few = ["one object", "slow writes", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
+    let few = ["one object", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
     let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
+    all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
         (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(14));
     }));
@@ -146,6 +147,7 @@ pub fn live() -> Vec<Setup> {
             "slow writes",
             "late writes",
             "blind reads",
+            "foreign job of another method",
             "failing job, 2 runs",
             "automated job",
             "two objects, one attempt",

@@ -27,6 +27,8 @@ const OPEN: i64 = i64::MAX;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Print {
     pub shape: u64,
+    /// What only people read. It counts where words are written too (`Setup::slow_writes`): a write that changes nothing else leads on as well.
+    pub words: u64,
     /// Times, each with the age from which on it makes no difference how old it is.
     pub ages: Vec<(i64, i64)>,
     /// Before these nothing began that may be the outcome of the newest intent, or of the run.
@@ -51,14 +53,14 @@ impl Print {
         let RdsBackupStatus {
             observed_generation: _,
             phase,
-            conditions: _,
+            conditions,
             submission,
             backup_job_id,
             backup_id,
             origin,
             attempts,
             // Texts and times for people, and what the one spec makes the same everywhere.
-            last_error: _,
+            last_error,
             request_id: _,
             started_at: _,
             completed_at: _,
@@ -112,7 +114,9 @@ impl Print {
                 ages.push((at.0.as_second(), TICK));
             }
         }
-        Self { shape: hasher.finish(), ages, since }
+        let said: Vec<_> = conditions.iter().map(|said| (&said.type_, &said.status, &said.reason, &said.message)).collect();
+        let words = hash(&(*phase as u8, said, last_error.as_ref().map(|error| &error.code)));
+        Self { shape: hasher.finish(), words, ages, since }
     }
 
     pub fn of_decision(decision: &Decision) -> Self {
@@ -178,7 +182,7 @@ impl Print {
         ages.extend(at.map(|time| (time.as_second(), if failure.is_some() { LONG } else { TICK })));
         ages.extend(finished_since.map(|time| (time.as_second(), LAG + TICK)));
         ages.extend(hold_until.map(|time| (time.as_second(), LONG)));
-        Self { shape: hasher.finish(), ages, since: Vec::new() }
+        Self { shape: hasher.finish(), words: 0, ages, since: Vec::new() }
     }
 }
 
@@ -259,6 +263,9 @@ impl PartialEq for World {
 impl World {
     pub fn print(&self, print: &Print, hasher: &mut impl Hasher) {
         print.shape.hash(hasher);
+        if self.words {
+            print.words.hash(hasher);
+        }
         for (time, limit) in &print.ages {
             let limit = match *limit {
                 OPEN => self.intent_limit,

@@ -47,6 +47,8 @@ pub struct World {
     pub broken: Option<&'static str>,
     /// The age from which on it makes no difference how old an open intent is. The same in all states of a configuration.
     pub intent_limit: i64,
+    /// Whether words are written too. The same in all states of a configuration.
+    pub words: bool,
 }
 
 /// A name, and what stood under it since the oldest copy that a cache has.
@@ -179,6 +181,7 @@ impl World {
             deletions: setup.deletions,
             broken: None,
             intent_limit: setup.intent_limit(),
+            words: setup.slow_writes,
         };
         for slot in 0..setup.objects {
             let object = world.slots[slot].history[0].object.as_ref().expect("just made").as_ref().clone();
