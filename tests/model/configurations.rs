@@ -55,6 +55,9 @@ fn one_object() -> Vec<(Setup, Expected)> {
     ]
 }
 
+/// What else happens beside two objects: its name, what must be seen, the depth to which two processes are explored, and the change.
+type Beside = (&'static str, &'static [&'static str], usize, fn(&mut Setup));
+
 /// Two processes and two objects on one instance. They do not see each other but by Clear and by claims: a process that sees the other in its
 /// cache waits, and to wait is always possible.
 ///
@@ -78,7 +81,7 @@ fn two_objects() -> Vec<(Setup, Expected)> {
         }),
         holds("two objects that see each other", &[ADOPTED, ALL_GOOD], |setup| (setup.objects, setup.attempts) = (2, 1)),
     ];
-    let besides: [(&'static str, &[&'static str], usize, fn(&mut Setup)); 4] = [
+    let besides: [Beside; 4] = [
         ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 20, |setup| setup.blind = true),
         ("two objects, foreign job", &[ADOPTED, WITHDRAWN], 19, |setup| setup.foreign = 1),
         ("two objects, foreign, other method", &[ADOPTED, WITHDRAWN], 16, |setup| {
