@@ -4,7 +4,7 @@ use http::{Request, Response};
 use kube::client::Body;
 use rds_backup_operator::{
     api::RdsBackup,
-    cluster::{Cluster, Creation, Scope},
+    cluster::{Cluster, Creation, Fence, Scope},
 };
 use serde_json::json;
 
@@ -19,7 +19,7 @@ fn answering(code: u16, reason: &str) -> Cluster {
         let answer = answer.body(Body::from(status.to_string().into_bytes())).expect("an answer");
         async move { Ok::<_, std::convert::Infallible>(answer) }
     });
-    Cluster::new(kube::Client::new(service, "team-a"), Scope::Cluster, "test".to_owned())
+    Cluster::new(kube::Client::new(service, "team-a"), Scope::Cluster, "test".to_owned(), Fence::none())
 }
 
 #[tokio::test]

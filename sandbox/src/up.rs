@@ -88,7 +88,8 @@ async fn start(args: &UpArgs) -> Result<(World, Operator), UpError> {
 }
 
 async fn start_operator(world: &World) -> Result<Operator, OperatorError> {
-    let mut operator = world.start_operator(StartOperator { log_format: LogFormat::Text, ..StartOperator::default() })?;
+    let mut operator =
+        world.start_operator(StartOperator { log_format: LogFormat::Text, leader_elect: true, ..StartOperator::default() })?;
     operator.wait_ready(READY).await?;
     Ok(operator)
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     accounts::Access,
     api::{RdsBackup, RdsBackupStatus, Reason},
-    cluster::{Event, Written},
+    cluster::{Cluster, Event, Written},
     rds::{CreateBackup, CreateOutcome, Credentials, Rejection, Stamp},
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
     }
     let quiet_for = turn.seat.dispute.quiet_for(&turn.status, &decision.status, Instant::now());
     if quiet_for.is_none() {
-        match write(&mut turn, &decision, context).await? {
+        match write(&mut turn, &decision, &context.cluster, context).await? {
             Stands::Yes => {}
             Stands::Moved => return Ok(Step::Again(turn)),
             Stands::Gone => return Ok(gone(&turn, context)),
@@ -182,6 +182,9 @@ async fn send(
     if let Err(why) = turn.seat.memory.leave(&stamp.nonce, since_intent) {
         return not_sent(why);
     }
+    if context.cluster.may_begin().is_err() {
+        return not_sent("the lease was not renewed in time, and another replica may lead");
+    }
     context.counters.requests_sent.inc();
     let answer = access.client.create_backup(&credentials, request, stamp).await;
     if matches!(answer, CreateOutcome::Unknown(_)) {
@@ -198,17 +201,18 @@ async fn record(turn: &mut Turn, context: &Arc<Context>) -> Result<Stands, Error
     let observed = observe(turn, context).await;
     let decision = decide::record(&turn.object.spec, &observed.seen(turn), observed.now);
     match decision {
-        Some(decision) => write(turn, &decision, context).await,
+        // The request was sent while this process led; its record is the end of that, not something new.
+        Some(decision) => write(turn, &decision, &context.cluster.unfenced(), context).await,
         None => Ok(Stands::Yes),
     }
 }
 
 /// Writes the status if it differs, and tells of it.
-async fn write(turn: &mut Turn, decision: &Decision, context: &Arc<Context>) -> Result<Stands, Error> {
+async fn write(turn: &mut Turn, decision: &Decision, cluster: &Cluster, context: &Arc<Context>) -> Result<Stands, Error> {
     if decision.status == turn.status {
         return Ok(Stands::Yes);
     }
-    match context.cluster.write_status(turn.object.as_ref(), &decision.status).await {
+    match cluster.write_status(turn.object.as_ref(), &decision.status).await {
         Ok(Written::Yes(newest)) => {
             let before = std::mem::replace(&mut turn.status, decision.status.clone());
             turn.moved_to(*newest);

@@ -35,8 +35,8 @@ struct RunArgs {
     /// Watch only this namespace; may be given more than once. Without it, all namespaces are watched.
     #[arg(long = "watch-namespace", value_name = "NS")]
     watch_namespaces: Vec<String>,
-    /// Only `false` for now: run one replica. Leader election comes with the two-replica tests.
-    #[arg(long, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    /// Work only while holding the lease in the operator's own namespace, so that several replicas may run. `false` for a single replica.
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
     /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
@@ -68,15 +68,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> ExitCode {
-    if args.leader_elect {
-        return fail(2, "leader election is not built yet: run one replica, without --leader-elect=true");
-    }
     let config = match Config::read(&args.config) {
         Ok(config) => config,
         Err(error) => return fail(2, &error.to_string()),
     };
     log_to_stderr(args.log_format);
-    let options = runtime::Options { config, watch_namespaces: args.watch_namespaces, health_addr: args.health_addr };
+    let RunArgs { watch_namespaces, leader_elect, health_addr, .. } = args;
+    let options = runtime::Options { config, watch_namespaces, leader_elect, health_addr };
     // Two threads: the work is waiting, and every thread costs memory.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

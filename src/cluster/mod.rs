@@ -2,6 +2,7 @@
 
 mod copies;
 mod events;
+mod fence;
 mod listed;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
@@ -19,6 +20,7 @@ use tower::BoxError;
 
 pub use copies::Copies;
 pub use events::Event;
+pub use fence::Fence;
 pub use listed::Listed;
 
 use crate::api::FIELD_MANAGER;
@@ -68,6 +70,8 @@ pub struct Cluster {
     scope: Scope,
     /// Our name in events: the host's or pod's name.
     instance: String,
+    /// Shut when another process leads.
+    fence: Fence,
 }
 
 /// Why the API server could not be used.
@@ -83,6 +87,9 @@ pub enum Error {
         /// Why it failed.
         source: Box<kube::Error>,
     },
+    /// It was not asked: another replica may lead by now.
+    #[error("nothing is written any more: the lease was not renewed in time, and another replica may lead")]
+    NotLeading,
     /// It did not answer.
     #[error("the API server did not answer within {} s when asked to {verb} {kind}", TIMEOUT.as_secs())]
     Timeout {
@@ -106,7 +113,7 @@ impl Error {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Timeout { .. } => None,
+            Self::Timeout { .. } | Self::NotLeading => None,
         }
     }
 }
@@ -134,8 +141,21 @@ pub enum Creation {
 
 impl Cluster {
     /// The API server, for the namespaces of `scope`.
-    pub fn new(client: Client, scope: Scope, instance: String) -> Self {
-        Self { client, scope, instance }
+    pub fn new(client: Client, scope: Scope, instance: String, fence: Fence) -> Self {
+        Self { client, scope, instance, fence }
+    }
+
+    /// The same, for what must be written to its end although another process may lead by now: the record of an answer.
+    pub fn unfenced(&self) -> Self {
+        Self { fence: Fence::none(), ..self.clone() }
+    }
+
+    /// Whether something may be begun now.
+    ///
+    /// # Errors
+    /// `NotLeading`.
+    pub fn may_begin(&self) -> Result<(), Error> {
+        if self.fence.is_open() { Ok(()) } else { Err(Error::NotLeading) }
     }
 
     /// The object as the API server has it (quorum read); none if it is gone or another stands under its name.
@@ -159,6 +179,7 @@ impl Cluster {
     /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
     /// another process's intent.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<Written<K>, Error> {
+        self.may_begin()?;
         let name = object.name_any();
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         let body = json!({
@@ -180,6 +201,7 @@ impl Cluster {
 
     /// Creates an object.
     pub async fn create<K: Kind>(&self, object: &K) -> Result<Creation, Error> {
+        self.may_begin()?;
         let api = self.api::<K>(object.meta().namespace.as_deref().unwrap_or_default());
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         match bounded::<K, _>("create", api.create(&params, object)).await {
@@ -196,6 +218,7 @@ impl Cluster {
 
     /// Deletes an object, only if it is still the one that was seen. Answers whether it was.
     pub async fn delete<K: Kind>(&self, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Result<bool, Error> {
+        self.may_begin()?;
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) }),
             ..DeleteParams::background()

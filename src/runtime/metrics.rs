@@ -68,6 +68,13 @@ impl Collector for Objects {
                 object.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Stalled)) && !phase.is_terminal();
             stalled += i64::from(waits_for_somebody);
         }
+        let leads = ConstGauge::new(i64::from(self.0.cluster.may_begin().is_ok()));
+        leads.encode(encoder.encode_descriptor(
+            "leader",
+            "1 where this replica works, 0 where it stands by",
+            None,
+            leads.metric_type(),
+        )?)?;
         let gauge = ConstGauge::new(0i64);
         let mut family = encoder.encode_descriptor("backups", "RdsBackups by phase", None, gauge.metric_type())?;
         for (phase, count) in Phase::ALL.iter().zip(by_phase) {

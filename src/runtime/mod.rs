@@ -3,6 +3,7 @@
 mod controllers;
 mod environment;
 mod health;
+mod lease;
 mod metrics;
 mod operator;
 mod readiness;
@@ -14,8 +15,16 @@ use tracing::info;
 
 pub use operator::{Operator, Place};
 
-use crate::{accounts::Surroundings, api::FIELD_MANAGER, clock::Clock, cluster::Scope, config::Config, entropy::Entropy};
+use crate::{
+    accounts::Surroundings,
+    api::FIELD_MANAGER,
+    clock::Clock,
+    cluster::{Fence, Scope},
+    config::Config,
+    entropy::Entropy,
+};
 use environment::Environment;
+use lease::Candidate;
 
 /// What the process is started with.
 pub struct Options {
@@ -23,6 +32,8 @@ pub struct Options {
     pub config: Config,
     /// The namespaces to watch; none stands for all.
     pub watch_namespaces: Vec<String>,
+    /// Whether it works only while it holds the lease, so that several replicas may run.
+    pub leader_elect: bool,
     /// Where health and metrics are served.
     pub health_addr: SocketAddr,
 }
@@ -44,6 +55,11 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another replica works now. Kubernetes starts this one again, and it stands by.
+    #[error(
+        "the lease {0} was lost: it could not be renewed for 10 s, or somebody took it; the process ends, and stands by when it is started again"
+    )]
+    LeaseLost(String),
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),
@@ -64,22 +80,37 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = kube::Client::try_from(cluster)?;
 
     let scope = scope(options.watch_namespaces);
+    let entropy = Entropy::system();
+    let fence = if options.leader_elect { Fence::shut() } else { Fence::none() };
     let place = Place {
-        client,
+        client: client.clone(),
         scope: scope.clone(),
         namespace: namespace.clone(),
         instance: environment.instance.clone(),
-        surroundings: Surroundings { clock: Clock::system(), entropy: Entropy::system(), carrier: None },
+        surroundings: Surroundings { clock: Clock::system(), entropy: entropy.clone(), carrier: None },
+        fence: fence.clone(),
         stop: stop.clone(),
     };
     let operator = Operator::new(options.config, place, |key| environment.get(key));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    operator.run().await;
+    let mut lost = None;
+    if options.leader_elect {
+        // Not the pod's name alone: the process before this one in the same pod may have a request under way.
+        let identity = format!("{}_{}", environment.instance, entropy.nonce());
+        let candidate = Candidate::new(client, &namespace, &scope, identity, fence, operator.readiness.clone());
+        let (tasks, lease) = (operator.backups.tasks.clone(), candidate.lease());
+        if candidate.lead(operator.run(), &stop).await == lease::Ended::Lost {
+            operator::drained(&tasks).await;
+            lost = Some(lease);
+        }
+    } else {
+        operator.run().await;
+    }
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
-    Ok(())
+    lost.map_or(Ok(()), |lease| Err(RunError::LeaseLost(lease)))
 }
 
 fn scope(namespaces: Vec<String>) -> Scope {

@@ -19,7 +19,7 @@ use crate::{
     accounts::{AccountSettings, Accounts, CredentialsSettings, Source, Surroundings},
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Desk},
-    cluster::{Cluster, Scope, answering},
+    cluster::{Cluster, Fence, Scope, answering},
     config::Config,
     schedule,
 };
@@ -42,6 +42,8 @@ pub struct Place {
     pub instance: String,
     /// The clock, the dice and the way to the cloud.
     pub surroundings: Surroundings,
+    /// Shut when nothing may be begun: another replica leads.
+    pub fence: Fence,
     /// Ends it when cancelled: no new work is taken, what is under way is finished.
     pub stop: CancellationToken,
 }
@@ -61,7 +63,7 @@ pub struct Operator {
 impl Operator {
     /// Sets it up; nothing is asked yet. `variable` reads the environment.
     pub fn new(config: Config, place: Place, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let Place { client, scope, namespace, instance, surroundings, stop } = place;
+        let Place { client, scope, namespace, instance, surroundings, fence, stop } = place;
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();
@@ -71,7 +73,7 @@ impl Operator {
             CredentialsSettings::Auto {} => Source::environment(&variable),
             CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
         };
-        let cluster = Cluster::new(client.clone(), scope.clone(), instance);
+        let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (surroundings.clock.clone(), surroundings.entropy.clone());
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
@@ -104,22 +106,32 @@ impl Operator {
         let sweep = sweep(&backups, &schedules).fuse();
         futures::pin_mut!(controllers, sweep);
         futures::select! {
-            () = (&mut controllers).fuse() => {}
+            // Both this and the stop may be ready at once.
+            () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: no new work is taken, what is under way is finished");
-                if tokio::time::timeout(DRAIN, drain(controllers, &backups.tasks)).await.is_err() {
-                    warn!("what was under way did not end within {} s; the next start resolves it", DRAIN.as_secs());
-                }
+                drain(controllers, &backups.tasks).await;
             }
         }
     }
 }
 
+/// Waits for the passes and requests that are under way.
 async fn drain(controllers: impl Future<Output = ()>, tasks: &TaskTracker) {
-    controllers.await;
-    tasks.close();
-    tasks.wait().await;
+    let all = async {
+        controllers.await;
+        tasks.close();
+        tasks.wait().await;
+    };
+    if tokio::time::timeout(DRAIN, all).await.is_err() {
+        warn!("what was under way did not end within {} s; the next start resolves it", DRAIN.as_secs());
+    }
+}
+
+/// Waits for the requests that are under way, once the passes were dropped.
+pub(super) async fn drained(tasks: &TaskTracker) {
+    drain(std::future::ready(()), tasks).await;
 }
 
 /// An account that nobody may use is valid, and most likely a mistake.

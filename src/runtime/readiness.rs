@@ -15,6 +15,8 @@ pub(super) struct Readiness(Mutex<State>);
 #[derive(Default)]
 struct State {
     listed: bool,
+    /// Another replica works; there is nothing to be listed here.
+    stands_by: bool,
     trouble: Option<(Instant, String)>,
 }
 
@@ -26,7 +28,17 @@ impl Readiness {
         state.trouble = None;
     }
 
-    /// A watch failed. Answers whether this is news.
+    /// Another replica works. A standby is ready: it does what it is there for.
+    pub fn stands_by(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stands_by = true;
+    }
+
+    /// This replica works from now on.
+    pub fn leads(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stands_by = false;
+    }
+
+    /// A watch failed, or the lease is out of reach. Answers whether this is news.
     pub fn troubled(&self, cure: String) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let news = state.trouble.as_ref().is_none_or(|(at, known)| *known != cure || at.elapsed() > TROUBLE_LASTS);
@@ -39,7 +51,7 @@ impl Readiness {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.trouble {
             Some((at, cure)) if at.elapsed() <= TROUBLE_LASTS => Some(cure.clone()),
-            _ if state.listed => None,
+            _ if state.listed || state.stands_by => None,
             Some((_, cure)) => Some(cure.clone()),
             None => Some("the RdsBackups have not been listed yet".to_owned()),
         }
@@ -49,6 +61,19 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standby_is_ready_unless_it_could_not_take_over() {
+        let readiness = Readiness::default();
+        readiness.stands_by();
+        assert_eq!(readiness.hindrance(), None);
+        readiness.troubled("the lease is out of reach".to_owned());
+        assert_eq!(readiness.hindrance().as_deref(), Some("the lease is out of reach"));
+        tokio::time::advance(TROUBLE_LASTS * 2).await;
+        assert_eq!(readiness.hindrance(), None);
+        readiness.leads();
+        assert_eq!(readiness.hindrance().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_ready_when_listed_and_not_in_trouble() {

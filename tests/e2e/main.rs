@@ -5,6 +5,7 @@ mod admission;
 mod crash;
 mod crowd;
 mod events;
+mod leader;
 mod lost;
 mod main_path;
 mod schedules;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rds_backup_sandbox::{
-    plane::audit::{self, Write},
+    plane::audit::Write,
     rds::{Effect, Engine, Fault},
     world::StartOperator,
 };
@@ -95,14 +95,7 @@ fn every_engine_gets_its_backup() {
 fn a_good_backup_costs_four_writes_and_nothing_at_rest() {
     at_site(|site| async move {
         // A user of its own, so that every request in the log is this operator's.
-        let account = format!("{}-operator", site.namespace);
-        let kubectl = site.kubectl();
-        let system = "rds-backup-system";
-        kubectl.run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
-        let subject = format!("--serviceaccount={system}:{account}");
-        kubectl.run(&["create", "clusterrolebinding", &account, "--clusterrole=rds-backup-operator", &subject]).await.unwrap();
-        kubectl.run(&["create", "rolebinding", &account, "-n", system, "--role=rds-backup-operator", &subject]).await.unwrap();
-        let kubeconfig = site.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
+        let (kubeconfig, user) = site.account("operator").await;
         let start = || StartOperator { kubeconfig: Some(kubeconfig.clone()), ..StartOperator::default() };
 
         let mut operator = site.operator_with(start()).await;
@@ -118,7 +111,6 @@ fn a_good_backup_costs_four_writes_and_nothing_at_rest() {
         assert!(again.stop().await.unwrap().success());
 
         let log = site.audit();
-        let user = audit::service_account_user(system, &account);
         let mut writes = Vec::new();
         let mut after_restart = Vec::new();
         println!("every request of {user}:");

@@ -77,6 +77,18 @@ impl Site {
         format!("{kind}-s{}", self.number)
     }
 
+    /// A ServiceAccount of this site that may do what the operator's may: its kubeconfig, and its name in the audit log.
+    pub async fn account(&self, name: &str) -> (std::path::PathBuf, String) {
+        let (system, account) = ("rds-backup-system", format!("{}-{name}", self.namespace));
+        let kubectl = self.kubectl();
+        let subject = format!("--serviceaccount={system}:{account}");
+        kubectl.run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
+        kubectl.run(&["create", "clusterrolebinding", &account, "--clusterrole=rds-backup-operator", &subject]).await.unwrap();
+        kubectl.run(&["create", "rolebinding", &account, "-n", system, "--role=rds-backup-operator", &subject]).await.unwrap();
+        let kubeconfig = self.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
+        (kubeconfig, audit::service_account_user(system, &account))
+    }
+
     /// An operator that watches this site only.
     pub async fn operator(&self) -> Operator {
         self.operator_with(StartOperator::default()).await

@@ -35,8 +35,6 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     assert!(said.contains(&path) && said.contains("line 6") && said.contains("colour"), "{said}");
     let (code, said) = run(&["run", "--config", "/nowhere.yaml"], dir.path());
     assert!(code == Some(2) && said.contains("/nowhere.yaml cannot be read"), "{said}");
-    let (code, said) = run(&["run", "--config", &path, "--leader-elect=true"], dir.path());
-    assert!(code == Some(2) && said.contains("run one replica"), "{said}");
 }
 
 #[test]

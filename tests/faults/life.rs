@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rds_backup_operator::{
     accounts::Surroundings,
     clock::Clock,
-    cluster::Scope,
+    cluster::{Fence, Scope},
     config::Config,
     entropy::Entropy,
     runtime::{Operator, Place},
@@ -189,6 +189,7 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         namespace: "rds-system".to_owned(),
         instance: format!("operator-{process}"),
         surroundings: Surroundings { clock, entropy, carrier: Some(Arc::new(line)) },
+        fence: Fence::none(),
         stop,
     };
     let config = Config::parse(&script.configuration()).expect("a good configuration");

@@ -37,7 +37,8 @@ pub(super) async fn play(args: &WorldArgs) -> Result<bool, DemoError> {
         ..Settings::sandbox()
     };
     let mut world = World::start(WorldOptions { settings: args.dialect(settings), ..args.prepare().await? }).await?;
-    let mut operator = world.start_operator(StartOperator { log_format: LogFormat::Text, ..StartOperator::default() })?;
+    let mut operator =
+        world.start_operator(StartOperator { log_format: LogFormat::Text, leader_elect: true, ..StartOperator::default() })?;
     operator.wait_ready(READY).await?;
     eprintln!("the operator is ready");
 

@@ -21,6 +21,9 @@ pub struct StartOperator {
     pub kubeconfig: Option<PathBuf>,
     /// How it logs.
     pub log_format: LogFormat,
+    /// Whether it stands by until it has the lease, as it does by default for users. Not here: an operator that was killed keeps its lease for
+    /// 15 s.
+    pub leader_elect: bool,
     /// Appended to its command line.
     pub args: Vec<String>,
     /// Added to its environment, which otherwise is KUBECONFIG, HOME, PATH and POD_NAMESPACE.
@@ -109,14 +112,15 @@ impl Operator {
         config: &Path,
         start: StartOperator,
     ) -> Result<Self, OperatorError> {
-        let StartOperator { config: other_config, kubeconfig: other_kubeconfig, log_format, args, env } = start;
+        let StartOperator { config: other_config, kubeconfig: other_kubeconfig, log_format, leader_elect, args, env } = start;
         let log = dir.join("logs").join(format!("operator-{number}.log"));
         let config = other_config.as_deref().unwrap_or(config).display().to_string();
         let format = match log_format {
             LogFormat::Json => "json",
             LogFormat::Text => "text",
         };
-        let ours = ["run", "--config", &config, "--health-addr", "127.0.0.1:0", "--log-format", format].map(str::to_owned);
+        let elects = format!("--leader-elect={leader_elect}");
+        let ours = ["run", "--config", &config, &elects, "--health-addr", "127.0.0.1:0", "--log-format", format].map(str::to_owned);
         let environment = [
             ("KUBECONFIG", other_kubeconfig.as_deref().unwrap_or(kubeconfig).display().to_string()),
             ("HOME", dir.join("home").display().to_string()),
@@ -259,7 +263,7 @@ mod tests {
         };
         let mut operator = stand_in(dir.path(), r#"echo "$@"; env | sed 's/=.*//' | sort | tr '\n' ' '"#, start);
         let error = tokio::time::timeout(LIMIT, operator.broken()).await.expect("in time").to_string();
-        let line = "run --config /o.yaml --health-addr 127.0.0.1:0 --log-format text --once";
+        let line = "run --config /o.yaml --leader-elect=false --health-addr 127.0.0.1:0 --log-format text --once";
         assert!(error.starts_with("the operator ended (exit status: 0)") && error.contains("operator-1.log"), "{error}");
         assert!(error.contains(line), "{error}");
         let printed = error.rsplit('\n').next().unwrap_or_default();

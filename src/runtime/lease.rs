@@ -1,0 +1,143 @@
+//! Leader election: of several replicas one works, and the others stand by.
+//!
+//! The protocol is client-go's, with its timings, by the crate k8s-controller: a candidate takes a lease over when it has seen it unchanged for
+//! 15 s by its own clock; a leader that could not renew for 10 s gives up. What is added here is the fence, which is shut 10 s after the last
+//! renewal was asked for, whatever else the process does or does not get to do.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use http::{Method, StatusCode};
+use k8s_controller::LeaderElection;
+use kube::{Client, client::Body};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::BoxError;
+use tracing::{info, warn};
+
+use super::readiness::Readiness;
+use crate::{
+    api::FIELD_MANAGER,
+    cluster::{Fence, Scope, answering},
+};
+
+/// The defaults of client-go.
+const LEASE: Duration = Duration::from_secs(15);
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(2);
+
+/// A candidate for the lease.
+pub(super) struct Candidate {
+    election: LeaderElection,
+    fence: Fence,
+    readiness: Arc<Readiness>,
+    lease: String,
+    identity: String,
+}
+
+/// How the leading ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The work ended, and the lease was released.
+    Done,
+    /// It was stopped before it led.
+    NeverLed,
+    /// The lease was lost, and the work dropped.
+    Lost,
+}
+
+/// The lease's name: `rds-backup-operator`, and for an operator that watches only some namespaces with a suffix that these make. Operators for
+/// different namespaces may share a namespace of their own, and none of them stands by for another.
+fn name_of(scope: &Scope) -> String {
+    match scope {
+        Scope::Cluster => FIELD_MANAGER.to_owned(),
+        Scope::Namespaces(names) => {
+            let digest = Sha256::digest(names.join(","));
+            let suffix: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{FIELD_MANAGER}-{suffix}")
+        }
+    }
+}
+
+impl Candidate {
+    /// `identity` differs from that of every other process, also from the one before in the same pod.
+    pub fn new(client: Client, namespace: &str, scope: &Scope, identity: String, fence: Fence, readiness: Arc<Readiness>) -> Self {
+        let name = name_of(scope);
+        let lease = format!("{namespace}/{name}");
+        let client = renewing(answering(client), fence.clone(), readiness.clone(), lease.clone());
+        let election = LeaderElection::new(client, namespace, &name, &identity)
+            .with_lease_duration(LEASE)
+            .with_renew_deadline(RENEW_DEADLINE)
+            .with_retry_period(RETRY);
+        Self { election, fence, readiness, lease, identity }
+    }
+
+    /// The lease, as namespace/name.
+    pub fn lease(&self) -> String {
+        self.lease.clone()
+    }
+
+    /// Waits for the lease, then works for as long as it is held. `work` ends by itself when `stop` is cancelled, and only then is the lease
+    /// released: whoever takes it finds nothing under way.
+    pub async fn lead(self, work: impl Future<Output = ()>, stop: &CancellationToken) -> Ended {
+        let Self { election, fence, readiness, lease, identity } = self;
+        readiness.stands_by();
+        info!(%lease, %identity, "standing by");
+        let leads = CancellationToken::new();
+        let work = async {
+            leads.cancel();
+            readiness.leads();
+            info!(%lease, %identity, "leading");
+            work.await;
+            // The release is a write to the lease too, and none that opens the fence.
+            fence.close();
+        };
+        let stopped_before_it_led = async {
+            stop.cancelled().await;
+            if leads.is_cancelled() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            led = election.with_lease(work) => match led {
+                Some(()) => Ended::Done,
+                None => {
+                    fence.close();
+                    warn!(%lease, %identity, "the lease was lost: nothing new is begun");
+                    Ended::Lost
+                }
+            },
+            () = stopped_before_it_led => {
+                fence.close();
+                // The request for the lease may have been granted in this very moment.
+                election.release().await;
+                Ended::NeverLed
+            }
+        }
+    }
+}
+
+/// A client for the lease: it opens the fence with every renewal, and says what is in the way of one.
+fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: String) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let (client, fence, readiness, lease) = (client.clone(), fence.clone(), readiness.clone(), lease.clone());
+        async move {
+            let writes = *request.method() != Method::GET;
+            // Not when the answer came: others may have seen the renewal before.
+            let asked = Instant::now();
+            let response = client.send(request).await?;
+            match response.status() {
+                status if writes && status.is_success() => fence.open_until(asked + RENEW_DEADLINE),
+                StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
+                    readiness.troubled(format!(
+                        "the operator may not use the lease {lease}: apply deploy/operator/ (get, create and update leases), or run one replica with --leader-elect=false"
+                    ));
+                }
+                _ => {}
+            }
+            Ok::<_, BoxError>(response)
+        }
+    });
+    Client::new(service, namespace)
+}

@@ -1,0 +1,211 @@
+//! Two replicas: one works, the other stands by; killed, stopped, frozen, and with a lease that cannot be had.
+
+use std::time::{Duration, Instant};
+
+use rds_backup_sandbox::{
+    plane::{Signal, audit::Write},
+    rds::{Effect, Fault, When},
+    world::{Operator, StartOperator},
+};
+use serde_json::json;
+
+use crate::site::{Site, at_site, log_lines};
+
+/// A lease lasts 15 s, is looked at every 2 to 3 s, and the caches are filled; the rest is for a busy machine.
+const TAKEN_OVER: Duration = Duration::from_secs(45);
+
+fn leads(operator: &Operator) -> bool {
+    log_lines(operator.log()).iter().any(|line| line["message"] == "leading")
+}
+
+async fn until_it_leads(operator: &Operator) {
+    let began = Instant::now();
+    while !leads(operator) {
+        assert!(began.elapsed() < TAKEN_OVER, "it does not lead:\n{}", operator.log_tail());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "compared with the times of the audit log")]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// A replica that is a user of its own, so that the audit log tells the two apart; and its name there.
+async fn replica(site: &Site, letter: char) -> (Operator, String) {
+    let (kubeconfig, user) = site.account(&format!("replica-{letter}")).await;
+    let start = StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() };
+    (site.operator_with(start).await, user)
+}
+
+/// What it changed, leases apart, and when the API server heard of it.
+fn changes(site: &Site, user: &str) -> Vec<(jiff::Timestamp, String)> {
+    let wrote = |write: Write| !matches!(write, Write::Lease);
+    site.audit()
+        .into_iter()
+        .filter(|event| event.user == user && event.write().is_some_and(wrote))
+        .map(|event| (event.at, format!("{} {}", event.verb, event.uri)))
+        .collect()
+}
+
+#[test]
+fn of_two_replicas_one_works_and_the_other_takes_over_when_it_is_killed() {
+    at_site(|site| async move {
+        let (mut first, first_user) = replica(&site, 'a').await;
+        until_it_leads(&first).await;
+        let (second, second_user) = replica(&site, 'b').await;
+        site.apply("before", json!({ "dbInstanceId": site.instance("rm-mysql"), "method": "Physical" })).await;
+        site.until_phase("before", "Succeeded").await;
+        assert!(!leads(&second) && changes(&site, &second_user).is_empty(), "the standby changed something");
+        assert_eq!(second.get("/readyz").await.unwrap().status, 200, "a standby is ready");
+        let metric = |text: &str, value: u8| text.lines().any(|line| line == format!("rds_backup_operator_leader {value}"));
+        let (of_first, of_second) = (first.get("/metrics").await.unwrap().body, second.get("/metrics").await.unwrap().body);
+        assert!(metric(&of_first, 1) && metric(&of_second, 0), "{of_first}\n{of_second}");
+
+        let killed = Instant::now();
+        first.kill_9().await.unwrap();
+        site.apply("after", json!({ "dbInstanceId": site.instance("rm-mysql-other"), "method": "Physical" })).await;
+        until_it_leads(&second).await;
+        let taken_over = killed.elapsed();
+        site.until_phase("after", "Succeeded").await;
+        println!("taken over {:.1} s after the leader was killed", taken_over.as_secs_f64());
+        assert!(taken_over > Duration::from_secs(10), "a lease that was not released is waited for: {taken_over:?}");
+        assert!(!changes(&site, &first_user).is_empty() && !changes(&site, &second_user).is_empty());
+        for kind in ["rm-mysql", "rm-mysql-other"] {
+            assert_eq!(site.rds().accepted(&site.instance(kind)), 1, "{kind}");
+        }
+    });
+}
+
+/// The lease is released when what was under way has ended, not before; and then nobody waits for it to run out.
+#[test]
+fn a_leader_that_is_stopped_ends_its_work_and_hands_over_at_once() {
+    at_site(|site| async move {
+        let (mut first, first_user) = replica(&site, 'a').await;
+        until_it_leads(&first).await;
+        let (second, _) = replica(&site, 'b').await;
+        let instance = site.instance("rm-mysql");
+        site.rds().add_fault(Fault::on("CreateBackup", Effect::Delay { ms: 4000, when: When::After }).instance(&instance).times(1));
+        site.apply("handed", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
+        while site.rds().accepted(&instance) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let stopped = Instant::now();
+        assert!(first.stop().await.unwrap().success());
+        let ended = stopped.elapsed();
+        until_it_leads(&second).await;
+        println!(
+            "it ended {:.1} s after the signal, and the other led after {:.1} s",
+            ended.as_secs_f64(),
+            stopped.elapsed().as_secs_f64()
+        );
+        assert!(stopped.elapsed() < ended + Duration::from_secs(10), "the lease was not released");
+        let object = site.until_phase("handed", "Succeeded").await;
+        assert_eq!(object["status"]["origin"], "Created", "the answer that was under way was recorded");
+        let last_change = changes(&site, &first_user).last().expect("it worked").0;
+        let released = site.audit().into_iter().rfind(|event| event.user == first_user && event.write() == Some(Write::Lease));
+        assert!(released.expect("it released the lease").at >= last_change, "released before the last write");
+        assert_eq!((site.creates(&instance).len(), site.rds().accepted(&instance)), (1, 1));
+    });
+}
+
+/// A zombie: frozen beyond its lease, it goes on where it stood.
+#[test]
+fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
+    at_site(|site| async move {
+        let (mut zombie, zombie_user) = replica(&site, 'a').await;
+        until_it_leads(&zombie).await;
+        let (second, _) = replica(&site, 'b').await;
+        // Work that is due whenever it wakes: objects in the queue, and a job that runs.
+        let instance = site.instance("rm-mysql");
+        for name in ["one", "two", "three"] {
+            site.apply(name, json!({ "dbInstanceId": instance, "method": "Physical" })).await;
+        }
+        site.until_phase("one", "Running").await;
+        // And an answer that is on its way, upon which it writes without asking anybody: there is no such instance.
+        let nowhere = site.instance("rm-nowhere");
+        let slowly = Effect::Delay { ms: 5000, when: When::After };
+        site.rds().add_fault(Fault::on("DescribeDBInstanceAttribute", slowly).instance(&nowhere).times(1));
+        site.apply("nowhere", json!({ "dbInstanceId": nowhere, "method": "Physical" })).await;
+        while site.calls(&nowhere).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        zombie.signal(Signal::Stop).unwrap();
+        until_it_leads(&second).await;
+        let woken = now();
+        zombie.signal(Signal::Cont).unwrap();
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = zombie.ended_already().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "it does not end:\n{}", zombie.log_tail());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(status.code(), Some(1));
+        assert!(zombie.log_tail().contains("was lost"), "{}", zombie.log_tail());
+        for name in ["one", "two", "three"] {
+            site.until_phase(name, "Succeeded").await;
+        }
+        site.until_reason("nowhere", "InstanceNotFound").await;
+        let late: Vec<_> = changes(&site, &zombie_user).into_iter().filter(|(at, _)| *at > woken).collect();
+        assert!(late.is_empty(), "the zombie changed {late:?}");
+        let sent = site.creates(&instance).len();
+        assert_eq!((sent, site.rds().accepted(&instance)), (3, 3));
+    });
+}
+
+/// Somebody deletes the lease, or gives it to nobody's replica.
+#[test]
+fn a_lease_that_is_taken_away_ends_its_leader_and_is_made_anew() {
+    at_site(|site| async move {
+        let (mut first, _) = replica(&site, 'a').await;
+        until_it_leads(&first).await;
+        let (second, _) = replica(&site, 'b').await;
+        let instance = site.instance("rm-mysql");
+        site.apply("through", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
+        let system = "rds-backup-system";
+        let kubectl = site.kubectl();
+        let leases = kubectl.run(&["get", "lease", "-n", system, "-o", "json"]).await.unwrap();
+        let leases: serde_json::Value = serde_json::from_str(&leases).unwrap();
+        let identity = log_lines(first.log()).iter().find_map(|line| line["identity"].as_str().map(str::to_owned)).expect("an identity");
+        let lease =
+            leases["items"].as_array().unwrap().iter().find(|lease| lease["spec"]["holderIdentity"] == identity).expect("its lease");
+        let name = lease["metadata"]["name"].as_str().unwrap();
+        assert!(name.starts_with("rds-backup-operator-"), "{name}: it watches one namespace");
+        kubectl.run(&["delete", "lease", name, "-n", system]).await.unwrap();
+        let began = Instant::now();
+        while first.ended_already().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(30), "it does not end:\n{}", first.log_tail());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        until_it_leads(&second).await;
+        site.until_phase("through", "Succeeded").await;
+        assert_eq!((site.creates(&instance).len(), site.rds().accepted(&instance)), (1, 1));
+    });
+}
+
+#[test]
+fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
+    at_site(|site| async move {
+        let system = "rds-backup-system";
+        let account = format!("{}-bare", site.namespace);
+        site.kubectl().run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
+        let kubeconfig = site.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
+        let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
+        let began = Instant::now();
+        loop {
+            let answer = operator.get("/readyz").await;
+            if let Ok(answer) = &answer
+                && answer.status == 503
+            {
+                assert!(answer.body.contains("may not use the lease rds-backup-system/rds-backup-operator-"), "{}", answer.body);
+                assert!(answer.body.contains("apply deploy/operator/"), "{}", answer.body);
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(operator.stop().await.unwrap().success(), "a standby that never led ends at once");
+    });
+}
