@@ -4,7 +4,9 @@
 
 pub mod bench;
 pub mod demo;
+pub mod faults;
 pub mod plane;
 pub mod rds;
+mod tasks;
 pub mod up;
 pub mod world;

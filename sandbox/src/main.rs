@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use rds_backup_sandbox::bench::{self, BenchArgs};
 use rds_backup_sandbox::demo::{self, DemoArgs};
+use rds_backup_sandbox::faults::{self, FaultsArgs};
 use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
 use rds_backup_sandbox::up::{self, UpArgs};
@@ -25,6 +26,7 @@ enum Command {
     Plane(PlaneArgs),
     Rds(RdsArgs),
     Bench(BenchArgs),
+    Faults(FaultsArgs),
 }
 
 #[tokio::main]
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
         Command::Up(args) => up::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Plane(args) => plane::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Bench(args) => bench::run(args).await.map_err(Box::from),
+        Command::Faults(args) => faults::run(args).await.map_err(Box::from),
         Command::Rds(args) => rds::run(args).await.map(|()| 0).map_err(Box::from),
     };
     match ended {

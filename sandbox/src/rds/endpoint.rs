@@ -17,8 +17,8 @@ use super::faults::{Fault, FaultId};
 use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
 use super::server;
 use super::settings::Settings;
-use super::tasks::Tasks;
 use super::world::World;
+use crate::tasks::Tasks;
 
 /// Told of a call.
 pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;

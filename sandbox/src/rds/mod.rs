@@ -22,7 +22,6 @@ mod server;
 mod sets;
 mod settings;
 mod span;
-mod tasks;
 mod wire;
 mod world;
 

@@ -184,8 +184,10 @@ fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &F
         return Outcome::Open;
     }
     let finished_for = follow.finished_since.map(|since| now.duration_since(since));
-    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle.
-    let settled = finished_for.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
+    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only who has asked
+    // since can tell: found by `cargo sandbox faults`, a process that stood still for a listing lag called a set lost that was listed by then.
+    let asked_after = follow.finished_since.zip(follow.at).map(|(since, at)| at.duration_since(since));
+    let settled = asked_after.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
     if let Some(set) = &follow.set {
         return match set.status {
             SetStatus::Success if set.available != Some(false) => Outcome::Good(Box::new(set.clone())),

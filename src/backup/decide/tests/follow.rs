@@ -71,6 +71,20 @@ fn a_set_that_is_not_listed_yet_is_waited_for() {
     case.assert_place(Phase::Failed, Reason::ResultLost);
 }
 
+/// Found by `cargo sandbox faults`: a pass that waited for the API server for longer than the listing lag called a set lost, without asking again.
+#[test]
+fn a_set_is_lost_only_for_who_has_asked_since() {
+    let mut case = running(PLAIN);
+    case.poll(100, Some(finished("77", "s7")), None);
+    case.step(100);
+    let decision = case.step(5000);
+    assert_eq!(case.status.phase, Phase::Finalizing);
+    assert!(matches!(decision.effect, Some(Effect::Follow { .. })), "{decision:?}");
+    case.poll(5000, None, Some(set("s7", 20)));
+    case.step(5000);
+    case.assert_place(Phase::Succeeded, Reason::Succeeded);
+}
+
 #[test]
 fn a_set_that_is_not_usable_is_not_a_success() {
     let unusable = || BackupSet { available: Some(false), ..set("s7", 6) };

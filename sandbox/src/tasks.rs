@@ -1,9 +1,9 @@
-//! The tasks of an endpoint, which end with it.
+//! The tasks of an endpoint or a proxy, which end with it.
 
 use tokio::sync::watch;
 
 /// Running tasks and the wish that they end.
-pub(super) struct Tasks {
+pub(crate) struct Tasks {
     closing: watch::Sender<bool>,
     running: watch::Sender<usize>,
 }
@@ -24,9 +24,9 @@ impl Drop for Counted {
 }
 
 impl Tasks {
-    /// Runs it until it ends or the endpoint does.
-    #[expect(clippy::disallowed_methods, reason = "the one place where tasks are started; each ends when the endpoint closes")]
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Runs it until it ends or its owner does.
+    #[expect(clippy::disallowed_methods, reason = "the one place where tasks are started; each ends when its owner closes")]
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.running.send_modify(|running| *running += 1);
         let counted = Counted(self.running.clone());
         let mut closing = self.closing.subscribe();
@@ -40,12 +40,12 @@ impl Tasks {
     }
 
     /// Every task ends at its next wait.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
 
     /// Waits until they have ended.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         // The sender is `self.running`: the wait cannot fail.
         let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
     }

@@ -1,0 +1,115 @@
+//! A judge that finds nothing wrong proves nothing until it was seen to find what is wrong.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::faults::scenario::Scenario;
+use crate::plane::audit::Stage;
+
+const AT: &str = "2027-01-15T08:00:00Z";
+
+fn at(seconds: i64) -> Timestamp {
+    AT.parse::<Timestamp>().expect("a time") + jiff::SignedDuration::from_secs(seconds)
+}
+
+fn backup(phase: &str, job: &str) -> Value {
+    let ready = if phase == "Succeeded" { "True" } else { "False" };
+    let conditions = json!([{ "type": "Ready", "status": ready }]);
+    json!({ "kind": "RdsBackup", "metadata": { "name": "struck" }, "status": { "phase": phase, "backupJobId": job, "conditions": conditions } })
+}
+
+fn ran(objects: Vec<Value>) -> Ran {
+    Ran {
+        scenario: Scenario::OneShot,
+        plan: None,
+        namespace: "plan-1".into(),
+        instance: "rm-1".into(),
+        requests: Vec::new(),
+        objects,
+        troubles: Vec::new(),
+        took: Duration::ZERO,
+        logs: Vec::new(),
+    }
+}
+
+fn accepted(job: &str) -> LedgerEntry {
+    let entry = json!({
+        "time": AT, "instance": "rm-1", "parameters": {}, "jobId": job, "nonce": "n1", "signedAt": AT, "accessKeyId": "key",
+        "outcome": serde_json::to_value(JobOutcome::Success).expect("an outcome"), "backupId": format!("s{job}"),
+    });
+    serde_json::from_value(entry).expect("an entry")
+}
+
+fn sent(nonce: &str, seconds: i64) -> CallRecord {
+    let call = json!({
+        "number": 1, "time": at(seconds).to_string(), "action": "CreateBackup", "accessKeyId": "key", "instance": "rm-1", "parameters": {},
+        "signature": "V3", "answer": "JSON", "nonce": nonce, "outcome": "OK", "status": 200, "delivered": true, "fault": null,
+    });
+    serde_json::from_value(call).expect("a call")
+}
+
+fn wrote(seconds: i64, status: &Value) -> AuditEvent {
+    AuditEvent {
+        at: at(seconds),
+        written: at(seconds),
+        id: String::new(),
+        stage: Stage::Complete,
+        user: "operator".into(),
+        user_agent: String::new(),
+        verb: "patch".into(),
+        uri: String::new(),
+        group: "rdsbackup.io".into(),
+        resource: "rdsbackups".into(),
+        subresource: "status".into(),
+        namespace: "plan-1".into(),
+        name: "struck".into(),
+        code: 200,
+        request_body: Some(json!({ "status": status })),
+        watch: false,
+    }
+}
+
+fn cleared(seconds: i64) -> AuditEvent {
+    wrote(seconds, &json!({ "phase": "Submitting", "submission": { "nonce": "n1", "cleared": true } }))
+}
+
+fn good() -> Evidence {
+    let end = wrote(9, &json!({ "phase": "Succeeded" }));
+    Evidence { audit: vec![cleared(1), end], calls: vec![sent("n1", 2)], ledger: vec![accepted("7")] }
+}
+
+fn rules(ran: &Ran, evidence: &Evidence) -> Vec<&'static str> {
+    judge(ran, &self::ran(vec![backup("Succeeded", "1")]), evidence).into_iter().map(|found| found.rule).collect()
+}
+
+#[test]
+fn what_is_right_breaks_no_rule() {
+    assert_eq!(rules(&ran(vec![backup("Succeeded", "7")]), &good()), Vec::<&str>::new());
+}
+
+#[test]
+fn every_rule_can_be_broken() {
+    let right = || ran(vec![backup("Succeeded", "7")]);
+    let trouble = Ran { troubles: vec!["not quiet".into()], ..right() };
+    assert_eq!(rules(&trouble, &good()), [ENDED]);
+
+    let twice = Evidence { ledger: vec![accepted("7"), accepted("8")], ..good() };
+    assert_eq!(rules(&right(), &twice), [ONE_ACCEPTED, RECORDED]);
+    assert_eq!(rules(&right(), &Evidence { ledger: Vec::new(), ..good() }), [ONE_ACCEPTED]);
+
+    assert_eq!(rules(&ran(vec![backup("Failed", "7")]), &good()), [AS_UNDISTURBED]);
+    assert_eq!(rules(&ran(vec![backup("Succeeded", "7"), backup("Succeeded", "9")]), &good()), [AS_UNDISTURBED], "one too many");
+    assert_eq!(rules(&ran(vec![backup("Succeeded", "6")]), &good()), [RECORDED]);
+
+    assert_eq!(rules(&right(), &Evidence { calls: vec![sent("n2", 2)], ..good() }), [CLEARED], "another's");
+    assert_eq!(rules(&right(), &Evidence { calls: vec![sent("n1", 0)], ..good() }), [CLEARED], "sent before");
+    let refused = AuditEvent { code: 409, ..cleared(1) };
+    assert_eq!(rules(&right(), &Evidence { audit: vec![refused], ..good() }), [CLEARED], "it did not stand");
+
+    let mut audit = good().audit;
+    audit.push(wrote(10, &json!({ "phase": "Queued" })));
+    assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [ABSORBED]);
+}

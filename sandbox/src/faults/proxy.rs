@@ -1,0 +1,194 @@
+//! Stands in front of a server, counts what passes, and strikes one request.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, client, server};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsConnector;
+
+use super::label::{self, Server};
+use super::plan::{Blow, HELD};
+use super::strike::Strike;
+use crate::tasks::Tasks;
+
+/// Nothing that passes here is anywhere near it.
+const LARGEST_BODY: usize = 8 << 20;
+
+/// After the answer was handed over it takes so long until it has been read.
+const READ: Duration = Duration::from_millis(20);
+
+/// Where requests go.
+#[derive(Clone)]
+pub(super) enum Upstream {
+    Plain(SocketAddr),
+    Tls(SocketAddr, TlsConnector),
+}
+
+/// A running proxy. It stops when it is dropped, with all its connections.
+pub(super) struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.tasks.close();
+    }
+}
+
+/// The connection is to end without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+struct NoAnswer;
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+struct Shared {
+    server: Server,
+    upstream: Upstream,
+    strike: Arc<Strike>,
+    tasks: Tasks,
+}
+
+impl Proxy {
+    pub(super) async fn start(server: Server, upstream: Upstream, strike: Arc<Strike>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { server, upstream, strike, tasks: Tasks::default() });
+        shared.tasks.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared })
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => shared.tasks.spawn(serve(stream, Arc::clone(&shared))),
+            // A connection that is gone before it is accepted, or too many open files.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| pass(Arc::clone(&shared), request));
+    // How a connection ends is the operator's business, or the plan's.
+    let _ = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, NoAnswer> {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    let what = label::of(shared.server, &parts);
+    let blow = shared.strike.arrived(&what);
+    match blow {
+        Some(Blow::KillBefore) => {
+            shared.strike.kill();
+            return Err(NoAnswer);
+        }
+        Some(Blow::Answer(status)) => return Ok(refusal(shared.server, status)),
+        Some(Blow::Hold) => {
+            // Whoever asked may be gone by then, and this with the connection; the request arrives all the same.
+            let (done, response) = oneshot::channel();
+            let held = Arc::clone(&shared);
+            shared.tasks.spawn(async move {
+                tokio::time::sleep(HELD).await;
+                let response = handle(&held, parts, body, &what).await;
+                held.strike.released();
+                let _ = done.send(response);
+            });
+            return response.await.unwrap_or(Err(NoAnswer));
+        }
+        _ => {}
+    }
+    let response = handle(&shared, parts, body, &what).await;
+    match blow {
+        Some(Blow::KillExecuted) => {
+            shared.strike.kill();
+            Err(NoAnswer)
+        }
+        Some(Blow::DropAnswer) => Err(NoAnswer),
+        Some(Blow::KillAnswered) => {
+            let strike = Arc::clone(&shared.strike);
+            shared.tasks.spawn(async move {
+                tokio::time::sleep(READ).await;
+                strike.kill();
+            });
+            response
+        }
+        _ => response,
+    }
+}
+
+async fn handle(shared: &Shared, parts: Parts, body: Bytes, what: &str) -> Result<Response<Body>, NoAnswer> {
+    forward(shared, Request::from_parts(parts, Full::new(body)), what.starts_with("kube watch")).await
+}
+
+/// Over a connection of its own. An answer that does not stream is read to its end: the request has been executed then.
+async fn forward(shared: &Shared, request: Request<Full<Bytes>>, streams: bool) -> Result<Response<Body>, NoAnswer> {
+    let response = match &shared.upstream {
+        Upstream::Plain(address) => {
+            let stream = TcpStream::connect(address).await.map_err(|_| NoAnswer)?;
+            send(shared, TokioIo::new(stream), request).await?
+        }
+        Upstream::Tls(address, connector) => {
+            let stream = TcpStream::connect(address).await.map_err(|_| NoAnswer)?;
+            let name = ServerName::IpAddress(address.ip().into());
+            let stream = connector.connect(name, stream).await.map_err(|_| NoAnswer)?;
+            send(shared, TokioIo::new(stream), request).await?
+        }
+    };
+    if streams {
+        return Ok(response.map(BodyExt::boxed));
+    }
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    Ok(Response::from_parts(parts, whole(body)))
+}
+
+async fn send<S>(shared: &Shared, stream: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, NoAnswer>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = client::conn::http1::handshake(stream).await.map_err(|_| NoAnswer)?;
+    // How it ends is the server's business.
+    shared.tasks.spawn(async { _ = connection.await });
+    sender.send_request(request).await.map_err(|_| NoAnswer)
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed()
+}
+
+/// An answer as something in front of the server, or the server itself, would give it.
+fn refusal(server: Server, status: u16) -> Response<Body> {
+    let body = match server {
+        Server::Kube => json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status,
+            "reason": if status == 409 { "Conflict" } else { "InternalError" }, "message": "by plan",
+        }),
+        Server::Cloud => json!({ "Code": "InternalError", "Message": "by plan", "RequestId": "00000000-0000-0000-0000-000000000000" }),
+    };
+    let mut response = Response::new(whole(Bytes::from(body.to_string())));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

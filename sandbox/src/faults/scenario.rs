@@ -1,0 +1,50 @@
+//! What the operator is asked to do while it is struck.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::rds::{Effect, Fault};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scenario {
+    /// An RdsBackup, from its creation to its end.
+    OneShot,
+    /// The same, and the answer to its request is lost.
+    LostAnswer,
+    /// A schedule that makes a backup as soon as it is created.
+    Fire,
+}
+
+impl Scenario {
+    pub(super) const ALL: [Self; 3] = [Self::OneShot, Self::LostAnswer, Self::Fire];
+
+    /// What is applied.
+    pub(super) fn object(self, namespace: &str, instance: &str) -> Value {
+        let backup = json!({ "dbInstanceId": instance, "method": "Physical" });
+        let (kind, spec) = match self {
+            Self::OneShot | Self::LostAnswer => ("RdsBackup", backup),
+            // Its slot is far enough away: what fires is its creation.
+            Self::Fire => ("RdsBackupSchedule", json!({ "schedule": "0 0 29 2 *", "runOnCreate": true, "template": { "spec": backup } })),
+        };
+        json!({
+            "apiVersion": "rdsbackup.io/v1alpha1", "kind": kind,
+            "metadata": { "name": "struck", "namespace": namespace }, "spec": spec,
+        })
+    }
+
+    /// What goes wrong at the endpoint besides.
+    pub(super) fn fault(self, instance: &str) -> Option<Fault> {
+        (self == Self::LostAnswer).then(|| Fault::on("CreateBackup", Effect::LoseAnswer).instance(instance).times(1))
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneShot => "one-shot",
+            Self::LostAnswer => "lost-answer",
+            Self::Fire => "fire",
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Counts the requests of one operator, and says which of them is struck.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::plan::{Blow, Plan};
+
+/// What both proxies of an operator share.
+pub(super) struct Strike {
+    plan: Option<Plan>,
+    pid: AtomicU32,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What the requests were called, in order.
+    requests: Vec<String>,
+    /// So many of those that the plan names came.
+    matched: usize,
+    fired: bool,
+    killed: bool,
+    /// A request is held.
+    held: bool,
+    /// When the last request came, or was held no longer.
+    latest: Option<Instant>,
+}
+
+impl Strike {
+    /// Without a plan it only learns.
+    pub(super) fn new(plan: Option<Plan>) -> Self {
+        Self { plan, pid: AtomicU32::new(0), seen: Mutex::default() }
+    }
+
+    /// The process that a plan may kill.
+    pub(super) fn aim_at(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// A request came. The blow that is meant for it.
+    pub(super) fn arrived(&self, request: &str) -> Option<Blow> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.requests.push(request.to_owned());
+        seen.latest = Some(Instant::now());
+        let plan = self.plan.as_ref().filter(|plan| plan.request == request && !seen.fired)?;
+        seen.matched += 1;
+        if seen.matched < plan.number {
+            return None;
+        }
+        seen.fired = true;
+        seen.held = plan.blow == Blow::Hold;
+        Some(plan.blow)
+    }
+
+    /// Kills the operator.
+    pub(super) fn kill(&self) {
+        let pid = i32::try_from(self.pid.load(Ordering::Relaxed)).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // It may have ended by itself, which whoever started it notices.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).killed = true;
+    }
+
+    pub(super) fn fired(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).fired
+    }
+
+    pub(super) fn killed(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).killed
+    }
+
+    /// The held request is held no longer.
+    pub(super) fn released(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.held, seen.latest) = (false, Some(Instant::now()));
+    }
+
+    /// How long there was no request, and none was held.
+    pub(super) fn quiet_for(&self) -> Duration {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.latest.filter(|_| !seen.held).map_or(Duration::ZERO, |latest| latest.elapsed())
+    }
+
+    /// What was asked so far.
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).requests.clone()
+    }
+}

@@ -1,0 +1,25 @@
+//! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, cut off and held up at requests that it makes, on a
+//! real control plane. All of them: `cargo sandbox faults`, about 15 minutes.
+
+use rds_backup_sandbox::{
+    faults::{self, FaultsArgs, Output},
+    world::{Signature, cli::WorldArgs},
+};
+
+/// Of nearly 500 plans, so that those of every scenario, and every blow, are among them; 2 minutes on 2 cores.
+const EVERY: u16 = 17;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_request_is_struck_one_backup_is_made_and_recorded() {
+    let world = WorldArgs {
+        keep: false,
+        dir: None,
+        operator: Some(env!("CARGO_BIN_EXE_rds-backup-operator").into()),
+        repository: Some(env!("CARGO_MANIFEST_DIR").into()),
+        signature: Signature::V3,
+        xml: false,
+    };
+    let args = FaultsArgs { plan: None, every: EVERY, jobs: 6, output: Output::Text, world };
+    let code = faults::run(args).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(code, 0, "a rule was broken: the table above names the plans");
+}
