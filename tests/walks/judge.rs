@@ -39,6 +39,8 @@ pub struct Judge {
     wrong: Vec<String>,
     schema: Schema,
     holds: HashMap<(usize, u32, String), Ms>,
+    /// When each process began to decide, in each of its lives.
+    began: HashMap<(usize, u32), Ms>,
     trail: VecDeque<(Ms, usize, Judged)>,
     /// Instances that are free although somebody waits for them: who, and since when.
     pub idle: BTreeMap<usize, (String, Ms)>,
@@ -91,6 +93,7 @@ impl Judge {
             wrong: Vec::new(),
             schema: Schema::of_status(),
             holds: HashMap::new(),
+            began: HashMap::new(),
             trail: VecDeque::new(),
             idle: BTreeMap::new(),
             hour_began: 0,
@@ -187,7 +190,8 @@ impl Judge {
         }
         self.trail.push_back((now, process, judged.clone()));
         self.no_hot_loop(judged);
-        self.deadlines(judged);
+        let began = *self.began.entry((process, life)).or_insert(now);
+        self.deadlines(judged, began);
         self.pauses(process, life, judged);
     }
 
@@ -212,7 +216,7 @@ impl Judge {
     }
 
     /// Never before its time, never while an intent is open, and not much later.
-    fn deadlines(&mut self, judged: &Judged) {
+    fn deadlines(&mut self, judged: &Judged, began: Ms) {
         let Judged { uid, before, after, now, queue_timeout, timeout, .. } = judged;
         let Some(life) = self.lives.get(uid).cloned() else { return };
         if !before.failed_by("QueueTimeout") && after.failed_by("QueueTimeout") {
@@ -249,8 +253,9 @@ impl Judge {
             ));
         }
         let Some((recorded, (_, ends))) = life.recorded else { return };
-        let listed = if ends < *now { LAG + MINUTE } else { 0 };
-        let late = until > recorded.max(life.edited) + timeout + judged.longest_poll + listed + SLACK;
+        // The set of a job that has ended may be listed a lag later; a process that has just started does not know since when it has ended.
+        let over = recorded.max(life.edited) + timeout + judged.longest_poll;
+        let late = until > if ends < *now { over.max(began) + LAG + MINUTE } else { over } + SLACK;
         if after.has_result() && !before.open && !after.open && judged.able && judged.valid && late {
             self.wrong(format!("4 the job of {uid} was recorded at {}, and is waited for until {}", told(recorded), told(until)));
         }
