@@ -275,6 +275,28 @@ fn looks_that_were_clean_beside_an_adoption_prove_nothing_once_it_is_given_back(
     assert_eq!(case.status.backup_id.as_deref(), Some("s7"));
 }
 
+/// The same, with both looks made while the adoption stood.
+#[test]
+fn two_looks_beside_an_adoption_prove_nothing_when_it_is_given_back_after_them() {
+    let mut case = unresolved();
+    case.look(130, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(130);
+    let beside = LookFacts { running: vec![task("7", JobState::Active)], ..LookFacts::default() };
+    for second in [200, COUNTS_FROM] {
+        case.poll(second, Some(task("5", JobState::Active)), None);
+        case.look(second, beside.clone());
+        case.step(second);
+    }
+    // Job 7 has ended, and its set is not listed yet.
+    case.look(COUNTS_FROM + LAG, LookFacts::default());
+    let logical = BackupSet { method: Some("Logical".into()), ..set("s5", 120) };
+    case.poll(COUNTS_FROM + LAG, Some(finished("5", "s5")), Some(logical));
+    case.step(COUNTS_FROM + LAG);
+    case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    case.step(COUNTS_FROM + LAG);
+    assert_eq!(case.submission().outcome, None, "nobody has looked since");
+}
+
 #[test]
 fn mariadb_is_asked_for_a_physical_backup_and_makes_a_snapshot() {
     let mut case = Case::new();
