@@ -126,18 +126,72 @@ fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: Stri
             let writes = *request.method() != Method::GET;
             // Not when the answer came: others may have seen the renewal before.
             let asked = Instant::now();
-            let response = client.send(request).await?;
-            match response.status() {
-                status if writes && status.is_success() => fence.open_until(asked + RENEW_DEADLINE),
-                StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => {
-                    readiness.troubled(format!(
-                        "the operator may not use the lease {lease}: apply deploy/operator/ (get, create and update leases), or run one replica with --leader-elect=false"
-                    ));
+            let answer = client.send(request).await;
+            match answer.as_ref().map(http::Response::status) {
+                Ok(status) if writes && status.is_success() => fence.open_until(asked + RENEW_DEADLINE),
+                other => {
+                    if let Some(cure) = cure(other.ok(), writes, &lease)
+                        && readiness.troubled(cure.clone())
+                    {
+                        warn!("{cure}");
+                    }
                 }
-                _ => {}
             }
-            Ok::<_, BoxError>(response)
+            Ok::<_, BoxError>(answer?)
         }
     });
     Client::new(service, namespace)
+}
+
+/// What to do about an answer that keeps a replica from leading; none where nothing is to be done. `status`: none where there was no answer.
+fn cure(status: Option<StatusCode>, writes: bool, lease: &str) -> Option<String> {
+    let Some(status) = status else {
+        return Some(format!(
+            "the API server cannot be reached for the lease {lease}; it is tried again. Look at its address and at the network"
+        ));
+    };
+    match status {
+        StatusCode::FORBIDDEN => Some(format!(
+            "the operator may not use the lease {lease}: apply deploy/operator/ (get, create and update leases), or run one replica with --leader-elect=false"
+        )),
+        StatusCode::UNAUTHORIZED => Some(
+            "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned(),
+        ),
+        StatusCode::NOT_FOUND if writes => Some(format!(
+            "the lease {lease} cannot be made: its namespace does not exist. Create it, or set POD_NAMESPACE to the operator's own"
+        )),
+        status if status.is_server_error() => {
+            Some(format!("the API server answers {} when asked for the lease {lease}; it is tried again", status.as_u16()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_for_different_namespaces_do_not_stand_by_for_each_other() {
+        let of = |names: &[&str]| name_of(&Scope::Namespaces(names.iter().map(|name| (*name).to_owned()).collect()));
+        assert_eq!(name_of(&Scope::Cluster), "rds-backup-operator");
+        assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
+        assert!(of(&["a"]).starts_with("rds-backup-operator-") && of(&["a"]) != of(&["b"]));
+    }
+
+    #[test]
+    fn what_keeps_a_replica_from_leading_is_said_with_its_cure() {
+        let said = |status: Option<u16>, writes| cure(status.map(|code| StatusCode::from_u16(code).unwrap()), writes, "ns/lease");
+        for (status, writes, words) in [
+            (None, false, "cannot be reached"),
+            (Some(403), false, "apply deploy/operator/"),
+            (Some(401), false, "KUBECONFIG"),
+            (Some(404), true, "POD_NAMESPACE"),
+            (Some(503), true, "answers 503"),
+        ] {
+            assert!(said(status, writes).is_some_and(|cure| cure.contains(words)), "{status:?}");
+        }
+        // No lease yet, and one that another candidate was faster to write.
+        assert_eq!((said(Some(404), false), said(Some(409), true), said(Some(200), false)), (None, None, None));
+    }
 }

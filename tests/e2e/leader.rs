@@ -1,6 +1,9 @@
 //! Two replicas: one works, the other stands by; killed, stopped, frozen, and with a lease that cannot be had.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
 
 use rds_backup_sandbox::{
     plane::{Signal, audit::Write},
@@ -22,6 +25,17 @@ async fn until_it_leads(operator: &Operator) {
     let began = Instant::now();
     while !leads(operator) {
         assert!(began.elapsed() < TAKEN_OVER, "it does not lead:\n{}", operator.log_tail());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn until_it_ends(operator: &mut Operator) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = operator.ended_already().unwrap() {
+            return status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "it does not end:\n{}", operator.log_tail());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -134,14 +148,7 @@ fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
         until_it_leads(&second).await;
         let woken = now();
         zombie.signal(Signal::Cont).unwrap();
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = zombie.ended_already().unwrap() {
-                break status;
-            }
-            assert!(began.elapsed() < Duration::from_secs(30), "it does not end:\n{}", zombie.log_tail());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
+        let status = until_it_ends(&mut zombie).await;
         assert_eq!(status.code(), Some(1));
         assert!(zombie.log_tail().contains("was lost"), "{}", zombie.log_tail());
         for name in ["one", "two", "three"] {
@@ -155,7 +162,7 @@ fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
     });
 }
 
-/// Somebody deletes the lease, or gives it to nobody's replica.
+/// Somebody deletes the lease.
 #[test]
 fn a_lease_that_is_taken_away_ends_its_leader_and_is_made_anew() {
     at_site(|site| async move {
@@ -174,11 +181,7 @@ fn a_lease_that_is_taken_away_ends_its_leader_and_is_made_anew() {
         let name = lease["metadata"]["name"].as_str().unwrap();
         assert!(name.starts_with("rds-backup-operator-"), "{name}: it watches one namespace");
         kubectl.run(&["delete", "lease", name, "-n", system]).await.unwrap();
-        let began = Instant::now();
-        while first.ended_already().unwrap().is_none() {
-            assert!(began.elapsed() < Duration::from_secs(30), "it does not end:\n{}", first.log_tail());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        assert_eq!(until_it_ends(&mut first).await.code(), Some(1));
         until_it_leads(&second).await;
         site.until_phase("through", "Succeeded").await;
         assert_eq!((site.creates(&instance).len(), site.rds().accepted(&instance)), (1, 1));
@@ -207,5 +210,30 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(operator.stop().await.unwrap().success(), "a standby that never led ends at once");
+    });
+}
+
+/// With an election, as by default, nothing is watched before the lease is had: the lease is what tells that nobody answers.
+#[test]
+fn a_replica_that_cannot_reach_the_api_server_waits_is_not_ready_and_says_so() {
+    at_site(|site| async move {
+        // A port on which nobody listens.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let text = std::fs::read_to_string(site.world.operator_kubeconfig())
+            .unwrap()
+            .replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
+        let kubeconfig = site.world.write_config(&format!("{}-away.yaml", site.namespace), &text).unwrap();
+        let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
+        let began = Instant::now();
+        let answer = loop {
+            match operator.get("/readyz").await {
+                Ok(answer) if answer.status == 503 => break answer,
+                other => assert!(began.elapsed() < Duration::from_secs(20), "{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert!(answer.body.contains("cannot be reached for the lease"), "{}", answer.body);
+        assert!(operator.ended_already().unwrap().is_none(), "it waits");
+        assert!(operator.stop().await.unwrap().success());
     });
 }

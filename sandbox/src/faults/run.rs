@@ -87,6 +87,10 @@ pub(super) async fn run(
             objects = list["items"].as_array().cloned().unwrap_or_default();
         }
         let waits_for_a_death = plan.as_ref().is_some_and(|plan| plan.blow.kills()) && strike.fired() && !struck.was_killed();
+        if plan.is_none() && objects.iter().any(|object| object["status"]["phase"] == "Failed") {
+            struck.troubles.push("its backup failed: what others are compared with must be good".to_owned());
+            break;
+        }
         if ended(&objects) && strike.quiet_for() > QUIET && !waits_for_a_death {
             if plan.is_some() && !strike.fired() {
                 struck.troubles.push("the request never came: nothing was struck".to_owned());
