@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::run::Ran;
-use crate::plane::audit::{AuditEvent, Write};
+use super::ran::{Expected, Ran, Times};
+use super::scenario::Scenario;
+use crate::plane::audit::{self, AuditEvent, Write};
 use crate::rds::{CallRecord, JobOutcome, LedgerEntry};
+use crate::world::World;
 
 /// A rule that was broken, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,14 @@ pub(super) const AS_UNDISTURBED: &str = "ends as undisturbed";
 pub(super) const RECORDED: &str = "the accepted job is the result";
 pub(super) const CLEARED: &str = "sent after its cleared intent";
 pub(super) const ABSORBED: &str = "an end is the end";
+pub(super) const MADE: &str = "creates and deletes as undisturbed";
+pub(super) const WRITES: &str = "few status writes";
+pub(super) const ROW: &str = "what the row says besides";
 
-pub(super) const RULES: [&str; 6] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, ABSORBED];
+pub(super) const RULES: [&str; 9] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, ABSORBED, MADE, WRITES, ROW];
+
+/// A lost answer costs six status writes; so much for two of them in a row, on top of what is written undisturbed.
+const EXTRA_WRITES: usize = 12;
 
 /// What was seen from outside.
 pub(super) struct Evidence {
@@ -31,51 +39,124 @@ pub(super) struct Evidence {
     pub ledger: Vec<LedgerEntry>,
 }
 
-/// What a plan broke. `undisturbed`: the learning run of its scenario.
-pub(super) fn judge(ran: &Ran, undisturbed: &Ran, evidence: &Evidence) -> Vec<Violation> {
-    let mut found: Vec<Violation> = ran.troubles.iter().map(|what| Violation { rule: ENDED, what: what.clone() }).collect();
+impl Evidence {
+    /// What was seen of a world by now.
+    pub(super) fn of(world: &World) -> std::io::Result<Self> {
+        Ok(Self { audit: audit::read(world.plane.audit_log())?, calls: world.rds.calls(), ledger: world.rds.ledger() })
+    }
+}
+
+/// What a plan broke. `undisturbed`: the learning runs.
+pub(super) fn judge(ran: &Ran, undisturbed: &[Ran], evidence: &Evidence) -> Vec<Violation> {
+    let mut found = ran.troubles.clone();
     let mut broken = |rule, what| found.push(Violation { rule, what });
 
-    let accepted: Vec<&LedgerEntry> = evidence.ledger.iter().filter(|entry| entry.instance == ran.instance).collect();
-    if accepted.len() != 1 {
-        broken(ONE_ACCEPTED, format!("{} accepted", accepted.len()));
+    for asked in &ran.asked {
+        let accepted = evidence.ledger.iter().filter(|entry| entry.instance == asked.instance).count();
+        if !asked.backups.contains(&accepted) {
+            broken(ONE_ACCEPTED, format!("{accepted} accepted of {}, asked for {:?}", asked.instance, asked.backups));
+        }
     }
-    let (is, was) = (ends(&ran.objects), ends(&undisturbed.objects));
+    let (is, was) = (ends(&ran.objects), expected(ran.expected, undisturbed));
     if is != was {
-        broken(AS_UNDISTURBED, format!("{is:?}, and undisturbed {was:?}"));
+        broken(AS_UNDISTURBED, difference(&is, &was));
     }
-    for entry in accepted.iter().filter(|entry| entry.outcome == JobOutcome::Success) {
+    for entry in evidence.ledger.iter().filter(|entry| entry.outcome == JobOutcome::Success) {
+        let Some(asked) = ran.asked.iter().find(|asked| asked.instance == entry.instance) else { continue };
         let is_result = |backup: &&Value| {
             let status = &backup["status"];
             status["backupJobId"] == entry.job_id.as_str() || entry.backup_id.as_deref().is_some_and(|id| status["backupId"] == id)
         };
-        if backups(&ran.objects).filter(is_result).count() != 1 {
-            broken(RECORDED, format!("job {} is not the result of one object", entry.job_id));
+        let results = backups(&ran.objects).filter(is_result).count();
+        // Where objects were deleted under way, a job may have none left.
+        if results > 1 || results == 0 && asked.backups.start() == asked.backups.end() {
+            broken(RECORDED, format!("job {} is the result of {results} objects", entry.job_id));
         }
     }
+    let of_ran = |event: &&AuditEvent| event.namespace == ran.namespace && event.accepted();
     let writes: Vec<&AuditEvent> =
-        evidence.audit.iter().filter(|event| event.namespace == ran.namespace && event.write() == Some(Write::BackupStatus)).collect();
-    let sent = evidence.calls.iter().filter(|call| call.instance == ran.instance && call.action == "CreateBackup");
-    for call in sent {
-        let clears = |event: &&&AuditEvent| {
-            let submission = event.request_body.as_ref().map(|body| &body["status"]["submission"]);
-            submission.is_some_and(|said| said["nonce"] == call.nonce.as_str() && said["cleared"] == true)
-        };
-        if !writes.iter().filter(clears).any(|event| event.accepted() && event.at <= call.time) {
-            broken(CLEARED, format!("call {} was sent without one", call.number));
+        evidence.audit.iter().filter(of_ran).filter(|event| event.write() == Some(Write::BackupStatus)).collect();
+    if ran.times != Times::Incomplete {
+        for call in unclear(ran, evidence, &writes) {
+            broken(CLEARED, format!("call {call} was sent without one"));
         }
     }
     for name in left_their_end(&writes) {
         broken(ABSORBED, format!("{name} left its end"));
     }
+    if let Expected::As(scenario) = ran.expected
+        && let Some(learnt) = learnt(scenario, undisturbed)
+    {
+        let (is, was) = (made(&ran.namespace, evidence), made(&learnt.namespace, evidence));
+        if is != was {
+            broken(MADE, format!("{is:?}, and undisturbed {was:?}"));
+        }
+        let was = evidence
+            .audit
+            .iter()
+            .filter(|event| event.namespace == learnt.namespace && event.accepted() && event.write() == Some(Write::BackupStatus));
+        let most = was.count() + EXTRA_WRITES;
+        if writes.len() > most {
+            broken(WRITES, format!("{} status writes, at most {most} are right", writes.len()));
+        }
+    }
     found
+}
+
+fn learnt(scenario: Scenario, undisturbed: &[Ran]) -> Option<&Ran> {
+    undisturbed.iter().find(|ran| matches!(ran.expected, Expected::As(learnt) if learnt == scenario))
+}
+
+/// How the objects must be.
+fn expected(expected: Expected, undisturbed: &[Ran]) -> Vec<String> {
+    let of = |scenario| learnt(scenario, undisturbed).map(|ran| ends(&ran.objects)).unwrap_or_default();
+    match expected {
+        Expected::As(scenario) => of(scenario),
+        Expected::Backups(count) => of(Scenario::OneShot).into_iter().cycle().take(count).collect(),
+    }
+}
+
+/// What is there too often or too seldom.
+fn difference(is: &[String], was: &[String]) -> String {
+    let count = |list: &[String], one: &str| list.iter().filter(|other| *other == one).count();
+    let mut ends: Vec<&String> = is.iter().chain(was).collect();
+    ends.sort();
+    ends.dedup();
+    let differ = ends.iter().filter(|end| count(is, end) != count(was, end));
+    let lines: Vec<String> = differ.map(|end| format!("{} times {end:?}, and not {}", count(is, end), count(was, end))).collect();
+    lines.join("; ")
+}
+
+/// The calls of CreateBackup that no cleared intent went before.
+fn unclear(ran: &Ran, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
+    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
+    let cleared = |call: &&CallRecord| {
+        writes.iter().any(|event| {
+            let submission = event.request_body.as_ref().map(|body| &body["status"]["submission"]);
+            submission.is_some_and(|said| said["nonce"] == call.nonce.as_str() && said["cleared"] == true)
+                && (ran.times == Times::OfTwoClocks || event.at <= call.time)
+        })
+    };
+    evidence.calls.iter().filter(ours).filter(|call| !cleared(call)).map(|call| call.number).collect()
+}
+
+/// What was created and deleted of our kinds in a namespace.
+fn made(namespace: &str, evidence: &Evidence) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    for event in evidence.audit.iter().filter(|event| event.namespace == namespace && event.accepted()) {
+        let about_objects = event.group == "rdsbackup.io" && event.subresource.is_empty();
+        if about_objects && matches!(event.verb.as_str(), "create" | "delete" | "deletecollection") {
+            *made.entry(format!("{} {}", event.verb, event.resource)).or_default() += 1;
+        }
+    }
+    made
 }
 
 /// The objects that were written to another phase after an end.
 fn left_their_end(writes: &[&AuditEvent]) -> Vec<String> {
     let mut ended: BTreeMap<&str, &str> = BTreeMap::new();
     let mut left = Vec::new();
-    for event in writes.iter().filter(|event| event.accepted()) {
+    for event in writes {
         let phase = event.request_body.as_ref().and_then(|body| body["status"]["phase"].as_str()).unwrap_or_default();
         match ended.get(event.name.as_str()) {
             Some(end) if *end != phase => left.push(event.name.clone()),

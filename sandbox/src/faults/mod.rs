@@ -4,26 +4,33 @@ mod check;
 mod label;
 mod plan;
 mod proxy;
+mod ran;
 mod report;
+mod rows;
 mod run;
 mod scenario;
+mod stand;
 mod strike;
+mod weather;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use tokio_rustls::{TlsConnector, rustls};
 
 use self::check::Evidence;
 use self::plan::Plan;
 use self::proxy::Upstream;
-use self::run::Ran;
+use self::ran::Ran;
+use self::report::Judged;
+use self::rows::{Makings, Row};
 use self::scenario::Scenario;
-use crate::plane::{KubectlError, audit};
+use crate::plane::{KubectlError, PlaneError};
 use crate::rds::Settings;
 use crate::world::cli::{Interrupts, PrepareError, WorldArgs};
 use crate::world::{OperatorError, World, WorldError, WorldOptions};
@@ -42,7 +49,7 @@ pub struct FaultsArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub every: u16,
     /// How many plans run at the same time.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// What is printed.
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
@@ -76,6 +83,9 @@ pub enum FaultsError {
     /// A call of kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] KubectlError),
+    /// The control plane could not be killed, or did not come back.
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
     /// The API server's certificate cannot be used.
     #[error("the certificate of the API server cannot be used: {0}")]
     Certificate(String),
@@ -106,48 +116,52 @@ pub async fn run(args: FaultsArgs) -> Result<u8, FaultsError> {
 }
 
 async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
-    let settings = Settings { job_time: Duration::from_secs(2), ..Settings::sandbox() };
-    let world = World::start(WorldOptions { settings: args.world.dialect(settings), ..args.world.prepare().await? }).await?;
+    let options = args.world.prepare().await?;
+    let settings = args.world.dialect(Settings { job_time: Duration::from_secs(2), ..Settings::sandbox() });
+    let makings = Makings { operator: options.operator.clone(), repository: options.repository.clone(), settings: settings.clone() };
+    let world = World::start(WorldOptions { settings, ..options }).await?;
     let upstream = upstream(&world)?;
 
-    let mut undisturbed = Vec::new();
-    let mut plans = Vec::new();
-    for (number, scenario) in Scenario::ALL.into_iter().enumerate() {
-        let ran = run::run(&world, &upstream, number, scenario, None).await?;
-        if let Some(trouble) = ran.troubles.first() {
-            return Err(FaultsError::Undisturbed { scenario: scenario.to_string(), trouble: trouble.clone() });
-        }
-        let of_scenario = plan::all(scenario, &ran.requests);
-        eprintln!("{scenario}: {} requests, {} plans", ran.requests.len(), of_scenario.len());
-        plans.extend(of_scenario);
-        undisturbed.push(ran);
-    }
-    let chosen: Vec<Plan> = match &args.plan {
-        Some(id) => plans.into_iter().filter(|plan| plan.id().contains(id)).collect(),
-        None => plans.into_iter().step_by(usize::from(args.every)).collect(),
-    };
-    if let (Some(id), true) = (&args.plan, chosen.is_empty()) {
-        return Err(FaultsError::NoPlan(id.clone()));
-    }
-
-    let count = chosen.len();
+    let (undisturbed, plans) = learn(&world, &upstream).await?;
+    let (plans, rows) = chosen(args, plans)?;
     let first = Scenario::ALL.len();
-    let runs = chosen.into_iter().enumerate().map(|(number, plan)| {
-        let (world, upstream) = (&world, &upstream);
-        async move { run::run(world, upstream, first + number, plan.scenario, Some(plan)).await }
+    let first_row = first + plans.len();
+    let count = plans.len() + rows.len();
+    let progress = Progress { done: AtomicUsize::new(0), count };
+
+    let rows = rows.into_iter().enumerate().map(|(number, row)| {
+        let (world, upstream, makings, progress) = (&world, &upstream, &makings, &progress);
+        async move {
+            let ran = rows::run(world, upstream, makings, first_row + number, row).await;
+            if let Ok((ran, _)) = &ran {
+                eprintln!("{}: {:.0} s{}", ran.id, ran.took.as_secs_f64(), if ran.troubles.is_empty() { "" } else { ", with troubles" });
+            }
+            progress.step();
+            ran
+        }
     });
-    let mut running = futures::stream::iter(runs).buffer_unordered(usize::from(args.jobs));
-    let mut ran: Vec<Ran> = Vec::new();
-    while let Some(one) = running.next().await {
-        ran.push(one?);
-        if ran.len().is_multiple_of(25) || ran.len() == count {
-            eprintln!("{} of {count} plans", ran.len());
+    let plans = plans.into_iter().enumerate().map(|(number, plan)| {
+        let (world, upstream, progress) = (&world, &upstream, &progress);
+        async move {
+            let ran = run::run(world, upstream, first + number, plan.scenario, Some(plan)).await;
+            progress.step();
+            ran
+        }
+    });
+    let plans = futures::stream::iter(plans).buffer_unordered(usize::from(args.jobs)).try_collect::<Vec<Ran>>();
+    let mut ran = plans.await?;
+    // Their operators wait for leases, and their control planes for a core: fewer at a time.
+    let rows = futures::stream::iter(rows).buffer_unordered(usize::from(args.jobs.div_ceil(3))).try_collect::<Vec<_>>().await?;
+
+    let mut judged: Judged = Vec::new();
+    for (row, evidence) in rows {
+        match evidence {
+            Some(evidence) => judged.extend(report::judged(vec![row], &undisturbed, &evidence)),
+            None => ran.push(row),
         }
     }
-    drop(running);
-
-    let evidence = Evidence { audit: audit::read(world.plane.audit_log())?, calls: world.rds.calls(), ledger: world.rds.ledger() };
-    let judged = report::judged(ran, &undisturbed, &evidence);
+    judged.extend(report::judged(ran, &undisturbed, &Evidence::of(&world)?));
+    judged.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
     let logs = args.plan.is_some() && args.output == Output::Text;
     let text = match args.output {
         Output::Text => report::text(&judged, logs),
@@ -158,6 +172,49 @@ async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
     out.flush()?;
     world.stop().await;
     Ok(judged.iter().all(|(_, violations)| violations.is_empty()))
+}
+
+/// Runs every scenario undisturbed, and makes the plans of what it asks for.
+async fn learn(world: &World, upstream: &Upstream) -> Result<(Vec<Ran>, Vec<Plan>), FaultsError> {
+    let (mut undisturbed, mut plans) = (Vec::new(), Vec::new());
+    for (number, scenario) in Scenario::ALL.into_iter().enumerate() {
+        let ran = run::run(world, upstream, number, scenario, None).await?;
+        if let Some(trouble) = ran.troubles.first() {
+            return Err(FaultsError::Undisturbed { scenario: scenario.to_string(), trouble: trouble.what.clone() });
+        }
+        let of_scenario = plan::all(scenario, &ran.requests);
+        eprintln!("{scenario}: {} requests, {} plans", ran.requests.len(), of_scenario.len());
+        plans.extend(of_scenario);
+        undisturbed.push(ran);
+    }
+    Ok((undisturbed, plans))
+}
+
+/// What is to run.
+fn chosen(args: &FaultsArgs, plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Row>), FaultsError> {
+    let every = usize::from(args.every);
+    let Some(id) = &args.plan else {
+        let rows = rows::ROWS.iter().copied().step_by(every).collect();
+        return Ok((plans.into_iter().step_by(every).collect(), rows));
+    };
+    let plans: Vec<Plan> = plans.into_iter().filter(|plan| plan.id().contains(id)).collect();
+    let rows: Vec<Row> = rows::ROWS.iter().copied().filter(|row| row.id().contains(id)).collect();
+    if plans.is_empty() && rows.is_empty() { Err(FaultsError::NoPlan(id.clone())) } else { Ok((plans, rows)) }
+}
+
+/// How far it is.
+struct Progress {
+    done: AtomicUsize,
+    count: usize,
+}
+
+impl Progress {
+    fn step(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(25) || done == self.count {
+            eprintln!("{done} of {} plans", self.count);
+        }
+    }
 }
 
 /// The way to the API server.

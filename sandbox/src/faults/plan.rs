@@ -15,9 +15,13 @@ pub(super) enum Blow {
     KillExecuted,
     /// The operator is killed when it has the answer.
     KillAnswered,
+    /// The operator is told to end (SIGTERM) as the request arrives, which is answered as ever.
+    Terminate,
+    /// The operator is stopped (SIGSTOP) when the request was executed, before its answer leaves. Whoever plans it lets it go on.
+    Freeze,
     /// The request is executed, and the connection closed without an answer.
     DropAnswer,
-    /// It is not forwarded, and answered with this status.
+    /// It is not forwarded, and answered with this status; 429 with `Retry-After: 1`.
     Answer(u16),
     /// It is held for [`HELD`], then forwarded.
     Hold,
@@ -27,16 +31,31 @@ pub(super) enum Blow {
 pub(super) const HELD: Duration = Duration::from_secs(20);
 
 impl Blow {
-    pub(super) const ALL: [Self; 7] =
-        [Self::KillBefore, Self::KillExecuted, Self::KillAnswered, Self::DropAnswer, Self::Answer(409), Self::Answer(500), Self::Hold];
+    /// What every request meets that it suits.
+    pub(super) const ALL: [Self; 9] = [
+        Self::KillBefore,
+        Self::KillExecuted,
+        Self::KillAnswered,
+        Self::Terminate,
+        Self::DropAnswer,
+        Self::Answer(409),
+        Self::Answer(429),
+        Self::Answer(500),
+        Self::Hold,
+    ];
 
-    pub(super) fn kills(self) -> bool {
-        matches!(self, Self::KillBefore | Self::KillExecuted | Self::KillAnswered)
+    /// The operator ends, and is started again.
+    pub(super) fn ends_it(self) -> bool {
+        matches!(self, Self::KillBefore | Self::KillExecuted | Self::KillAnswered | Self::Terminate)
     }
 
-    /// Only writes to the API server meet conflicts.
+    /// Only writes to the API server meet conflicts; that the cloud throttles is an answer of its own, which its simulation gives.
     fn suits(self, request: &str) -> bool {
-        self != Self::Answer(409) || ["kube patch", "kube create", "kube update"].iter().any(|verb| request.starts_with(verb))
+        match self {
+            Self::Answer(409) => ["kube patch", "kube create", "kube update"].iter().any(|verb| request.starts_with(verb)),
+            Self::Answer(429) => request.starts_with("kube"),
+            _ => true,
+        }
     }
 }
 
@@ -46,6 +65,8 @@ impl fmt::Display for Blow {
             Self::KillBefore => f.write_str("kill-before"),
             Self::KillExecuted => f.write_str("kill-executed"),
             Self::KillAnswered => f.write_str("kill-answered"),
+            Self::Terminate => f.write_str("terminate"),
+            Self::Freeze => f.write_str("freeze"),
             Self::DropAnswer => f.write_str("drop-answer"),
             Self::Answer(status) => write!(f, "answer-{status}"),
             Self::Hold => f.write_str("hold"),
@@ -99,7 +120,7 @@ mod tests {
     fn every_request_meets_every_blow_that_suits_it() {
         let requests = ["kube patch rdsbackups/status", "cloud DescribeBackups", "cloud DescribeBackups", "cloud DescribeBackups"];
         let plans = all(Scenario::OneShot, &requests.map(str::to_owned));
-        assert_eq!(plans.len(), 7 + 2 * 6, "the third read is one poll too many, and reads meet no conflict");
+        assert_eq!(plans.len(), 9 + 2 * 7, "the third read is one poll too many, and reads meet no conflict");
         assert_eq!(plans[1].id(), "one-shot/kube.patch.rdsbackups-status.1/kill-executed");
     }
 }

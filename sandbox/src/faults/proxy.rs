@@ -1,20 +1,21 @@
 //! Stands in front of a server, counts what passes, and strikes one request.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, client, server};
+use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
@@ -22,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use super::label::{self, Server};
 use super::plan::{Blow, HELD};
 use super::strike::Strike;
+use super::weather::{self, Sky, Weather};
 use crate::tasks::Tasks;
 
 /// Nothing that passes here is anywhere near it.
@@ -49,25 +51,35 @@ impl Drop for Proxy {
     }
 }
 
-/// The connection is to end without an answer.
+/// The connection is to end without an answer, or before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
-struct NoAnswer;
+pub(super) struct NoAnswer;
 
-type Body = BoxBody<Bytes, hyper::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, NoAnswer>;
 
 struct Shared {
     server: Server,
     upstream: Upstream,
     strike: Arc<Strike>,
+    sky: Arc<Sky>,
+    /// First lists, and a lease, of weathers that lie.
+    lies: Mutex<Lies>,
     tasks: Tasks,
 }
 
+#[derive(Default)]
+struct Lies {
+    lists: BTreeMap<String, Bytes>,
+    lease: Option<Value>,
+    version: u64,
+}
+
 impl Proxy {
-    pub(super) async fn start(server: Server, upstream: Upstream, strike: Arc<Strike>) -> io::Result<Self> {
+    pub(super) async fn start(server: Server, upstream: Upstream, strike: Arc<Strike>, sky: Arc<Sky>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { server, upstream, strike, tasks: Tasks::default() });
+        let shared = Arc::new(Shared { server, upstream, strike, sky, lies: Mutex::default(), tasks: Tasks::default() });
         shared.tasks.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared })
     }
@@ -104,6 +116,7 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
             shared.strike.kill();
             return Err(NoAnswer);
         }
+        Some(Blow::Terminate) => shared.strike.terminate(),
         Some(Blow::Answer(status)) => return Ok(refusal(shared.server, status)),
         Some(Blow::Hold) => {
             // Whoever asked may be gone by then, and this with the connection; the request arrives all the same.
@@ -119,8 +132,15 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
         }
         _ => {}
     }
+    if let Some(response) = shared.meets_weather(&parts.method, &body, &what).await {
+        return Ok(response);
+    }
     let response = handle(&shared, parts, body, &what).await;
     match blow {
+        Some(Blow::Freeze) => {
+            shared.strike.freeze();
+            response
+        }
         Some(Blow::KillExecuted) => {
             shared.strike.kill();
             Err(NoAnswer)
@@ -139,11 +159,74 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
 }
 
 async fn handle(shared: &Shared, parts: Parts, body: Bytes, what: &str) -> Result<Response<Body>, NoAnswer> {
-    forward(shared, Request::from_parts(parts, Full::new(body)), what.starts_with("kube watch")).await
+    forward(shared, Request::from_parts(parts, Full::new(body)), what).await
+}
+
+impl Shared {
+    /// What the weather answers in the server's place, once it has held up what it holds up.
+    async fn meets_weather(&self, method: &Method, body: &Bytes, what: &str) -> Option<Response<Body>> {
+        match self.sky.weather() {
+            Weather::Answers { to, one_of, status } if what.contains(to) && self.sky.turn(one_of) => Some(refusal(self.server, status)),
+            Weather::Slow(by) => {
+                self.sky.strike();
+                tokio::time::sleep(by).await;
+                None
+            }
+            Weather::Silent => {
+                self.sky.strike();
+                std::future::pending().await
+            }
+            Weather::LeasesLie if what.ends_with(" leases") => {
+                self.sky.strike();
+                Some(self.own_lease(method, body))
+            }
+            Weather::OldLists(_) if what.starts_with("kube list") && !what.ends_with("of the instance") => {
+                let old = self.old_list(what)?;
+                self.sky.strike();
+                Some(json_answer(StatusCode::OK, whole(old)))
+            }
+            Weather::OldLists(late) if what.starts_with("kube watch") => {
+                tokio::time::sleep(late).await;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The first list of that name, if there was one.
+    fn old_list(&self, what: &str) -> Option<Bytes> {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner).lists.get(what).cloned()
+    }
+
+    /// Remembers a first list.
+    fn listed(&self, what: &str, body: &Bytes) {
+        if what.starts_with("kube list") {
+            self.lies.lock().unwrap_or_else(PoisonError::into_inner).lists.entry(what.to_owned()).or_insert_with(|| body.clone());
+        }
+    }
+
+    /// A lease that nobody else sees.
+    fn own_lease(&self, method: &Method, body: &Bytes) -> Response<Body> {
+        let mut lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        if *method != Method::GET {
+            lies.version += 1;
+            let mut lease: Value = serde_json::from_slice(body).unwrap_or_default();
+            lease["metadata"]["resourceVersion"] = lies.version.to_string().into();
+            lease["metadata"]["uid"] = "00000000-0000-0000-0000-000000000001".into();
+            lies.lease = Some(lease);
+        }
+        match &lies.lease {
+            Some(lease) => {
+                let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+                json_answer(status, whole(Bytes::from(lease.to_string())))
+            }
+            None => refusal(Server::Kube, 404),
+        }
+    }
 }
 
 /// Over a connection of its own. An answer that does not stream is read to its end: the request has been executed then.
-async fn forward(shared: &Shared, request: Request<Full<Bytes>>, streams: bool) -> Result<Response<Body>, NoAnswer> {
+async fn forward(shared: &Shared, request: Request<Full<Bytes>>, what: &str) -> Result<Response<Body>, NoAnswer> {
     let response = match &shared.upstream {
         Upstream::Plain(address) => {
             let stream = TcpStream::connect(address).await.map_err(|_| NoAnswer)?;
@@ -156,11 +239,12 @@ async fn forward(shared: &Shared, request: Request<Full<Bytes>>, streams: bool) 
             send(shared, TokioIo::new(stream), request).await?
         }
     };
-    if streams {
-        return Ok(response.map(BodyExt::boxed));
+    if what.starts_with("kube watch") {
+        return Ok(response.map(|body| weather::watched(Arc::clone(&shared.sky), body)));
     }
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    shared.listed(what, &body);
     Ok(Response::from_parts(parts, whole(body)))
 }
 
@@ -175,20 +259,34 @@ where
 }
 
 fn whole(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed()
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// An answer as something in front of the server, or the server itself, would give it.
 fn refusal(server: Server, status: u16) -> Response<Body> {
+    let reason = match status {
+        404 => "NotFound",
+        409 => "Conflict",
+        429 => "TooManyRequests",
+        _ => "InternalError",
+    };
     let body = match server {
         Server::Kube => json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status,
-            "reason": if status == 409 { "Conflict" } else { "InternalError" }, "message": "by plan",
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason, "message": "by plan",
         }),
         Server::Cloud => json!({ "Code": "InternalError", "Message": "by plan", "RequestId": "00000000-0000-0000-0000-000000000000" }),
     };
-    let mut response = Response::new(whole(Bytes::from(body.to_string())));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json_answer(status, whole(Bytes::from(body.to_string())));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn json_answer(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

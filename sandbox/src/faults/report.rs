@@ -6,39 +6,45 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::check::{self, Evidence, RULES, Violation};
-use super::run::Ran;
+use super::ran::Ran;
 
 /// Every plan with what it broke.
 pub(super) type Judged = Vec<(Ran, Vec<Violation>)>;
 
 pub(super) fn judged(ran: Vec<Ran>, undisturbed: &[Ran], evidence: &Evidence) -> Judged {
-    let of = |ran: &Ran| undisturbed.iter().find(|run| run.scenario == ran.scenario);
-    let judge = |ran: Ran| {
-        let violations = of(&ran).map(|undisturbed| check::judge(&ran, undisturbed, evidence)).unwrap_or_default();
-        (ran, violations)
-    };
-    let mut judged: Judged = ran.into_iter().map(judge).collect();
-    judged.sort_by_key(|(ran, _)| id(ran));
-    judged
+    ran.into_iter()
+        .map(|ran| {
+            let violations = check::judge(&ran, undisturbed, evidence);
+            (ran, violations)
+        })
+        .collect()
 }
 
-fn id(ran: &Ran) -> String {
-    ran.plan.as_ref().map(super::plan::Plan::id).unwrap_or_default()
+#[derive(Default)]
+struct Line {
+    plans: usize,
+    struck: usize,
+    violated: usize,
+    slowest: f64,
 }
 
 /// A line for each scenario and blow, one for each rule, and every violation.
 pub(super) fn text(judged: &Judged, logs: bool) -> String {
-    let mut rows: BTreeMap<(String, String), (usize, usize, f64)> = BTreeMap::new();
+    let mut lines: BTreeMap<(String, String), Line> = BTreeMap::new();
     for (ran, violations) in judged {
-        let Some(plan) = &ran.plan else { continue };
-        let row = rows.entry((plan.scenario.to_string(), plan.blow.to_string())).or_default();
-        row.0 += 1;
-        row.1 += usize::from(!violations.is_empty());
-        row.2 = row.2.max(ran.took.as_secs_f64());
+        let line = lines.entry(ran.group.clone()).or_default();
+        line.plans += 1;
+        line.struck += ran.struck;
+        line.violated += usize::from(!violations.is_empty());
+        line.slowest = line.slowest.max(ran.took.as_secs_f64());
     }
-    let mut text = format!("{:12} {:14} {:>6} {:>9} {:>12}\n", "SCENARIO", "BLOW", "PLANS", "VIOLATED", "SLOWEST");
-    for ((scenario, blow), (plans, violated, slowest)) in &rows {
-        let _ = writeln!(text, "{scenario:12} {blow:14} {plans:>6} {violated:>9} {slowest:>10.1} s");
+    let mut text = format!("{:12} {:22} {:>6} {:>7} {:>9} {:>10}\n", "SCENARIO", "BLOW", "PLANS", "STRUCK", "VIOLATED", "SLOWEST");
+    for ((scenario, blow), Line { plans, struck, violated, slowest }) in &lines {
+        let _ = writeln!(text, "{scenario:12} {blow:22} {plans:>6} {struck:>7} {violated:>9} {slowest:>8.1} s");
+    }
+    let notes = judged.iter().flat_map(|(ran, _)| ran.notes.iter().map(move |note| (&ran.id, note)));
+    for (number, (id, note)) in notes.enumerate() {
+        let _ = writeln!(text, "{}{id}: {note}", if number == 0 { "\n" } else { "" });
     }
     let _ = writeln!(text, "\n{:36} {:>10}", "RULE", "VIOLATIONS");
     for rule in RULES {
@@ -47,7 +53,7 @@ pub(super) fn text(judged: &Judged, logs: bool) -> String {
     }
     for (ran, violations) in judged {
         for Violation { rule, what } in violations {
-            let _ = writeln!(text, "\nVIOLATED {}: {rule}: {what}", id(ran));
+            let _ = writeln!(text, "\nVIOLATED {}: {rule}: {what}", ran.id);
         }
         if logs || !violations.is_empty() {
             for object in &ran.objects {
@@ -55,7 +61,7 @@ pub(super) fn text(judged: &Judged, logs: bool) -> String {
             }
         }
         if logs {
-            let _ = writeln!(text, "\n{}\nrequests: {}", id(ran), ran.requests.join(", "));
+            let _ = writeln!(text, "\n{}\nrequests: {}", ran.id, ran.requests.join(", "));
             for log in &ran.logs {
                 let _ = writeln!(text, "{}:\n{}", log.display(), std::fs::read_to_string(log).unwrap_or_default());
             }
@@ -72,7 +78,10 @@ pub(super) fn json(judged: &Judged) -> String {
         .iter()
         .map(|(ran, violations)| {
             let violations: Vec<_> = violations.iter().map(|found| json!({ "rule": found.rule, "what": found.what })).collect();
-            json!({ "id": id(ran), "seconds": ran.took.as_secs_f64(), "requests": ran.requests.len(), "violations": violations })
+            json!({
+                "id": ran.id, "seconds": ran.took.as_secs_f64(), "struck": ran.struck, "requests": ran.requests.len(), "notes": ran.notes,
+                "violations": violations,
+            })
         })
         .collect();
     format!("{:#}\n", json!({ "plans": plans }))

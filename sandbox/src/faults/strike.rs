@@ -17,12 +17,12 @@ pub(super) struct Strike {
 
 #[derive(Default)]
 struct Seen {
-    /// What the requests were called, in order.
-    requests: Vec<String>,
+    /// What the requests were called, in order, and when each came.
+    requests: Vec<(String, Instant)>,
     /// So many of those that the plan names came.
     matched: usize,
     fired: bool,
-    killed: bool,
+    ended: bool,
     /// A request is held.
     held: bool,
     /// When the last request came, or was held no longer.
@@ -35,7 +35,7 @@ impl Strike {
         Self { plan, pid: AtomicU32::new(0), seen: Mutex::default() }
     }
 
-    /// The process that a plan may kill.
+    /// The process that a plan may end or stop.
     pub(super) fn aim_at(&self, pid: u32) {
         self.pid.store(pid, Ordering::Relaxed);
     }
@@ -43,8 +43,9 @@ impl Strike {
     /// A request came. The blow that is meant for it.
     pub(super) fn arrived(&self, request: &str) -> Option<Blow> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.requests.push(request.to_owned());
-        seen.latest = Some(Instant::now());
+        let now = Instant::now();
+        seen.requests.push((request.to_owned(), now));
+        seen.latest = Some(now);
         let plan = self.plan.as_ref().filter(|plan| plan.request == request && !seen.fired)?;
         seen.matched += 1;
         if seen.matched < plan.number {
@@ -57,20 +58,36 @@ impl Strike {
 
     /// Kills the operator.
     pub(super) fn kill(&self) {
+        self.signal(Signal::KILL);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+    }
+
+    /// Tells the operator to end.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::TERM);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+    }
+
+    /// Stops the operator where it stands.
+    pub(super) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid.load(Ordering::Relaxed)).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // It may have ended by itself, which whoever started it notices.
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = kill_process(pid, signal);
         }
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).killed = true;
     }
 
     pub(super) fn fired(&self) -> bool {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).fired
     }
 
-    pub(super) fn killed(&self) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).killed
+    /// The operator was killed, or told to end.
+    pub(super) fn ended(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).ended
     }
 
     /// The held request is held no longer.
@@ -87,6 +104,12 @@ impl Strike {
 
     /// What was asked so far.
     pub(super) fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).requests.clone()
+        self.requests_since(None).into_iter().map(|(request, _)| request).collect()
+    }
+
+    /// What was asked from `since` on, and when.
+    pub(super) fn requests_since(&self, since: Option<Instant>) -> Vec<(String, Instant)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.requests.iter().filter(|(_, at)| since.is_none_or(|since| *at >= since)).cloned().collect()
     }
 }

@@ -37,6 +37,10 @@ impl Layout {
         self.kubeconfigs().join("kube-controller-manager.kubeconfig")
     }
 
+    pub(super) fn etcd_data(&self) -> PathBuf {
+        self.root.join("etcd")
+    }
+
     pub(super) fn etcd_socket(&self) -> PathBuf {
         self.root.join("etcd.sock")
     }
@@ -76,7 +80,7 @@ pub(super) fn etcd(layout: &Layout) -> Vec<OsString> {
         // A lone member waits out one election before it leads: ready after 0.1 s instead of 0.8 s.
         "--heartbeat-interval=20".into(),
         "--election-timeout=200".into(),
-        flag("data-dir", &layout.root.join("etcd")),
+        flag("data-dir", &layout.etcd_data()),
         flag("listen-client-urls", &unix(&layout.etcd_socket())),
         flag("listen-peer-urls", &unix(&layout.root.join("peer.sock"))),
         flag("advertise-client-urls", NOWHERE.as_ref()),

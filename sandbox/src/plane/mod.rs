@@ -10,6 +10,7 @@ mod components;
 mod directory;
 mod kubeconfig;
 mod kubectl;
+mod outage;
 mod process;
 mod start;
 
@@ -79,6 +80,17 @@ pub enum PlaneError {
     /// A signal handler could not be installed.
     #[error("listening for Ctrl-C")]
     Signals(#[source] std::io::Error),
+    /// A component could not be killed, or its data not be removed.
+    #[error("taking {component} away")]
+    Outage {
+        /// The component.
+        component: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// etcd did not compact its history.
+    #[error("etcd did not compact its history: {0}")]
+    Compaction(String),
 }
 
 /// A running control plane. Dropping it kills its processes and removes its directory; [`Plane::stop`] does so in order.
@@ -95,6 +107,7 @@ pub struct Plane {
     layout: Layout,
     directory: Directory,
     progress: Progress,
+    extra_apiserver_flags: Vec<String>,
 }
 
 impl Plane {
@@ -119,7 +132,20 @@ impl Plane {
         step(start::CONTROLLER_MANAGER);
         let kubectl = Kubectl::new(&binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
         let (kubeconfig, audit_log) = (layout.admin_kubeconfig(), layout.audit_log());
-        Ok(Self { controller_manager, api_server, etcd, server, kubeconfig, audit_log, certs, kubectl, layout, directory, progress })
+        Ok(Self {
+            controller_manager,
+            api_server,
+            etcd,
+            server,
+            kubeconfig,
+            audit_log,
+            certs,
+            kubectl,
+            layout,
+            directory,
+            progress,
+            extra_apiserver_flags,
+        })
     }
 
     /// The directory that holds all of it.

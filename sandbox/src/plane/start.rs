@@ -80,7 +80,8 @@ pub(super) async fn api_server(
     }
 }
 
-async fn api_server_on(
+/// On that port.
+pub(super) async fn api_server_on(
     port: u16,
     binaries: &Binaries,
     layout: &Layout,

@@ -67,6 +67,9 @@ impl WorldOptions {
     }
 }
 
+/// The access key of the world's endpoint.
+const KEY: AccessKey = AccessKey { id: "sandbox-key", secret: "sandbox-secret" };
+
 /// Why there is no world, or why it cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
@@ -112,6 +115,7 @@ pub struct World {
     operator: PathBuf,
     kubeconfig: PathBuf,
     config: PathBuf,
+    repository: PathBuf,
     operators: AtomicUsize,
 }
 
@@ -129,19 +133,31 @@ impl World {
         let told = Arc::clone(&progress);
 
         let plane = Plane::start(PlaneOptions { dir, keep, progress: Box::new(move |line| told(line)), extra_apiserver_flags }).await?;
-        let key = AccessKey { id: "sandbox-key", secret: "sandbox-secret" };
         let call_log_file = Some(plane.dir().join("logs").join("rds-calls.jsonl"));
-        let options = Options { keys: vec![Key::new(key.id, key.secret)], catalogue, settings, seed, call_log_file, ..Options::default() };
+        let options = Options { keys: vec![Key::new(KEY.id, KEY.secret)], catalogue, settings, seed, call_log_file, ..Options::default() };
         let rds = Endpoint::start(options).await.map_err(WorldError::Endpoint)?;
         progress(&format!("the simulated RDS endpoint is ready at {}", rds.url()));
 
-        install::install(&plane, &manifests, &key).await?;
+        install::install(&plane, &manifests, &KEY).await?;
         let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let config = plane.dir().join("operator.yaml");
-        let world = Self { rds, plane, signature, operator, kubeconfig, config, operators: AtomicUsize::new(0) };
+        let world = Self { rds, plane, signature, operator, kubeconfig, config, repository, operators: AtomicUsize::new(0) };
         world.write_config("operator.yaml", &world.operator_config(""))?;
         progress("the operator's CRDs, roles, Secret and configuration are in place");
         Ok(world)
+    }
+
+    /// Applies what the operator finds when it starts once more, to a control plane that has lost it. The operator's kubeconfig is made anew,
+    /// since the token in the old one was that of another ServiceAccount.
+    pub async fn install_again(&self) -> Result<(), WorldError> {
+        install::install(&self.plane, &Manifests::find(&self.repository)?, &KEY).await?;
+        self.plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
+        Ok(())
+    }
+
+    /// The directory with the CRDs.
+    pub fn crds(&self) -> PathBuf {
+        self.repository.join("crds")
     }
 
     /// The text of a configuration whose account `default` is this world's endpoint, with `extra` appended as it is: keys of the top level

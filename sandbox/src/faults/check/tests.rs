@@ -1,12 +1,10 @@
 //! A judge that finds nothing wrong proves nothing until it was seen to find what is wrong.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::faults::scenario::Scenario;
+use crate::faults::ran::Asked;
 use crate::plane::audit::Stage;
 
 const AT: &str = "2027-01-15T08:00:00Z";
@@ -22,17 +20,13 @@ fn backup(phase: &str, job: &str) -> Value {
 }
 
 fn ran(objects: Vec<Value>) -> Ran {
-    Ran {
-        scenario: Scenario::OneShot,
-        plan: None,
-        namespace: "plan-1".into(),
-        instance: "rm-1".into(),
-        requests: Vec::new(),
-        objects,
-        troubles: Vec::new(),
-        took: Duration::ZERO,
-        logs: Vec::new(),
-    }
+    let ran = Ran::new("plan".into(), Default::default(), "plan-1".into(), Expected::As(Scenario::OneShot));
+    Ran { asked: vec![Asked { instance: "rm-1".into(), backups: 1..=1 }], objects, ..ran }
+}
+
+/// The learning run, in a namespace of its own that has no history.
+fn learnt() -> Ran {
+    Ran { namespace: "plan-0".into(), ..ran(vec![backup("Succeeded", "1")]) }
 }
 
 fn accepted(job: &str) -> LedgerEntry {
@@ -82,7 +76,7 @@ fn good() -> Evidence {
 }
 
 fn rules(ran: &Ran, evidence: &Evidence) -> Vec<&'static str> {
-    judge(ran, &self::ran(vec![backup("Succeeded", "1")]), evidence).into_iter().map(|found| found.rule).collect()
+    judge(ran, &[learnt()], evidence).into_iter().map(|found| found.rule).collect()
 }
 
 #[test]
@@ -93,7 +87,8 @@ fn what_is_right_breaks_no_rule() {
 #[test]
 fn every_rule_can_be_broken() {
     let right = || ran(vec![backup("Succeeded", "7")]);
-    let trouble = Ran { troubles: vec!["not quiet".into()], ..right() };
+    let mut trouble = right();
+    trouble.trouble("not quiet");
     assert_eq!(rules(&trouble, &good()), [ENDED]);
 
     let twice = Evidence { ledger: vec![accepted("7"), accepted("8")], ..good() };
@@ -112,4 +107,33 @@ fn every_rule_can_be_broken() {
     let mut audit = good().audit;
     audit.push(wrote(10, &json!({ "phase": "Queued" })));
     assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [ABSORBED]);
+
+    let created = AuditEvent { verb: "create".into(), subresource: String::new(), ..wrote(0, &json!({ "phase": "" })) };
+    let mut audit = good().audit;
+    audit.push(created);
+    assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [MADE], "created, and undisturbed nothing was");
+
+    let mut audit = vec![cleared(1); EXTRA_WRITES];
+    audit.push(wrote(9, &json!({ "phase": "Succeeded" })));
+    assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [WRITES]);
+}
+
+#[test]
+fn of_deleted_objects_up_to_one_backup_each_is_right_and_nothing_may_be_two_objects_result() {
+    let again = || {
+        let asked = vec![Asked { instance: "rm-1".into(), backups: 1..=2 }];
+        Ran { asked, expected: Expected::Backups(1), ..ran(vec![backup("Succeeded", "8")]) }
+    };
+    let two = Evidence { ledger: vec![accepted("7"), accepted("8")], ..good() };
+    assert_eq!(rules(&again(), &two), Vec::<&str>::new());
+    let three = Evidence { ledger: vec![accepted("6"), accepted("7"), accepted("8")], ..good() };
+    assert_eq!(rules(&again(), &three), [ONE_ACCEPTED]);
+    let shared = Ran { expected: Expected::Backups(2), objects: vec![backup("Succeeded", "8"), backup("Succeeded", "8")], ..again() };
+    assert_eq!(rules(&shared, &two), [RECORDED]);
+}
+
+#[test]
+fn an_audit_log_whose_server_was_killed_is_not_asked_for_its_last_moment() {
+    let killed = Ran { times: Times::Incomplete, ..ran(vec![backup("Succeeded", "7")]) };
+    assert_eq!(rules(&killed, &Evidence { audit: Vec::new(), ..good() }), Vec::<&str>::new());
 }
