@@ -377,6 +377,8 @@ fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
         json!({ "conditions": [] }),
         json!({ "conditions": null, "progressPercent": 75, "startedAt": null }),
         json!({ "submission": { "waitingSince": "2020-01-01T00:00:00Z" } }),
+        json!({ "backupJobId": null }),
+        json!({ "backupJobId": null, "phase": "Queued", "origin": null }),
         json!({ "attempts": [], "lastError": { "code": "X", "message": "y", "at": "2026-03-01T00:00:00Z" } }),
         // It cannot be read any more, until somebody repairs it.
         json!({ "phase": "Nonsense" }),

@@ -33,6 +33,7 @@ pub(super) const RULES: [&str; 9] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORD
 const EXTRA_WRITES: usize = 12;
 
 /// What was seen from outside.
+#[derive(Clone)]
 pub(super) struct Evidence {
     pub audit: Vec<AuditEvent>,
     pub calls: Vec<CallRecord>,
@@ -74,14 +75,14 @@ pub(super) fn judge(ran: &Ran, undisturbed: &[Ran], evidence: &Evidence) -> Vec<
         }
     }
     let of_ran = |event: &&AuditEvent| event.namespace == ran.namespace && event.accepted();
-    let writes: Vec<&AuditEvent> =
-        evidence.audit.iter().filter(of_ran).filter(|event| event.write() == Some(Write::BackupStatus)).collect();
+    let events: Vec<&AuditEvent> = evidence.audit.iter().filter(of_ran).collect();
+    let writes: Vec<&AuditEvent> = events.iter().copied().filter(|event| event.write() == Some(Write::BackupStatus)).collect();
     if ran.times != Times::Incomplete {
         for call in unclear(ran, evidence, &writes) {
             broken(CLEARED, format!("call {call} was sent without one"));
         }
     }
-    for name in left_their_end(&writes) {
+    for name in left_their_end(&events) {
         broken(ABSORBED, format!("{name} left its end"));
     }
     if let Expected::As(scenario) = ran.expected
@@ -152,15 +153,18 @@ fn made(namespace: &str, evidence: &Evidence) -> BTreeMap<String, usize> {
     made
 }
 
-/// The objects that were written to another phase after an end.
-fn left_their_end(writes: &[&AuditEvent]) -> Vec<String> {
+/// The objects that were written to another phase after an end. What is created under the name of a deleted object is another one.
+fn left_their_end(events: &[&AuditEvent]) -> Vec<String> {
     let mut ended: BTreeMap<&str, &str> = BTreeMap::new();
     let mut left = Vec::new();
-    for event in writes {
+    for event in events.iter().filter(|event| event.group == "rdsbackup.io" && event.resource == "rdsbackups") {
         let phase = event.request_body.as_ref().and_then(|body| body["status"]["phase"].as_str()).unwrap_or_default();
-        match ended.get(event.name.as_str()) {
-            Some(end) if *end != phase => left.push(event.name.clone()),
-            None if matches!(phase, "Succeeded" | "Failed") => _ = ended.insert(&event.name, phase),
+        match (event.verb.as_str(), ended.get(event.name.as_str())) {
+            ("delete", _) => _ = ended.remove(event.name.as_str()),
+            ("deletecollection", _) => ended.clear(),
+            _ if event.write() != Some(Write::BackupStatus) => {}
+            (_, Some(end)) if *end != phase => left.push(event.name.clone()),
+            (_, None) if matches!(phase, "Succeeded" | "Failed") => _ = ended.insert(&event.name, phase),
             _ => {}
         }
     }

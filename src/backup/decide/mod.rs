@@ -139,6 +139,7 @@ pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision
         (None, true) => follow::accepted(draft, &plan, account),
         (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &plan, account, intent),
         (Some(intent), false) => resolve::cleared(draft, &plan, account, intent),
+        (None, false) if resolve::lacks_its_job(seen.status) => resolve::reopened(draft),
         (None, false) => admit::queued(draft, &plan, account),
     }
 }

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::{
     admit::short,
     draft::Draft,
+    resolve,
     words::{self, Turn},
 };
 use crate::{
@@ -18,11 +19,12 @@ pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
     let seen = draft.seen;
     let Some(OwnIntent { nonce, answer: Some(answer), .. }) = &seen.memory.own else { return false };
     let submission = seen.status.submission.as_ref();
-    let current =
-        submission.is_some_and(|submission| submission.nonce == *nonce && submission.outcome.is_none()) && !seen.status.phase.is_terminal();
+    let of_this = submission.is_some_and(|submission| submission.nonce == *nonce) && !seen.status.phase.is_terminal();
+    let current = of_this && seen.status.open_submission().is_some();
     match answer {
         CreateOutcome::Accepted { job_id, request_id } => {
-            if current {
+            // Somebody may have taken the id out of the status since it was recorded.
+            if current || of_this && resolve::lacks_its_job(seen.status) {
                 accepted(draft, job_id, request_id.as_deref());
                 return true;
             }

@@ -67,6 +67,34 @@ pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView
     }
 }
 
+/// The newest request was accepted, its job is not known to have failed, and the status names neither job nor set: somebody took them out.
+///
+/// Found by `cargo sandbox faults`: taken for the run that comes after a failed one, it was a second backup.
+pub(super) fn lacks_its_job(status: &RdsBackupStatus) -> bool {
+    let names_none = status.backup_job_id.is_none() && status.backup_id.is_none();
+    status.submission.as_ref().is_some_and(|last| {
+        let accepted = matches!(last.outcome, Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted));
+        names_none && accepted && !job_failed(status, last.run, last.attempt)
+    })
+}
+
+/// Its outcome is unknown then, and is looked for as if the answer had been lost.
+pub(super) fn reopened(mut draft: Draft<'_>) -> Decision {
+    if let Some(submission) = &mut draft.status.submission {
+        submission.outcome = None;
+    }
+    draft.working(
+        Phase::Resolving,
+        Reason::OutcomeUnknown,
+        "the request was accepted, and the status no longer names its job: somebody edited it. The backup is looked for on the instance",
+    );
+    draft.again()
+}
+
+fn job_failed(status: &RdsBackupStatus, run: i32, attempt: i32) -> bool {
+    status.attempts.iter().any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed)
+}
+
 fn send(draft: Draft<'_>, plan: &Plan, intent: &Submission) -> Decision {
     let stamp = Stamp { nonce: intent.nonce.clone(), timestamp: intent.signed_at() };
     draft.then(Effect::Send { request: Box::new(plan.request.clone()), stamp })
@@ -221,13 +249,7 @@ fn result(status: &RdsBackupStatus) -> Option<&str> {
 
 fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
     let (run, attempt) = draft.seen.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
-    let failed_job = draft
-        .seen
-        .status
-        .attempts
-        .iter()
-        .any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed);
-    if failed_job {
+    if job_failed(draft.seen.status, run, attempt) {
         // An adopted job of this attempt failed, and nothing else can come of it now: the run is over.
         close(&mut draft, SubmissionOutcome::Adopted);
         super::follow::run_failed(&mut draft, plan);

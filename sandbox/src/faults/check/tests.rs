@@ -128,6 +128,10 @@ fn of_deleted_objects_up_to_one_backup_each_is_right_and_nothing_may_be_two_obje
     assert_eq!(rules(&again(), &two), Vec::<&str>::new());
     let three = Evidence { ledger: vec![accepted("6"), accepted("7"), accepted("8")], ..good() };
     assert_eq!(rules(&again(), &three), [ONE_ACCEPTED]);
+    let mut audit = good().audit;
+    audit.push(AuditEvent { verb: "delete".into(), subresource: String::new(), ..wrote(10, &json!({})) });
+    audit.push(wrote(11, &json!({ "phase": "Submitting" })));
+    assert_eq!(rules(&again(), &Evidence { audit, ..two.clone() }), Vec::<&str>::new(), "another object of the name");
     let shared = Ran { expected: Expected::Backups(2), objects: vec![backup("Succeeded", "8"), backup("Succeeded", "8")], ..again() };
     assert_eq!(rules(&shared, &two), [RECORDED]);
 }

@@ -40,6 +40,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Whether it is among those that stand for all.
+    pub(super) fn is_sample(&self) -> bool {
+        SAMPLE.contains(&self.name)
+    }
+
     pub(super) fn id(&self) -> String {
         format!("row-{:02}/{}", self.number, self.name)
     }
@@ -112,6 +117,10 @@ pub(super) const ROWS: &[Row] = &[
     row!(35, "100-files", |ground| limits::files(ground)),
 ];
 
+/// Of each kind one that takes half a minute: for every change of the code.
+const SAMPLE: [&str; 6] =
+    ["delivered-twice", "old-lists", "watches-410-every-3-s", "two-leaders", "deleted-in-each-phase", "status-edited"];
+
 /// What a row's world is made of, if it needs one of its own.
 pub(super) struct Makings {
     pub operator: PathBuf,
@@ -163,5 +172,6 @@ mod tests {
         let ids: BTreeSet<String> = ROWS.iter().map(Row::id).collect();
         assert_eq!(ids.len(), ROWS.len());
         assert!(ROWS.iter().all(|row| (1..=36).contains(&row.number)));
+        assert_eq!(ROWS.iter().filter(|row| row.is_sample()).count(), SAMPLE.len());
     }
 }

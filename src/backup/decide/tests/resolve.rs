@@ -467,3 +467,28 @@ fn a_look_reaches_back_to_the_earliest_request_of_the_run_that_was_not_refused()
     case.step(third_request + 2);
     assert_eq!(case.status.backup_id.as_deref(), Some("s1"));
 }
+
+/// Found by `cargo sandbox faults`: somebody took the job's id out of the status, and it was taken for the run after a failed one.
+#[test]
+fn an_accepted_request_whose_job_was_taken_out_of_the_status_is_looked_for_and_never_sent_again() {
+    let accepted = || {
+        let mut case = Case::new().intent(1, true, true).answered(super::accepted("77"));
+        case.step(5);
+        (case.status.backup_job_id, case.status.phase) = (None, Phase::Queued);
+        case
+    };
+    let mut remembers = accepted();
+    remembers.step(6);
+    assert_eq!(remembers.status.backup_job_id.as_deref(), Some("77"), "who sent it still knows");
+    remembers.assert_place(Phase::Running, Reason::Running);
+
+    let mut forgot = accepted();
+    forgot.memory = Memory::default();
+    forgot.step(6);
+    assert_eq!(forgot.submission().outcome, None);
+    forgot.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
+    assert!(matches!(forgot.step(6).effect, Some(Effect::Look { .. })));
+    forgot.look(7, LookFacts { running: vec![task("77", JobState::Active)], ..LookFacts::default() });
+    forgot.step(7);
+    assert_eq!((forgot.status.backup_job_id.as_deref(), forgot.status.origin), (Some("77"), Some(Origin::Adopted)));
+}
