@@ -19,7 +19,7 @@ async fn whatever_request_is_struck_one_backup_is_made_and_recorded() {
         signature: Signature::V3,
         xml: false,
     };
-    let args = FaultsArgs { plan: None, every: EVERY, jobs: 6, output: Output::Text, world };
+    let args = FaultsArgs { plan: Vec::new(), repeat: 1, every: EVERY, jobs: 6, output: Output::Text, world };
     let code = faults::run(args).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(code, 0, "a rule was broken: the table above names the plans");
 }

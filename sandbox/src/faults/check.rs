@@ -22,12 +22,13 @@ pub(super) const ONE_ACCEPTED: &str = "one accepted CreateBackup";
 pub(super) const AS_UNDISTURBED: &str = "ends as undisturbed";
 pub(super) const RECORDED: &str = "the accepted job is the result";
 pub(super) const CLEARED: &str = "sent after its cleared intent";
+pub(super) const SENT_ONCE: &str = "every request is sent once";
 pub(super) const ABSORBED: &str = "an end is the end";
 pub(super) const MADE: &str = "creates and deletes as undisturbed";
 pub(super) const WRITES: &str = "few status writes";
 pub(super) const ROW: &str = "what the row says besides";
 
-pub(super) const RULES: [&str; 9] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, ABSORBED, MADE, WRITES, ROW];
+pub(super) const RULES: [&str; 10] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, SENT_ONCE, ABSORBED, MADE, WRITES, ROW];
 
 /// A lost answer costs six status writes; so much for two of them in a row, on top of what is written undisturbed.
 const EXTRA_WRITES: usize = 12;
@@ -81,6 +82,9 @@ pub(super) fn judge(ran: &Ran, undisturbed: &[Ran], evidence: &Evidence) -> Vec<
         for call in unclear(ran, evidence, &writes) {
             broken(CLEARED, format!("call {call} was sent without one"));
         }
+    }
+    for nonce in sent_again(ran, evidence) {
+        broken(SENT_ONCE, format!("that of the nonce {nonce} arrived more than once"));
     }
     for name in left_their_end(&events) {
         broken(ABSORBED, format!("{name} left its end"));
@@ -139,6 +143,16 @@ fn unclear(ran: &Ran, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
         })
     };
     evidence.calls.iter().filter(ours).filter(|call| !cleared(call)).map(|call| call.number).collect()
+}
+
+/// The nonces of the requests that arrived more than once, although no network delivered them twice.
+fn sent_again(ran: &Ran, evidence: &Evidence) -> Vec<String> {
+    let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
+    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
+    for call in evidence.calls.iter().filter(ours).filter(|call| call.fault.as_deref() != Some("duplicate")) {
+        *arrived.entry(&call.nonce).or_default() += 1;
+    }
+    arrived.into_iter().filter(|(_, times)| *times > 1).map(|(nonce, _)| nonce.to_owned()).collect()
 }
 
 /// What was created and deleted of our kinds in a namespace.

@@ -43,9 +43,12 @@ use crate::world::{OperatorError, World, WorldError, WorldOptions};
 /// all is quiet the ledger, the objects and the audit log are compared with the undisturbed run. 30 minutes for all of it.
 #[derive(Debug, clap::Args)]
 pub struct FaultsArgs {
-    /// Only the plans whose id contains this; without --output json, with the operator's logs.
+    /// Only the plans whose id contains this; without --output json, with the operator's logs. Can be repeated.
     #[arg(long, value_name = "ID")]
-    pub plan: Option<String>,
+    pub plan: Vec<String>,
+    /// Each of them so often.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub repeat: u16,
     /// Only every N-th plan, and of the rows of the fault matrix six that stand for all.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub every: u16,
@@ -163,7 +166,7 @@ async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
     }
     judged.extend(report::judged(ran, &undisturbed, &Evidence::of(&world)?));
     judged.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
-    let logs = args.plan.is_some() && args.output == Output::Text;
+    let logs = !args.plan.is_empty() && args.output == Output::Text;
     let text = match args.output {
         Output::Text => report::text(&judged, logs),
         Output::Json => report::json(&judged),
@@ -194,13 +197,24 @@ async fn learn(world: &World, upstream: &Upstream) -> Result<(Vec<Ran>, Vec<Plan
 /// What is to run.
 fn chosen(args: &FaultsArgs, plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Row>), FaultsError> {
     let every = usize::from(args.every);
-    let Some(id) = &args.plan else {
-        let rows = rows::ROWS.iter().copied().filter(|row| every == 1 || row.is_sample()).collect();
-        return Ok((plans.into_iter().step_by(every).collect(), rows));
-    };
-    let plans: Vec<Plan> = plans.into_iter().filter(|plan| plan.id().contains(id)).collect();
-    let rows: Vec<Row> = rows::ROWS.iter().copied().filter(|row| row.id().contains(id)).collect();
-    if plans.is_empty() && rows.is_empty() { Err(FaultsError::NoPlan(id.clone())) } else { Ok((plans, rows)) }
+    let mut rows = rows::ROWS.to_vec();
+    let mut plans = plans;
+    if args.plan.is_empty() {
+        rows.retain(|row| every == 1 || row.is_sample());
+        plans = plans.into_iter().step_by(every).collect();
+    } else {
+        let named = |id: &str| args.plan.iter().any(|part| id.contains(part.as_str()));
+        if let Some(part) =
+            args.plan.iter().find(|part| !plans.iter().map(Plan::id).chain(rows.iter().map(Row::id)).any(|id| id.contains(part.as_str())))
+        {
+            return Err(FaultsError::NoPlan(part.clone()));
+        }
+        rows.retain(|row| named(&row.id()));
+        plans.retain(|plan| named(&plan.id()));
+    }
+    let repeat = usize::from(args.repeat);
+    let again = |plan: Plan| std::iter::repeat_n(plan, repeat);
+    Ok((plans.into_iter().flat_map(again).collect(), rows.repeat(repeat)))
 }
 
 /// How far it is.

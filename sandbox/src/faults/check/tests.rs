@@ -104,6 +104,11 @@ fn every_rule_can_be_broken() {
     let refused = AuditEvent { code: 409, ..cleared(1) };
     assert_eq!(rules(&right(), &Evidence { audit: vec![refused], ..good() }), [CLEARED], "it did not stand");
 
+    assert_eq!(rules(&right(), &Evidence { calls: vec![sent("n1", 2), sent("n1", 3)], ..good() }), [SENT_ONCE]);
+    let copy = |call| CallRecord { fault: Some("duplicate".into()), ..call };
+    let calls = vec![copy(sent("n1", 2)), copy(sent("n1", 3))];
+    assert_eq!(rules(&right(), &Evidence { calls, ..good() }), Vec::<&str>::new(), "the network's doing");
+
     let mut audit = good().audit;
     audit.push(wrote(10, &json!({ "phase": "Queued" })));
     assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [ABSORBED]);
