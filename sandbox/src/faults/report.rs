@@ -38,9 +38,9 @@ pub(super) fn text(judged: &Judged, logs: bool) -> String {
         line.violated += usize::from(!violations.is_empty());
         line.slowest = line.slowest.max(ran.took.as_secs_f64());
     }
-    let mut text = format!("{:12} {:22} {:>6} {:>7} {:>9} {:>10}\n", "SCENARIO", "BLOW", "PLANS", "STRUCK", "VIOLATED", "SLOWEST");
+    let mut text = format!("{:12} {:38} {:>6} {:>7} {:>9} {:>10}\n", "SCENARIO", "BLOW", "PLANS", "STRUCK", "VIOLATED", "SLOWEST");
     for ((scenario, blow), Line { plans, struck, violated, slowest }) in &lines {
-        let _ = writeln!(text, "{scenario:12} {blow:22} {plans:>6} {struck:>7} {violated:>9} {slowest:>8.1} s");
+        let _ = writeln!(text, "{scenario:12} {blow:38} {plans:>6} {struck:>7} {violated:>9} {slowest:>8.1} s");
     }
     let notes = judged.iter().flat_map(|(ran, _)| ran.notes.iter().map(move |note| (&ran.id, note)));
     for (number, (id, note)) in notes.enumerate() {

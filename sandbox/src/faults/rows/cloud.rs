@@ -52,6 +52,8 @@ pub(super) async fn broken(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
     for when in [When::Before, When::After] {
         effects.push(Effect::Delay { ms: 8000, when });
     }
+    // An error of the service itself, with its request id, after the job began.
+    effects.push(Effect::ApiError { code: "InternalError".into(), http_status: 500, message: "by plan".into(), executed: true });
     each(ground, effects).await
 }
 

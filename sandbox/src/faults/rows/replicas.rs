@@ -10,6 +10,7 @@ use crate::faults::scenario::Scenario;
 use crate::faults::stand::Setup;
 use crate::faults::weather::Weather;
 use crate::plane::Signal;
+use crate::rds::{Effect, Fault};
 
 /// A lease lasts 15 s and is looked at every 2 to 3 s; the rest is for a busy machine.
 const TAKEN_OVER: Duration = seconds(60);
@@ -69,10 +70,14 @@ pub(super) async fn killed(ground: &mut Ground<'_>, accepted: usize) -> Result<(
     Ok(())
 }
 
-/// Row 25: the leader stands still between its cleared intent and the request, for longer than its lease, and goes on.
-pub(super) async fn frozen(ground: &mut Ground<'_>, still: Duration) -> Result<(), FaultsError> {
-    // The first status write is the intent, the second clears it.
-    let plan = Plan { scenario: Scenario::OneShot, request: "kube patch rdsbackups/status".to_owned(), number: 2, blow: Blow::Freeze };
+/// The last look at the instance before an intent is written. Who goes on here has an answer that is good for a minute.
+pub(super) const PREFLIGHT: (&str, usize) = ("cloud DescribeBackups", 1);
+/// The first status write is the intent, the second clears it, and then the request is sent.
+pub(super) const CLEAR: (&str, usize) = ("kube patch rdsbackups/status", 2);
+
+/// Row 25: the leader stands still when a request was executed, for longer than its lease, and goes on.
+pub(super) async fn frozen(ground: &mut Ground<'_>, (request, number): (&str, usize), still: Duration) -> Result<(), FaultsError> {
+    let plan = Plan { scenario: Scenario::OneShot, request: request.to_owned(), number, blow: Blow::Freeze };
     ground.operator_with(Setup { plan: Some(plan), ..replica() }).await?;
     if !until_it_leads(ground, 0).await {
         return Ok(());
@@ -82,7 +87,7 @@ pub(super) async fn frozen(ground: &mut Ground<'_>, still: Duration) -> Result<(
     let began = Instant::now();
     while !ground.stand().strike.fired() {
         if began.elapsed() > seconds(30) {
-            ground.ran.trouble("no intent was cleared");
+            ground.ran.trouble("nothing was asked for");
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -117,6 +122,11 @@ pub(super) async fn both(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
     // The first lease that each sees may be a real one: only one of them has it then, until the lie reaches the other.
     if !until_it_leads(ground, 0).await || !until_it_leads(ground, 1).await {
         return Ok(());
+    }
+    // Of every other instance the first answer is lost: whose is the job that is found?
+    for number in (0..20).step_by(2) {
+        let instance = ground.instance(&format!("both-{number}"));
+        ground.world.rds.add_fault(Fault::on("CreateBackup", Effect::LoseAnswer).instance(&instance).times(1));
     }
     ground.backups("both", 20, 2).await?;
     ground.until_ended(seconds(180)).await;
