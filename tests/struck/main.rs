@@ -7,7 +7,7 @@ use rds_backup_sandbox::{
 };
 
 /// Of some 600 plans, so that those of every scenario, and every blow, are among them; 3 minutes on 2 cores.
-const EVERY: u16 = 23;
+const EVERY: u16 = 37;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_request_is_struck_one_backup_is_made_and_recorded() {
@@ -19,7 +19,7 @@ async fn whatever_request_is_struck_one_backup_is_made_and_recorded() {
         signature: Signature::V3,
         xml: false,
     };
-    let args = FaultsArgs { plan: Vec::new(), repeat: 1, every: EVERY, jobs: 6, output: Output::Text, world };
+    let args = FaultsArgs { plan: Vec::new(), repeat: 1, every: EVERY, jobs: 10, output: Output::Text, world };
     let code = faults::run(args).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(code, 0, "a rule was broken: the table above names the plans");
 }
