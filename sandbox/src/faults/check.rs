@@ -132,9 +132,14 @@ fn difference(is: &[String], was: &[String]) -> String {
     lines.join("; ")
 }
 
+/// The requests for backups that reached the endpoint.
+fn sends<'a>(ran: &'a Ran, evidence: &'a Evidence) -> impl Iterator<Item = &'a CallRecord> {
+    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
+    evidence.calls.iter().filter(ours)
+}
+
 /// The calls of CreateBackup that no cleared intent went before.
 fn unclear(ran: &Ran, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
-    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
     let cleared = |call: &&CallRecord| {
         writes.iter().any(|event| {
             let submission = event.request_body.as_ref().map(|body| &body["status"]["submission"]);
@@ -142,14 +147,13 @@ fn unclear(ran: &Ran, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
                 && (ran.times == Times::OfTwoClocks || event.at <= call.time)
         })
     };
-    evidence.calls.iter().filter(ours).filter(|call| !cleared(call)).map(|call| call.number).collect()
+    sends(ran, evidence).filter(|call| !cleared(call)).map(|call| call.number).collect()
 }
 
 /// The nonces of the requests that arrived more than once, although no network delivered them twice.
 fn sent_again(ran: &Ran, evidence: &Evidence) -> Vec<String> {
     let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
-    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
-    for call in evidence.calls.iter().filter(ours).filter(|call| call.fault.as_deref() != Some("duplicate")) {
+    for call in sends(ran, evidence).filter(|call| call.fault.as_deref() != Some("duplicate")) {
         *arrived.entry(&call.nonce).or_default() += 1;
     }
     arrived.into_iter().filter(|(_, times)| *times > 1).map(|(nonce, _)| nonce.to_owned()).collect()

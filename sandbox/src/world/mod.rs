@@ -155,11 +155,6 @@ impl World {
         Ok(())
     }
 
-    /// The directory with the CRDs.
-    pub fn crds(&self) -> PathBuf {
-        self.repository.join("crds")
-    }
-
     /// The text of a configuration whose account `default` is this world's endpoint, with `extra` appended as it is: keys of the top level
     /// or, indented by two, more accounts.
     pub fn operator_config(&self, extra: &str) -> String {

@@ -69,10 +69,20 @@ fn as_ever(settings: Settings) -> Settings {
     settings
 }
 
+/// As in the real service.
+fn expiry_of_15_minutes(settings: Settings) -> Settings {
+    Settings { expiry: seconds(900), ..settings }
+}
+
+/// For requests that are seconds on their way.
+fn expiry_of_a_minute(settings: Settings) -> Settings {
+    Settings { expiry: seconds(60), ..settings }
+}
+
 /// All of them, the longest first: they run side by side.
 pub(super) const ROWS: &[Row] = &[
     row!(9, "crash-loop-200", |ground| crashes::crash_loop(ground)),
-    row!(28, "clock-off", own | settings | Settings { expiry: seconds(900), ..settings }, |ground| clock::off(ground)),
+    row!(28, "clock-off", own expiry_of_15_minutes, |ground| clock::off(ground)),
     row!(34, "10000-unrelated", own as_ever, |ground| limits::unrelated(ground)),
     row!(23, "api-server-and-etcd-killed", own as_ever, |ground| server::killed(ground)),
     row!(23, "etcd-empty", own as_ever, |ground| server::emptied(ground)),
@@ -106,7 +116,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(21, "watches-410-every-3-s", |ground| rough::weather(ground, Weather::Watches(Distortion::Expired(seconds(3))))),
     row!(22, "one-of-five-429", |ground| rough::weather(ground, Weather::Answers { to: "kube", one_of: 5, status: 429 })),
     row!(22, "one-of-five-500", |ground| rough::weather(ground, Weather::Answers { to: "kube", one_of: 5, status: 500 })),
-    row!(22, "slow-2-s", own | settings | Settings { expiry: seconds(60), ..settings }, |ground| rough::weather(
+    row!(22, "slow-2-s", own expiry_of_a_minute, |ground| rough::weather(
         ground,
         Weather::Slow(seconds(2))
     )),

@@ -94,16 +94,16 @@ pub(super) async fn broken(ground: &mut Ground<'_>, damage: Damage) -> Result<()
     // What was read before may be used for a minute.
     tokio::time::sleep(seconds(62)).await;
     ground.backups("during", 2, 1).await?;
-    let reasons = match damage {
-        Damage::Emptied | Damage::Junk => ["InvalidCredentials", "InvalidCredentials"],
-        Damage::Deleted => ["CredentialsNotFound", "CredentialsNotFound"],
-        Damage::Forbidden => ["AccessDenied", "InvalidCredentials"],
+    let reason = match damage {
+        Damage::Emptied | Damage::Junk => "InvalidCredentials",
+        Damage::Deleted => "CredentialsNotFound",
+        Damage::Forbidden => "AccessDenied",
     };
-    let says = |objects: &[Value]| reasons.iter().any(|reason| condition(of_name(objects, "during-0-0"), "Ready")["reason"] == *reason);
-    if ground.until(&format!("one of {reasons:?}"), seconds(30), says).await {
+    let says = |objects: &[Value]| condition(of_name(objects, "during-0-0"), "Ready")["reason"] == reason;
+    if ground.until(reason, seconds(30), says).await {
         let objects = ground.objects().await?;
         let ready = condition(of_name(&objects, "during-0-0"), "Ready").clone();
-        ground.note(format!("said {}: {}", ready["reason"], ready["message"]));
+        ground.note(format!("said {reason}: {}", ready["message"]));
         let shown = objects.iter().any(|object| object.to_string().contains(JUNK));
         ground.expect(!shown, "what is in the Secret is shown in a status");
     }

@@ -51,16 +51,7 @@ pub(super) async fn emptied(ground: &mut Ground<'_>) -> Result<(), FaultsError> 
     plane.start_etcd().await?;
     plane.start_api_server().await?;
     ground.ran.struck += 1;
-    // What was under way when the server went has ended by then.
-    tokio::time::sleep(seconds(5)).await;
-    let before = ground.accepted();
-    tokio::time::sleep(seconds(20)).await;
-    let after = ground.accepted();
-    ground.expect(after == before, format!("{} were sent for objects that are gone", after - before));
-    for asked in &mut ground.ran.asked {
-        asked.backups = 0..=3;
-    }
-    ground.ran.expected = Expected::Backups(0);
+    nothing_is_sent_for_what_is_gone(ground).await;
     ground.still_the_first()?;
 
     // Its token is that of a ServiceAccount that is gone: in a cluster the kubelet would start it anew with another.
@@ -134,17 +125,23 @@ pub(super) async fn crds(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
     }
     kubectl.run(&["delete", "crd", "--all", "--timeout=60s"]).await?;
     ground.ran.struck += 1;
+    nothing_is_sent_for_what_is_gone(ground).await;
+    ground.world.install_again().await?;
+    ground.backups("new", 3, 1).await?;
+    ground.until_ended(seconds(120)).await;
+    ground.still_the_first()
+}
+
+/// All objects are gone: of each instance any number of those that were asked for is right, and no more come.
+async fn nothing_is_sent_for_what_is_gone(ground: &mut Ground<'_>) {
+    // What was under way when they went has ended by then.
     tokio::time::sleep(seconds(5)).await;
     let before = ground.accepted();
-    tokio::time::sleep(seconds(10)).await;
+    tokio::time::sleep(seconds(20)).await;
     let after = ground.accepted();
     ground.expect(after == before, format!("{} were sent for objects that are gone", after - before));
     for asked in &mut ground.ran.asked {
         asked.backups = 0..=*asked.backups.end();
     }
     ground.ran.expected = Expected::Backups(0);
-    ground.world.install_again().await?;
-    ground.backups("new", 3, 1).await?;
-    ground.until_ended(seconds(120)).await;
-    ground.still_the_first()
 }
