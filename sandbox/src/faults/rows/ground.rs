@@ -13,6 +13,7 @@ use crate::faults::ran::{Asked, Expected, Ran};
 use crate::faults::run::ended;
 use crate::faults::stand::{Setup, Stand};
 use crate::plane::Kubectl;
+use crate::rds::InstanceSpec;
 use crate::world::World;
 
 /// How long after its last change a row is taken to be over; what is written too much is written in it.
@@ -87,6 +88,12 @@ impl<'w> Ground<'w> {
     /// An instance that no other row uses.
     pub(super) fn instance(&self, what: &str) -> String {
         format!("rm-mysql-{}-{what}", self.number)
+    }
+
+    /// The jobs of those of this row's instances run for so long. What is done to an object under way comes within that, on a busy machine too.
+    pub(super) fn jobs_run_for(&self, what: &str, length: Duration) {
+        let pattern = self.instance(what);
+        self.world.rds.define(&pattern, InstanceSpec { job_time: Some(length), ..InstanceSpec::default() });
     }
 
     /// An operator that is ready, as the last of the stands.

@@ -10,6 +10,7 @@ use crate::rds::{Effect, Fault, When};
 
 /// Row 30: an object is deleted in each phase, and created again under its name.
 pub(super) async fn deleted(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
+    ground.jobs_run_for("queued", seconds(8));
     ground.operator().await?;
     let namespace = ground.ran.namespace.clone();
     for phase in ["Queued", "Submitting", "Running", "Succeeded"] {
@@ -70,14 +71,14 @@ pub(super) async fn namespace(ground: &mut Ground<'_>) -> Result<(), FaultsError
 
 /// Row 31: what may be edited is edited under way, and what may not is refused.
 pub(super) async fn spec_edited(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
+    ground.jobs_run_for("edited-*", seconds(20));
     ground.operator().await?;
     let namespace = ground.ran.namespace.clone();
     let edits = [json!({ "timeout": "10h", "queueTimeout": "3h" }), json!({ "retry": { "limit": 2 } }), json!({ "timeout": "9h" })];
     ground.backups("edited", edits.len(), 1).await?;
     for (number, spec) in edits.iter().enumerate() {
         let name = format!("edited-{number}-0");
-        ground.until_phase(&name, "Running").await;
-        patch(ground, &namespace, &name, &[], &json!({ "spec": spec })).await?;
+        while_running(ground, &namespace, &name, &[], json!({ "spec": spec })).await?;
         let what = json!({ "spec": { "dbInstanceId": "rm-mysql-another" } });
         let refused = patch(ground, &namespace, &name, &[], &what).await.is_err();
         ground.expect(refused, format!("{name} was turned to another instance under way"));
@@ -89,6 +90,7 @@ pub(super) async fn spec_edited(ground: &mut Ground<'_>) -> Result<(), FaultsErr
 
 /// Row 31: somebody writes into the status.
 pub(super) async fn status_edited(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
+    ground.jobs_run_for("edited-*", seconds(20));
     ground.operator().await?;
     let namespace = ground.ran.namespace.clone();
     let edits = [
@@ -102,12 +104,29 @@ pub(super) async fn status_edited(ground: &mut Ground<'_>) -> Result<(), FaultsE
     ground.backups("edited", edits.len(), 1).await?;
     for (number, status) in edits.iter().enumerate() {
         let name = format!("edited-{number}-0");
-        ground.until_phase(&name, "Running").await;
-        patch(ground, &namespace, &name, &["--subresource=status"], &json!({ "status": status })).await?;
+        while_running(ground, &namespace, &name, &["--subresource=status"], json!({ "status": status })).await?;
         ground.ran.struck += 1;
     }
     ground.until_ended(seconds(90)).await;
     Ok(())
+}
+
+/// Patches an object in the version that was seen Running: a patch that came after its end would be another row.
+async fn while_running(ground: &mut Ground<'_>, namespace: &str, name: &str, more: &[&str], mut change: Value) -> Result<(), FaultsError> {
+    loop {
+        if !ground.until_phase(name, "Running").await {
+            return Ok(());
+        }
+        let seen = of_name(&ground.objects().await?, name).clone();
+        if seen["status"]["phase"] != "Running" {
+            continue;
+        }
+        change["metadata"] = json!({ "resourceVersion": seen["metadata"]["resourceVersion"] });
+        match patch(ground, namespace, name, more, &change).await {
+            Err(error) if error.to_string().contains("the object has been modified") => {}
+            done => return done,
+        }
+    }
 }
 
 async fn patch(ground: &Ground<'_>, namespace: &str, name: &str, more: &[&str], patch: &Value) -> Result<(), FaultsError> {
