@@ -13,8 +13,8 @@ use super::binaries::Binaries;
 use super::certs::Certs;
 use super::components::{self, Layout};
 use super::kubeconfig::{self, Identity};
-use super::kubectl::Kubectl;
 use super::process::Supervised;
+use super::tool::Kubectl;
 
 /// For one component. The slowest, kube-apiserver, takes 2.5 s on 2 idle cores; compilers beside it may make that 20 s.
 const LIMIT: Duration = Duration::from_secs(90);
