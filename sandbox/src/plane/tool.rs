@@ -87,6 +87,11 @@ impl Tool {
         Self { name, program: program.to_owned(), kubeconfig: kubeconfig.to_owned(), home: home.to_owned() }
     }
 
+    /// One that speaks to no API server, for what needs none (`helm template`).
+    pub fn without_plane(name: &'static str, program: &Path, home: &Path) -> Self {
+        Self::new(name, program, Path::new("/dev/null"), home)
+    }
+
     /// The same as somebody else.
     pub fn with_kubeconfig(&self, kubeconfig: &Path) -> Self {
         Self { kubeconfig: kubeconfig.to_owned(), ..self.clone() }
