@@ -95,6 +95,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         stop: stop.clone(),
     };
     let operator = Operator::new(options.config, place, |key| environment.get(key));
+    operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
     let looked_for = credentials::looked_for(operator.backups.clone(), operator.readiness.clone());
