@@ -33,7 +33,13 @@ impl Judge {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(&self.program);
         command.arg("verdicts").arg("-configmap").arg(stage.config_map()).arg("-scripts").arg(root.join("deploy/argocd"));
-        command.arg("-recordings").arg(stage.recordings()).arg("-expected").arg(root.join("tests/gitops/expected.tsv"));
+        command
+            .arg("-recordings")
+            .arg(stage.recordings())
+            .arg("-history")
+            .arg(stage.history())
+            .arg("-expected")
+            .arg(root.join("tests/gitops/expected.tsv"));
         command.arg("-patches").arg(stage.patches());
         let output = command.kill_on_drop(true).output().await.expect("the judge runs");
         println!("{}", String::from_utf8_lossy(&output.stdout));

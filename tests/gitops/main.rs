@@ -15,23 +15,31 @@ use stage::Stage;
 #[tokio::test]
 async fn flux_and_argo_cd_wait_until_the_end_and_tell_failure_from_work() {
     let (judge, stage) = tokio::join!(Judge::build(), Stage::set());
-    backups::apply(&stage).await;
-    schedules::apply(&stage).await;
+    tokio::select! {
+        () = whole(&stage) => {}
+        () = stage.watch() => {}
+    }
+    let patches = judge.verdicts(&stage).await;
+    let _operator = stage.operator().await;
+    actions::check(&stage, &patches).await;
+}
+
+/// From what nobody has seen yet to what was edited after its end.
+async fn whole(stage: &Stage) {
+    backups::apply(stage).await;
+    schedules::apply(stage).await;
     stage.record([backups::not_seen(), schedules::not_seen()]).await;
 
     let mut operator = stage.operator().await;
-    tokio::join!(gate::check(&stage), situations(&stage));
+    tokio::join!(gate::check(stage), situations(stage));
 
     // Edits that nobody has seen yet, then seen.
     operator.stop().await.expect("it stops");
-    backups::edit(&stage).await;
-    schedules::edit(&stage).await;
+    backups::edit(stage).await;
+    schedules::edit(stage).await;
     stage.record(backups::edited().into_iter().chain([schedules::edited()])).await;
     let _again = stage.operator().await;
     stage.record([backups::edited_and_seen(), schedules::edited_and_seen()]).await;
-
-    let patches = judge.verdicts(&stage).await;
-    actions::check(&stage, &patches).await;
 }
 
 /// What an operator that works brings about.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -92,6 +93,22 @@ impl Stage {
 
     pub fn patches(&self) -> PathBuf {
         self.files.path().join("patches")
+    }
+
+    /// Every version of the RdsBackups, one a line.
+    pub fn history(&self) -> PathBuf {
+        self.files.path().join("history.jsonl")
+    }
+
+    /// Writes down every version of the RdsBackups that a watch shows, until it is dropped.
+    pub async fn watch(&self) {
+        let mut file = std::fs::File::create(self.history()).expect("a file");
+        let args = ["get", "rdsbackups", "--all-namespaces", "--watch", "--output=jsonpath={@}{\"\\n\"}"];
+        let mut stream = self.kubectl().stream(&args).expect("kubectl");
+        while let Some(line) = stream.line().await {
+            writeln!(file, "{line}").expect("written");
+        }
+        panic!("the watch has ended");
     }
 
     /// `argocd-cm` as the API server returns it.

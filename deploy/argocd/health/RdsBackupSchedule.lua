@@ -43,5 +43,8 @@ elseif says("LastBackupSucceeded", "False") then
   hs.message = is.LastBackupSucceeded.message
 else
   hs.status = "Healthy"
+  if obj.status.nextScheduleTime ~= nil then
+    hs.message = "the next backup starts at " .. obj.status.nextScheduleTime
+  end
 end
 return hs

@@ -90,18 +90,25 @@ func TestVerdictsFailOnEachDefect(t *testing.T) {
 		{"type":"Reconciling","status":"True","reason":"Running","message":"m"}]}}`
 	const row = "RdsBackup\trunning\tInProgress\tProgressing\t-\n"
 	early := strings.NewReplacer(`"status":"False"`, `"status":"True"`, `"type":"Reconciling"`, `"type":"Other"`).Replace(running)
-	for name, is := range map[string]struct{ recording, expected, wrong string }{
-		"nothing":            {running, row, ""},
-		"a wrong verdict":    {running, strings.Replace(row, "InProgress", "Current", 1), "expected {flux:Current"},
-		"a wrong action":     {running, strings.Replace(row, "-", "hold", 1), "actions:hold"},
-		"no recording":       {"", row, "not recorded"},
-		"no row":             {running, "RdsBackup\tother\tCurrent\tHealthy\t-\n", "recorded, and not in the table"},
-		"an early end":       {early, "RdsBackup\trunning\tCurrent\tHealthy\t-\n", "and it has not succeeded"},
-		"two rows":           {running, row + row, "twice"},
-		"an empty table":     {running, "# nothing\n", "no rows"},
-		"a row cut short":    {running, "RdsBackup\trunning\tInProgress\n", "3 fields"},
-		"another kind's":     {strings.Replace(running, `"RdsBackup"`, `"Pod"`, 1), row, "it is a"},
-		"an older argocd-cm": {running, row, "is not what its scripts make"},
+	line := func(text string) string { return strings.Join(strings.Fields(text), " ") + "\n" }
+	over := strings.NewReplacer(`"Running"`, `"Succeeded"`, `"status":"False"`, `"status":"True"`, `"type":"Reconciling","status":"True"`, `"type":"Reconciling","status":"False"`).Replace(running)
+	stalled := strings.Replace(running, `"Reconciling"`, `"Stalled"`, 1)
+	good := line(running) + line(over)
+	for name, is := range map[string]struct{ recording, expected, history, wrong string }{
+		"nothing":              {running, row, good, ""},
+		"a wrong verdict":      {running, strings.Replace(row, "InProgress", "Current", 1), good, "expected {flux:Current"},
+		"a wrong action":       {running, strings.Replace(row, "-", "hold", 1), good, "actions:hold"},
+		"no recording":         {"", row, good, "not recorded"},
+		"no row":               {running, "RdsBackup\tother\tCurrent\tHealthy\t-\n", good, "recorded, and not in the table"},
+		"an early end":         {early, "RdsBackup\trunning\tCurrent\tHealthy\t-\n", good, "and it has not succeeded"},
+		"two rows":             {running, row + row, good, "twice"},
+		"an empty table":       {running, "# nothing\n", good, "no rows"},
+		"a row cut short":      {running, "RdsBackup\trunning\tInProgress\n", good, "3 fields"},
+		"another kind's":       {strings.Replace(running, `"RdsBackup"`, `"Pod"`, 1), row, good, "it is a"},
+		"an early end between": {running, row, line(running) + line(early) + line(over), "and it has not succeeded"},
+		"a failure between":    {running, row, line(running) + line(stalled) + line(over), "and then it succeeded"},
+		"an empty history":     {running, row, "", "no backup that succeeded"},
+		"an older argocd-cm":   {running, row, good, "is not what its scripts make"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -127,7 +134,7 @@ func TestVerdictsFailOnEachDefect(t *testing.T) {
 			}
 			asked := inputs{
 				configMap: write("cm.json", configMapJSON(t)), scripts: scripts, recordings: filepath.Join(dir, "recordings"),
-				expected: write("expected.tsv", is.expected), patches: dir,
+				expected: write("expected.tsv", is.expected), patches: dir, history: write("history.jsonl", is.history),
 			}
 			err := verdicts(asked, new(strings.Builder))
 			if is.wrong == "" && err != nil {

@@ -30,6 +30,7 @@ func run(args []string) error {
 	flags.StringVar(&asked.configMap, "configmap", "", "argocd-cm as the API server returns it, JSON")
 	flags.StringVar(&asked.scripts, "scripts", "", "the directory of the Lua scripts and of argocd-cm.yaml")
 	flags.StringVar(&asked.recordings, "recordings", "", "a directory of KIND.SITUATION.json")
+	flags.StringVar(&asked.history, "history", "", "every version that a watch showed of the RdsBackups, one JSON object a line")
 	flags.StringVar(&asked.expected, "expected", "", "the table of expected verdicts")
 	flags.StringVar(&asked.patches, "patches", "", "where the actions' patches go")
 	if err := flags.Parse(args[1:]); err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 type inputs struct {
-	configMap, scripts, recordings, expected, patches string
+	configMap, scripts, recordings, history, expected, patches string
 }
 
 // situation is one row of the table, and the name of one recording.
@@ -71,6 +71,7 @@ func verdicts(asked inputs, out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	wrong = append(wrong, judgeHistory(asked.history, known[group+"/RdsBackup"].health, out))
 	return errors.Join(wrong...)
 }
 
@@ -78,13 +79,9 @@ func judge(object *unstructured.Unstructured, known customizations, row situatio
 	if object.GroupVersionKind().Group != group || object.GetKind() != row.kind {
 		return verdict{}, "", fmt.Errorf("it is a %s", object.GroupVersionKind())
 	}
-	flux, err := status.Compute(object)
+	seen, message, err := look(object, known.health)
 	if err != nil {
-		return verdict{}, "", fmt.Errorf("kstatus: %w", err)
-	}
-	argo, err := healthOf(object, known.health)
-	if err != nil {
-		return verdict{}, "", fmt.Errorf("health: %w", err)
+		return verdict{}, "", err
 	}
 	actions, err := actionsOf(object, known)
 	if err != nil {
@@ -107,7 +104,21 @@ func judge(object *unstructured.Unstructured, known customizations, row situatio
 			return verdict{}, "", err
 		}
 	}
-	return verdict{flux.Status.String(), argo.Status, strings.Join(actions, ",")}, argo.Message, nil
+	seen.actions = strings.Join(actions, ",")
+	return seen, message, nil
+}
+
+// look asks both tools, and answers Argo CD's message too.
+func look(object *unstructured.Unstructured, healthScript string) (verdict, string, error) {
+	flux, err := status.Compute(object)
+	if err != nil {
+		return verdict{}, "", fmt.Errorf("kstatus: %w", err)
+	}
+	argo, err := healthOf(object, healthScript)
+	if err != nil {
+		return verdict{}, "", fmt.Errorf("health: %w", err)
+	}
+	return verdict{flux: flux.Status.String(), argo: argo.Status}, argo.Message, nil
 }
 
 // violations are what no table may allow: that a gate passes too early, or that nobody is told why.
