@@ -2,8 +2,10 @@
 
 mod backup;
 mod check;
+mod closed;
 mod condition;
 mod crd;
+mod event;
 mod reason;
 mod schedule;
 mod schedule_status;
@@ -13,7 +15,8 @@ mod status;
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, set_condition};
 pub use crd::crds_yaml;
-pub use reason::Reason;
+pub use event::EventRule;
+pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
 pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
