@@ -5,17 +5,16 @@ mod check;
 mod closed;
 mod condition;
 mod crd;
-mod event;
 mod reason;
 mod schedule;
 mod schedule_status;
 mod span;
 mod status;
+mod told;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, set_condition};
 pub use crd::crds_yaml;
-pub use event::EventRule;
 pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
 pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
@@ -24,6 +23,8 @@ pub use status::{
     Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission,
     SubmissionOutcome,
 };
+
+pub use told::EventRule;
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 

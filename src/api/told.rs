@@ -1,4 +1,4 @@
-//! Which reasons are told in events, as which type, and when: the closed list that `docs/reference/events.md` prints.
+//! Where a reason is told: in which conditions, and in which events. Both are closed lists that the generated reference prints.
 
 use super::Reason;
 
@@ -28,6 +28,54 @@ const NEEDS: EventRule = EventRule::backup(true, "It begins to need somebody.");
 const ENDS: EventRule = EventRule::backup(true, "It has failed, for good.");
 
 impl Reason {
+    /// The types of the conditions that it stands in. `LastBackupSucceeded` has any reason that a backup ended with, and is not named here.
+    pub fn conditions(self) -> &'static [&'static str] {
+        match self {
+            Self::WaitingForTurn
+            | Self::InstanceBusy
+            | Self::InstanceNotRunning
+            | Self::QuotaExceeded
+            | Self::Throttled
+            | Self::SubmissionsPaused
+            | Self::RetryBackoff
+            | Self::ServiceUnavailable
+            | Self::ClockSkew
+            | Self::NeverAccepted
+            | Self::Submitting
+            | Self::Running
+            | Self::Finalizing
+            | Self::ChildNotCreated => &["Ready", "Reconciling"],
+            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials => &["Ready", "Reconciling", "Stalled"],
+            Self::InvalidSpec
+            | Self::AccountNotFound
+            | Self::NotAllowed
+            | Self::AccessDenied
+            | Self::AccountProblem
+            | Self::InstanceNotFound
+            | Self::UnsupportedMethod
+            | Self::Rejected
+            | Self::BackupFailed
+            | Self::BackupNotUsable
+            | Self::QueueTimeout
+            | Self::Timeout
+            | Self::ResultLost
+            | Self::ChildRefused => &["Ready", "Stalled"],
+            Self::InvalidSchedule | Self::InvalidTimeZone | Self::InvalidTemplate => &["Ready", "Stalled", "Fresh"],
+            Self::Succeeded | Self::Scheduled => &["Ready"],
+            Self::Suspended => &["Ready", "Suspended"],
+            Self::PossibleDuplicate => &["DuplicateBackup"],
+            Self::SetDiffers => &["AdoptionMismatch"],
+            Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
+            Self::Abandoned
+            | Self::Adopted
+            | Self::NameCollision
+            | Self::MissedRuns
+            | Self::SkippedOverlap
+            | Self::ClockSetBack
+            | Self::TriggerUsed => &[],
+        }
+    }
+
     /// The events that carry it. An event of no rule cannot be built: see `cluster::Event::new`.
     pub fn events(self) -> &'static [EventRule] {
         use EventRule as Rule;
@@ -52,8 +100,17 @@ impl Reason {
             Self::OutcomeUnknown => {
                 const { &[Rule::backup(true, "The answer to the request is lost, or what was adopted was given back.")] }
             }
-            Self::Running => const { &[Rule::backup(false, "The service accepted the request, or a job was adopted.")] },
-            Self::Finalizing => const { &[Rule::backup(false, "The job is finished, and its set is not confirmed after 2 minutes.")] },
+            Self::Running => {
+                const {
+                    &[Rule::backup(
+                        false,
+                        "The service accepted the request, a backup was adopted, or a job that could not be looked at can be again.",
+                    )]
+                }
+            }
+            Self::Finalizing => {
+                const { &[Rule::backup(false, "The job is finished, and its set is not listed 2 minutes later or not final yet.")] }
+            }
             Self::Succeeded => const { &[Rule::backup(false, "The backup set exists and is usable.")] },
             Self::Rejected => {
                 const { &[ENDS, Rule::backup(true, "The service finds fault with a read: it is tried again every 5 minutes.")] }
@@ -79,7 +136,7 @@ impl Reason {
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
             Self::ClockSetBack => const { &[Rule::schedule("Settled slots lie in the future.")] },
             Self::TriggerUsed => const { &[Rule::schedule("`trigger` was changed to a text whose backup exists.")] },
-            // Only in conditions. The intent and its clearing are two writes within milliseconds, and a schedule's health shows in conditions.
+            // Only in conditions. The intent and its clearing are two writes within milliseconds, and the health of a schedule shows in conditions.
             Self::Submitting
             | Self::Scheduled
             | Self::Suspended
