@@ -5,18 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 
 use crate::accounts::{AccountSettings, Submissions};
 
 /// The configuration file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Paused: what runs is followed, and nothing new is sent, for every account.
+    /// Whether new requests are sent, for every account.
     #[serde(default)]
+    #[schemars(extend("default" = "Enabled"))]
     pub submissions: Submissions,
-    /// The accounts that objects can name.
+    /// The accounts that objects can name in `spec.account`. A name has 1 to 63 characters.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = { "minLength": 1, "maxLength": 63 }))]
     pub accounts: BTreeMap<String, AccountSettings>,
 }
 
@@ -42,6 +45,11 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The JSON schema of the file, draft 7, which Helm and editors read. The parser refuses more: what one key says of another.
+    pub fn schema() -> serde_json::Value {
+        SchemaSettings::draft07().into_generator().into_root_schema_for::<Self>().to_value()
+    }
+
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -102,6 +110,40 @@ accounts:
         assert_eq!(account.poll.max, SignedDuration::from_secs(2));
         assert_eq!((account.limits.create_per_second, account.limits.describe_per_second), (Some(1), Some(2)));
         assert_eq!(config.accounts["small"].protocol.request_expiry, Expiry::After(SignedDuration::from_mins(15)));
+    }
+
+    /// Writes down every default of the schema, and asks for the same configuration as without.
+    #[test]
+    fn the_schema_tells_the_true_defaults_and_no_key_that_is_unknown() {
+        let schema = Config::schema();
+        let definitions = &schema["definitions"];
+        let defaults = |definition: &serde_json::Value| -> serde_json::Map<String, serde_json::Value> {
+            let properties = definition["properties"].as_object().expect("an object").iter();
+            properties.filter_map(|(key, property)| Some((key.clone(), property.get("default")?.clone()))).collect()
+        };
+        let mut account = defaults(&definitions["Account"]);
+        account.insert("regionId".to_owned(), "cn-hangzhou".into());
+        account.insert("credentials".to_owned(), serde_json::json!({ "type": "Auto" }));
+        account.insert("allow".to_owned(), serde_json::json!([]));
+        let least = serde_json::json!({ "accounts": { "a": {
+            "regionId": "cn-hangzhou", "credentials": { "type": "Auto" }, "allow": [],
+            "limits": { "createPerSecond": 5, "describePerSecond": 10 },
+        } } });
+        for (key, definition) in [("protocol", "Protocol"), ("poll", "Poll"), ("limits", "LimitSettings")] {
+            let inner = defaults(&definitions[definition]);
+            assert_eq!(
+                inner.len(),
+                definitions[definition]["properties"].as_object().expect("an object").len(),
+                "{key}: all have a default"
+            );
+            account.insert(key.to_owned(), inner.into());
+        }
+        let mut whole = defaults(&schema);
+        whole.insert("accounts".to_owned(), serde_json::json!({ "a": account }));
+        let parsed = |value: serde_json::Value| format!("{:?}", Config::parse(&value.to_string()).expect("a configuration"));
+        assert_eq!(parsed(whole.into()), parsed(least));
+        let limits = crate::rds::Limits::default();
+        assert_eq!((limits.create_per_second, limits.describe_per_second), (5, 10));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use jiff::SignedDuration;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{api::Span, rds};
@@ -29,28 +30,56 @@ pub struct AccountSettings {
     pub submissions: Submissions,
 }
 
-/// The account as it is written; what it leaves out depends on what it says.
-#[derive(Deserialize)]
+/// An account that objects can name.
+// As it is written; what it leaves out depends on what it says. Its comments are the users' reference, and so are those of what it holds.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Account")]
 struct RawAccount {
+    /// The region of objects that name none, for example `cn-hangzhou`. The regions whose hosts are known are in `src/rds/regions.tsv`; any
+    /// other needs `endpoint`.
     #[serde(deserialize_with = "region")]
     region_id: String,
+    /// Where the access key comes from.
     credentials: CredentialsSettings,
+    /// Which of the region's two hosts is used.
     #[serde(default)]
+    #[schemars(with = "Network", extend("default" = "Public"))]
     network: Option<Network>,
+    /// An address of the service other than the region's: https, or http on loopback. For private clouds. It serves every region of the account,
+    /// also ones that the operator does not know. Not together with `network`.
     #[serde(default, deserialize_with = "endpoint")]
+    #[schemars(with = "String")]
     endpoint: Option<String>,
+    /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
+    /// How often jobs and lost requests are looked at: first after `first`, then after half of the time elapsed, at least `min`, at most `max`.
     #[serde(default)]
     poll: Poll,
+    /// How requests are signed.
     #[serde(default)]
+    #[schemars(extend("default" = "V3"))]
     signature: Signature,
+    /// Who may use the account. An object must match all three lists of one rule. An empty list allows nobody. Checked at every use.
     allow: Vec<AllowRule>,
+    /// How many calls the account makes per second and region. Halved for a minute when the service complains.
     #[serde(default)]
     limits: LimitSettings,
+    /// Whether new requests are sent for this account.
     #[serde(default)]
+    #[schemars(extend("default" = "Enabled"))]
     submissions: Submissions,
+}
+
+impl JsonSchema for AccountSettings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        RawAccount::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        RawAccount::json_schema(generator)
+    }
 }
 
 impl TryFrom<RawAccount> for AccountSettings {
@@ -90,7 +119,7 @@ impl AccountSettings {
 }
 
 /// Which of the region's hosts is used (`network`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Network {
     /// The one on the internet.
     #[default]
@@ -110,33 +139,35 @@ impl Network {
 }
 
 /// Whether new attempts are opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Submissions {
-    /// Yes.
+    /// They are.
     #[default]
     Enabled,
-    /// No: what runs is followed, looked for and adopted, and nothing new is sent.
+    /// Jobs that run are followed, lost ones are looked for and adopted, and nothing new is sent.
     Paused,
 }
 
 /// Where an account's access key comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum CredentialsSettings {
     /// The operator's environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for temporary keys,
     /// `ALIBABA_CLOUD_SECURITY_TOKEN`.
     Auto {},
-    /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`.
+    /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. Read when
+    /// used, at most 60 s old.
     Secret {
-        /// Its name.
+        /// The name of the Secret. The operator's Role must name it too (`deploy/operator/role.yaml`).
         name: String,
     },
 }
 
 /// How requests are signed (`signature`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Signature {
-    /// RPC, HMAC-SHA1: for private clouds and gateways that know nothing newer.
+    /// RPC with HMAC-SHA1, for private clouds and old gateways. Its requests travel in form bodies, since key and token are parameters there, and
+    /// never as a GET, which any proxy may repeat.
     V1,
     /// ACS3-HMAC-SHA256.
     #[default]
@@ -185,14 +216,23 @@ impl Protocol {
     }
 }
 
-#[derive(Default, Deserialize)]
+/// What the submission protocol waits for.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Protocol")]
 struct RawProtocol {
+    /// How old a signed request may be when the service still accepts it. `Never`: nobody knows, so after a lost answer nothing more is sent.
+    /// `Never` is the default where `endpoint` names another machine.
     #[serde(default)]
+    #[schemars(with = "Expiry", extend("default" = "15m"))]
     request_expiry: Option<Expiry>,
+    /// How far the service's clocks may differ.
     #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "2m"))]
     clock_skew: Option<Time>,
+    /// How long after its job's end a backup set may be unlisted. Too short a lag can make a second backup.
     #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "10m"))]
     listing_lag: Option<Time>,
 }
 
@@ -203,6 +243,20 @@ pub enum Expiry {
     After(SignedDuration),
     /// Never, or nobody knows: after an unknown outcome no other attempt is opened.
     Never,
+}
+
+impl JsonSchema for Expiry {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Expiry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "Never" }, Span::json_schema(generator)] })
+    }
 }
 
 impl<'de> Deserialize<'de> for Expiry {
@@ -216,7 +270,7 @@ impl<'de> Deserialize<'de> for Expiry {
 }
 
 /// How often jobs and lost requests are looked at (`poll`): first after `first`, then after half of the time elapsed, between `min` and `max`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "RawPoll")]
 pub struct Poll {
     /// The first look at a job; default 15s.
@@ -240,14 +294,22 @@ impl Poll {
     }
 }
 
-#[derive(Default, Deserialize)]
+/// How often jobs and lost requests are looked at.
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Poll")]
 struct RawPoll {
+    /// The first look at a job.
     #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "15s"))]
     first: Option<Time>,
+    /// The shortest pause.
     #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "10s"))]
     min: Option<Time>,
+    /// The longest pause.
     #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "2m"))]
     max: Option<Time>,
 }
 
@@ -259,10 +321,10 @@ impl From<RawPoll> for Poll {
 }
 
 /// One rule of an account's allow-list. An object must match all three lists of a rule; `*` stands for any text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllowRule {
-    /// Namespaces, for example `team-a` or `team-a-*`.
+    /// Namespaces, for example `team-a` or `team-a-*`: `*` stands for any text, here and below.
     pub namespaces: Vec<String>,
     /// Instances, for example `rm-a*`.
     pub instances: Vec<String>,
@@ -294,14 +356,16 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// How many calls an account makes per second and region (`limits`).
-#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitSettings {
-    /// CreateBackup; default 5. The service publishes 50, shared with the console and every other client of the account.
+    /// CreateBackup. The service publishes 50, shared with the console and every other client of the account.
     #[serde(default, deserialize_with = "positive")]
+    #[schemars(with = "u32", range(min = 1, max = 1000), extend("default" = 5))]
     pub create_per_second: Option<u32>,
-    /// Every read; default 10: the service publishes no figure for DescribeBackupTasks, 10 is the commonest.
+    /// Every read. The service publishes no figure for DescribeBackupTasks; 10 is the commonest.
     #[serde(default, deserialize_with = "positive")]
+    #[schemars(with = "u32", range(min = 1, max = 1000), extend("default" = 10))]
     pub describe_per_second: Option<u32>,
 }
 
@@ -318,6 +382,20 @@ impl LimitSettings {
 
 /// A length of time in the configuration.
 struct Time(SignedDuration);
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Span::json_schema(generator)
+    }
+}
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

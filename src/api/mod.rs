@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod closed;
 mod condition;
 mod crd;
 mod reason;
@@ -9,11 +10,12 @@ mod schedule;
 mod schedule_status;
 mod span;
 mod status;
+mod told;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, set_condition};
 pub use crd::crds_yaml;
-pub use reason::Reason;
+pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
 pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
@@ -21,6 +23,8 @@ pub use status::{
     Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission,
     SubmissionOutcome,
 };
+
+pub use told::EventRule;
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 

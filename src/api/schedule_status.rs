@@ -2,7 +2,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Time};
+use super::{Condition, Time, closed::closed_list};
 
 /// What a schedule has done and will do. Written by the operator only; a status sent by a user is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -114,34 +114,24 @@ impl RdsBackupScheduleStatus {
     }
 }
 
-/// The types of a schedule's conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScheduleCondition {
-    /// True while the schedule is valid, suspended or not.
-    Ready,
-    /// There, and True, when the schedule needs somebody.
-    Stalled,
-    /// There, and True, while a backup that is due cannot be created: the API server does not answer, or fails.
-    Reconciling,
-    /// Whether the newest finished backup succeeded. Absent until one has finished.
-    LastBackupSucceeded,
-    /// Whether the newest successful backup is young enough. Unknown until the first could have been made.
-    Fresh,
-    /// There, and True, while the schedule pauses.
-    Suspended,
-}
-
-impl ScheduleCondition {
-    /// As it is written in the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Stalled => "Stalled",
-            Self::Reconciling => "Reconciling",
-            Self::LastBackupSucceeded => "LastBackupSucceeded",
-            Self::Fresh => "Fresh",
-            Self::Suspended => "Suspended",
-        }
+closed_list! {
+    /// The types of a schedule's conditions.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ScheduleCondition {
+        /// True while the schedule is valid, suspended or not. A failed backup does not change it, so that a deployment that waits for the
+        /// schedule is not held up.
+        Ready,
+        /// There, and True, when somebody has to correct the schedule, or the API server refuses its backups; the message says how.
+        Stalled,
+        /// There, and True, while a backup that is due cannot be created: the API server does not answer, or fails.
+        Reconciling,
+        /// Whether the newest finished backup succeeded. Absent until one has finished.
+        LastBackupSucceeded,
+        /// Whether the newest successful backup is young enough: the condition to be paged for. It turns False by time alone. Unknown until the
+        /// first could have been made, or while the schedule is invalid and has no `freshness.maxAge`.
+        Fresh,
+        /// There, and True, while the schedule pauses.
+        Suspended,
     }
 }
 

@@ -22,6 +22,12 @@ impl Span {
         Self(text.into())
     }
 
+    /// The pattern that the CRDs and the schema of the configuration know it by.
+    pub fn pattern() -> String {
+        let schema = schemars::schema_for!(Self);
+        schema.get("pattern").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// The length of time, always more than zero.
     pub fn get(&self) -> Result<SignedDuration, SpanError> {
         let error = || SpanError(self.0.chars().take(32).collect());

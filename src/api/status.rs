@@ -3,7 +3,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Time};
+use super::{Condition, Time, closed::closed_list};
 
 /// What became of the backup. Written by the operator only; a status sent by a user is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -194,31 +194,21 @@ impl Phase {
     }
 }
 
-/// The types of our conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConditionType {
-    /// True when the backup set exists and is usable.
-    Ready,
-    /// There, and True, while the operator works on the object.
-    Reconciling,
-    /// There, and True, when it failed or needs somebody.
-    Stalled,
-    /// There, and True, when more than one backup may have been made for this object.
-    DuplicateBackup,
-    /// There, and True, when a backup was adopted that turned out to be another's.
-    AdoptionMismatch,
-}
-
-impl ConditionType {
-    /// As it is written in the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Reconciling => "Reconciling",
-            Self::Stalled => "Stalled",
-            Self::DuplicateBackup => "DuplicateBackup",
-            Self::AdoptionMismatch => "AdoptionMismatch",
-        }
+closed_list! {
+    /// The types of our conditions.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ConditionType {
+        /// True at the end, when the backup set exists and is usable. False before, and for ever when it failed. Its reason says why, its message
+        /// what to do.
+        Ready,
+        /// There, and True, while the operator works on the object, waiting included.
+        Reconciling,
+        /// There, and True, when it failed, or needs somebody before it can go on.
+        Stalled,
+        /// There, and True, when more than one backup may have been made for this object. `attempts` names them; nothing was deleted.
+        DuplicateBackup,
+        /// There, and True, when a backup was adopted that turned out to be another's, and was given back.
+        AdoptionMismatch,
     }
 }
 

@@ -279,7 +279,7 @@ fn gone(turn: &Turn, context: &Arc<Context>) -> Step {
             "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows"
         );
         warn!(namespace = turn.namespace(), name = turn.name(), uid = turn.uid(), instance = %turn.object.spec.db_instance_id, job_id = job, "{note}");
-        publish(turn, Event { warning: true, reason: Reason::Abandoned, note }, context);
+        publish(turn, Event::new(true, Reason::Abandoned, note), context);
     }
     context.desk.forget(turn.uid());
     Step::Rest(Action::await_change())

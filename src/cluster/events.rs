@@ -21,15 +21,38 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The API server refuses longer notes.
 const LONGEST_NOTE: usize = 1024;
 
-/// A Kubernetes Event on a transition.
+/// A Kubernetes Event on a transition. Only [`Event::new`] makes one, so that the documentation has them all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Whether it is a warning.
-    pub warning: bool,
+    warning: bool,
+    reason: Reason,
+    note: String,
+}
+
+impl Event {
+    /// An event of the closed list; `note` says what happened and what to do.
+    ///
+    /// One that is not in the list is still published by a release. Every test, and the sandbox, stops at it: nothing else sees all events.
+    pub fn new(warning: bool, reason: Reason, note: impl Into<String>) -> Self {
+        let listed = reason.events().iter().any(|rule| rule.warning == warning);
+        debug_assert!(listed, "an event {reason}, warning: {warning}, is not in Reason::events");
+        Self { warning, reason, note: note.into() }
+    }
+
+    /// Whether its type is Warning.
+    pub fn is_warning(&self) -> bool {
+        self.warning
+    }
+
     /// One of the closed list.
-    pub reason: Reason,
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
     /// What happened and what to do.
-    pub note: String,
+    pub fn note(&self) -> &str {
+        &self.note
+    }
 }
 
 impl Cluster {

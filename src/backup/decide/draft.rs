@@ -92,14 +92,14 @@ impl<'a> Draft<'a> {
     /// A condition that warns, beside the three of kstatus. It stays for as long as what it warns of is true.
     pub fn warn(&mut self, kind: ConditionType, reason: Reason, message: &str) {
         if self.status.condition(kind).is_none_or(|condition| condition.message != message) {
-            self.events.push(Event { warning: true, reason, note: message.to_owned() });
+            self.events.push(Event::new(true, reason, message));
         }
         self.raise(kind, reason, message);
     }
 
     /// An event of its own, beside that of the transition.
     pub fn event(&mut self, warning: bool, reason: Reason, note: impl Into<String>) {
-        self.events.push(Event { warning, reason, note: note.into() });
+        self.events.push(Event::new(warning, reason, note));
     }
 
     /// Remembers a request or a backup that did not become the result.
@@ -251,7 +251,7 @@ impl<'a> Draft<'a> {
         let moved = self.status.phase != phase || self.status.ready_reason() != Some(reason.as_str());
         // The intent and its clearing are two writes within milliseconds; what users want to hear of is the answer.
         if moved && phase != Phase::Submitting {
-            self.events.push(Event { warning, reason, note: note.to_owned() });
+            self.events.push(Event::new(warning, reason, note));
         }
         self.status.phase = phase;
     }

@@ -165,7 +165,7 @@ impl<'a> Draft<'a> {
                 self.cursor(),
                 self.now
             );
-            self.events.push(Event { warning: true, reason: Reason::ClockSetBack, note });
+            self.events.push(Event::new(true, Reason::ClockSetBack, note));
             self.status.last_schedule_time = plan.slots.latest(self.now).map(|slot| Time(slot.at));
             self.status.armed_since = Some(whole_second(self.now));
         }
@@ -227,7 +227,7 @@ impl<'a> Draft<'a> {
                 let old = |child: &&super::seen::Child| child.name == name && self.now > child.created_at + TRIGGER_IS_OLD;
                 if self.seen.children.iter().any(|child| old(&child)) {
                     let note = format!("the trigger {token:?} was used before, for {name}: no other backup is made. Write another text");
-                    self.events.push(Event { warning: true, reason: Reason::TriggerUsed, note });
+                    self.events.push(Event::new(true, Reason::TriggerUsed, note));
                 }
                 self.status.last_backup = Some(BackupReference { name, slot: None });
                 self.status.last_handled_trigger = Some(token.clone());
@@ -322,21 +322,21 @@ impl<'a> Draft<'a> {
         let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {first} to {last} were") };
         let note =
             format!("{which} not run: the operator was down, the API server refused the backup, or it was later than startingDeadline");
-        self.events.push(Event { warning: true, reason: Reason::MissedRuns, note });
+        self.events.push(Event::new(true, Reason::MissedRuns, note));
     }
 
     fn skipped(&mut self, slot: Timestamp) {
         let before = self.status.skipped_overlap.as_ref().map_or(0, |skipped| skipped.count);
         self.status.skipped_overlap = Some(SlotCount { count: before.saturating_add(1), last: Time(slot) });
         let note = format!("the slot {slot} was not run: {} still waits or runs", self.active().join(", "));
-        self.events.push(Event { warning: true, reason: Reason::SkippedOverlap, note });
+        self.events.push(Event::new(true, Reason::SkippedOverlap, note));
     }
 
     fn collision(&mut self, name: &str) {
         let note = format!(
             "an RdsBackup {name} exists that is not of this schedule: no backup was made in its place. Delete or rename one of them"
         );
-        self.events.push(Event { warning: true, reason: Reason::NameCollision, note });
+        self.events.push(Event::new(true, Reason::NameCollision, note));
     }
 
     /// The backups of the schedule that wait or run, those included that this process has just created.

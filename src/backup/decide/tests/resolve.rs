@@ -144,7 +144,7 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
         if ours {
             case.assert_place(Phase::Running, Reason::Running);
             assert_eq!(case.submission().outcome, None, "{what}: not final yet");
-            assert!(decision.events.iter().any(|event| event.reason == Reason::Adopted), "{what}");
+            assert!(decision.events.iter().any(|event| event.reason() == Reason::Adopted), "{what}");
         } else {
             assert_eq!(case.status.backup_job_id.as_ref().or(case.status.backup_id.as_ref()), None, "{what}");
         }

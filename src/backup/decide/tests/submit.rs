@@ -121,7 +121,7 @@ fn a_job_id_is_recorded() {
     assert_eq!(case.submission().outcome, Some(SubmissionOutcome::Accepted));
     case.assert_place(Phase::Running, Reason::Running);
     assert_eq!(decision.events.len(), 1);
-    assert_eq!(decision.events[0].note, "the service accepted the backup as job 77");
+    assert_eq!(decision.events[0].note(), "the service accepted the backup as job 77");
     assert_eq!(wait_of(&case.decide(5)), secs(15), "the answer is taken in once; the first poll is at 15 s");
 }
 
@@ -175,7 +175,7 @@ fn a_lost_answer_is_resolved_not_repeated() {
     let decision = case.step(31);
     case.assert_place(Phase::Resolving, Reason::OutcomeUnknown);
     assert_eq!(case.submission().outcome, None, "it is open: it may still become a backup");
-    assert!(decision.events[0].warning);
+    assert!(decision.events[0].is_warning());
     assert!(matches!(case.decide(31).effect, Some(Effect::Look { .. })));
 }
 

@@ -14,7 +14,7 @@ fn good_backup(unlisted_polls: u32) -> (Vec<RdsBackupStatus>, Vec<String>) {
         let decision = case.step(second);
         if case.status != before {
             writes.push(case.status.clone());
-            events.extend(decision.events.iter().map(|event| event.reason.as_str().to_owned()));
+            events.extend(decision.events.iter().map(|event| event.reason().as_str().to_owned()));
         }
         match decision.effect {
             Some(Effect::Preflight { .. }) => case.preflight(second, Ok(idle())),

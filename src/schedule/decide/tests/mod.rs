@@ -113,7 +113,7 @@ impl Stage {
             if decision.status != status {
                 self.object.status = Some(decision.status);
                 self.writes += 1;
-                self.events.extend(decision.events.into_iter().map(|event| (event.reason.as_str(), event.note)));
+                self.events.extend(decision.events.into_iter().map(|event| (event.reason().as_str(), event.note().to_owned())));
                 self.settle(true, now);
                 continue;
             }

@@ -1,0 +1,20 @@
+//! Prints one page of docs/reference/: `cargo run --example reference -- PAGE > docs/reference/PAGE`.
+
+mod pages;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    match pages::ALL.iter().find(|page| page.file == wanted) {
+        Some(page) => {
+            print!("{}", page.text());
+            ExitCode::SUCCESS
+        }
+        None => {
+            let commands: Vec<String> = pages::ALL.iter().map(pages::Page::command).collect();
+            eprintln!("there is no page {wanted:?}; these are all:\n{}", commands.join("\n"));
+            ExitCode::from(2)
+        }
+    }
+}

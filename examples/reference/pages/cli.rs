@@ -1,0 +1,38 @@
+//! The command line, as clap prints it.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory as _;
+use rds_backup_operator::cli::Cli;
+
+const AFTER: &str = "\
+## Exit codes
+
+0: done, or stopped as asked. 1: it cannot go on. 2: a wrong command line, a wrong configuration, or a schedule that `next` refuses. Errors are
+one line on standard error.
+
+## Environment
+
+| Variable | What it is |
+|---|---|
+| `KUBECONFIG` | Which API server `run` talks to. Without it: the one of `~/.kube/config` where that exists, else the cluster that its pod runs in. |
+| `RUST_LOG` | Which lines are logged, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
+| `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
+";
+
+pub fn page() -> String {
+    let mut out = String::from("# Command line\n\n");
+    let mut program = Cli::command().name("rds-backup-operator");
+    program.build();
+    help(&mut out, "rds-backup-operator", program.clone());
+    for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+        help(&mut out, &format!("rds-backup-operator {}", command.get_name()), command.clone());
+    }
+    out + AFTER
+}
+
+fn help(out: &mut String, name: &str, mut command: clap::Command) {
+    // Trailing blanks are an editor's to remove, and the drift check's to miss.
+    let text: Vec<String> = command.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let _ = write!(out, "## {name}\n\n```text\n{}\n```\n\n", text.join("\n").trim_end());
+}

@@ -1,0 +1,102 @@
+//! Every phase, condition and reason, from `src/api/`.
+
+use std::fmt::Write as _;
+
+use rds_backup_operator::api::{ConditionType, Phase, Reason, ReasonGroup, ScheduleCondition};
+
+use super::cell;
+
+const INTRO: &str = "\
+# Phases, conditions and reasons
+
+Tools read conditions. `Ready`, `Reconciling` and `Stalled` are those of
+[kstatus](https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus): `Reconciling` and `Stalled` are there only while they are True, and
+a new object has `status.observedGeneration: -1`, so that nothing takes it for done before the operator has seen it. Every condition carries the
+`observedGeneration` of the spec that it is about. The reason of `Ready` says why, its message what to do.
+
+| kstatus | What it means for a gate |
+|---|---|
+| InProgress | Wait: the operator works on it, or has not seen it yet |
+| Current | Done |
+| Failed | Stop waiting. Where the table says \"recovers\" it goes on by itself once somebody has acted |
+
+";
+
+pub fn page() -> String {
+    let mut out = String::from(INTRO);
+    out.push_str("## RdsBackup\n\n| Phase | Ready | Reconciling | Stalled | kstatus | What it is |\n|---|---|---|---|---|---|\n");
+    out.push_str("| (not seen) | | | | InProgress | `observedGeneration` is -1 |\n");
+    for phase in Phase::ALL {
+        let _ = writeln!(out, "| `{}` | {} |", phase.as_str(), phase_row(phase));
+    }
+    out.push_str("\n| Condition | What it says |\n|---|---|\n");
+    for condition in ConditionType::ALL {
+        let _ = writeln!(out, "| `{}` | {} |", condition.as_str(), cell(condition.explanation()));
+    }
+    out.push_str("\n## RdsBackupSchedule\n\n| Condition | What it says | True | False | Unknown | Absent |\n|---|---|---|---|---|---|\n");
+    for condition in ScheduleCondition::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", condition.as_str(), cell(condition.explanation()), schedule_row(*condition));
+    }
+    out.push_str("\nkstatus: Current while `Ready` is True, InProgress while `Reconciling` is, Failed while `Stalled` is. None of them looks at backups.\n");
+    out.push_str(
+        "\n## Reasons\n\nThe reasons of conditions, of `status.queue` and of [events](events.md). The list is closed. \
+         What an error code of the service becomes is in [errors.md](errors.md).\n",
+    );
+    for group in ReasonGroup::ALL {
+        let _ = write!(out, "\n### {}\n\n{}\n\n", group.title(), group.about());
+        out.push_str("| Reason | Conditions | Event | What it means, and what to do |\n|---|---|---|---|\n");
+        for reason in Reason::ALL.iter().filter(|reason| reason.group() == *group) {
+            let id = reason.as_str().to_lowercase();
+            let _ = writeln!(
+                out,
+                "| <a id=\"{id}\"></a>`{reason}` | {} | {} | {} |",
+                reason.conditions().join(", "),
+                events(*reason),
+                cell(reason.explanation())
+            );
+        }
+    }
+    out
+}
+
+fn events(reason: Reason) -> String {
+    let mut types: Vec<&str> = reason.events().iter().map(|rule| if rule.warning { "Warning" } else { "Normal" }).collect();
+    types.dedup();
+    types.join(", ")
+}
+
+/// Ready, Reconciling, Stalled, kstatus, and what it is.
+fn phase_row(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => {
+            "False | | True | Failed, recovers | It needs a grant, or an edit of the configuration; looked at again every 5 minutes until `queueTimeout`"
+        }
+        Phase::Queued => "False | True | | InProgress | It waits on time or on another object; `queue` says why and since when",
+        Phase::Submitting => "False | True | | InProgress | The request is being sent",
+        Phase::Resolving => {
+            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The answer was lost; the operator finds out what became of the request"
+        }
+        Phase::Running => {
+            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The service works on it; Stalled: the job cannot be looked at"
+        }
+        Phase::Finalizing => {
+            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The job is over; its set is not confirmed yet"
+        }
+        Phase::Succeeded => "True | | | Current | The end: the backup set exists and is usable",
+        Phase::Failed => "False | | True | Failed | The end: no usable backup set, and no run left",
+    }
+}
+
+/// True, False, Unknown, absent.
+fn schedule_row(condition: ScheduleCondition) -> &'static str {
+    match condition {
+        ScheduleCondition::Ready => "valid and armed, or suspended | see `Stalled` and `Reconciling` | | not seen yet",
+        ScheduleCondition::Stalled => "somebody has to act | | | all is well",
+        ScheduleCondition::Reconciling => "a backup that is due cannot be created for a minute; it is tried again | | | all is well",
+        ScheduleCondition::LastBackupSucceeded => "the newest that ended succeeded | it failed | | none has ended",
+        ScheduleCondition::Fresh => {
+            "a young enough backup exists | none does | none could exist yet, or the schedule is invalid | not seen yet"
+        }
+        ScheduleCondition::Suspended => "`suspend` is true | | | `suspend` is false",
+    }
+}

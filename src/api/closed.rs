@@ -1,0 +1,32 @@
+//! Enums whose documentation is the users' reference as well.
+
+/// An enum with the list of its variants, their names, and what their doc comments say.
+macro_rules! closed_list {
+    ($(#[$meta:meta])* pub enum $list:ident { $($(#[doc = $doc:literal])+ $name:ident,)+ }) => {
+        $(#[$meta])*
+        pub enum $list {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl $list {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// As it is written in the status.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+
+            /// What it says, for the generated reference.
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+pub(super) use closed_list;

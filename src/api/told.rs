@@ -1,0 +1,153 @@
+//! Where a reason is told: in which conditions, and in which events. Both are closed lists that the generated reference prints.
+
+use super::Reason;
+
+/// A kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRule {
+    /// What it is about: `RdsBackup` or `RdsBackupSchedule`.
+    pub about: &'static str,
+    /// Whether its type is Warning.
+    pub warning: bool,
+    /// When it is emitted.
+    pub when: &'static str,
+}
+
+impl EventRule {
+    const fn backup(warning: bool, when: &'static str) -> Self {
+        Self { about: "RdsBackup", warning, when }
+    }
+
+    const fn schedule(when: &'static str) -> Self {
+        Self { about: "RdsBackupSchedule", warning: true, when }
+    }
+}
+
+const WAITS: EventRule = EventRule::backup(false, "It begins to wait for this.");
+const NEEDS: EventRule = EventRule::backup(true, "It begins to need somebody.");
+const ENDS: EventRule = EventRule::backup(true, "It has failed, for good.");
+
+impl Reason {
+    /// The types of the conditions that it stands in. `LastBackupSucceeded` has any reason that a backup ended with, and is not named here.
+    pub fn conditions(self) -> &'static [&'static str] {
+        match self {
+            Self::WaitingForTurn
+            | Self::InstanceBusy
+            | Self::InstanceNotRunning
+            | Self::QuotaExceeded
+            | Self::Throttled
+            | Self::SubmissionsPaused
+            | Self::RetryBackoff
+            | Self::ServiceUnavailable
+            | Self::ClockSkew
+            | Self::NeverAccepted
+            | Self::Submitting
+            | Self::Running
+            | Self::Finalizing
+            | Self::ChildNotCreated => &["Ready", "Reconciling"],
+            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials => &["Ready", "Reconciling", "Stalled"],
+            Self::InvalidSpec
+            | Self::AccountNotFound
+            | Self::NotAllowed
+            | Self::AccessDenied
+            | Self::AccountProblem
+            | Self::InstanceNotFound
+            | Self::UnsupportedMethod
+            | Self::Rejected
+            | Self::BackupFailed
+            | Self::BackupNotUsable
+            | Self::QueueTimeout
+            | Self::Timeout
+            | Self::ResultLost
+            | Self::ChildRefused => &["Ready", "Stalled"],
+            Self::InvalidSchedule | Self::InvalidTimeZone | Self::InvalidTemplate => &["Ready", "Stalled", "Fresh"],
+            Self::Succeeded | Self::Scheduled => &["Ready"],
+            Self::Suspended => &["Ready", "Suspended"],
+            Self::PossibleDuplicate => &["DuplicateBackup"],
+            Self::SetDiffers => &["AdoptionMismatch"],
+            Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
+            Self::Abandoned
+            | Self::Adopted
+            | Self::NameCollision
+            | Self::MissedRuns
+            | Self::SkippedOverlap
+            | Self::ClockSetBack
+            | Self::TriggerUsed => &[],
+        }
+    }
+
+    /// The events that carry it. An event of no rule cannot be built: see `cluster::Event::new`.
+    pub fn events(self) -> &'static [EventRule] {
+        use EventRule as Rule;
+
+        match self {
+            Self::WaitingForTurn
+            | Self::InstanceBusy
+            | Self::InstanceNotRunning
+            | Self::QuotaExceeded
+            | Self::Throttled
+            | Self::SubmissionsPaused
+            | Self::RetryBackoff
+            | Self::ServiceUnavailable
+            | Self::ClockSkew
+            | Self::NeverAccepted => &[WAITS],
+            Self::CredentialsNotFound => {
+                const { &[WAITS, Rule::backup(true, "The Secret is gone while a request or a job of the object is followed.")] }
+            }
+            Self::InvalidCredentials => {
+                const { &[Rule::backup(false, "The token has expired: it is tried again three times, half a minute apart."), NEEDS] }
+            }
+            Self::OutcomeUnknown => {
+                const { &[Rule::backup(true, "The answer to the request is lost, or what was adopted was given back.")] }
+            }
+            Self::Running => {
+                const {
+                    &[Rule::backup(
+                        false,
+                        "The service accepted the request, a backup was adopted, or a job that could not be looked at can be again.",
+                    )]
+                }
+            }
+            Self::Finalizing => {
+                const { &[Rule::backup(false, "The job is finished, and its set is not listed 2 minutes later or not final yet.")] }
+            }
+            Self::Succeeded => const { &[Rule::backup(false, "The backup set exists and is usable.")] },
+            Self::Rejected => {
+                const { &[ENDS, Rule::backup(true, "The service finds fault with a read: it is tried again every 5 minutes.")] }
+            }
+            Self::InvalidSpec
+            | Self::AccountNotFound
+            | Self::NotAllowed
+            | Self::AccessDenied
+            | Self::AccountProblem
+            | Self::InstanceNotFound => &[NEEDS],
+            Self::UnsupportedMethod
+            | Self::BackupFailed
+            | Self::BackupNotUsable
+            | Self::QueueTimeout
+            | Self::Timeout
+            | Self::ResultLost => &[ENDS],
+            Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },
+            Self::SetDiffers => const { &[Rule::backup(true, "`AdoptionMismatch` is raised, or names another backup.")] },
+            Self::Abandoned => const { &[Rule::backup(true, "The answer to its request came when the object was gone.")] },
+            Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and taken.")] },
+            Self::NameCollision => const { &[Rule::schedule("An RdsBackup that is not of the schedule has the name that is due.")] },
+            Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed; once for all that were found together.")] },
+            Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
+            Self::ClockSetBack => const { &[Rule::schedule("Settled slots lie in the future.")] },
+            Self::TriggerUsed => const { &[Rule::schedule("`trigger` was changed to a text whose backup exists.")] },
+            // Only in conditions. The intent and its clearing are two writes within milliseconds, and the health of a schedule shows in conditions.
+            Self::Submitting
+            | Self::Scheduled
+            | Self::Suspended
+            | Self::InvalidSchedule
+            | Self::InvalidTimeZone
+            | Self::InvalidTemplate
+            | Self::ChildRefused
+            | Self::ChildNotCreated
+            | Self::Fresh
+            | Self::TooOld
+            | Self::NoBackupYet => &[],
+        }
+    }
+}

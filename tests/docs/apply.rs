@@ -1,0 +1,68 @@
+//! Snippets and samples before a real API server.
+
+use std::{collections::BTreeSet, path::Path};
+
+use rds_backup_sandbox::plane::{Kubectl, Plane, PlaneOptions};
+use serde_json::Value;
+
+use crate::{
+    ROOT, files, read,
+    snippets::{Found, Object},
+};
+
+#[tokio::test]
+async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_calls_invalid() {
+    let plane = Plane::start(PlaneOptions { progress: Box::new(|_| {}), ..PlaneOptions::default() }).await.expect("a plane");
+    plane.apply_file(&Path::new(ROOT).join("crds")).await.expect("the CRDs");
+    let kubectl = plane.kubectl();
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await.expect("the CRDs are served");
+
+    let shown = Found::everywhere().objects;
+    let (valid, invalid): (Vec<Object>, Vec<Object>) = samples().into_iter().partition(|sample| !sample.from.contains("/invalid-"));
+    assert!(!shown.is_empty() && !valid.is_empty() && !invalid.is_empty(), "{} {} {}", shown.len(), valid.len(), invalid.len());
+    namespaces(&kubectl, shown.iter().chain(&valid).chain(&invalid)).await;
+
+    let mut wrong = Vec::new();
+    for object in shown.iter().chain(&valid) {
+        wrong.extend(dry_run(&kubectl, object).await.err().map(|why| format!("{}: {why}", object.from)));
+    }
+    for object in &invalid {
+        if dry_run(&kubectl, object).await.is_ok() {
+            wrong.push(format!("{} is accepted, and its name says that it is not", object.from));
+        }
+    }
+    // What passes here passes anywhere: a dry run that refuses nothing would check nothing.
+    let misspelt = Object { from: String::new(), value: serde_json::json!({ "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
+        "metadata": { "name": "misspelt", "namespace": "default" }, "spec": { "dbInstanceId": "rm-1", "databses": ["a"] } }) };
+    let refused = dry_run(&kubectl, &misspelt).await.expect_err("an unknown field is accepted");
+    assert!(refused.contains("databses"), "{refused}");
+    println!("{} snippets and {} samples accepted, {} samples refused", shown.len(), valid.len(), invalid.len());
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    plane.stop().await;
+}
+
+fn samples() -> Vec<Object> {
+    let mut objects = Vec::new();
+    for file in files(".yaml").into_iter().filter(|file| file.starts_with("deploy/samples")) {
+        let from = file.display().to_string();
+        let documents = serde_saphyr::from_multiple::<Value>(&read(&file)).unwrap_or_else(|error| panic!("{from}: {error}"));
+        objects.extend(documents.into_iter().map(|value| Object { from: from.clone(), value }));
+    }
+    objects
+}
+
+/// Makes the namespaces that the objects live in: that is not what is tried.
+async fn namespaces(kubectl: &Kubectl, objects: impl Iterator<Item = &Object>) {
+    let wanted: BTreeSet<&str> = objects.filter_map(|object| object.value["metadata"]["namespace"].as_str()).collect();
+    let there = kubectl.run(&["get", "namespaces", "--output=jsonpath={.items[*].metadata.name}"]).await.expect("the namespaces");
+    let there: BTreeSet<&str> = there.split_whitespace().collect();
+    for namespace in wanted.difference(&there) {
+        kubectl.run(&["create", "namespace", namespace]).await.expect("a namespace");
+    }
+}
+
+/// As server-side apply has it, where a field that the server does not know is an error.
+async fn dry_run(kubectl: &Kubectl, object: &Object) -> Result<(), String> {
+    let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-"];
+    kubectl.run_with_input(&args, &object.value.to_string()).await.map(drop).map_err(|error| error.stderr().to_owned())
+}

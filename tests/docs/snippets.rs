@@ -1,0 +1,118 @@
+//! The YAML that the documentation shows, sorted by who reads it.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use rds_backup_operator::config::Config;
+use serde_json::Value;
+
+use crate::{files, markdown::Page, read};
+
+/// Kinds that the API server of a plain cluster does not know, and who reads them: they are parsed, and that is all. What the API server knows is
+/// tried on it; a kind that is neither fails, so that a misspelt one does.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("argoproj.io/v1alpha1", "Application"),
+    ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+    ("kustomize.config.k8s.io/v1alpha1", "Component"),
+    ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+    ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+    ("monitoring.coreos.com/v1", "PodMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("source.toolkit.fluxcd.io/v1", "GitRepository"),
+    ("source.toolkit.fluxcd.io/v1", "HelmRepository"),
+    ("source.toolkit.fluxcd.io/v1", "OCIRepository"),
+];
+
+/// The first line of a snippet that is a file of its own kind.
+const CONFIG: &str = "# config.yaml";
+const VALUES: &str = "# values.yaml";
+
+/// An object for the API server.
+pub struct Object {
+    pub from: String,
+    pub value: Value,
+}
+
+/// All the YAML that there is.
+#[derive(Default)]
+pub struct Found {
+    pub objects: Vec<Object>,
+    /// What others read, by kind.
+    pub elsewhere: BTreeMap<String, usize>,
+    pub configurations: usize,
+    pub wrong: Vec<String>,
+}
+
+impl Found {
+    /// Of README.md and docs/.
+    pub fn everywhere() -> Self {
+        let mut found = Self::default();
+        let shown = |file: &PathBuf| file.starts_with("docs") || file.ends_with("README.md");
+        for file in files(".md").into_iter().filter(shown) {
+            for snippet in Page::read(&read(&file)).snippets {
+                if matches!(snippet.language.as_str(), "yaml" | "yml") {
+                    found.sort(&format!("{}:{}", file.display(), snippet.line), &snippet.text);
+                }
+            }
+        }
+        found
+    }
+
+    fn sort(&mut self, from: &str, text: &str) {
+        let first = text.lines().next().unwrap_or_default();
+        if first.starts_with(CONFIG) {
+            self.configurations += 1;
+            self.wrong.extend(Config::parse(text).err().map(|error| format!("{from}: {error}")));
+            return;
+        }
+        let documents = match serde_saphyr::from_multiple::<Value>(text) {
+            Ok(documents) => documents,
+            Err(error) => return self.wrong.push(format!("{from}: {error}")),
+        };
+        if first.starts_with(VALUES) {
+            *self.elsewhere.entry("Helm values".to_owned()).or_default() += 1;
+            return;
+        }
+        if documents.is_empty() {
+            self.wrong.push(format!("{from}: there is nothing in it"));
+        }
+        for value in documents {
+            let (Some(version), Some(kind)) = (value["apiVersion"].as_str(), value["kind"].as_str()) else {
+                self.wrong.push(format!("{from}: no apiVersion and kind; a first line {CONFIG:?} or {VALUES:?} says what else it is"));
+                continue;
+            };
+            if ELSEWHERE.contains(&(version, kind)) {
+                *self.elsewhere.entry(format!("{version} {kind}")).or_default() += 1;
+            } else {
+                self.objects.push(Object { from: from.to_owned(), value });
+            }
+        }
+    }
+}
+
+#[test]
+fn every_snippet_is_read_by_somebody() {
+    let found = Found::everywhere();
+    println!("{} objects, {} configurations, elsewhere: {:?}", found.objects.len(), found.configurations, found.elsewhere);
+    assert!(found.wrong.is_empty(), "\n{}", found.wrong.join("\n"));
+    assert!(!found.objects.is_empty() && found.configurations > 0, "no snippet was found");
+}
+
+#[test]
+fn a_wrong_snippet_is_found() {
+    for wrong in [
+        "# config.yaml\naccounts: {}\n",
+        "# config.yaml\naccounts:\n  a: { regionId: cn-hangzhou, credentials: { type: Auto }, allow: [], colour: red }\n",
+        "a: b: c\n",
+        "a: b\n",
+        "kind: Secret\n",
+        "",
+    ] {
+        let mut found = Found::default();
+        found.sort("here", wrong);
+        assert_eq!(found.wrong.len(), 1, "{wrong:?}");
+    }
+    let mut found = Found::default();
+    found.sort("here", "apiVersion: v1\nkind: Secret\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\n---\napiVersion: a/v1\nkind: Secrte\n");
+    assert_eq!((found.objects.len(), found.elsewhere.len(), found.wrong.len()), (2, 1, 0), "the misspelt one is the API server's to refuse");
+}
