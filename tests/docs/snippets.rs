@@ -113,6 +113,13 @@ fn a_wrong_snippet_is_found() {
         assert_eq!(found.wrong.len(), 1, "{wrong:?}");
     }
     let mut found = Found::default();
-    found.sort("here", "apiVersion: v1\nkind: Secret\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\n---\napiVersion: a/v1\nkind: Secrte\n");
-    assert_eq!((found.objects.len(), found.elsewhere.len(), found.wrong.len()), (2, 1, 0), "the misspelt one is the API server's to refuse");
+    found.sort(
+        "here",
+        "apiVersion: v1\nkind: Secret\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\n---\napiVersion: a/v1\nkind: Secrte\n",
+    );
+    assert_eq!(
+        (found.objects.len(), found.elsewhere.len(), found.wrong.len()),
+        (2, 1, 0),
+        "the misspelt one is the API server's to refuse"
+    );
 }
