@@ -7,6 +7,20 @@ use std::{
 
 use crate::{ROOT, files, markdown::Page, read};
 
+/// Files that a page links to and that are made elsewhere at the same time. One that is there now is struck off this list: the test says so.
+const NOT_YET: &[&str] = &[
+    "deploy/argocd/application.yaml",
+    "deploy/argocd/presync-gate-job.yaml",
+    "deploy/argocd/presync-gate-rdsbackup.yaml",
+];
+
+#[test]
+fn nothing_that_is_there_is_called_missing() {
+    for file in NOT_YET {
+        assert!(!Path::new(ROOT).join(file).exists(), "{file} is there: take it off NOT_YET");
+    }
+}
+
 #[test]
 fn every_relative_link_leads_somewhere() {
     let pages: HashMap<PathBuf, Page> = files(".md").into_iter().map(|file| (file.clone(), Page::read(&read(&file)))).collect();
@@ -38,7 +52,8 @@ fn wrong(file: &Path, target: &str, pages: &HashMap<PathBuf, Page>) -> Option<St
             None => return Some("it leads out of the repository".to_owned()),
         },
     };
-    if !Path::new(ROOT).join(&there).exists() {
+    let not_yet = NOT_YET.iter().any(|file| there == Path::new(file));
+    if !not_yet && !Path::new(ROOT).join(&there).exists() {
         return Some(format!("{} does not exist", there.display()));
     }
     let anchor = anchor?;
