@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod demo;
 pub mod faults;
+pub mod manifests;
 pub mod plane;
 pub mod rds;
 mod tasks;

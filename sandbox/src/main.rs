@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use rds_backup_sandbox::bench::{self, BenchArgs};
 use rds_backup_sandbox::demo::{self, DemoArgs};
 use rds_backup_sandbox::faults::{self, FaultsArgs};
+use rds_backup_sandbox::manifests::{self, ManifestsArgs};
 use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
 use rds_backup_sandbox::up::{self, UpArgs};
@@ -27,6 +28,7 @@ enum Command {
     Rds(RdsArgs),
     Bench(BenchArgs),
     Faults(FaultsArgs),
+    Manifests(ManifestsArgs),
 }
 
 #[tokio::main]
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Plane(args) => plane::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Bench(args) => bench::run(args).await.map_err(Box::from),
         Command::Faults(args) => faults::run(args).await.map_err(Box::from),
+        Command::Manifests(args) => manifests::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Rds(args) => rds::run(args).await.map(|()| 0).map_err(Box::from),
     };
     match ended {

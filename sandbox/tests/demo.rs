@@ -174,7 +174,7 @@ fn the_operators_configuration_has_the_endpoints_own_figures() {
     let account = &config["accounts"]["default"];
     assert_eq!(config["submissions"], "Enabled");
     assert_eq!((&account["regionId"], &account["endpoint"]), (&json!("cn-hangzhou"), &json!("http://127.0.0.1:4000")));
-    assert_eq!(account["credentials"], json!({ "type": "Secret", "name": "sandbox-key" }));
+    assert_eq!(account["credentials"], json!({ "type": "Secret", "name": "rds-access-key" }));
     // 2.5 s rounded up, and one second more for the whole seconds of the `Date` header.
     assert_eq!(account["protocol"], json!({ "requestExpiry": "5s", "clockSkew": "2s", "listingLag": "4s" }));
     assert_eq!(account["poll"], json!({ "first": "1s", "min": "1s", "max": "2s" }));

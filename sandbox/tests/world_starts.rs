@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rds_backup_sandbox::rds::Settings;
-use rds_backup_sandbox::world::{NAMESPACE, SERVICE_ACCOUNT, StartOperator, World, WorldOptions};
+use rds_backup_sandbox::world::{NAMESPACE, SECRET, SERVICE_ACCOUNT, StartOperator, World, WorldOptions};
 
 const CRD: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -25,8 +25,8 @@ spec:
 
 /// A repository with the operator's real manifests, a CRD that says nothing, and a program in place of the operator.
 fn repository(dir: &Path) -> std::path::PathBuf {
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/operator");
-    let manifests = dir.join("deploy/operator");
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/install");
+    let manifests = dir.join("deploy/install");
     for dir in [&manifests, &dir.join("crds")] {
         std::fs::create_dir_all(dir).expect("a directory");
     }
@@ -52,7 +52,7 @@ async fn a_world_has_what_the_operator_needs_and_leaves_nothing_behind() {
     let who = robot.run(&["auth", "whoami", "--output=jsonpath={.status.userInfo.username}"]).await.expect("it is known");
     assert_eq!(who, format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"));
     robot.run(&["get", "rdsbackups", "--all-namespaces"]).await.expect("it may list backups, and they are served");
-    robot.run(&["get", "secret", "sandbox-key", "--namespace", NAMESPACE]).await.expect("it may read the access key");
+    robot.run(&["get", "secret", SECRET, "--namespace", NAMESPACE]).await.expect("it may read the access key");
     robot.run(&["get", "secrets", "--namespace", NAMESPACE]).await.expect_err("and no other Secret");
 
     let mut watch = robot.stream(&["get", "--raw", "/apis/rdsbackup.io/v1alpha1/rdsbackups?watch=1"]).expect("a watch");

@@ -21,7 +21,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum CredentialsError {
     /// It does not exist yet.
     #[error(
-        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; this backup then goes on by itself"
+        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; it is looked for every minute"
     )]
     Missing {
         /// The operator's namespace.

@@ -133,6 +133,17 @@ impl Accounts {
         Self { accounts, paused, surroundings }
     }
 
+    /// The accounts whose credentials cannot be used now, with the reason. Nothing of a credential is in it.
+    pub async fn without_credentials(&self, now: Timestamp) -> Vec<(&str, CredentialsError)> {
+        let mut without = Vec::new();
+        for (name, account) in &self.accounts {
+            if let Err(error) = account.source.get(now).await {
+                without.push((name.as_str(), error));
+            }
+        }
+        without
+    }
+
     /// The account that this object may use, checked against the allow-list.
     pub fn access(&self, namespace: &str, spec: &RdsBackupSpec) -> Result<Access, AccountError> {
         let account = self.accounts.get(&spec.account).ok_or_else(|| AccountError::Unknown {

@@ -32,6 +32,10 @@ struct RunArgs {
     /// The configuration file: accounts, their credentials, and who may use them.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// With a configuration that cannot be used, say so on /readyz and wait until it can, instead of ending with 2: for pods, which would be
+    /// started again and again.
+    #[arg(long)]
+    wait_for_config: bool,
     /// Watch only this namespace; may be given more than once. Without it, all namespaces are watched.
     #[arg(long = "watch-namespace", value_name = "NS")]
     watch_namespaces: Vec<String>,
@@ -68,19 +72,25 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> ExitCode {
-    let config = match Config::read(&args.config) {
-        Ok(config) => config,
-        Err(error) => return fail(2, &error.to_string()),
-    };
+    if !args.wait_for_config
+        && let Err(error) = Config::read(&args.config)
+    {
+        return fail(2, &error.to_string());
+    }
     log_to_stderr(args.log_format);
-    let RunArgs { watch_namespaces, leader_elect, health_addr, .. } = args;
-    let options = runtime::Options { config, watch_namespaces, leader_elect, health_addr };
+    let RunArgs { config, watch_namespaces, leader_elect, health_addr, .. } = args;
     // Two threads: the work is waiting, and every thread costs memory.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("the async runtime does not start: {error}")),
     };
-    match runtime.block_on(runtime::run(options)) {
+    let work = async {
+        match runtime::wait_for_config(&config, health_addr).await? {
+            Some(config) => runtime::run(runtime::Options { config, watch_namespaces, leader_elect, health_addr }).await,
+            None => Ok(()),
+        }
+    };
+    match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),
     }

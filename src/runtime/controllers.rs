@@ -276,7 +276,7 @@ fn cure<K: Kind>(error: &watcher::Error, namespace: Option<&str>) -> String {
             K::group(&())
         ),
         Some(403) => format!(
-            "the operator's ServiceAccount may not list and watch {plural} {everywhere}: apply deploy/operator/, or name what it may watch with --watch-namespace"
+            "the operator's ServiceAccount may not list and watch {plural} {everywhere}: the chart and deploy/install grant it; or name what it may watch with --watch-namespace"
         ),
         Some(401) => {
             "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned()

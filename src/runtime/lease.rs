@@ -152,7 +152,7 @@ fn cure(status: Option<StatusCode>, writes: bool, lease: &str) -> Option<String>
     };
     match status {
         StatusCode::FORBIDDEN => Some(format!(
-            "the operator may not use the lease {lease}: apply deploy/operator/ (get, create and update leases), or run one replica with --leader-elect=false"
+            "the operator may not use the lease {lease}: the chart and deploy/install grant it (get, create and update leases), or run one replica with --leader-elect=false"
         )),
         StatusCode::UNAUTHORIZED => Some(
             "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned(),
@@ -184,7 +184,7 @@ mod tests {
         let said = |status: Option<u16>, writes| cure(status.map(|code| StatusCode::from_u16(code).unwrap()), writes, "ns/lease");
         for (status, writes, words) in [
             (None, false, "cannot be reached"),
-            (Some(403), false, "apply deploy/operator/"),
+            (Some(403), false, "deploy/install"),
             (Some(401), false, "KUBECONFIG"),
             (Some(404), true, "POD_NAMESPACE"),
             (Some(503), true, "answers 503"),

@@ -1,12 +1,14 @@
 //! The process around the reconcile loop: the client of the API server, the watches, health and metrics, and a shutdown that drains.
 
 mod controllers;
+mod credentials;
 mod environment;
 mod health;
 mod lease;
 mod metrics;
 mod operator;
 mod readiness;
+mod waiting;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use operator::{Operator, Place};
+pub use waiting::wait_for_config;
 
 use crate::{
     accounts::Surroundings,
@@ -92,8 +95,12 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         stop: stop.clone(),
     };
     let operator = Operator::new(options.config, place, |key| environment.get(key));
+    operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
+    let looked_for = credentials::looked_for(operator.backups.clone(), operator.readiness.clone());
+    #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
+    let looked_for = tokio::spawn(looked_for);
     let mut lost = None;
     if options.leader_elect {
         // Not the pod's name alone: the process before this one in the same pod may have a request under way.
@@ -108,6 +115,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         operator.run().await;
     }
     stop.cancel();
+    looked_for.abort();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
     lost.map_or(Ok(()), |lease| Err(RunError::LeaseLost(lease)))

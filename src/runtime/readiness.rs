@@ -18,6 +18,8 @@ struct State {
     /// Another replica works; there is nothing to be listed here.
     stands_by: bool,
     trouble: Option<(Instant, String)>,
+    /// An account's access key was never there since the start.
+    credentials: Option<String>,
 }
 
 impl Readiness {
@@ -38,6 +40,12 @@ impl Readiness {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).stands_by = false;
     }
 
+    /// What is in the way of the accounts' access keys, or nothing once each has been read. A key that goes later is no matter of readiness:
+    /// the objects say so, and the other accounts still work.
+    pub fn lacks_credentials(&self, cure: Option<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).credentials = cure;
+    }
+
     /// A watch failed, or the lease is out of reach. Answers whether this is news.
     pub fn troubled(&self, cure: String) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +59,7 @@ impl Readiness {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.trouble {
             Some((at, cure)) if at.elapsed() <= TROUBLE_LASTS => Some(cure.clone()),
-            _ if state.listed || state.stands_by => None,
+            _ if state.listed || state.stands_by => state.credentials.clone(),
             Some((_, cure)) => Some(cure.clone()),
             None => Some("the RdsBackups have not been listed yet".to_owned()),
         }
@@ -73,6 +81,17 @@ mod tests {
         assert_eq!(readiness.hindrance(), None);
         readiness.leads();
         assert_eq!(readiness.hindrance().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_the_api_server_is_said_before_a_missing_access_key() {
+        let readiness = Readiness::default();
+        readiness.lacks_credentials(Some("create the Secret".to_owned()));
+        assert_eq!(readiness.hindrance().as_deref(), Some("the RdsBackups have not been listed yet"));
+        readiness.listed();
+        assert_eq!(readiness.hindrance().as_deref(), Some("create the Secret"));
+        readiness.lacks_credentials(None);
+        assert_eq!(readiness.hindrance(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -203,7 +203,7 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
                 && answer.status == 503
             {
                 assert!(answer.body.contains("may not use the lease rds-backup-system/rds-backup-operator-"), "{}", answer.body);
-                assert!(answer.body.contains("apply deploy/operator/"), "{}", answer.body);
+                assert!(answer.body.contains("the chart and deploy/install grant it"), "{}", answer.body);
                 break;
             }
             assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");

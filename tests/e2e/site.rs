@@ -1,9 +1,11 @@
 //! Where one test lives: a namespace, instances and an operator of its own, in a world that all tests of this binary share.
 
 use std::{
+    collections::BTreeSet,
+    ops::Deref,
     path::Path,
     sync::{
-        Arc, LazyLock, Weak,
+        Arc, LazyLock, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -20,6 +22,8 @@ use rds_backup_sandbox::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::rights::{self, Right, Scope};
+
 /// The endpoint's figures, which the operator's configuration repeats: requests expire after 5 s, sets are listed 3 s after their job's end.
 pub const EXPIRY: Duration = Duration::from_secs(5);
 pub const LAG: Duration = Duration::from_secs(3);
@@ -29,11 +33,63 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Processes and sockets belong to the runtime that made them, and tests come and go.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
-static WORLD: LazyLock<tokio::sync::Mutex<Weak<World>>> = LazyLock::new(Default::default);
+static WORLD: LazyLock<tokio::sync::Mutex<Weak<Shared>>> = LazyLock::new(Default::default);
 static SITES: AtomicU32 = AtomicU32::new(1);
+static AT_WORK: AtomicU32 = AtomicU32::new(0);
+/// What the operators of worlds that are gone asked of their API servers.
+static ASKED: Mutex<BTreeSet<Right>> = Mutex::new(BTreeSet::new());
+
+/// A world that tells what was asked of it when it goes.
+pub struct Shared(World);
+
+impl Deref for Shared {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        note(&audit::read(self.0.plane.audit_log()).unwrap_or_default());
+    }
+}
+
+/// Keeps what these requests asked for.
+pub fn note(log: &[AuditEvent]) {
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner).extend(rights::asked(log));
+}
+
+/// What was asked by now, in this world and in those before it.
+pub fn requests(site: &Site) -> BTreeSet<Right> {
+    note(&site.audit());
+    ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// How many other tests are at work.
+pub fn others_at_work() -> u32 {
+    AT_WORK.load(Ordering::SeqCst) - 1
+}
+
+/// One test that is at work; ends with it, however it ends.
+pub struct AtWork;
+
+impl AtWork {
+    pub fn begin() -> Self {
+        AT_WORK.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// The world of all tests that run now; the last one to end takes it down.
-async fn world() -> Arc<World> {
+async fn world() -> Arc<Shared> {
     let mut shared = WORLD.lock().await;
     if let Some(world) = shared.upgrade() {
         return world;
@@ -42,23 +98,32 @@ async fn world() -> Arc<World> {
     options.settings = Settings { expiry: EXPIRY, lag: LAG, job_time: Duration::from_secs(2), ..Settings::sandbox() };
     let quirks = &options.settings.quirks;
     assert!(quirks.numeric_ids && quirks.process125, "the wire's quirks are on");
-    let world = Arc::new(World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error:?}")));
+    options.extra_apiserver_flags = rights::api_server_flags();
+    let world = World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error:?}"));
+    if rights::scope() == Scope::Namespaces {
+        rights::narrow(&world).await;
+    }
+    let world = Arc::new(Shared(world));
     *shared = Arc::downgrade(&world);
     world
 }
 
 /// Runs one test at a site of its own.
 pub fn at_site<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
+    let _at_work = AtWork::begin();
     RUNTIME.block_on(async {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let site = Arc::new(Site { world: world().await, namespace: format!("site-{number}"), number });
         site.kubectl().run(&["create", "namespace", &site.namespace]).await.expect("a namespace");
+        if rights::scope() == Scope::Namespaces {
+            rights::grant(&site.world, &site.namespace).await;
+        }
         test(site).await;
     });
 }
 
 pub struct Site {
-    pub world: Arc<World>,
+    pub world: Arc<Shared>,
     pub namespace: String,
     number: u32,
 }
@@ -79,12 +144,10 @@ impl Site {
 
     /// A ServiceAccount of this site that may do what the operator's may: its kubeconfig, and its name in the audit log.
     pub async fn account(&self, name: &str) -> (std::path::PathBuf, String) {
-        let (system, account) = ("rds-backup-system", format!("{}-{name}", self.namespace));
+        let (system, account) = ("rds-backup-system", format!("{}-with-{name}", self.namespace));
         let kubectl = self.kubectl();
-        let subject = format!("--serviceaccount={system}:{account}");
         kubectl.run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
-        kubectl.run(&["create", "clusterrolebinding", &account, "--clusterrole=rds-backup-operator", &subject]).await.unwrap();
-        kubectl.run(&["create", "rolebinding", &account, "-n", system, "--role=rds-backup-operator", &subject]).await.unwrap();
+        rights::grant_as_well(&kubectl, &account, &self.namespace).await;
         let kubeconfig = self.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
         (kubeconfig, audit::service_account_user(system, &account))
     }

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 use rds_backup_sandbox::{
     plane::{Plane, PlaneOptions},
-    world::StartOperator,
+    world::{NAMESPACE, SECRET, StartOperator},
 };
 use serde_json::json;
 
@@ -38,6 +38,60 @@ fn a_wrong_configuration_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_pod_with_a_wrong_configuration_says_so_and_starts_when_it_is_right() {
+    at_site(|site| async move {
+        let right = site.world.operator_config("");
+        let config = site.world.write_config(&format!("{}-wrong.yaml", site.namespace), &format!("colour: red\n{right}")).unwrap();
+        let start = StartOperator { config: Some(config), args: vec!["--wait-for-config".to_owned()], ..StartOperator::default() };
+        let mut operator = site.start(start);
+        let log = operator.log().to_owned();
+        let address = loop {
+            assert!(operator.ended_already().unwrap().is_none(), "it waits: {}", operator.log_tail());
+            let lines = std::fs::read_to_string(&log).unwrap_or_default();
+            let waiting = lines.lines().find(|line| line.contains("the configuration cannot be used"));
+            if let Some(line) = waiting.and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+                break line["address"].as_str().expect("an address").to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let ask = |path: &'static str| {
+            let address = address.clone();
+            tokio::task::spawn_blocking(move || {
+                use std::io::{Read, Write};
+                let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+                write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("written");
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("an answer");
+                answer
+            })
+        };
+        let ready = ask("/readyz").await.unwrap();
+        assert!(ready.contains(" 503 ") && ready.contains("line 1") && ready.contains("colour"), "{ready}");
+        assert!(ask("/healthz").await.unwrap().contains(" 200 "), "a restart would not help");
+        let instance = site.instance("rm-mysql");
+        site.apply("waits", json!({ "dbInstanceId": instance })).await;
+        site.world.write_config(&format!("{}-wrong.yaml", site.namespace), &right).unwrap();
+        operator.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
+        site.until_phase("waits", "Succeeded").await;
+    });
+}
+
+#[test]
+fn a_pod_with_a_wrong_configuration_ends_when_it_is_told_to() {
+    at_site(|site| async move {
+        let config = site.world.write_config(&format!("{}-never.yaml", site.namespace), "accounts: {}\n").unwrap();
+        let start = StartOperator { config: Some(config), args: vec!["--wait-for-config".to_owned()], ..StartOperator::default() };
+        let mut operator = site.start(start);
+        let began = std::time::Instant::now();
+        while !operator.log_tail().contains("name at least one") {
+            assert!(began.elapsed() < Duration::from_secs(30), "{}", operator.log_tail());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(operator.stop().await.unwrap().success());
+    });
+}
+
+#[test]
 fn an_api_server_that_is_away_is_waited_for() {
     at_site(|site| async move {
         // A port on which nobody listens.
@@ -59,6 +113,10 @@ fn an_api_server_that_is_away_is_waited_for() {
 fn a_missing_crd_is_named_and_waited_for() {
     at_site(|site| async move {
         let mut bare = Plane::start(PlaneOptions::default()).await.expect("a control plane without CRDs");
+        let key =
+            ["create", "secret", "generic", SECRET, "-n", NAMESPACE, "--from-literal=accessKeyId=x", "--from-literal=accessKeySecret=y"];
+        bare.kubectl().run(&["create", "namespace", NAMESPACE]).await.unwrap();
+        bare.kubectl().run(&key).await.unwrap();
         let mut operator = site.start(StartOperator { kubeconfig: Some(bare.kubeconfig().to_owned()), ..StartOperator::default() });
         let said = operator.wait_ready(Duration::from_secs(4)).await.expect_err("it is not ready").to_string();
         assert!(said.contains("the CRD rdsbackups.rdsbackup.io is not installed: apply crds/"), "{said}");

@@ -50,14 +50,15 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
             .await
             .unwrap();
         let narrow = format!(
-            "  narrow:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {{ type: Secret, name: sandbox-key }}\n    allow: [{{ namespaces: [\"others-*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
+            "  narrow:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {{ type: Secret, name: rds-access-key }}\n    allow: [{{ namespaces: [\"others-*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
             site.rds().url()
         );
         let forbidden = "  forbidden:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: not-granted }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
-        let regional = "  regional:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: sandbox-key }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
+        let regional = "  regional:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: rds-access-key }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
         let accounts = [key_account.as_str(), &secret_account, &half_account, &narrow, forbidden, regional];
         let config = config_with(&site, &accounts.concat()).await;
-        let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
+        // It says on /readyz that access keys are missing, and works for the other accounts.
+        let operator = site.start(StartOperator { config: Some(config), ..StartOperator::default() });
 
         let denied = site.instance("rm-mysql-denied");
         let message_of_ram = "User not authorized to operate on the specified resource.";
@@ -143,7 +144,13 @@ fn a_missing_secret_is_waited_for() {
     at_site(|site| async move {
         let (secret, account) = account_with_secret(&site, "later").await;
         let config = config_with(&site, &account).await;
-        let _operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
+        let mut operator = site.start(StartOperator { config: Some(config), ..StartOperator::default() });
+        let said = operator.wait_ready(Duration::from_secs(8)).await.expect_err("it is not ready").to_string();
+        let cure = format!(
+            "account later: the Secret {secret} with the account's access key does not exist in namespace rds-backup-system. Create it"
+        );
+        assert!(said.contains("GET /readyz is 503") && said.contains(&cure), "{said}");
+        assert_eq!(operator.get("/healthz").await.unwrap().status, 200, "a restart would not help");
         let instance = site.instance("rm-mysql");
         site.apply("waits", json!({ "dbInstanceId": instance, "account": "later" })).await;
         let queued = site.until_reason("waits", "CredentialsNotFound").await;
@@ -152,6 +159,7 @@ fn a_missing_secret_is_waited_for() {
         create_secret(&site, &secret, "sandbox-key", "sandbox-secret").await;
         site.until_phase("waits", "Succeeded").await;
         assert_eq!(site.rds().accepted(&instance), 1);
+        operator.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
     });
 }
 
@@ -219,9 +227,11 @@ fn paused_submissions_wait_and_go_on_when_they_are_enabled() {
 #[test]
 fn credentials_can_come_from_the_environment() {
     at_site(|site| async move {
-        let config = site.config(&[("{ type: Secret, name: sandbox-key }", "{ type: Auto }")]);
+        let config = site.config(&[("{ type: Secret, name: rds-access-key }", "{ type: Auto }")]);
         let instance = site.instance("rm-mysql");
-        let mut without = site.operator_with(StartOperator { config: Some(config.clone()), ..StartOperator::default() }).await;
+        let mut without = site.start(StartOperator { config: Some(config.clone()), ..StartOperator::default() });
+        let said = without.wait_ready(Duration::from_secs(8)).await.expect_err("it is not ready").to_string();
+        assert!(said.contains("account default: the operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID"), "{said}");
         site.apply("auto", json!({ "dbInstanceId": instance })).await;
         let stalled = site.until_reason("auto", "InvalidCredentials").await;
         assert!(message(&stalled).contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{}", message(&stalled));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::Progress;
-use super::build::{self, BuildError};
+use super::build::{self, BuildError, Set};
 
 /// The programs of a control plane.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub enum BinariesError {
         missing: &'static str,
     },
     /// There is no place for a cache.
-    #[error("neither XDG_CACHE_HOME nor HOME names a directory for the Kubernetes binaries: set one of them, or KUBEBUILDER_ASSETS")]
+    #[error("neither XDG_CACHE_HOME nor HOME names a directory for the binaries: set one of them, or KUBEBUILDER_ASSETS")]
     NoCache,
     /// The cache cannot be used.
     #[error("the cache directory {} cannot be used", path.display())]
@@ -68,8 +68,12 @@ impl Binaries {
         // The only places where the sandbox's plane reads its environment are this function and `Environment`, for Go.
         match std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
             Some(dir) => Self::in_dir(Path::new(&dir)).map_err(|missing| BinariesError::Asset { dir: dir.into(), missing }),
-            None => Self::cached(&cache_root()?, progress).await,
+            None => Self::of(&cached(&build::PLANE, &cache_root()?, progress).await?),
         }
+    }
+
+    fn of(dir: &Path) -> Result<Self, BinariesError> {
+        Self::in_dir(dir).map_err(|missing| incomplete(dir, missing))
     }
 
     /// The programs in a directory, or the name of the first that is not there.
@@ -82,32 +86,57 @@ impl Binaries {
             kubectl: find(KUBECTL)?,
         })
     }
+}
 
-    async fn cached(root: &Path, progress: &Progress) -> Result<Self, BinariesError> {
-        let unusable = |source| BinariesError::Cache { path: root.to_owned(), source };
-        let dir = root.join(format!("kubernetes-{}", key()));
-        // Without the lock: the directory appears by a rename, when it is complete.
-        if let Ok(binaries) = Self::in_dir(&dir) {
-            return Ok(binaries);
-        }
-        fs::create_dir_all(root).map_err(unusable)?;
-        // The kernel releases the lock when its holder ends, however it ends, so none is ever stale.
-        let _lock = lock(&root.join("kubernetes.lock"), progress).await.map_err(unusable)?;
-        if let Ok(binaries) = Self::in_dir(&dir) {
-            return Ok(binaries);
-        }
-        let partial = root.join(format!("kubernetes-{}.partial", key()));
-        for leftover in [&dir, &partial] {
-            remove(leftover).map_err(unusable)?;
-        }
-        fs::create_dir(&partial).map_err(unusable)?;
-        build::build(&partial, &dir, progress).await?;
-        fs::rename(&partial, &dir).map_err(unusable)?;
-        Self::in_dir(&dir).map_err(|missing| {
-            let source = io::Error::new(io::ErrorKind::NotFound, format!("the build made no {missing}"));
-            BinariesError::Cache { path: dir, source }
-        })
+/// Both Helms that are in use, built once like the programs of the plane.
+#[derive(Debug, Clone)]
+pub struct Helms {
+    /// Helm 4.
+    pub v4: PathBuf,
+    /// Helm 3.
+    pub v3: PathBuf,
+}
+
+impl Helms {
+    /// Finds them, building them if need be, which takes about 3 minutes on 2 cores and happens once per version and user.
+    pub async fn find(progress: &Progress) -> Result<Self, BinariesError> {
+        let dir = cached(&build::HELM, &cache_root()?, progress).await?;
+        Ok(Self { v4: dir.join("helm4"), v3: dir.join("helm3") })
     }
+}
+
+/// The directory with a set's programs.
+async fn cached(set: &Set, root: &Path, progress: &Progress) -> Result<PathBuf, BinariesError> {
+    let unusable = |source| BinariesError::Cache { path: root.to_owned(), source };
+    let (name, key) = (set.name, key(set));
+    let dir = root.join(format!("{name}-{key}"));
+    let missing = || set.programs().find(|program| !dir.join(program).is_file());
+    // Without the lock: the directory appears by a rename, when it is complete.
+    if missing().is_none() {
+        return Ok(dir);
+    }
+    fs::create_dir_all(root).map_err(unusable)?;
+    // The kernel releases the lock when its holder ends, however it ends, so none is ever stale.
+    let _lock = lock(&root.join(format!("{name}.lock")), progress).await.map_err(unusable)?;
+    if missing().is_none() {
+        return Ok(dir);
+    }
+    let partial = root.join(format!("{name}-{key}.partial"));
+    for leftover in [&dir, &partial] {
+        remove(leftover).map_err(unusable)?;
+    }
+    fs::create_dir(&partial).map_err(unusable)?;
+    build::build(set, &partial, &dir, progress).await?;
+    fs::rename(&partial, &dir).map_err(unusable)?;
+    match missing() {
+        None => Ok(dir),
+        Some(program) => Err(incomplete(&dir, program)),
+    }
+}
+
+fn incomplete(dir: &Path, missing: &str) -> BinariesError {
+    let source = io::Error::new(io::ErrorKind::NotFound, format!("the build made no {missing}"));
+    BinariesError::Cache { path: dir.to_owned(), source }
 }
 
 fn remove(dir: &Path) -> io::Result<()> {
@@ -125,9 +154,9 @@ fn cache_root() -> Result<PathBuf, BinariesError> {
 }
 
 /// Changes whenever the binaries would: hashed over all that the build is given.
-fn key() -> String {
+fn key(set: &Set) -> String {
     let mut hash = Sha256::new();
-    for part in build::inputs() {
+    for part in set.inputs() {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
@@ -148,10 +177,7 @@ async fn lock(path: &Path, progress: &Progress) -> io::Result<File> {
             Err(TryLockError::WouldBlock) => {}
         }
         if told.is_none_or(|told: Instant| told.elapsed() >= build::HEARTBEAT) {
-            progress(&format!(
-                "another process is building the Kubernetes binaries; waiting for it, {} so far",
-                build::span(began.elapsed())
-            ));
+            progress(&format!("another process is building the binaries; waiting for it, {} so far", build::span(began.elapsed())));
             told = Some(Instant::now());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -188,14 +214,17 @@ mod tests {
         let (lines, waiting) = (Arc::new(Mutex::new(Vec::new())), root.path().to_owned());
         let told = Arc::clone(&lines);
         let progress: Progress = Box::new(move |line| told.lock().expect("lines").push(line.to_owned()));
-        let found = async { Binaries::cached(&waiting, &progress).await };
+        let found = async { cached(&build::PLANE, &waiting, &progress).await };
         let build = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            touch(&root.path().join(format!("kubernetes-{}", key())), &[ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL]);
+            touch(
+                &root.path().join(format!("kubernetes-{}", key(&build::PLANE))),
+                &[ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL],
+            );
             other.unlock().expect("unlocked");
         };
         let (found, ()) = tokio::join!(found, build);
-        assert!(found.expect("binaries").etcd.starts_with(root.path()));
+        assert!(found.expect("binaries").starts_with(root.path()));
         let lines = lines.lock().expect("lines");
         assert!(matches!(&lines[..], [line] if line.starts_with("another process is building")), "{lines:?}");
     }

@@ -1,4 +1,4 @@
-//! Builds etcd and Kubernetes from the Go modules pinned in `sandbox/kubernetes`, with signs of life, since it takes minutes.
+//! Builds etcd, Kubernetes and Helm from the Go modules pinned in `sandbox/kubernetes`, with signs of life, since it takes minutes.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Progress;
 use super::process::Supervised;
 
-/// etcd and Kubernetes are two modules, because Go would otherwise choose one version of gRPC and OpenTelemetry for both.
+/// A module for each, because Go would otherwise choose one version of gRPC and OpenTelemetry for all.
 struct Module {
     name: &'static str,
     go_mod: &'static str,
@@ -31,6 +31,57 @@ const KUBERNETES: Module = Module {
     go_mod: include_str!("../../kubernetes/kube/go.mod"),
     go_sum: include_str!("../../kubernetes/kube/go.sum"),
     pinned: "k8s.io/kubernetes",
+};
+
+const HELM4: Module = Module {
+    name: "helm4",
+    go_mod: include_str!("../../kubernetes/helm4/go.mod"),
+    go_sum: include_str!("../../kubernetes/helm4/go.sum"),
+    pinned: "helm.sh/helm/v4",
+};
+
+const HELM3: Module = Module {
+    name: "helm3",
+    go_mod: include_str!("../../kubernetes/helm3/go.mod"),
+    go_sum: include_str!("../../kubernetes/helm3/go.sum"),
+    pinned: "helm.sh/helm/v3",
+};
+
+/// Programs that are built and kept together.
+pub(super) struct Set {
+    /// What its directory in the cache begins with.
+    pub name: &'static str,
+    /// What it is for people, with its versions.
+    what: fn() -> String,
+    /// How long all of it takes on 2 cores.
+    usually: &'static str,
+    /// What does as well as a Go to build it with.
+    instead: &'static str,
+    modules: &'static [&'static Module],
+    steps: &'static [Step],
+}
+
+/// A control plane and its client.
+pub(super) const PLANE: Set = Set {
+    name: "kubernetes",
+    what: || format!("etcd {} and Kubernetes {}", version(&ETCD), version(&KUBERNETES)),
+    usually: "8 minutes",
+    instead: ASSETS,
+    modules: &[&ETCD, &KUBERNETES],
+    steps: &STEPS,
+};
+
+/// Both Helms that are in use.
+pub(super) const HELM: Set = Set {
+    name: "helm",
+    what: || format!("Helm {} and {}", version(&HELM4), version(&HELM3)),
+    usually: "3 minutes",
+    instead: "",
+    modules: &[&HELM4, &HELM3],
+    steps: &[
+        Step { program: "helm4", module: &HELM4, package: "helm.sh/helm/v4/cmd/helm", usually: "2 minutes" },
+        Step { program: "helm3", module: &HELM3, package: "helm.sh/helm/v3/cmd/helm", usually: "1 minute" },
+    ],
 };
 
 /// One program: its module, its package, and about how long a cold build takes on 2 cores, after the ones before it. The sum is 7 min 10 s.
@@ -63,14 +114,22 @@ const STEP_LIMIT: Duration = Duration::from_secs(3600);
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// There is no Go.
-    #[error("the Kubernetes binaries have to be built once, and there is no `go` in PATH: install Go {wanted} or later, or {ASSETS}")]
+    #[error("{what} have to be built once, and there is no `go` in PATH: install Go {wanted} or later{instead}")]
     NoGo {
+        /// What is to be built.
+        what: String,
+        /// What would do as well.
+        instead: &'static str,
         /// The oldest version that will do.
         wanted: String,
     },
     /// There is a Go, but an old one.
-    #[error("the Kubernetes binaries have to be built once, and {} is {found}: install Go {wanted} or later, or {ASSETS}", go.display())]
+    #[error("{what} have to be built once, and {} is {found}: install Go {wanted} or later{instead}", go.display())]
     OldGo {
+        /// What is to be built.
+        what: String,
+        /// What would do as well.
+        instead: &'static str,
         /// The one in PATH.
         go: PathBuf,
         /// Its version.
@@ -106,37 +165,45 @@ pub enum BuildError {
     },
 }
 
-const ASSETS: &str = "set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kubectl";
+const ASSETS: &str = ", or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kubectl";
 
-/// Everything that decides what comes out.
-pub(super) fn inputs() -> [String; 5] {
-    [ETCD.go_mod.into(), ETCD.go_sum.into(), KUBERNETES.go_mod.into(), KUBERNETES.go_sum.into(), ldflags(&KUBERNETES)]
+impl Set {
+    /// Everything that decides what comes out.
+    pub(super) fn inputs(&self) -> Vec<String> {
+        let files = self.modules.iter().flat_map(|module| [module.go_mod.to_owned(), module.go_sum.to_owned()]);
+        files.chain([ldflags(self.modules[self.modules.len() - 1])]).collect()
+    }
+
+    /// What its programs are called.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &'static str> {
+        self.steps.iter().map(|step| step.program)
+    }
 }
 
-/// Builds all four programs into `out`, which is to become `home`.
-pub(super) async fn build(out: &Path, home: &Path, progress: &Progress) -> Result<(), BuildError> {
+/// Builds all programs of a set into `out`, which is to become `home`.
+pub(super) async fn build(set: &Set, out: &Path, home: &Path, progress: &Progress) -> Result<(), BuildError> {
     let began = Instant::now();
     let environment = Environment::ours();
     let io = |program| move |source| BuildError::Io { program, source };
     let modules = out.join("modules");
-    for module in [&ETCD, &KUBERNETES] {
+    for module in set.modules {
         let dir = modules.join(module.name);
         fs::create_dir_all(&dir).map_err(io(module.name))?;
         fs::write(dir.join("go.mod"), module.go_mod).map_err(io(module.name))?;
         fs::write(dir.join("go.sum"), module.go_sum).map_err(io(module.name))?;
     }
     let log = modules.join("go.log");
-    let go = find_go(&environment, &modules, &log).await?;
+    let go = find_go(set, &environment, &modules, &log).await?;
 
-    let (etcd, kubernetes) = (version(&ETCD), version(&KUBERNETES));
-    progress(&format!("building etcd {etcd} and Kubernetes {kubernetes} with Go, once, for {}; 8 minutes on 2 cores", home.display()));
-    for (number, step) in STEPS.iter().enumerate() {
+    let count = set.steps.len();
+    progress(&format!("building {} with Go, once, for {}; {} on 2 cores", (set.what)(), home.display(), set.usually));
+    for (number, step) in set.steps.iter().enumerate() {
         let step_began = Instant::now();
-        progress(&format!("[{}/{}] building {} (about {} on 2 cores)", number + 1, STEPS.len(), step.program, step.usually));
+        progress(&format!("[{}/{count}] building {} (about {} on 2 cores)", number + 1, step.program, step.usually));
         fs::write(&log, "").map_err(io(step.program))?;
         run_step(step, &go, &environment, out, progress).await?;
         let (took, total) = (span(step_began.elapsed()), span(began.elapsed()));
-        progress(&format!("[{}/{}] built {} in {took}; {total} in all", number + 1, STEPS.len(), step.program));
+        progress(&format!("[{}/{count}] built {} in {took}; {total} in all", number + 1, step.program));
     }
     fs::remove_dir_all(&modules).map_err(io("the modules"))
 }
@@ -182,10 +249,14 @@ async fn run_step(step: &Step, go: &Path, environment: &Environment, out: &Path,
 /// compilation.
 fn ldflags(module: &Module) -> String {
     let mut flags = "-s -w".to_owned();
+    let version = version(module);
+    if module.pinned.starts_with("helm.sh/") {
+        flags.push_str(&format!(" -X {}{}.version={version}", module.pinned, "/internal/version"));
+        return flags;
+    }
     if module.pinned != KUBERNETES.pinned {
         return flags;
     }
-    let version = version(module);
     let mut numbers = version.trim_start_matches('v').split('.');
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
@@ -210,10 +281,10 @@ fn version(module: &Module) -> &'static str {
     line.and_then(|rest| rest.split_whitespace().next()).unwrap_or("of an unknown version")
 }
 
-/// The oldest Go that both modules build with.
-fn wanted_go() -> (u32, u32) {
-    let wanted = |module: &Module| module.go_mod.lines().find_map(|line| go_version(line.strip_prefix("go ")?)).unwrap_or_default();
-    wanted(&ETCD).max(wanted(&KUBERNETES))
+/// The oldest Go that all modules of a set build with.
+fn wanted_go(set: &Set) -> (u32, u32) {
+    let wanted = |module: &&Module| module.go_mod.lines().find_map(|line| go_version(line.strip_prefix("go ")?));
+    set.modules.iter().filter_map(wanted).max().unwrap_or_default()
 }
 
 /// `1.26.8` or `1.27rc1` as (1, 26) and (1, 27).
@@ -222,12 +293,12 @@ fn go_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-async fn find_go(environment: &Environment, dir: &Path, log: &Path) -> Result<PathBuf, BuildError> {
-    let (major, minor) = wanted_go();
+async fn find_go(set: &Set, environment: &Environment, dir: &Path, log: &Path) -> Result<PathBuf, BuildError> {
+    let (major, minor) = wanted_go(set);
     let wanted = format!("{major}.{minor}");
     let path = environment.get("PATH").unwrap_or_default();
     let go = std::env::split_paths(&path).map(|dir| dir.join("go")).find(|go| go.is_file());
-    let go = go.ok_or_else(|| BuildError::NoGo { wanted: wanted.clone() })?;
+    let go = go.ok_or_else(|| BuildError::NoGo { what: (set.what)(), instead: set.instead, wanted: wanted.clone() })?;
 
     let io = |source| BuildError::Io { program: "go", source };
     // `-C` so that no go.mod of the directory we happen to be in has a say.
@@ -241,7 +312,9 @@ async fn find_go(environment: &Environment, dir: &Path, log: &Path) -> Result<Pa
         return Err(BuildError::Failed { program: "go", status, output: printed });
     }
     match go_version(printed.trim().trim_start_matches("go")) {
-        Some(found) if found < (major, minor) => Err(BuildError::OldGo { go, found: printed.trim().to_owned(), wanted }),
+        Some(found) if found < (major, minor) => {
+            Err(BuildError::OldGo { what: (set.what)(), instead: set.instead, go, found: printed.trim().to_owned(), wanted })
+        }
         // A development build has a version like `devel go1.28-...`: it knows what it does.
         _ => Ok(go),
     }
@@ -283,14 +356,16 @@ mod tests {
     #[test]
     fn the_pinned_versions_are_read_from_go_mod() {
         assert_eq!((version(&ETCD), version(&KUBERNETES)), ("v3.6.13", "v1.36.3"));
-        assert_eq!(wanted_go(), (1, 26));
+        assert_eq!((version(&HELM4), version(&HELM3)), ("v4.2.4", "v3.21.3"));
+        assert_eq!((wanted_go(&PLANE), wanted_go(&HELM)), ((1, 26), (1, 26)));
     }
 
     #[test]
-    fn kubernetes_is_stamped_with_its_version_and_etcd_is_not() {
+    fn kubernetes_and_helm_are_stamped_with_their_versions_and_etcd_is_not() {
         assert!(ldflags(&KUBERNETES).contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
         assert!(ldflags(&KUBERNETES).contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
         assert_eq!(ldflags(&ETCD), "-s -w");
+        assert_eq!(ldflags(&HELM3), "-s -w -X helm.sh/helm/v3/internal/version.version=v3.21.3");
     }
 
     #[test]

@@ -9,21 +9,21 @@ pub mod cli;
 mod components;
 mod directory;
 mod kubeconfig;
-mod kubectl;
 mod outage;
 mod process;
 mod start;
+mod tool;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use binaries::{Binaries, BinariesError};
+pub use binaries::{Binaries, BinariesError, Helms};
 pub use build::BuildError;
 pub use certs::CertsError;
 pub use directory::DirectoryError;
-pub use kubectl::{Kubectl, KubectlError, Stream};
 pub use process::{Signal, Supervised};
 pub use start::StartError;
+pub use tool::{Kubectl, KubectlError, Stream, Tool, ToolError};
 
 use certs::Certs;
 use components::Layout;
@@ -130,7 +130,7 @@ impl Plane {
         step(start::API_SERVER);
         let controller_manager = start::controller_manager(&binaries, &layout, &certs).await?;
         step(start::CONTROLLER_MANAGER);
-        let kubectl = Kubectl::new(&binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
+        let kubectl = Kubectl::new("kubectl", &binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
         let (kubeconfig, audit_log) = (layout.admin_kubeconfig(), layout.audit_log());
         Ok(Self {
             controller_manager,
@@ -176,6 +176,11 @@ impl Plane {
     /// kubectl as an administrator.
     pub fn kubectl(&self) -> Kubectl {
         self.kubectl.clone()
+    }
+
+    /// A Helm as an administrator: one of [`Helms`].
+    pub fn helm(&self, program: &Path) -> Tool {
+        Tool::new("helm", program, &self.kubeconfig, &self.layout.home())
     }
 
     /// The name and pid of every component.

@@ -13,8 +13,8 @@ use super::binaries::Binaries;
 use super::certs::Certs;
 use super::components::{self, Layout};
 use super::kubeconfig::{self, Identity};
-use super::kubectl::Kubectl;
 use super::process::Supervised;
+use super::tool::Kubectl;
 
 /// For one component. The slowest, kube-apiserver, takes 2.5 s on 2 idle cores; compilers beside it may make that 20 s.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -98,7 +98,7 @@ pub(super) async fn api_server_on(
     let mut process = spawn(API_SERVER, &binaries.kube_apiserver, flags, layout)?;
     // First what costs nothing: a kubectl takes 60 ms of a core, and the server needs both cores for about 2 s before it listens.
     ready(API_SERVER, &mut process, Duration::from_millis(50), || async move { TcpStream::connect(address).await.is_ok() }).await?;
-    let kubectl = Kubectl::new(&binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
+    let kubectl = Kubectl::new("kubectl", &binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
     ready(API_SERVER, &mut process, Duration::from_millis(200), || async { kubectl.run(&["get", "--raw", "/readyz"]).await.is_ok() })
         .await?;
     Ok((process, server))
@@ -108,7 +108,7 @@ pub(super) async fn api_server_on(
 pub(super) async fn controller_manager(binaries: &Binaries, layout: &Layout, certs: &Certs) -> Result<Supervised, StartError> {
     let flags = components::kube_controller_manager(layout, certs);
     let mut process = spawn(CONTROLLER_MANAGER, &binaries.kube_controller_manager, flags, layout)?;
-    let kubectl = Kubectl::new(&binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
+    let kubectl = Kubectl::new("kubectl", &binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
     let default = ["get", "serviceaccount", "default", "--namespace=default"];
     ready(CONTROLLER_MANAGER, &mut process, Duration::from_millis(200), || async { kubectl.run(&default).await.is_ok() }).await?;
     Ok(process)

@@ -9,12 +9,12 @@ use crate::plane::{Kubectl, Plane};
 
 use super::WorldError;
 
-/// The operator's namespace, as `deploy/operator/` makes it.
+/// The operator's namespace, as `deploy/install/` makes it.
 pub const NAMESPACE: &str = "rds-backup-system";
-/// The operator's ServiceAccount, as `deploy/operator/` makes it.
+/// The operator's ServiceAccount, as `deploy/install/` makes it.
 pub const SERVICE_ACCOUNT: &str = "rds-backup-operator";
-/// The Secret that the account `default` reads.
-pub(super) const SECRET: &str = "sandbox-key";
+/// The Secret that the account `default` reads, and that the role of `deploy/install/` names.
+pub const SECRET: &str = "rds-access-key";
 
 /// An access key that the endpoint knows.
 pub(super) struct AccessKey {
@@ -25,8 +25,8 @@ pub(super) struct AccessKey {
 /// The files of the repository that are applied.
 pub(super) struct Manifests {
     crds: PathBuf,
-    /// The namespace first: the others live in it.
-    operator: Vec<PathBuf>,
+    /// The namespace, and what the operator may do.
+    operator: [PathBuf; 2],
 }
 
 impl Manifests {
@@ -35,24 +35,19 @@ impl Manifests {
         if manifests_in(&crds).is_empty() {
             return Err(WorldError::Missing { what: "the directory of the CRDs", path: crds });
         }
-        let dir = repository.join("deploy").join("operator");
-        let namespace = dir.join("namespace.yaml");
-        if !namespace.is_file() {
-            return Err(WorldError::Missing { what: "the manifest of the operator's namespace", path: namespace });
+        // Not its Deployment: there is nothing here that runs pods, and the operator is a process of its own.
+        let operator = ["namespace.yaml", "rbac.yaml"].map(|file| repository.join("deploy").join("install").join(file));
+        match operator.iter().find(|path| !path.is_file()) {
+            Some(path) => Err(WorldError::Missing { what: "a manifest of the operator", path: path.clone() }),
+            None => Ok(Self { crds, operator }),
         }
-        let mut operator = manifests_in(&dir);
-        operator.sort_by_key(|path| *path != namespace); // Stable, so the rest stays in order.
-        Ok(Self { crds, operator })
     }
 }
 
-/// The manifests in a directory, in order. A kustomization is not one: it is for kustomize.
+/// The manifests in a directory.
 fn manifests_in(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let manifest = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "yaml") && !path.ends_with("kustomization.yaml");
-    let mut found: Vec<PathBuf> = entries.filter(manifest).collect();
-    found.sort();
-    found
+    entries.filter(|path| path.extension().is_some_and(|ext| ext == "yaml")).collect()
 }
 
 pub(super) async fn install(plane: &Plane, manifests: &Manifests, key: &AccessKey) -> Result<(), WorldError> {
@@ -96,19 +91,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_namespace_is_applied_before_what_lives_in_it_and_a_kustomization_not_at_all() {
+    fn a_manifest_that_is_not_there_is_named() {
         let repository = tempfile::tempdir().expect("a directory");
         let write = |path: &str| {
             let path = repository.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             std::fs::write(path, "").expect("a file");
         };
-        for file in ["role", "cluster-role", "namespace", "kustomization"] {
-            write(&format!("deploy/operator/{file}.yaml"));
-        }
         write("crds/rdsbackups.yaml");
-        let manifests = Manifests::find(repository.path()).expect("manifests");
-        let names: Vec<_> = manifests.operator.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        assert_eq!(names, ["namespace.yaml", "cluster-role.yaml", "role.yaml"]);
+        write("deploy/install/namespace.yaml");
+        let missing = Manifests::find(repository.path()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(missing.ends_with("deploy/install/rbac.yaml"), "{missing}");
+        write("deploy/install/rbac.yaml");
+        assert!(Manifests::find(repository.path()).is_ok());
     }
 }

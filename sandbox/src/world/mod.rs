@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use config::{Signature, operator_config};
-pub use install::{NAMESPACE, SERVICE_ACCOUNT};
+pub use install::{NAMESPACE, SECRET, SERVICE_ACCOUNT};
 pub use operator::{Answer, LogFormat, Operator, OperatorError, StartOperator};
 
 use install::{AccessKey, Manifests};
@@ -26,7 +26,7 @@ use crate::rds::{Catalogue, Endpoint, Key, Options, Settings};
 pub struct WorldOptions {
     /// The operator's binary.
     pub operator: PathBuf,
-    /// The repository: its `crds/` and `deploy/operator/` are applied.
+    /// The repository: its `crds/`, and namespace and roles of `deploy/install/`, are applied.
     pub repository: PathBuf,
     /// How the endpoint behaves at first. The operator's configuration is made from the same figures.
     pub settings: Settings,

@@ -7,7 +7,7 @@ use super::seconds;
 use crate::faults::FaultsError;
 use crate::faults::stand::Setup;
 use crate::rds::Key;
-use crate::world::{NAMESPACE, SERVICE_ACCOUNT};
+use crate::world::{NAMESPACE, SECRET, SERVICE_ACCOUNT};
 
 /// What is done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ async fn operator(ground: &mut Ground<'_>, key: (&str, &str)) -> Result<String, 
     let resource = format!("--resource-name={secret}");
     kubectl.run(&["create", "role", &secret, "-n", NAMESPACE, "--verb=get", "--resource=secrets", &resource]).await?;
     allow(ground, &secret).await?;
-    let changes = vec![(format!("name: {}", KEY.0), format!("name: {secret}"))];
+    let changes = vec![(format!("name: {SECRET}"), format!("name: {secret}"))];
     ground.operator_with(Setup { changes, ..Setup::default() }).await?;
     Ok(secret)
 }

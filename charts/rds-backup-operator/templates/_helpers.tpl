@@ -1,0 +1,106 @@
+{{- define "rds.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* 52 characters, so that names made from it have room. */}}
+{{- define "rds.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "rds.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "rds.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "rds.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "rds.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{- required "serviceAccount.name: with serviceAccount.create=false it says which ServiceAccount the operator runs as" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{/* What a Deployment selects by; never changes with the version. */}}
+{{- define "rds.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "rds.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "rds.labels" -}}
+{{ include "rds.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: rds-backup-operator
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The annotations of an object's metadata: the common ones and those in .own. Nothing at all where there are none. */}}
+{{- define "rds.annotations" -}}
+{{- with merge (deepCopy (default dict .own)) .root.Values.commonAnnotations }}
+{{- printf "annotations:\n%s" (toYaml . | indent 2) | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "rds.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
+{{- with $registry }}{{ . | trimSuffix "/" }}/{{ end }}{{ .Values.image.repository }}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- end }}
+
+{{/* The Secrets that accounts read, each once, in order. */}}
+{{- define "rds.secrets" -}}
+{{- $names := list -}}
+{{- range .Values.accounts }}{{ if eq .credentials.type "Secret" }}{{ $names = append $names .credentials.name }}{{ end }}{{ end -}}
+{{- $names | uniq | sortAlpha | toJson }}
+{{- end }}
+
+{{/* The configuration file. */}}
+{{- define "rds.configuration" -}}
+submissions: {{ .Values.submissions }}
+accounts:
+  {{- toYaml .Values.accounts | nindent 2 }}
+{{- end }}
+
+{{/* What the schema cannot say. `helm lint` lets it pass, so that the chart lints without accounts. */}}
+{{- define "rds.check" -}}
+{{- if not .Values.accounts }}
+{{- fail "accounts: name at least one, or the operator may back up nothing. For example:\n\n  accounts:\n    default:\n      regionId: cn-hangzhou\n      credentials: { type: Secret, name: rds-access-key }\n      allow: [{ namespaces: [\"team-a\"], instances: [\"*\"], regions: [\"cn-hangzhou\"] }]\n" }}
+{{- end }}
+{{- if and (eq .Values.scope "namespaces") (not .Values.namespaces) }}
+{{- fail "namespaces: with scope=namespaces it lists the namespaces whose RdsBackups the operator works on, for example namespaces={team-a,team-b}" }}
+{{- end }}
+{{- if and (eq .Values.scope "cluster") .Values.namespaces }}
+{{- fail "namespaces: it is read only with scope=namespaces; set that, or leave namespaces empty to work on all of them" }}
+{{- end }}
+{{- if and (gt (int .Values.replicaCount) 1) .Values.podDisruptionBudget.enabled (ge (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicaCount)) }}
+{{- fail "podDisruptionBudget.maxUnavailable: it must be less than replicaCount, or the budget allows every replica to go at once" }}
+{{- end }}
+{{- end }}
+
+{{/* What the operator asks of the objects it works on. */}}
+{{- define "rds.objectRules" -}}
+# RdsBackups are created and deleted only for the RdsBackupSchedules that name them; no spec of an object that stands is written.
+- apiGroups: [rdsbackup.io]
+  resources: [rdsbackups]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [rdsbackup.io]
+  resources: [rdsbackupschedules]
+  verbs: [get, list, watch]
+- apiGroups: [rdsbackup.io]
+  resources: [rdsbackups/status, rdsbackupschedules/status]
+  verbs: [patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{- define "rds.subject" -}}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "rds.serviceAccountName" . }}
+    namespace: {{ .Release.Namespace }}
+{{- end }}

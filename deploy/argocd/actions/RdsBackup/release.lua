@@ -1,0 +1,2 @@
+obj.metadata.annotations["rdsbackup.io/hold"] = nil
+return obj

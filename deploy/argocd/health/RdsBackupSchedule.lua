@@ -1,0 +1,50 @@
+-- The health of an RdsBackupSchedule. The kind follows kstatus. Ready says only that the schedule is valid; whether there are backups is in
+-- LastBackupSucceeded and Fresh.
+local hs = { status = "Progressing", message = "the operator has not seen it yet" }
+if obj.status == nil then
+  return hs
+end
+
+local is = {}
+for _, condition in ipairs(obj.status.conditions or {}) do
+  is[condition.type] = condition
+end
+local function says(kind, status)
+  return is[kind] ~= nil and is[kind].status == status
+end
+if is.Ready ~= nil then
+  hs.message = is.Ready.message
+end
+
+-- What the status says is about an older spec, or nothing was seen (-1).
+local generation = obj.metadata.generation
+if generation == nil or obj.status.observedGeneration ~= generation then
+  if is.Ready ~= nil then
+    hs.message = "the newest edit is not seen yet; before it: " .. is.Ready.message
+  end
+  return hs
+end
+
+if says("Stalled", "True") then
+  hs.status = "Degraded"
+elseif says("Reconciling", "True") or not says("Ready", "True") or is.Ready.observedGeneration ~= generation then
+  hs.status = "Progressing"
+elseif says("Fresh", "False") then
+  -- Before Suspended: a pause that nobody remembers is how backups stop without a sound.
+  hs.status = "Degraded"
+  hs.message = is.Fresh.message
+  if says("Suspended", "True") then
+    hs.message = "suspended, and " .. hs.message
+  end
+elseif says("Suspended", "True") then
+  hs.status = "Suspended"
+elseif says("LastBackupSucceeded", "False") then
+  hs.status = "Degraded"
+  hs.message = is.LastBackupSucceeded.message
+else
+  hs.status = "Healthy"
+  if obj.status.nextScheduleTime ~= nil then
+    hs.message = "the next backup starts at " .. obj.status.nextScheduleTime
+  end
+end
+return hs

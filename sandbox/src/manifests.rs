@@ -1,0 +1,117 @@
+//! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that who uses kustomize gets what Helm installs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::plane::{BinariesError, Helms, Progress, Tool, ToolError};
+
+/// Render deploy/install anew from the chart. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
+#[derive(Debug, Args)]
+pub struct ManifestsArgs {
+    /// The repository.
+    #[arg(long, default_value = ".")]
+    repository: PathBuf,
+}
+
+/// Why there are no manifests.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestsError {
+    /// There is no Helm.
+    #[error(transparent)]
+    Binaries(#[from] BinariesError),
+    /// Helm refuses the chart.
+    #[error(transparent)]
+    Helm(#[from] ToolError),
+    /// A file could not be written.
+    #[error("{} could not be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Helm's home.
+    #[error("a temporary directory")]
+    Temporary(#[source] io::Error),
+    /// The chart has a template whose objects have no file.
+    #[error("{0}: say in sandbox/src/manifests.rs which file of deploy/install its objects go to")]
+    Unknown(String),
+}
+
+/// Where the manifests are.
+const HOME: &str = "deploy/install";
+
+/// Which file a template's objects go to.
+const FILES: [(&str, &str); 8] = [
+    ("crds", "crds.yaml"),
+    ("serviceaccount", "rbac.yaml"),
+    ("rbac", "rbac.yaml"),
+    ("aggregated-roles", "rbac.yaml"),
+    ("configmap", "operator.yaml"),
+    ("deployment", "operator.yaml"),
+    ("pdb", "operator.yaml"),
+    ("service", "operator.yaml"),
+];
+
+/// What says that Helm looks after an object, which is not so here.
+const HELMS_OWN: [&str; 2] = ["app.kubernetes.io/managed-by: ", "helm.sh/chart: "];
+
+/// Writes them.
+pub async fn run(args: ManifestsArgs) -> Result<(), ManifestsError> {
+    let progress: Progress = Box::new(|line| eprintln!("{line}"));
+    let helms = Helms::find(&progress).await?;
+    for (file, text) in render(&helms.v4, &args.repository).await? {
+        let path = args.repository.join(HOME).join(file);
+        fs::write(&path, text).map_err(|source| ManifestsError::Write { path: path.clone(), source })?;
+        eprintln!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// The files, by name.
+pub async fn render(helm: &Path, repository: &Path) -> Result<BTreeMap<&'static str, String>, ManifestsError> {
+    let home = tempfile::tempdir().map_err(ManifestsError::Temporary)?;
+    let helm = Tool::without_plane("helm", helm, home.path());
+    let (chart, values) = (repository.join("charts/rds-backup-operator"), repository.join(HOME).join("values.yaml"));
+    let (chart, values) = (chart.display().to_string(), values.display().to_string());
+    let rendered = helm.run(&["template", "rds-backup-operator", &chart, "--namespace=rds-backup-system", "--values", &values]).await?;
+    sorted(&rendered)
+}
+
+/// Sorts Helm's output by the template that it names above each object.
+fn sorted(rendered: &str) -> Result<BTreeMap<&'static str, String>, ManifestsError> {
+    let mut files = BTreeMap::new();
+    for object in rendered.split("---\n").filter(|object| !object.trim().is_empty()) {
+        let (source, object) = object.split_once('\n').unwrap_or((object, ""));
+        let template = source.rsplit('/').next().unwrap_or_default().trim_end_matches(".yaml");
+        let file = FILES.iter().find(|(name, _)| *name == template).map(|(_, file)| *file);
+        let file = file.ok_or_else(|| ManifestsError::Unknown(source.to_owned()))?;
+        let text = files.entry(file).or_insert_with(|| "# Rendered from the chart by `cargo sandbox manifests`. Do not edit.\n".to_owned());
+        text.push_str("---\n");
+        let ours = |line: &&str| !HELMS_OWN.iter().any(|own| line.trim_start().starts_with(own));
+        for line in object.trim_end().lines().filter(ours) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_go_to_the_file_of_their_template_without_what_is_helms_own() {
+        let rendered = "---\n# Source: x/templates/rbac.yaml\nkind: Role\nlabels:\n  helm.sh/chart: x-1\n  app: x\n\n---\n# Source: x/templates/service.yaml\nkind: Service\n";
+        let files = sorted(rendered).expect("both are known");
+        assert!(files["rbac.yaml"].ends_with("---\nkind: Role\nlabels:\n  app: x\n"), "{files:?}");
+        assert!(files["operator.yaml"].ends_with("---\nkind: Service\n"), "{files:?}");
+        let unknown = sorted("---\n# Source: x/templates/new.yaml\nkind: Secret\n").expect_err("it has no file");
+        assert!(unknown.to_string().contains("templates/new.yaml"), "{unknown}");
+    }
+}

@@ -1,0 +1,67 @@
+//! A pod whose configuration cannot be used: it says why where readiness is asked for, and starts when the file is right.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::{RunError, stop_on_signal};
+use crate::config::Config;
+
+/// Between two looks at the file. A kubelet renews a mounted ConfigMap within about a minute.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Reads the file until it can be used; none if the process was told to stop before. Meanwhile /healthz says that a restart would not help, and
+/// /readyz what is wrong.
+pub async fn wait_for_config(path: &Path, health_addr: SocketAddr) -> Result<Option<Config>, RunError> {
+    let mut wrong = match Config::read(path) {
+        Ok(config) => return Ok(Some(config)),
+        Err(wrong) => wrong.to_string(),
+    };
+    let stop = stop_on_signal()?;
+    let said = Arc::new(Mutex::new(wrong.clone()));
+    let served = CancellationToken::new();
+    let serving = serve(health_addr, said.clone(), served.clone()).await?;
+    error!("{wrong}");
+    let config = loop {
+        tokio::select! {
+            () = stop.cancelled() => break None,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        match Config::read(path) {
+            Ok(config) => break Some(config),
+            Err(still) if still.to_string() == wrong => {}
+            Err(other) => {
+                wrong = other.to_string();
+                error!("{wrong}");
+                said.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&wrong);
+            }
+        }
+    };
+    served.cancel();
+    // The address is wanted again at once.
+    let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
+    Ok(config)
+}
+
+async fn serve(address: SocketAddr, said: Arc<Mutex<String>>, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, RunError> {
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
+    let ready = move || {
+        let wrong = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        async move { (StatusCode::SERVICE_UNAVAILABLE, format!("{wrong}\n")) }
+    };
+    let router = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    tracing::info!(%address, "serving health; the configuration cannot be used");
+    #[expect(clippy::disallowed_methods, reason = "it ends when the configuration can be used")]
+    let task = tokio::spawn(async move {
+        let _ = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
+    });
+    Ok(task)
+}

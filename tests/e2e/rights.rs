@@ -1,0 +1,180 @@
+//! What the operator may do, as the chart grants it: in `namespaces` scope, a Role in each site's namespace; or over the whole cluster.
+
+use std::{collections::BTreeSet, path::Path};
+
+use rds_backup_sandbox::{
+    plane::{
+        Helms, Kubectl, Tool,
+        audit::{self, AuditEvent},
+    },
+    world::{NAMESPACE, SERVICE_ACCOUNT, World},
+};
+use serde_json::Value;
+
+/// The chart's `scope`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Cluster,
+    Namespaces,
+}
+
+/// `E2E_SCOPE=cluster` has the whole suite run with a ClusterRole; it runs with a Role for each namespace otherwise. Whatever the suite's, both
+/// are judged: `everywhere` brings a world of its own.
+pub fn scope() -> Scope {
+    match setting("E2E_SCOPE").as_deref() {
+        None | Some("namespaces") => Scope::Namespaces,
+        Some("cluster") => Scope::Cluster,
+        Some(other) => panic!("E2E_SCOPE={other}: it is cluster or namespaces"),
+    }
+}
+
+/// `E2E_EMULATED_VERSION=1.33`: the API server behaves as that version's.
+pub fn api_server_flags() -> Vec<String> {
+    setting("E2E_EMULATED_VERSION").map(|version| format!("--emulated-version=kube={version}")).into_iter().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the two settings of this suite")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The chart's roles and bindings for these namespaces.
+async fn rendered(home: &Path, namespaces: &str) -> String {
+    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
+    let helm = Tool::without_plane("helm", &helms.v4, home);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chart = root.join("charts/rds-backup-operator").display().to_string();
+    let values = root.join("deploy/install/values.yaml").display().to_string();
+    let namespaces = format!("namespaces={{{namespaces}}}");
+    let args = [
+        "template",
+        SERVICE_ACCOUNT,
+        &chart,
+        "--namespace",
+        NAMESPACE,
+        "--values",
+        &values,
+        "--set=scope=namespaces",
+        "--set",
+        &namespaces,
+        "--show-only=templates/rbac.yaml",
+    ];
+    helm.run(&args).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Takes the rights over the whole cluster away, which a world comes with.
+pub async fn narrow(world: &World) {
+    let role = ["delete", "clusterrolebinding,clusterrole", SERVICE_ACCOUNT];
+    world.kubectl().run(&role).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Gives the operator its rights in a namespace.
+pub async fn grant(world: &World, namespace: &str) {
+    let home = world.dir().join("home");
+    let roles = rendered(&home, namespace).await;
+    world.kubectl().run_with_input(&["apply", "--server-side", "-f", "-"], &roles).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Gives another ServiceAccount of the operator's namespace the same rights as the operator's.
+pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
+    let subject = format!("--serviceaccount={NAMESPACE}:{account}");
+    let run = |args: Vec<String>| async move {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        kubectl.run(&args).await.unwrap_or_else(|error| panic!("{error}"));
+    };
+    let binding = |kind: &str, role: &str, more: &[&str]| {
+        let args = ["create", kind, account, role, &subject];
+        args.iter().chain(more).map(|arg| (*arg).to_owned()).collect::<Vec<_>>()
+    };
+    let own = format!("--role={SERVICE_ACCOUNT}");
+    run(binding("rolebinding", &own, &["-n", NAMESPACE])).await;
+    match scope() {
+        Scope::Cluster => run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await,
+        Scope::Namespaces => run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await,
+    }
+}
+
+/// One thing that is done or may be done: group, resource with subresource, verb, and where.
+pub type Right = (String, String, String, Place);
+
+/// Where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the operator's own namespace.
+    Own,
+    /// In the namespaces of objects.
+    Objects,
+}
+
+/// What the operator's users asked for, allowed or not.
+pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
+    let ours = audit::service_account_user(NAMESPACE, SERVICE_ACCOUNT);
+    // The ServiceAccounts of `Site::account`, which have the same rights.
+    let like_ours =
+        |user: &str| user == ours || user.starts_with("system:serviceaccount:rds-backup-system:site-") && user.contains("-with-");
+    let requests = log.iter().filter(|event| like_ours(&event.user) && !event.resource.is_empty());
+    requests
+        .map(|event| {
+            let place = if event.namespace == NAMESPACE { Place::Own } else { Place::Objects };
+            let resource =
+                if event.subresource.is_empty() { event.resource.clone() } else { format!("{}/{}", event.resource, event.subresource) };
+            (event.group.clone(), resource, event.verb.clone(), place)
+        })
+        .collect()
+}
+
+/// What roles grant. Lists of names do not narrow it: who may read which Secret is judged by itself.
+pub fn granted(roles: &[(Value, Place)]) -> BTreeSet<Right> {
+    let mut rights = BTreeSet::new();
+    for (role, place) in roles {
+        for rule in list(&role["rules"]) {
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    for verb in texts(&rule["verbs"]) {
+                        rights.insert((group.clone(), resource.clone(), verb, *place));
+                    }
+                }
+            }
+        }
+    }
+    rights
+}
+
+/// The roles that are bound to the operator's ServiceAccount, read from the API server, with the place where they hold.
+pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Place)> {
+    let mut roles = Vec::new();
+    for kind in ["clusterrolebindings", "rolebindings"] {
+        let bindings = kubectl.json(&["get", kind, "--all-namespaces"]).await.unwrap_or_else(|error| panic!("{error}"));
+        for binding in list(&bindings["items"]) {
+            let subject = |subject: &Value| {
+                subject["kind"] == "ServiceAccount" && subject["name"] == SERVICE_ACCOUNT && subject["namespace"] == NAMESPACE
+            };
+            let role = &binding["roleRef"];
+            // Roles that a test made for a Secret of its own are not the chart's.
+            let chart = role["name"].as_str().is_some_and(|name| name == SERVICE_ACCOUNT || name == format!("{SERVICE_ACCOUNT}-objects"));
+            if !list(&binding["subjects"]).iter().any(subject) || !chart {
+                continue;
+            }
+            let (kind, name) = (role["kind"].as_str().unwrap_or_default(), role["name"].as_str().unwrap_or_default());
+            let namespace = binding["metadata"]["namespace"].as_str().unwrap_or("default");
+            let role = kubectl.json(&["get", kind, name, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
+            roles.push((role, if namespace == NAMESPACE { Place::Own } else { Place::Objects }));
+        }
+    }
+    roles
+}
+
+/// Both ways, in words.
+pub fn compare(asked: &BTreeSet<Right>, granted: &BTreeSet<Right>) -> Vec<String> {
+    let lacking = asked.difference(granted).map(|right| format!("asked for and not granted: {right:?}"));
+    let idle = granted.difference(asked).map(|right| format!("granted and never asked for: {right:?}"));
+    lacking.chain(idle).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = String> {
+    list(value).iter().filter_map(Value::as_str).map(str::to_owned)
+}

@@ -1,0 +1,51 @@
+//! What Flux and Argo CD make of every situation that an object can be in: recorded from a real API server while the real operator works, and
+//! judged by Flux's own library and by Argo CD's Lua interpreter over the scripts that `deploy/argocd/` ships (`judge/`, in Go). Then the
+//! actions of those scripts, and the Job that is the gate for who cannot install them.
+
+mod actions;
+mod backups;
+mod gate;
+mod judge;
+mod schedules;
+mod stage;
+
+use judge::Judge;
+use stage::Stage;
+
+#[tokio::test]
+async fn flux_and_argo_cd_wait_until_the_end_and_tell_failure_from_work() {
+    let (judge, stage) = tokio::join!(Judge::build(), Stage::set());
+    tokio::select! {
+        () = whole(&stage) => {}
+        () = stage.watch() => {}
+    }
+    let patches = judge.verdicts(&stage).await;
+    let _operator = stage.operator().await;
+    actions::check(&stage, &patches).await;
+}
+
+/// From what nobody has seen yet to what was edited after its end.
+async fn whole(stage: &Stage) {
+    backups::apply(stage).await;
+    schedules::apply(stage).await;
+    stage.record([backups::not_seen(), schedules::not_seen()]).await;
+
+    let mut operator = stage.operator().await;
+    tokio::join!(gate::check(stage), situations(stage));
+
+    // Edits that nobody has seen yet, then seen.
+    operator.stop().await.expect("it stops");
+    backups::edit(stage).await;
+    schedules::edit(stage).await;
+    stage.record(backups::edited().into_iter().chain([schedules::edited()])).await;
+    let _again = stage.operator().await;
+    stage.record([backups::edited_and_seen(), schedules::edited_and_seen()]).await;
+}
+
+/// What an operator that works brings about.
+async fn situations(stage: &Stage) {
+    stage.record(backups::first().into_iter().chain(schedules::first())).await;
+    backups::go_on(stage).await;
+    schedules::go_on(stage).await;
+    stage.record(backups::second().into_iter().chain(schedules::second())).await;
+}

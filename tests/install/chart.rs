@@ -1,0 +1,84 @@
+//! What the chart renders for values that people set.
+
+use serde_json::{Value, json};
+
+use crate::site::{chart, documents, on_plane, one_account};
+
+#[test]
+fn values_become_what_they_say() {
+    on_plane(|site| async move {
+        let (helm, chart, values) = (site.helm(), chart(), one_account());
+        let render = async |args: &[&str]| -> Vec<Value> {
+            let args = [&["template", "x", &chart, "--namespace=ops", "--values", &values], args].concat();
+            documents(&helm.run(&args).await.unwrap_or_else(|error| panic!("{error}")))
+        };
+        let all = |objects: &[Value], kind: &str| objects.iter().filter(|object| object["kind"] == kind).cloned().collect::<Vec<_>>();
+        let pod = |objects: &[Value]| all(objects, "Deployment")[0]["spec"]["template"]["spec"].clone();
+
+        let plain = render(&[]).await;
+        assert!(plain.iter().all(|object| object["kind"] != "Secret"), "no Secret is made: accounts name them");
+        for kind in ["NetworkPolicy", "ServiceMonitor"] {
+            assert!(all(&plain, kind).is_empty(), "{kind} is asked for");
+        }
+        for object in &plain {
+            let labels = &object["metadata"]["labels"];
+            assert_eq!(labels["app.kubernetes.io/instance"], "x", "{object}");
+        }
+        let crds = all(&plain, "CustomResourceDefinition");
+        assert!(crds.len() == 2 && crds.iter().all(|crd| crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"));
+
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let image =
+            render(&["--set=global.imageRegistry=mirror.example", "--set=image.registry=ghcr.io", &format!("--set=image.digest={digest}")])
+                .await;
+        assert_eq!(pod(&image)["containers"][0]["image"], format!("mirror.example/rds-backup-operator@{digest}"));
+        assert_eq!(pod(&plain)["containers"][0]["image"], format!("rds-backup-operator:{}", env!("CARGO_PKG_VERSION")));
+
+        let single = render(&["--set=replicaCount=1"]).await;
+        assert!(all(&single, "PodDisruptionBudget").is_empty(), "it would keep a node from being drained");
+
+        let scoped = render(&["--set=scope=namespaces", "--set=namespaces={team-b,team-a}"]).await;
+        let roles: Vec<Value> = all(&scoped, "Role").iter().map(|role| role["metadata"]["namespace"].clone()).collect();
+        assert_eq!(roles, [json!("ops"), json!("team-a"), json!("team-b")]);
+        let names: Vec<Value> = all(&scoped, "ClusterRole").iter().map(|role| role["metadata"]["name"].clone()).collect();
+        assert_eq!(
+            names,
+            [json!("x-rds-backup-operator-edit"), json!("x-rds-backup-operator-view")],
+            "only those that people's roles take in"
+        );
+        let args = pod(&scoped)["containers"][0]["args"].clone();
+        assert!(args.as_array().unwrap().ends_with(&[json!("--watch-namespace=team-a"), json!("--watch-namespace=team-b")]), "{args}");
+
+        let two = render(&[
+            "--set-json=accounts.b={\"regionId\":\"cn-beijing\",\"credentials\":{\"type\":\"Secret\",\"name\":\"key-b\"},\"allow\":[]}",
+            "--set-json=accounts.c={\"regionId\":\"cn-beijing\",\"credentials\":{\"type\":\"Auto\"},\"allow\":[]}",
+        ])
+        .await;
+        let own = all(&two, "Role")[0]["rules"].clone();
+        assert_eq!(own[0]["resourceNames"], json!(["key-b", "rds-access-key"]));
+        let config = all(&two, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap_or_default().to_owned();
+        let config = rds_backup_operator::config::Config::parse(&config).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["b", "c", "default"]);
+
+        let monitored = ["--set=metrics.serviceMonitor.enabled=true", "--set=metrics.serviceMonitor.labels.release=prometheus"];
+        assert!(all(&render(&monitored).await, "ServiceMonitor").is_empty(), "skipIfMissing: this cluster does not know the kind");
+        let known = [&monitored[..], &["--api-versions=monitoring.coreos.com/v1"]].concat();
+        assert_eq!(all(&render(&known).await, "ServiceMonitor")[0]["metadata"]["labels"]["release"], "prometheus");
+
+        let more = render(&[
+            "--set-json=extraObjects=[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"{{ .Release.Name }}-more\"}}]",
+            "--set=networkPolicy.enabled=true",
+        ])
+        .await;
+        assert!(all(&more, "ConfigMap").iter().any(|object| object["metadata"]["name"] == "x-more"));
+        assert_eq!(all(&more, "NetworkPolicy").len(), 1);
+        // The API server takes every kind that it knows.
+        site.kubectl_ok(&["create", "namespace", "ops"]).await;
+        let text = json!({ "apiVersion": "v1", "kind": "List", "items": more }).to_string();
+        site.kubectl()
+            .run_with_input(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-n", "ops", "-f", "-"], &text)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        site.kubectl_ok(&["delete", "namespace", "ops"]).await;
+    });
+}

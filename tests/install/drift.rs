@@ -1,0 +1,35 @@
+//! Files that are made from others are what they were made from.
+
+use rds_backup_sandbox::{manifests, plane::Helms};
+use serde_json::Value;
+
+use crate::site::{documents, repository};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[tokio::test]
+async fn deploy_install_is_what_the_chart_renders() {
+    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
+    for helm in [&helms.v4, &helms.v3] {
+        let files = manifests::render(helm, &repository()).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(files.keys().copied().collect::<Vec<_>>(), ["crds.yaml", "operator.yaml", "rbac.yaml"]);
+        for (file, text) in files {
+            let kept = read(&format!("deploy/install/{file}"));
+            assert!(kept == text, "deploy/install/{file} is out of date: cargo sandbox manifests ({})", helm.display());
+        }
+    }
+}
+
+#[test]
+fn the_charts_crds_are_the_operators() {
+    let ours = read("crds/rdsbackup.io.yaml");
+    assert!(
+        read("charts/rds-backup-operator/files/crds.yaml") == ours,
+        "out of date: cp crds/rdsbackup.io.yaml charts/rds-backup-operator/files/crds.yaml"
+    );
+    // Rendering keeps every word of them.
+    let specs = |text: &str| documents(text).into_iter().map(|crd| crd["spec"].clone()).collect::<Vec<Value>>();
+    assert_eq!(specs(&ours), specs(&read("deploy/install/crds.yaml")));
+}

@@ -1,0 +1,10 @@
+//! What users install, as their own tools take it: Helm 4 and Helm 3 from their Go modules, `kubectl apply -k`, and a real API server with Pod
+//! Security admission and a controller manager that makes Pods. There is no kubelet: Pods stay Pending.
+
+mod chart;
+mod drift;
+mod kustomize;
+mod refused;
+mod release;
+mod restricted;
+mod site;

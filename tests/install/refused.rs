@@ -1,0 +1,64 @@
+//! What bad values get: a refusal before anything is made, in words that say what to write instead.
+
+use crate::site::{chart, on_plane, one_account};
+
+/// Arguments, and what the refusal says.
+const BAD: &[(&[&str], &[&str])] = &[
+    (&["--set=replicas=3"], &["replicas", "not allowed"]),
+    (&["--set=replicaCount=0"], &["/replicaCount", "1"]),
+    (&["--set=replicaCount=two"], &["/replicaCount", "integer"]),
+    (&["--set=scope=all"], &["/scope", "'cluster', 'namespaces'"]),
+    (&["--set=scope=namespaces"], &["namespaces:", "namespaces={team-a,team-b}"]),
+    (&["--set=namespaces={team-a}"], &["namespaces:", "scope=namespaces"]),
+    (&["--set=scope=namespaces", "--set=namespaces={Team_A}"], &["/namespaces/0", "pattern"]),
+    (&["--set=image.digest=latest"], &["/image/digest", "sha256"]),
+    (&["--set=image.pullPolicy=Sometimes"], &["/image/pullPolicy", "'IfNotPresent'"]),
+    (&["--set=metrics.serviceMonitor.renderMode=maybe"], &["renderMode", "'skipIfMissing'"]),
+    (
+        &["--set=metrics.serviceMonitor.enabled=true", "--set=metrics.serviceMonitor.renderMode=failIfMissing"],
+        &["monitoring.coreos.com/v1", "skipIfMissing"],
+    ),
+    (&["--set=podDisruptionBudget.maxUnavailable=2"], &["podDisruptionBudget.maxUnavailable", "less than replicaCount"]),
+    (&["--set=serviceAccount.create=false"], &["serviceAccount.name"]),
+    (&["--set=accounts.default=null"], &["accounts: name at least one", "regionId: cn-hangzhou"]),
+    (&["--set=accounts.default.allow=null"], &["/accounts/default", "allow"]),
+    (&["--set=accounts.default.regionId=null"], &["/accounts/default", "regionId"]),
+    (&["--set=accounts.default.accessKeyId=x"], &["/accounts/default", "accessKeyId"]),
+    (&["--set=accounts.default.credentials.type=RRSA"], &["/accounts/default/credentials"]),
+    (&["--set=accounts.default.credentials.name=null"], &["/accounts/default/credentials"]),
+    (&["--set=accounts.default.protocol.clockSkew=soon"], &["/accounts/default/protocol/clockSkew"]),
+    (&["--set=submissions=Stopped"], &["/submissions", "'Enabled', 'Paused'"]),
+];
+
+#[test]
+fn bad_values_are_refused_with_what_to_write_instead() {
+    on_plane(|site| async move {
+        let (chart, values) = (chart(), one_account());
+        for (name, helm) in site.helms() {
+            let install = ["install", "--namespace", "default", "bad", &chart, "--values", &values, "--dry-run=server"];
+            helm.run(&install).await.unwrap_or_else(|error| panic!("without anything bad: {error}"));
+            for (args, words) in BAD {
+                let error = helm.run(&[&install, *args].concat()).await.expect_err(&format!("{name} {args:?}")).to_string();
+                let said = error.split("): ").nth(1).unwrap_or(&error);
+                println!("{name} {}\n  {}", args.join(" "), said.replace('\n', "\n  "));
+                for word in *words {
+                    assert!(said.contains(word), "{name} {args:?}: {word:?} is not in: {said}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_kubernetes_that_is_too_old_is_refused() {
+    on_plane(|site| async move {
+        let (chart, values) = (chart(), one_account());
+        for (_, helm) in site.helms() {
+            let old = ["template", &chart, "--values", &values, "--kube-version=1.32.9"];
+            let said = helm.run(&old).await.expect_err("it is too old").to_string();
+            assert!(said.contains("requires kubeVersion: >=1.33.0-0 which is incompatible with Kubernetes v1.32.9"), "{said}");
+            let provider = ["template", &chart, "--values", &values, "--kube-version=1.33.1-aliyun.1"];
+            helm.run(&provider).await.unwrap_or_else(|error| panic!("a provider's build of 1.33: {error}"));
+        }
+    });
+}

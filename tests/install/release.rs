@@ -1,0 +1,85 @@
+//! A release's life with each Helm: lint, install, upgrade, rollback, uninstall. CRDs and objects outlive it.
+
+use rds_backup_sandbox::plane::Tool;
+use serde_json::{Value, json};
+
+use crate::site::{Site, chart, on_plane, one_account};
+
+const NAMESPACE: &str = "rds-backup-system";
+
+async fn run(helm: &Tool, args: &[&str]) -> String {
+    helm.run(args).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn it_is_installed_upgraded_rolled_back_and_uninstalled() {
+    on_plane(|site| async move {
+        for (name, helm) in site.helms() {
+            println!("{name}: {}", run(&helm, &["version", "--short"]).await.trim());
+            life(&site, name, &helm).await;
+            site.clean(&[NAMESPACE, "team-a"]).await;
+        }
+    });
+}
+
+async fn life(site: &Site, name: &str, helm: &Tool) {
+    let (chart, values) = (chart(), one_account());
+    for values in [&[][..], &["--values", &values]] {
+        let linted = run(helm, &[&["lint", "--strict", &chart], values].concat()).await;
+        assert!(linted.contains("0 chart(s) failed"), "{linted}");
+    }
+
+    let release = ["rds-backup-operator", chart.as_str(), "--namespace", NAMESPACE, "--values", &values];
+    let installed = run(helm, &[&["install", "--create-namespace"], &release[..]].concat()).await;
+    println!("{name}: install\n{installed}");
+    assert!(installed.contains("kubectl create secret generic rds-access-key --namespace rds-backup-system"), "{installed}");
+    assert!(installed.contains("deployment/rds-backup-operator"), "{installed}");
+    let pods = pods(site, 2).await;
+    assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Pending"), "{pods:#?}");
+    assert_eq!(site.list("poddisruptionbudgets", NAMESPACE).await.len(), 1);
+
+    site.kubectl_ok(&["create", "namespace", "team-a"]).await;
+    site.kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await;
+    site.until("rdsbackups", "team-a", "served", |_| true).await;
+    // What the notes say is next, as they say it.
+    let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
+    site.kubectl().run_with_input(&["apply", "-f", "-"], &example.replace("\n   ", "\n")).await.unwrap_or_else(|error| panic!("{error}"));
+
+    let revision = |site: &Site| {
+        let kubectl = site.kubectl();
+        async move { kubectl.json(&["get", "deployment", "rds-backup-operator", "-n", NAMESPACE]).await.expect("the Deployment") }
+    };
+    let before = revision(site).await;
+    let changed = [&["upgrade"], &release[..], &["--set=replicaCount=3", "--set=submissions=Paused"]].concat();
+    run(helm, &changed).await;
+    let upgraded = revision(site).await;
+    assert_eq!(upgraded["spec"]["replicas"], 3);
+    let checksum = |deployment: &Value| deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone();
+    assert_ne!(checksum(&before), checksum(&upgraded), "another configuration rolls the pods");
+    let config = site.kubectl_ok(&["get", "configmap", "rds-backup-operator", "-n", NAMESPACE, "-o=jsonpath={.data.config\\.yaml}"]).await;
+    assert!(config.contains("submissions: Paused"), "{config}");
+
+    run(helm, &["rollback", "rds-backup-operator", "1", "--namespace", NAMESPACE]).await;
+    let back = revision(site).await;
+    assert_eq!((back["spec"]["replicas"].clone(), checksum(&back)), (json!(2), checksum(&before)));
+    let history = run(helm, &["history", "rds-backup-operator", "--namespace", NAMESPACE]).await;
+    println!("{name}: history\n{history}");
+
+    let uninstalled = run(helm, &["uninstall", "rds-backup-operator", "--namespace", NAMESPACE]).await;
+    println!("{name}: {}", uninstalled.trim());
+    let kept = site.kubectl_ok(&["get", "crd", "-o", "name"]).await;
+    assert_eq!(kept.lines().count(), 2, "the CRDs stay: {kept}");
+    assert_eq!(site.list("rdsbackups", "team-a").await.len(), 1, "the objects stay");
+    assert!(site.kubectl().run(&["get", "deployment", "rds-backup-operator", "-n", NAMESPACE]).await.is_err());
+    let roles = site.kubectl_ok(&["get", "clusterroles,clusterrolebindings", "-o", "name"]).await;
+    assert!(!roles.contains("rds-backup-operator"), "{roles}");
+
+    // And it comes back to what it left.
+    run(helm, &[&["install"], &release[..]].concat()).await;
+    assert_eq!(site.list("rdsbackups", "team-a").await.len(), 1);
+    run(helm, &["uninstall", "rds-backup-operator", "--namespace", NAMESPACE]).await;
+}
+
+async fn pods(site: &Site, count: usize) -> Vec<Value> {
+    site.until("pods", NAMESPACE, &format!("{count} pods"), |pods| pods.len() == count).await
+}

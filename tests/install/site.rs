@@ -1,0 +1,108 @@
+//! A control plane that all tests of this binary share, and both Helms.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock, Weak},
+    time::{Duration, Instant},
+};
+
+use rds_backup_sandbox::plane::{Helms, Kubectl, Plane, PlaneOptions, Tool};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static SITE: LazyLock<tokio::sync::Mutex<Weak<Site>>> = LazyLock::new(Default::default);
+
+pub struct Site {
+    plane: Plane,
+    helms: Helms,
+}
+
+/// Runs one test. A release has objects without a namespace, which two releases at once would fight for: one test at a time.
+pub fn on_plane<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
+    static TURN: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(Default::default);
+    RUNTIME.block_on(async {
+        let site = site().await;
+        let _turn = TURN.lock().await;
+        test(site).await;
+    });
+}
+
+async fn site() -> Arc<Site> {
+    let mut shared = SITE.lock().await;
+    if let Some(site) = shared.upgrade() {
+        return site;
+    }
+    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
+    let plane = Plane::start(PlaneOptions::default()).await.unwrap_or_else(|error| panic!("{error}"));
+    let site = Arc::new(Site { plane, helms });
+    *shared = Arc::downgrade(&site);
+    site
+}
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The chart's directory, as an argument.
+pub fn chart() -> String {
+    repository().join("charts/rds-backup-operator").display().to_string()
+}
+
+/// Values with one account.
+pub fn one_account() -> String {
+    repository().join("charts/rds-backup-operator/ci/one-account-values.yaml").display().to_string()
+}
+
+impl Site {
+    pub fn kubectl(&self) -> Kubectl {
+        self.plane.kubectl()
+    }
+
+    /// Both Helms, with their names.
+    pub fn helms(&self) -> [(&'static str, Tool); 2] {
+        [("Helm 4", self.plane.helm(&self.helms.v4)), ("Helm 3", self.plane.helm(&self.helms.v3))]
+    }
+
+    pub fn helm(&self) -> Tool {
+        self.plane.helm(&self.helms.v4)
+    }
+
+    /// Runs kubectl and expects that it works.
+    pub async fn kubectl_ok(&self, args: &[&str]) -> String {
+        self.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn list(&self, kind: &str, namespace: &str) -> Vec<Value> {
+        let list = self.kubectl().json(&["get", kind, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until the objects of a kind in a namespace are as wanted, and returns them.
+    pub async fn until(&self, kind: &str, namespace: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let began = Instant::now();
+        loop {
+            let items = self.list(kind, namespace).await;
+            if wanted(&items) {
+                return items;
+            }
+            assert!(began.elapsed() < PATIENCE, "{kind} in {namespace}: not {what}: {items:#?}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Takes away what releases leave on purpose.
+    pub async fn clean(&self, namespaces: &[&str]) {
+        self.kubectl_ok(&["delete", "crd", "--all", "--ignore-not-found", "--timeout=60s"]).await;
+        self.kubectl_ok(&[&["delete", "namespace", "--ignore-not-found", "--timeout=90s"], namespaces].concat()).await;
+    }
+}
+
+/// The YAML documents of a text.
+pub fn documents(text: &str) -> Vec<Value> {
+    let documents = serde_saphyr::from_multiple::<Value>(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    documents.into_iter().filter(|document| !document.is_null()).collect()
+}
