@@ -36,8 +36,11 @@ async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_c
         }
     }
     // What passes here passes anywhere: a dry run that refuses nothing would check nothing.
-    let misspelt = Object { from: String::new(), value: serde_json::json!({ "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
-        "metadata": { "name": "misspelt", "namespace": "default" }, "spec": { "dbInstanceId": "rm-1", "databses": ["a"] } }) };
+    let misspelt = Object {
+        from: String::new(),
+        value: serde_json::json!({ "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
+        "metadata": { "name": "misspelt", "namespace": "default" }, "spec": { "dbInstanceId": "rm-1", "databses": ["a"] } }),
+    };
     let refused = dry_run(&kubectl, &misspelt).await.expect_err("an unknown field is accepted");
     assert!(refused.contains("databses"), "{refused}");
     println!("{} snippets and {} samples accepted, {} samples refused", shown.len(), valid.len(), invalid.len());

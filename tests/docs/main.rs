@@ -16,7 +16,8 @@ fn files(ending: &str) -> Vec<PathBuf> {
     assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).expect("names");
     // A file that was deleted and not committed is still listed.
-    let files = names.split('\0').filter(|name| name.ends_with(ending)).map(PathBuf::from).filter(|file| PathBuf::from(ROOT).join(file).is_file());
+    let files =
+        names.split('\0').filter(|name| name.ends_with(ending)).map(PathBuf::from).filter(|file| PathBuf::from(ROOT).join(file).is_file());
     let files: Vec<PathBuf> = files.collect();
     assert!(!files.is_empty(), "there is no file *{ending}");
     files
