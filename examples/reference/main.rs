@@ -1,4 +1,4 @@
-//! Prints one page of docs/reference/: `cargo run --example reference -- PAGE > docs/reference/PAGE`.
+//! Prints one page of docs/reference/: `cargo run --example reference -- PAGE > docs/reference/PAGE`. `list` names them all.
 
 mod pages;
 
@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
+    if wanted == "list" {
+        pages::ALL.iter().for_each(|page| println!("{}", page.file));
+        return ExitCode::SUCCESS;
+    }
     match pages::ALL.iter().find(|page| page.file == wanted) {
         Some(page) => {
             print!("{}", page.text());

@@ -158,7 +158,7 @@ pub enum CredentialsSettings {
     /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. Read when
     /// used, at most 60 s old.
     Secret {
-        /// The name of the Secret. The operator's Role must name it too (`deploy/operator/role.yaml`).
+        /// The name of the Secret. The operator's Role must name it too; the chart writes that by itself.
         name: String,
     },
 }

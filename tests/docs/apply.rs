@@ -1,6 +1,10 @@
 //! Snippets and samples before a real API server.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rds_backup_sandbox::plane::{Kubectl, Plane, PlaneOptions};
 use serde_json::Value;
@@ -15,7 +19,7 @@ async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_c
     let plane = Plane::start(PlaneOptions { progress: Box::new(|_| {}), ..PlaneOptions::default() }).await.expect("a plane");
     plane.apply_file(&Path::new(ROOT).join("crds")).await.expect("the CRDs");
     let kubectl = plane.kubectl();
-    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await.expect("the CRDs are served");
+    served(&kubectl).await;
 
     let shown = Found::everywhere().objects;
     let (valid, invalid): (Vec<Object>, Vec<Object>) = samples().into_iter().partition(|sample| !sample.from.contains("/invalid-"));
@@ -44,6 +48,16 @@ async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_c
     plane.stop().await;
 }
 
+/// For up to a second after a CRD is called Established the API server answers 429 for it.
+async fn served(kubectl: &Kubectl) {
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await.expect("the CRDs are established");
+    let begun = Instant::now();
+    while let Err(error) = kubectl.run(&["get", "rdsbackups,rdsbackupschedules", "--all-namespaces"]).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 fn samples() -> Vec<Object> {
     let mut objects = Vec::new();
     for file in files(".yaml").into_iter().filter(|file| file.starts_with("deploy/samples")) {
@@ -64,8 +78,9 @@ async fn namespaces(kubectl: &Kubectl, objects: impl Iterator<Item = &Object>) {
     }
 }
 
-/// As server-side apply has it, where a field that the server does not know is an error.
+/// As server-side apply has it, where a field that the server does not know is an error. What has no name yet cannot be applied, only created.
 async fn dry_run(kubectl: &Kubectl, object: &Object) -> Result<(), String> {
-    let args = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-"];
+    let how: &[&str] = if object.value["metadata"]["name"].is_string() { &["apply", "--server-side"] } else { &["create"] };
+    let args = [how, &["--dry-run=server", "--validate=strict", "--filename=-"]].concat();
     kubectl.run_with_input(&args, &object.value.to_string()).await.map(drop).map_err(|error| error.stderr().to_owned())
 }

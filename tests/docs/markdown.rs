@@ -17,6 +17,8 @@ pub struct Snippet {
 pub struct Page {
     /// Their targets, with their lines.
     pub links: Vec<(String, usize)>,
+    /// Code within a line, with its line.
+    pub codes: Vec<(String, usize)>,
     pub anchors: HashSet<String>,
     pub snippets: Vec<Snippet>,
 }
@@ -38,6 +40,7 @@ impl Page {
         };
         let parser = Parser::new_with_broken_link_callback(text, options, Some(&mut undefined)).into_offset_iter();
         for (event, span) in parser {
+            let is_code = matches!(event, Event::Code(_));
             match event {
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     page.links.push((dest_url.into_string(), line(span.start)));
@@ -58,6 +61,9 @@ impl Page {
                 }
                 Event::End(TagEnd::CodeBlock) => page.snippets.extend(code.take()),
                 Event::Text(words) | Event::Code(words) => {
+                    if is_code {
+                        page.codes.push((words.to_string(), line(span.start)));
+                    }
                     if let Some(snippet) = &mut code {
                         snippet.text.push_str(&words);
                     } else if let Some(heading) = &mut heading {

@@ -25,7 +25,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// The first line of a snippet that is a file of its own kind.
 const CONFIG: &str = "# config.yaml";
-const VALUES: &str = "# values.yaml";
+const VALUES: &str = "# values";
 
 /// An object for the API server.
 pub struct Object {
@@ -58,18 +58,29 @@ impl Found {
         found
     }
 
+    fn configuration(&mut self, from: &str, text: &str) {
+        self.configurations += 1;
+        self.wrong.extend(Config::parse(text).err().map(|error| format!("{from}: {error}")));
+    }
+
+    /// The accounts of Helm values are those of the configuration.
+    fn accounts(&mut self, from: &str, values: &Value) {
+        if values["accounts"].is_object() {
+            self.configuration(from, &serde_json::json!({ "accounts": values["accounts"] }).to_string());
+        }
+    }
+
     fn sort(&mut self, from: &str, text: &str) {
         let first = text.lines().next().unwrap_or_default();
         if first.starts_with(CONFIG) {
-            self.configurations += 1;
-            self.wrong.extend(Config::parse(text).err().map(|error| format!("{from}: {error}")));
-            return;
+            return self.configuration(from, text);
         }
         let documents = match serde_saphyr::from_multiple::<Value>(text) {
             Ok(documents) => documents,
             Err(error) => return self.wrong.push(format!("{from}: {error}")),
         };
         if first.starts_with(VALUES) {
+            documents.iter().for_each(|values| self.accounts(from, values));
             *self.elsewhere.entry("Helm values".to_owned()).or_default() += 1;
             return;
         }
@@ -81,6 +92,9 @@ impl Found {
                 self.wrong.push(format!("{from}: no apiVersion and kind; a first line {CONFIG:?} or {VALUES:?} says what else it is"));
                 continue;
             };
+            if let Some(text) = value["data"]["config.yaml"].as_str().filter(|_| kind == "ConfigMap") {
+                self.configuration(from, text);
+            }
             if ELSEWHERE.contains(&(version, kind)) {
                 *self.elsewhere.entry(format!("{version} {kind}")).or_default() += 1;
             } else {
@@ -102,6 +116,8 @@ fn every_snippet_is_read_by_somebody() {
 fn a_wrong_snippet_is_found() {
     for wrong in [
         "# config.yaml\naccounts: {}\n",
+        "# values.yaml\naccounts: { a: { regionId: nowhere } }\n",
+        "apiVersion: v1\nkind: ConfigMap\ndata: { config.yaml: \"accounts: {}\" }\n",
         "# config.yaml\naccounts:\n  a: { regionId: cn-hangzhou, credentials: { type: Auto }, allow: [], colour: red }\n",
         "a: b: c\n",
         "a: b\n",
