@@ -50,8 +50,11 @@ impl Found {
         let shown = |file: &PathBuf| file.starts_with("docs") || file.ends_with("README.md");
         for file in files(".md").into_iter().filter(shown) {
             for snippet in Page::read(&read(&file)).snippets {
-                if matches!(snippet.language.as_str(), "yaml" | "yml") {
-                    found.sort(&format!("{}:{}", file.display(), snippet.line), &snippet.text);
+                let from = format!("{}:{}", file.display(), snippet.line);
+                match snippet.language.as_str() {
+                    "yaml" | "yml" => found.sort(&from, &snippet.text),
+                    "sh" | "console" => here_documents(&snippet.text).iter().for_each(|text| found.sort(&from, text)),
+                    _ => {}
                 }
             }
         }
@@ -104,6 +107,19 @@ impl Found {
     }
 }
 
+/// What a shell feeds to kubectl: from `<<EOF` to `EOF`.
+fn here_documents(shell: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = shell.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("kubectl ") && line.ends_with("<<EOF") {
+            let inner: Vec<&str> = lines.by_ref().take_while(|line| *line != "EOF").collect();
+            found.push(inner.join("\n"));
+        }
+    }
+    found
+}
+
 #[test]
 fn every_snippet_is_read_by_somebody() {
     let found = Found::everywhere();
@@ -133,6 +149,7 @@ fn a_wrong_snippet_is_found() {
         "here",
         "apiVersion: v1\nkind: Secret\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\n---\napiVersion: a/v1\nkind: Secrte\n",
     );
+    assert_eq!(here_documents("true\nkubectl apply -f - <<EOF\na: 1\nb: 2\nEOF\nfalse\n"), ["a: 1\nb: 2"]);
     assert_eq!(
         (found.objects.len(), found.elsewhere.len(), found.wrong.len()),
         (2, 1, 0),
