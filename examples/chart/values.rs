@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use rds_backup_operator::accounts::AccountSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,8 +30,7 @@ pub struct Values {
     pub common_annotations: Texts,
     /// The accounts that objects can name, as docs/reference/configuration.md describes them. At least one. Access keys are not written here: an
     /// account names a Secret in the release's namespace, and the operator may read those Secrets and no others.
-    #[schemars(schema_with = "accounts")]
-    pub accounts: BTreeMap<String, Value>,
+    pub accounts: BTreeMap<String, AccountSettings>,
     /// `Paused`: what runs is followed, and nothing new is sent, for all accounts.
     pub submissions: Submissions,
     /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`, with a
@@ -102,11 +102,6 @@ pub struct Values {
     pub extra_volume_mounts: Vec<Free>,
     /// More objects of the release; text in them is a template.
     pub extra_objects: Vec<ExtraObject>,
-}
-
-/// The schema of accounts is the configuration file's own.
-fn accounts(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "object", "additionalProperties": { "type": "object", "required": ["regionId", "credentials", "allow"] } })
 }
 
 /// `global`

@@ -14,11 +14,15 @@ use stage::Stage;
 
 #[tokio::test]
 async fn flux_and_argo_cd_wait_until_the_end_and_tell_failure_from_work() {
-    let (judge, stage) = tokio::join!(Judge::build(), Stage::set());
-    tokio::select! {
-        () = whole(&stage) => {}
-        () = stage.watch() => {}
-    }
+    // The first build of the judge takes longer than everything else.
+    let (judge, stage) = tokio::join!(Judge::build(), async {
+        let stage = Stage::set().await;
+        tokio::select! {
+            () = whole(&stage) => {}
+            () = stage.watch() => {}
+        }
+        stage
+    });
     let patches = judge.verdicts(&stage).await;
     let _operator = stage.operator().await;
     actions::check(&stage, &patches).await;

@@ -20,7 +20,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     ),
     (&["--set=podDisruptionBudget.maxUnavailable=2"], &["podDisruptionBudget.maxUnavailable", "less than replicaCount"]),
     (&["--set=serviceAccount.create=false"], &["serviceAccount.name"]),
-    (&["--set=accounts.default=null"], &["accounts: name at least one", "regionId: cn-hangzhou"]),
+    (&["--set=accounts.default=null"], &["/accounts/default", "want object"]),
     (&["--set=accounts.default.allow=null"], &["/accounts/default", "allow"]),
     (&["--set=accounts.default.regionId=null"], &["/accounts/default", "regionId"]),
     (&["--set=accounts.default.accessKeyId=x"], &["/accounts/default", "accessKeyId"]),
@@ -37,9 +37,14 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         for (name, helm) in site.helms() {
             let install = ["install", "--namespace", "default", "bad", &chart, "--values", &values, "--dry-run=server"];
             helm.run(&install).await.unwrap_or_else(|error| panic!("without anything bad: {error}"));
+            let nobody = ["install", "--namespace", "default", "bad", &chart, "--dry-run=server"];
+            let error = helm.run(&nobody).await.expect_err("nobody may back up anything").to_string();
+            for words in ["accounts: name at least one", "      regionId: cn-hangzhou\n"] {
+                assert!(error.contains(words), "{name}: {error}");
+            }
             for (args, words) in BAD {
                 let error = helm.run(&[&install, *args].concat()).await.expect_err(&format!("{name} {args:?}")).to_string();
-                let said = error.split("): ").nth(1).unwrap_or(&error);
+                let said = error.split_once("): ").map_or(error.as_str(), |(_, said)| said);
                 println!("{name} {}\n  {}", args.join(" "), said.replace('\n', "\n  "));
                 for word in *words {
                     assert!(said.contains(word), "{name} {args:?}: {word:?} is not in: {said}");

@@ -43,7 +43,8 @@ async fn life(site: &Site, name: &str, helm: &Tool) {
     site.until("rdsbackups", "team-a", "served", |_| true).await;
     // What the notes say is next, as they say it.
     let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
-    site.kubectl().run_with_input(&["apply", "-f", "-"], &example.replace("\n   ", "\n")).await.unwrap_or_else(|error| panic!("{error}"));
+    let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
+    site.kubectl().run_with_input(&["apply", "-f", "-"], &example).await.unwrap_or_else(|error| panic!("{error}"));
 
     let revision = |site: &Site| {
         let kubectl = site.kubectl();

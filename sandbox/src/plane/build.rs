@@ -250,8 +250,15 @@ async fn run_step(step: &Step, go: &Path, environment: &Environment, out: &Path,
 fn ldflags(module: &Module) -> String {
     let mut flags = "-s -w".to_owned();
     let version = version(module);
-    if module.pinned.starts_with("helm.sh/") {
-        flags.push_str(&format!(" -X {}{}.version={version}", module.pinned, "/internal/version"));
+    if let Some(helm) = module.pinned.strip_prefix("helm.sh/") {
+        flags.push_str(&format!(" -X helm.sh/{helm}/internal/version.version={version}"));
+        // Which Kubernetes `helm template` takes a cluster for. Helm 4 reads it from its modules.
+        let client = pinned(module, "k8s.io/client-go").trim_start_matches("v0.");
+        let minor = client.split('.').next().unwrap_or_default();
+        for package in ["chartutil", "lint/rules"].iter().filter(|_| module.pinned == HELM3.pinned) {
+            let package = format!("helm.sh/{helm}/pkg/{package}");
+            flags.push_str(&format!(" -X {package}.k8sVersionMajor=1 -X {package}.k8sVersionMinor={minor}"));
+        }
         return flags;
     }
     if module.pinned != KUBERNETES.pinned {
@@ -277,7 +284,11 @@ fn ldflags(module: &Module) -> String {
 
 /// The version that a module pins: `go.mod` is the one place that says it.
 fn version(module: &Module) -> &'static str {
-    let line = module.go_mod.lines().find_map(|line| line.trim().strip_prefix(module.pinned)?.strip_prefix(' '));
+    pinned(module, module.pinned)
+}
+
+fn pinned(module: &Module, package: &str) -> &'static str {
+    let line = module.go_mod.lines().find_map(|line| line.trim().strip_prefix(package)?.strip_prefix(' '));
     line.and_then(|rest| rest.split_whitespace().next()).unwrap_or("of an unknown version")
 }
 
@@ -365,7 +376,8 @@ mod tests {
         assert!(ldflags(&KUBERNETES).contains("-X k8s.io/component-base/version.gitVersion=v1.36.3"));
         assert!(ldflags(&KUBERNETES).contains("-X k8s.io/client-go/pkg/version.gitMinor=36"));
         assert_eq!(ldflags(&ETCD), "-s -w");
-        assert_eq!(ldflags(&HELM3), "-s -w -X helm.sh/helm/v3/internal/version.version=v3.21.3");
+        assert_eq!(ldflags(&HELM4), "-s -w -X helm.sh/helm/v4/internal/version.version=v4.2.4");
+        assert!(ldflags(&HELM3).contains("-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36 "), "{}", ldflags(&HELM3));
     }
 
     #[test]
