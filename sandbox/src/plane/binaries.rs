@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::Progress;
-use super::build::{self, BuildError, Set};
+use super::build::{self, BuildError};
+use super::modules::{self, Set};
 
 /// The programs of a control plane.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ impl Binaries {
         // The only places where the sandbox's plane reads its environment are this function and `Environment`, for Go.
         match std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()) {
             Some(dir) => Self::in_dir(Path::new(&dir)).map_err(|missing| BinariesError::Asset { dir: dir.into(), missing }),
-            None => Self::of(&cached(&build::PLANE, &cache_root()?, progress).await?),
+            None => Self::of(&cached(&modules::PLANE, &cache_root()?, progress).await?),
         }
     }
 
@@ -100,7 +101,7 @@ pub struct Helms {
 impl Helms {
     /// Finds them, building them if need be, which takes about 3 minutes on 2 cores and happens once per version and user.
     pub async fn find(progress: &Progress) -> Result<Self, BinariesError> {
-        let dir = cached(&build::HELM, &cache_root()?, progress).await?;
+        let dir = cached(&modules::HELM, &cache_root()?, progress).await?;
         Ok(Self { v4: dir.join("helm4"), v3: dir.join("helm3") })
     }
 }
@@ -214,11 +215,11 @@ mod tests {
         let (lines, waiting) = (Arc::new(Mutex::new(Vec::new())), root.path().to_owned());
         let told = Arc::clone(&lines);
         let progress: Progress = Box::new(move |line| told.lock().expect("lines").push(line.to_owned()));
-        let found = async { cached(&build::PLANE, &waiting, &progress).await };
+        let found = async { cached(&modules::PLANE, &waiting, &progress).await };
         let build = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             touch(
-                &root.path().join(format!("kubernetes-{}", key(&build::PLANE))),
+                &root.path().join(format!("kubernetes-{}", key(&modules::PLANE))),
                 &[ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER, KUBECTL],
             );
             other.unlock().expect("unlocked");

@@ -9,6 +9,7 @@ pub mod cli;
 mod components;
 mod directory;
 mod kubeconfig;
+mod modules;
 mod outage;
 mod process;
 mod start;
