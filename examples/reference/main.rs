@@ -1,4 +1,4 @@
-//! Prints one page of docs/reference/: `cargo run --example reference -- PAGE > docs/reference/PAGE`. `list` names them all.
+//! Prints one page of docs/reference/, or a generated file of the chart: `cargo run --example reference -- PAGE > docs/reference/PAGE`. `list` names them all.
 
 mod pages;
 
@@ -7,10 +7,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     if wanted == "list" {
-        pages::ALL.iter().for_each(|page| println!("{}", page.file));
+        pages::ALL.iter().for_each(|page| println!("{}", page.path()));
         return ExitCode::SUCCESS;
     }
-    match pages::ALL.iter().find(|page| page.file == wanted) {
+    match pages::ALL.iter().find(|page| page.file == wanted || page.path() == wanted) {
         Some(page) => {
             print!("{}", page.text());
             ExitCode::SUCCESS

@@ -1,5 +1,6 @@
-//! The pages of docs/reference/, each from the code that it describes. `main.rs` prints one; `tests/generated.rs` compares all with what is kept.
+//! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one; `tests/generated.rs` compares all with what is kept.
 
+mod chart;
 mod cli;
 mod conditions;
 mod configuration;
@@ -10,27 +11,40 @@ mod kinds;
 
 /// A page.
 pub struct Page {
-    /// Its file in docs/reference/.
+    /// Where it is kept.
+    folder: &'static str,
+    /// Its file there; no two pages have the same.
     pub file: &'static str,
     print: fn() -> String,
 }
 
+const REFERENCE: &str = "docs/reference";
+const CHART: &str = "charts/rds-backup-operator";
+
 /// Every page.
 pub const ALL: &[Page] = &[
-    Page { file: "cli.md", print: cli::page },
-    Page { file: "conditions.md", print: conditions::page },
-    Page { file: "configuration.md", print: configuration::page },
-    Page { file: "configuration.schema.json", print: configuration::schema },
-    Page { file: "errors.md", print: errors::page },
-    Page { file: "events.md", print: events::page },
-    Page { file: "rdsbackup.md", print: kinds::rdsbackup },
-    Page { file: "rdsbackupschedule.md", print: kinds::rdsbackupschedule },
+    Page { folder: REFERENCE, file: "cli.md", print: cli::page },
+    Page { folder: REFERENCE, file: "conditions.md", print: conditions::page },
+    Page { folder: REFERENCE, file: "configuration.md", print: configuration::page },
+    Page { folder: REFERENCE, file: "configuration.schema.json", print: configuration::schema },
+    Page { folder: REFERENCE, file: "errors.md", print: errors::page },
+    Page { folder: REFERENCE, file: "events.md", print: events::page },
+    Page { folder: REFERENCE, file: "rdsbackup.md", print: kinds::rdsbackup },
+    Page { folder: REFERENCE, file: "rdsbackupschedule.md", print: kinds::rdsbackupschedule },
+    Page { folder: REFERENCE, file: "values.md", print: chart::page },
+    Page { folder: CHART, file: "README.md", print: chart::readme },
+    Page { folder: CHART, file: "values.schema.json", print: chart::schema },
 ];
 
 impl Page {
     /// What makes its file.
     pub fn command(&self) -> String {
-        format!("cargo run --example reference -- {0} > docs/reference/{0}", self.file)
+        format!("cargo run --example reference -- {} > {}", self.file, self.path())
+    }
+
+    /// Its file, from the repository's root.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.folder, self.file)
     }
 
     /// The whole file.
