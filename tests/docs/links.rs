@@ -23,7 +23,8 @@ fn every_relative_link_leads_somewhere() {
         }
     }
     let mut named = 0;
-    for (file, page) in &pages {
+    // A changelog tells of what is gone.
+    for (file, page) in pages.iter().filter(|(file, _)| !file.ends_with("CHANGELOG.md")) {
         for (path, line) in page.codes.iter().filter(|(code, _)| is_path(code)) {
             named += 1;
             if !Path::new(ROOT).join(path).exists() {

@@ -9,9 +9,8 @@ use super::cell;
 const INTRO: &str = "\
 # Phases, conditions and reasons
 
-Tools read conditions. `Ready`, `Reconciling` and `Stalled` are those of
-[kstatus](https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus): `Reconciling` and `Stalled` are there only while they are True, and
-a new object has `status.observedGeneration: -1`, so that nothing takes it for done before the operator has seen it. Every condition carries the
+Tools read conditions. `Ready`, `Reconciling` and `Stalled` are those of kstatus, which Flux and others go by
+([what they make of it](../explain/kstatus.md)): `Reconciling` and `Stalled` are there only while they are True, and a new object has `status.observedGeneration: -1`, so that nothing takes it for done before the operator has seen it. Every condition carries the
 `observedGeneration` of the spec that it is about. The reason of `Ready` says why, its message what to do.
 
 | kstatus | What it means for a gate |
