@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::site::{chart, documents, on_plane, one_account};
+use crate::site::{chart, documents, on_plane, one_account, repository};
 
 #[test]
 fn values_become_what_they_say() {
@@ -78,5 +78,27 @@ fn values_become_what_they_say() {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         site.kubectl_ok(&["delete", "namespace", "ops"]).await;
+    });
+}
+
+/// The values that the GitOps examples give it.
+#[test]
+fn the_examples_of_argo_cd_and_flux_render() {
+    on_plane(|site| async move {
+        let scratch = tempfile::tempdir().expect("a directory");
+        for (file, values) in
+            [("deploy/argocd/application.yaml", "/spec/source/helm/valuesObject"), ("deploy/flux/helmrelease.yaml", "/spec/values")]
+        {
+            let text = std::fs::read_to_string(repository().join(file)).expect("the example");
+            let values = documents(&text)
+                .iter()
+                .find_map(|object| object.pointer(values).cloned())
+                .unwrap_or_else(|| panic!("{file} has no values"));
+            let path = scratch.path().join("values.json");
+            std::fs::write(&path, values.to_string()).expect("a file");
+            let rendered = site.helm().run(&["template", "x", &chart(), "--values", &path.display().to_string()]).await;
+            let objects = documents(&rendered.unwrap_or_else(|error| panic!("{file}: {error}")));
+            assert!(objects.iter().any(|object| object["kind"] == "Deployment"), "{file}");
+        }
     });
 }

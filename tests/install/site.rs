@@ -36,10 +36,18 @@ async fn site() -> Arc<Site> {
         return site;
     }
     let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
-    let plane = Plane::start(PlaneOptions::default()).await.unwrap_or_else(|error| panic!("{error}"));
+    let options = PlaneOptions { extra_apiserver_flags: api_server_flags(), ..PlaneOptions::default() };
+    let plane = Plane::start(options).await.unwrap_or_else(|error| panic!("{error}"));
     let site = Arc::new(Site { plane, helms });
     *shared = Arc::downgrade(&site);
     site
+}
+
+/// `E2E_EMULATED_VERSION=1.33`: the API server behaves as that version's, and says so to Helm.
+#[expect(clippy::disallowed_methods, reason = "the one setting of this suite")]
+fn api_server_flags() -> Vec<String> {
+    let version = std::env::var("E2E_EMULATED_VERSION").ok().filter(|version| !version.is_empty());
+    version.map(|version| format!("--emulated-version=kube={version}")).into_iter().collect()
 }
 
 /// The repository.
