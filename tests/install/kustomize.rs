@@ -53,6 +53,8 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
         // The operator itself takes that configuration.
         rds_backup_operator::config::Config::parse(&config).unwrap_or_else(|error| panic!("{error}"));
 
+        // A CRD that goes before it is served goes slowly.
+        site.served().await;
         site.kubectl_ok(&["delete", "-k", &home, "--ignore-not-found", "--timeout=90s"]).await;
         site.clean(&[NAMESPACE]).await;
     });

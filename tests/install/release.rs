@@ -39,8 +39,7 @@ async fn life(site: &Site, name: &str, helm: &Tool) {
     assert_eq!(site.list("poddisruptionbudgets", NAMESPACE).await.len(), 1);
 
     site.kubectl_ok(&["create", "namespace", "team-a"]).await;
-    site.kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await;
-    site.until("rdsbackups", "team-a", "served", |_| true).await;
+    site.served().await;
     // What the notes say is next, as they say it.
     let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
     let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();

@@ -28,6 +28,7 @@ fn pods_are_made_in_a_restricted_namespace_and_with_a_line_less_refused() {
         assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Pending"), "{pods:#?}");
         let failed = |events: &[Value]| events.iter().filter(|event| event["reason"] == "FailedCreate").count();
         assert_eq!(failed(&site.list("events", NAMESPACE).await), 0, "nothing was refused");
+        site.served().await;
         run(&["uninstall", "r", "--namespace", NAMESPACE]).await;
         site.until("pods", NAMESPACE, "gone", |pods| pods.is_empty()).await;
 

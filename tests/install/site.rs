@@ -93,12 +93,24 @@ impl Site {
     pub async fn until(&self, kind: &str, namespace: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let began = Instant::now();
         loop {
-            let items = self.list(kind, namespace).await;
-            if wanted(&items) {
-                return items;
+            // A CRD that is established may still be answered with 429 while its storage is made.
+            let list = self.kubectl().json(&["get", kind, "-n", namespace]).await;
+            if let Ok(list) = &list
+                && let Some(items) = list["items"].as_array()
+                && wanted(items)
+            {
+                return items.clone();
             }
-            assert!(began.elapsed() < PATIENCE, "{kind} in {namespace}: not {what}: {items:#?}");
+            assert!(began.elapsed() < PATIENCE, "{kind} in {namespace}: not {what}: {list:#?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until the API server serves both kinds.
+    pub async fn served(&self) {
+        self.kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await;
+        for kind in ["rdsbackups", "rdsbackupschedules"] {
+            self.until(kind, "default", "served", |_| true).await;
         }
     }
 
