@@ -112,9 +112,13 @@ pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
     // The ServiceAccounts of `Site::account`, which have the same rights.
     let like_ours =
         |user: &str| user == ours || user.starts_with("system:serviceaccount:rds-backup-system:site-") && user.contains("-with-");
-    let requests = log.iter().filter(|event| like_ours(&event.user) && !event.resource.is_empty());
-    requests
+    log.iter()
+        .filter(|event| like_ours(&event.user))
         .map(|event| {
+            if event.resource.is_empty() {
+                // No resource at all (`/version`): nothing that the chart grants.
+                return (String::new(), event.uri.split('?').next().unwrap_or_default().to_owned(), event.verb.clone(), Place::Objects);
+            }
             let place = if event.namespace == NAMESPACE { Place::Own } else { Place::Objects };
             let resource =
                 if event.subresource.is_empty() { event.resource.clone() } else { format!("{}/{}", event.resource, event.subresource) };
