@@ -85,8 +85,9 @@ fn run(args: RunArgs) -> ExitCode {
         Err(error) => return fail(1, &format!("the async runtime does not start: {error}")),
     };
     let work = async {
-        match runtime::wait_for_config(&config, health_addr).await? {
-            Some(config) => runtime::run(runtime::Options { config, watch_namespaces, leader_elect, health_addr }).await,
+        let stop = runtime::stop_on_signal()?;
+        match runtime::wait_for_config(&config, health_addr, &stop).await? {
+            Some(config) => runtime::run(runtime::Options { config, watch_namespaces, leader_elect, health_addr }, stop).await,
             None => Ok(()),
         }
     };

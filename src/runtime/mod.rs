@@ -68,11 +68,10 @@ pub enum RunError {
     Signals(std::io::Error),
 }
 
-/// Runs until SIGTERM or SIGINT, then drains.
-pub async fn run(options: Options) -> Result<(), RunError> {
+/// Runs until `stop`, then drains.
+pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
     // Another part of the process may have chosen one already; any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let stop = stop_on_signal()?;
     let environment = Environment::read();
 
     let mut cluster = kube::Config::infer().await?;
@@ -128,8 +127,8 @@ fn scope(namespaces: Vec<String>) -> Scope {
     if namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(namespaces) }
 }
 
-/// A token that SIGTERM and SIGINT cancel.
-fn stop_on_signal() -> Result<CancellationToken, RunError> {
+/// A token that SIGTERM and SIGINT cancel. An error where signals cannot be received.
+pub fn stop_on_signal() -> Result<CancellationToken, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;

@@ -11,20 +11,19 @@ use axum::{Router, http::StatusCode, routing::get};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{RunError, stop_on_signal};
+use super::RunError;
 use crate::config::Config;
 
 /// Between two looks at the file. A kubelet renews a mounted ConfigMap within about a minute.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads the file until it can be used; none if the process was told to stop before. Meanwhile /healthz says that a restart would not help, and
+/// Reads the file until it can be used; none if `stop` came before. Meanwhile /healthz says that a restart would not help, and
 /// /readyz what is wrong.
-pub async fn wait_for_config(path: &Path, health_addr: SocketAddr) -> Result<Option<Config>, RunError> {
+pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &CancellationToken) -> Result<Option<Config>, RunError> {
     let mut wrong = match Config::read(path) {
         Ok(config) => return Ok(Some(config)),
         Err(wrong) => wrong.to_string(),
     };
-    let stop = stop_on_signal()?;
     let said = Arc::new(Mutex::new(wrong.clone()));
     let served = CancellationToken::new();
     let serving = serve(health_addr, said.clone(), served.clone()).await?;
