@@ -10,7 +10,7 @@ use std::{
 use rds_backup_sandbox::{
     plane::Kubectl,
     rds::{InstanceSpec, Settings},
-    world::{Operator, StartOperator, World, WorldOptions},
+    world::{Operator, SECRET, StartOperator, World, WorldOptions},
 };
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ impl Stage {
     pub async fn operator(&self) -> Operator {
         let account = |name: &str, namespaces: &str, expiry: &str| {
             format!(
-                "  {name}:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {{ type: Secret, name: sandbox-key }}\n    \
+                "  {name}:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {{ type: Secret, name: {SECRET} }}\n    \
                  protocol: {{ requestExpiry: {expiry}, clockSkew: 2s, listingLag: 4s }}\n    poll: {{ first: 1s, min: 1s, max: 2s }}\n    \
                  allow: [{{ namespaces: [\"{namespaces}\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
                 self.world.rds.url()
