@@ -11,7 +11,7 @@ use super::label::Server;
 use super::plan::Plan;
 use super::proxy::{Proxy, Upstream};
 use super::strike::Strike;
-use super::weather::Sky;
+use super::weather::{Sky, Weather};
 use crate::world::{Operator, StartOperator, World};
 
 /// How one is to be.
@@ -21,6 +21,8 @@ pub(super) struct Setup {
     pub plan: Option<Plan>,
     /// Whether it stands by until it has the lease.
     pub leader_elect: bool,
+    /// The weather over its way to the API server, from its first request on.
+    pub weather: Option<Weather>,
     /// Texts of its configuration that are replaced.
     pub changes: Vec<(String, String)>,
 }
@@ -41,6 +43,9 @@ impl Stand {
     /// Starts one that watches a namespace. `name` is what its files are called.
     pub(super) async fn start(world: &World, upstream: &Upstream, name: &str, namespace: &str, setup: Setup) -> Result<Self, FaultsError> {
         let (strike, sky) = (Arc::new(Strike::new(setup.plan)), Arc::<Sky>::default());
+        if let Some(weather) = setup.weather {
+            sky.change(weather);
+        }
         let kube = Proxy::start(Server::Kube, upstream.clone(), Arc::clone(&strike), Arc::clone(&sky)).await?;
         let to_cloud = Upstream::Plain(world.rds.addr());
         let cloud = Proxy::start(Server::Cloud, to_cloud, Arc::clone(&strike), Arc::default()).await?;

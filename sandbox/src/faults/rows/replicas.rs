@@ -115,11 +115,10 @@ pub(super) async fn frozen(ground: &mut Ground<'_>, (request, number): (&str, us
 
 /// Row 26: everybody is told that he has the lease.
 pub(super) async fn both(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
-    for which in 0..2 {
-        ground.operator_with(replica()).await?;
-        ground.stands[which].sky.change(Weather::LeasesLie);
+    for _ in 0..2 {
+        // From its start: who has a real lease takes the lie for a loss, and ends.
+        ground.operator_with(Setup { weather: Some(Weather::LeasesLie), ..replica() }).await?;
     }
-    // The first lease that each sees may be a real one: only one of them has it then, until the lie reaches the other.
     if !until_it_leads(ground, 0).await || !until_it_leads(ground, 1).await {
         return Ok(());
     }
