@@ -1,5 +1,7 @@
 //! A release's life with each Helm: lint, install, upgrade, rollback, uninstall. CRDs and objects outlive it.
 
+use std::time::{Duration, Instant};
+
 use rds_backup_sandbox::plane::Tool;
 use serde_json::{Value, json};
 
@@ -40,6 +42,7 @@ async fn life(site: &Site, name: &str, helm: &Tool) {
 
     site.kubectl_ok(&["create", "namespace", "team-a"]).await;
     site.served().await;
+    people(site, name).await;
     // What the notes say is next, as they say it.
     let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
     let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
@@ -82,4 +85,29 @@ async fn life(site: &Site, name: &str, helm: &Tool) {
 
 async fn pods(site: &Site, count: usize) -> Vec<Value> {
     site.until("pods", NAMESPACE, &format!("{count} pods"), |pods| pods.len() == count).await
+}
+
+/// Who may view or edit a namespace may do so with its backups; nobody but the operator writes their status.
+async fn people(site: &Site, name: &str) {
+    // The controller manager adds the chart's rules to a role within a second or so; what is never granted is asked after what is.
+    for (role, verb, resource, subresource, may) in [
+        ("view", "list", "rdsbackups", "", true),
+        ("view", "create", "rdsbackups", "", false),
+        ("edit", "create", "rdsbackupschedules", "", true),
+        ("admin", "delete", "rdsbackups", "", true),
+        ("admin", "patch", "rdsbackups", "status", false),
+    ] {
+        let (person, kubectl) = (format!("who-may-{role}"), site.kubectl());
+        let (cluster_role, user) = (format!("--clusterrole={role}"), format!("--user={person}"));
+        // Another row may have made it.
+        let _ = kubectl.run(&["create", "rolebinding", &person, &cluster_role, &user, "--namespace=team-a"]).await;
+        let (resource, subresource) = (format!("{resource}.rdsbackup.io"), format!("--subresource={subresource}"));
+        let question = ["auth", "can-i", verb, &resource, &subresource, "--namespace=team-a", "--as", &person];
+        let began = Instant::now();
+        while kubectl.run(&question).await.is_ok() != may {
+            assert!(began.elapsed() < Duration::from_secs(30), "{name}: {question:?} is not {may}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        println!("{name}: {role} may {}{verb} {resource} {subresource}", if may { "" } else { "not " });
+    }
 }
