@@ -102,3 +102,77 @@ fn the_examples_of_argo_cd_and_flux_render() {
         }
     });
 }
+
+/// Everything of a Pod that people set is where it belongs, and the API server takes it.
+#[test]
+fn what_is_given_for_the_pods_is_in_them() {
+    on_plane(|site| async move {
+        let given = json!({
+            "replicaCount": 3, "revisionHistoryLimit": 7, "terminationGracePeriodSeconds": 77, "logFormat": "text",
+            "commonLabels": { "team": "dba" }, "commonAnnotations": { "owner": "dba" },
+            "imagePullSecrets": [{ "name": "pull" }], "podLabels": { "zone": "z" }, "podAnnotations": { "scrape": "yes" },
+            "serviceAccount": { "annotations": { "pod-identity.alibabacloud.com/role-name": "rds-backup" } },
+            "nodeSelector": { "disk": "ssd" }, "priorityClassName": "system-cluster-critical", "runtimeClassName": "gvisor",
+            "tolerations": [{ "key": "k", "operator": "Exists" }],
+            "affinity": { "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [] } },
+            "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway" }],
+            "extraArgs": ["--leader-elect=true"], "extraEnv": [{ "name": "RUST_LOG", "value": "debug" }],
+            "extraVolumes": [{ "name": "ca", "configMap": { "name": "ca" } }], "extraVolumeMounts": [{ "name": "ca", "mountPath": "/ca" }],
+            "resources": { "requests": { "cpu": "1" } }, "image": { "tag": "9.9.9", "pullPolicy": "Always" },
+            "livenessProbe": { "periodSeconds": 91 }, "readinessProbe": { "failureThreshold": 92 },
+            "podDisruptionBudget": { "maxUnavailable": 2 }, "metrics": { "service": { "port": 9090, "annotations": { "a": "b" } } },
+            "networkPolicy": { "enabled": true, "ingressFrom": [{ "podSelector": {} }], "extraEgress": [{ "ports": [{ "port": 8443 }] }] },
+        });
+        let scratch = tempfile::tempdir().expect("a directory");
+        let path = scratch.path().join("values.json");
+        std::fs::write(&path, given.to_string()).expect("a file");
+        let args = ["template", "x", &chart(), "--namespace=default", "--values", &one_account(), "--values", &path.display().to_string()];
+        let objects = documents(&site.helm().run(&args).await.unwrap_or_else(|error| panic!("{error}")));
+        let one = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
+        let deployment = one("Deployment");
+        let (template, pod) = (&deployment["spec"]["template"], &deployment["spec"]["template"]["spec"]);
+        let container = &pod["containers"][0];
+        let last = |list: &Value| list.as_array().and_then(|list| list.last()).cloned().unwrap_or_default();
+        for (what, found, wanted) in [
+            ("replicaCount", deployment["spec"]["replicas"].clone(), given["replicaCount"].clone()),
+            ("revisionHistoryLimit", deployment["spec"]["revisionHistoryLimit"].clone(), given["revisionHistoryLimit"].clone()),
+            ("terminationGracePeriodSeconds", pod["terminationGracePeriodSeconds"].clone(), json!(77)),
+            ("commonLabels", one("ConfigMap")["metadata"]["labels"]["team"].clone(), json!("dba")),
+            ("commonAnnotations", one("Role")["metadata"]["annotations"]["owner"].clone(), json!("dba")),
+            ("imagePullSecrets", pod["imagePullSecrets"].clone(), given["imagePullSecrets"].clone()),
+            ("podLabels", template["metadata"]["labels"]["zone"].clone(), json!("z")),
+            ("podAnnotations", template["metadata"]["annotations"]["scrape"].clone(), json!("yes")),
+            (
+                "serviceAccount.annotations",
+                one("ServiceAccount")["metadata"]["annotations"]["pod-identity.alibabacloud.com/role-name"].clone(),
+                json!("rds-backup"),
+            ),
+            ("nodeSelector", pod["nodeSelector"]["disk"].clone(), json!("ssd")),
+            ("priorityClassName", pod["priorityClassName"].clone(), given["priorityClassName"].clone()),
+            ("runtimeClassName", pod["runtimeClassName"].clone(), given["runtimeClassName"].clone()),
+            ("tolerations", pod["tolerations"].clone(), given["tolerations"].clone()),
+            ("affinity", pod["affinity"].clone(), given["affinity"].clone()),
+            ("topologySpreadConstraints", pod["topologySpreadConstraints"].clone(), given["topologySpreadConstraints"].clone()),
+            ("extraArgs", last(&container["args"]), json!("--leader-elect=true")),
+            ("extraEnv", last(&container["env"]), given["extraEnv"][0].clone()),
+            ("extraVolumes", last(&pod["volumes"]), given["extraVolumes"][0].clone()),
+            ("extraVolumeMounts", last(&container["volumeMounts"]), given["extraVolumeMounts"][0].clone()),
+            ("resources", container["resources"]["requests"]["cpu"].clone(), json!("1")),
+            ("image.tag", container["image"].clone(), json!("rds-backup-operator:9.9.9")),
+            ("image.pullPolicy", container["imagePullPolicy"].clone(), json!("Always")),
+            ("livenessProbe", container["livenessProbe"]["periodSeconds"].clone(), json!(91)),
+            ("readinessProbe", container["readinessProbe"]["failureThreshold"].clone(), json!(92)),
+            ("podDisruptionBudget", one("PodDisruptionBudget")["spec"]["maxUnavailable"].clone(), json!(2)),
+            ("metrics.service.port", one("Service")["spec"]["ports"][0]["port"].clone(), json!(9090)),
+            ("metrics.service.annotations", one("Service")["metadata"]["annotations"]["a"].clone(), json!("b")),
+            ("networkPolicy.ingressFrom", one("NetworkPolicy")["spec"]["ingress"][0]["from"][0].clone(), json!({ "podSelector": {} })),
+            ("networkPolicy.extraEgress", last(&one("NetworkPolicy")["spec"]["egress"])["ports"][0]["port"].clone(), json!(8443)),
+        ] {
+            assert_eq!(found, wanted, "{what}");
+        }
+        assert!(container["args"].as_array().is_some_and(|args| args.contains(&json!("--log-format=text"))), "{container}");
+        let text = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
+        let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+        site.kubectl().run_with_input(&apply, &text).await.unwrap_or_else(|error| panic!("{error}"));
+    });
+}
