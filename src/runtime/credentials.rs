@@ -19,6 +19,7 @@ pub(super) async fn looked_for(context: Arc<Context>, readiness: Arc<Readiness>)
         let Some((account, error)) = without.first() else { break };
         let others = match without.len() - 1 {
             0 => String::new(),
+            1 => "; another account lacks its own".to_owned(),
             others => format!("; {others} more accounts lack theirs"),
         };
         let cure = format!("account {account}: {error}{others}");

@@ -106,6 +106,11 @@ pub enum Place {
     Objects,
 }
 
+/// A request of which nothing is known but that it may have been made.
+pub fn unknown(why: &str) -> Right {
+    (String::new(), format!("unknown: {why}"), String::new(), Place::Objects)
+}
+
 /// What the operator's users asked for, allowed or not.
 pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
     let ours = audit::service_account_user(NAMESPACE, SERVICE_ACCOUNT);

@@ -52,7 +52,11 @@ impl Deref for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        note(&audit::read(self.0.plane.audit_log()).unwrap_or_default());
+        match audit::read(self.0.plane.audit_log()) {
+            Ok(log) => note(&log),
+            // What was asked in it would be missed in silence: as something that nobody granted it is not.
+            Err(error) => _ = ASKED.lock().unwrap_or_else(PoisonError::into_inner).insert(rights::unknown(&error.to_string())),
+        }
     }
 }
 
