@@ -1,20 +1,31 @@
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use backon::{ExponentialBuilder, Retryable};
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use secrecy::SecretString;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use crate::{api::Reason, rds::Credentials};
 
 /// How old read credentials may be: a rotated Secret is used after this at the latest.
-const LONGEST_USE: SignedDuration = SignedDuration::from_secs(60);
+const LONGEST_USE: Duration = Duration::from_secs(60);
 
-/// How long the lack of a Secret is remembered, so that a hundred waiting objects ask once.
-const LACK_REMEMBERED: SignedDuration = SignedDuration::from_secs(5);
+/// How long the lack of a Secret is remembered, so that a hundred waiting objects ask once. Less than the shortest pause below, or who comes
+/// back after it would hear the old answer.
+const LACK_REMEMBERED: Duration = Duration::from_secs(4);
 
+/// For all tries of one read together.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A read that the API server did not serve is tried again after 0.25, 0.5 and 1 s: one refusal out of many must not cost a poll.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const MORE_TRIES: usize = 3;
+
+/// One that failed at all of these is read again after half of the time that it could not be read, within these bounds.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Why there are no credentials. No variant holds any part of them.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,12 +64,16 @@ pub enum CredentialsError {
         name: String,
     },
     /// The API server did not answer.
-    #[error("the Secret {name} cannot be read now: {why}")]
+    #[error("the Secret {name} in namespace {namespace} cannot be read now ({why}); it is tried again")]
     Unreadable {
+        /// The operator's namespace.
+        namespace: String,
         /// The Secret's name.
         name: String,
         /// Why.
         why: String,
+        /// When to try again: the longer it lasts, the later.
+        again_in: SignedDuration,
     },
 }
 
@@ -70,6 +85,14 @@ impl CredentialsError {
             Self::Incomplete { .. } | Self::NotInEnvironment(_) => Reason::InvalidCredentials,
             Self::Forbidden { .. } => Reason::AccessDenied,
             Self::Unreadable { .. } => Reason::CredentialsNotFound,
+        }
+    }
+
+    /// When to read again where it is the API server's trouble: it passes by itself, and nobody has to change anything.
+    pub fn again_in(&self) -> Option<SignedDuration> {
+        match self {
+            Self::Unreadable { again_in, .. } => Some(*again_in),
+            Self::Missing { .. } | Self::Incomplete { .. } | Self::NotInEnvironment(_) | Self::Forbidden { .. } => None,
         }
     }
 }
@@ -87,9 +110,17 @@ pub enum Source {
         namespace: String,
         /// The Secret's name.
         name: String,
-        /// What was read last, and when.
-        last: Mutex<Option<(Timestamp, Result<Credentials, CredentialsError>)>>,
+        /// What was read last.
+        last: Mutex<Option<Read>>,
     },
+}
+
+/// What a read of a Secret came to.
+pub struct Read {
+    at: Instant,
+    /// Since when the API server has not served any.
+    failing_since: Option<Instant>,
+    result: Result<Credentials, CredentialsError>,
 }
 
 impl Source {
@@ -118,32 +149,47 @@ impl Source {
     }
 
     /// The credentials, at most 60 s old. One read serves all who ask at the same time.
-    pub(super) async fn get(&self, now: Timestamp) -> Result<Credentials, CredentialsError> {
+    pub(super) async fn get(&self) -> Result<Credentials, CredentialsError> {
         let (api, namespace, name, last) = match self {
             Self::Fixed(credentials) => return credentials.clone(),
             Self::Secret { api, namespace, name, last } => (api, namespace, name, last),
         };
         let mut last = last.lock().await;
-        if let Some((at, credentials)) = &*last {
-            let fresh = if credentials.is_ok() { LONGEST_USE } else { LACK_REMEMBERED };
-            let age = now.duration_since(*at);
-            // A clock that was set back makes ages negative: then it is read again.
-            if age >= SignedDuration::ZERO && age < fresh {
-                return credentials.clone();
+        if let Some(Read { at, result, .. }) = &*last {
+            let fresh = if result.is_ok() { LONGEST_USE } else { LACK_REMEMBERED };
+            if at.elapsed() < fresh {
+                return result.clone();
             }
         }
-        let read = match tokio::time::timeout(READ_TIMEOUT, api.get_opt(name)).await {
+        // Of a failure that nobody has followed up it is not known how long it lasted.
+        let recent = last.as_ref().filter(|last| last.at.elapsed() < 2 * LONGEST_PAUSE);
+        let failing_since = recent.and_then(|last| last.failing_since).unwrap_or_else(Instant::now);
+        let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(MORE_TRIES);
+        let tries = (|| api.get_opt(name)).retry(pauses).when(|error| !is_forbidden(error));
+        let unreadable =
+            |why| CredentialsError::Unreadable { namespace: namespace.clone(), name: name.clone(), why, again_in: pause(failing_since) };
+        let result = match tokio::time::timeout(READ_TIMEOUT, tries).await {
             Ok(Ok(Some(secret))) => from_secret(namespace, name, &secret),
             Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
-                Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() })
-            }
-            Ok(Err(error)) => Err(CredentialsError::Unreadable { name: name.clone(), why: error.to_string() }),
-            Err(_) => Err(CredentialsError::Unreadable { name: name.clone(), why: "no answer within 10 s".to_owned() }),
+            Ok(Err(error)) if is_forbidden(&error) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
+            Ok(Err(error)) => Err(unreadable(error.to_string())),
+            Err(_) => Err(unreadable("no answer within 10 s".to_owned())),
         };
-        *last = Some((now, read.clone()));
-        read
+        let failing_since = matches!(result, Err(CredentialsError::Unreadable { .. })).then_some(failing_since);
+        // Its age counts from the answer: a read that took 10 s would be old at once, and each of those who waited for it would make its own.
+        *last = Some(Read { at: Instant::now(), failing_since, result: result.clone() });
+        result
     }
+}
+
+/// How long to wait with the next read of a Secret that the API server has not served since then.
+fn pause(failing_since: Instant) -> SignedDuration {
+    let pause = (failing_since.elapsed() / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    SignedDuration::try_from(pause).unwrap_or(SignedDuration::from_secs(60))
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
 }
 
 fn from_secret(namespace: &str, name: &str, secret: &Secret) -> Result<Credentials, CredentialsError> {

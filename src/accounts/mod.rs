@@ -9,8 +9,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use jiff::Timestamp;
-
 pub use credentials::{CredentialsError, Source};
 pub use settings::{
     AccountSettings, AllowRule, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions,
@@ -134,10 +132,10 @@ impl Accounts {
     }
 
     /// The accounts whose credentials cannot be used now, with the reason. Nothing of a credential is in it.
-    pub async fn without_credentials(&self, now: Timestamp) -> Vec<(&str, CredentialsError)> {
+    pub async fn without_credentials(&self) -> Vec<(&str, CredentialsError)> {
         let mut without = Vec::new();
         for (name, account) in &self.accounts {
-            if let Err(error) = account.source.get(now).await {
+            if let Err(error) = account.source.get().await {
                 without.push((name.as_str(), error));
             }
         }
@@ -191,8 +189,8 @@ impl Account {
     }
 
     /// The credentials, at most 60 s old.
-    pub async fn credentials(&self, now: Timestamp) -> Result<Credentials, CredentialsError> {
-        self.source.get(now).await
+    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        self.source.get().await
     }
 
     fn client(&self, region: &str, surroundings: &Surroundings) -> Result<Arc<Client>, AccountError> {

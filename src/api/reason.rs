@@ -74,7 +74,7 @@ reasons! {
         QuotaExceeded,
         /// The account makes more calls than the service allows. It is tried again later; lower `limits` if it stays.
         Throttled,
-        /// The Secret with the account's access key does not exist yet. Create it; it is looked for every minute.
+        /// The Secret with the account's access key does not exist: create it, it is looked for every minute. Or the API server cannot hand it out now: nothing to do, it is tried again. The message says which.
         CredentialsNotFound,
         /// An administrator paused submissions in the operator's configuration. Set `submissions: Enabled` to go on.
         SubmissionsPaused,

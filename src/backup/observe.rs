@@ -44,7 +44,7 @@ pub(super) async fn observe(turn: &Turn, context: &Context) -> Observed {
     let access = match context.accounts.access(turn.namespace(), &turn.object.spec) {
         Ok(access) => access,
         Err(error) => {
-            let account = Err(Hindrance { reason: error.reason(), message: error.to_string() });
+            let account = Err(Hindrance { reason: error.reason(), message: error.to_string(), again_in: None });
             return Observed { account, neighbours: Vec::new(), dice, now: local, means: None };
         }
     };
@@ -54,9 +54,9 @@ pub(super) async fn observe(turn: &Turn, context: &Context) -> Observed {
         let account = Ok(view(&access, Ok(())));
         return Observed { account, neighbours: Vec::new(), dice, now, means: None };
     }
-    let (credentials, means) = match access.account.credentials(local).await {
+    let (credentials, means) = match access.account.credentials().await {
         Ok(credentials) => (Ok(()), Some((access.clone(), credentials))),
-        Err(error) => (Err(Hindrance { reason: error.reason(), message: error.to_string() }), None),
+        Err(error) => (Err(Hindrance { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }), None),
     };
     let uid = turn.uid();
     let instance = turn.object.spec.db_instance_id.as_str();

@@ -50,6 +50,8 @@ pub struct Hindrance {
     pub reason: Reason,
     /// What to do about it.
     pub message: String,
+    /// When to look again where it passes by itself; none where somebody has to act.
+    pub again_in: Option<SignedDuration>,
 }
 
 /// Another unfinished RdsBackup of the same instance.

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(6);
 pub(super) async fn looked_for(context: Arc<Context>, readiness: Arc<Readiness>) {
     let mut said = String::new();
     loop {
-        let without = context.accounts.without_credentials(context.clock.now()).await;
+        let without = context.accounts.without_credentials().await;
         let Some((account, error)) = without.first() else { break };
         let others = match without.len() - 1 {
             0 => String::new(),

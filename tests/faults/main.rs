@@ -17,6 +17,7 @@ mod people;
 mod report;
 mod schedules;
 mod script;
+mod secrets;
 mod serve;
 mod single;
 mod step;

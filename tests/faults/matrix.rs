@@ -9,10 +9,10 @@ use crate::{
     check,
     faults::{Fault, Point},
     life::{self, Ended},
-    people::{Action, Key},
+    people::Action,
     single::{calm, end, ended, events, told},
     step::Step,
-    world::{Asked, Reply, What},
+    world::{Asked, What},
 };
 
 const MINUTE: u64 = 60;
@@ -36,11 +36,11 @@ const GOOD: [Step; 14] = [
 ];
 
 /// The first backup of the world, at its end.
-fn first(ended: &Ended) -> Value {
+pub fn first(ended: &Ended) -> Value {
     end(ended).1[0].clone()
 }
 
-fn ready(status: &Value) -> String {
+pub fn ready(status: &Value) -> String {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let ready = conditions.iter().find(|one| one["type"] == "Ready").cloned().unwrap_or_default();
     ready["reason"].as_str().unwrap_or_default().to_owned()
@@ -285,44 +285,6 @@ fn row_28_a_wrong_clock_and_one_that_is_set_under_way_change_nothing_but_the_fir
             assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "lost, and set by {minutes} min after {at} s");
         }
     }
-}
-
-#[test]
-fn row_29_whatever_happens_to_the_secret_is_said_and_heals_and_is_never_shown() {
-    for (key, reason) in [
-        (Key::Gone, "CredentialsNotFound"),
-        (Key::Emptied, "InvalidCredentials"),
-        (Key::Wrong, "InvalidCredentials"),
-        (Key::Junk, "InvalidCredentials"),
-        (Key::WrongKind, "InvalidCredentials"),
-        (Key::Forbidden, "AccessDenied"),
-    ] {
-        // Before the request, and while the job runs; the judge looks for secrets in everything that is written.
-        for at in [0, 90] {
-            let broken = || calm(30).at(at, Action::Secret(key));
-            let mut unhealed = broken();
-            unhealed.lasts = Some(Duration::from_secs(12 * MINUTE));
-            let told = first(&ended(&unhealed));
-            assert_eq!(ready(&told), reason, "{key:?} after {at} s");
-            for cure in [Key::Right, Key::Rotated] {
-                let mut healed = broken().at(12 * MINUTE, Action::Secret(cure));
-                healed.bound = Duration::from_secs(60 * MINUTE);
-                let (jobs, statuses) = end(&ended(&healed));
-                assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{key:?} after {at} s, then {cure:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn row_29_a_rotated_key_is_used_within_a_minute() {
-    let ended = ended(&calm(30).at(5 * MINUTE, Action::Secret(Key::Rotated)));
-    assert_eq!(first(&ended)["phase"], "Succeeded");
-    let refused = ended.world.with(|state, _| {
-        let refused = |line: &&crate::world::Line| matches!(&line.what, What::Done(_, Reply::Cloud(reply)) if reply.status == 404);
-        state.log.iter().filter(refused).count()
-    });
-    assert!(refused <= 1, "{refused} calls with the old key");
 }
 
 #[test]

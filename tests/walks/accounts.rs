@@ -7,11 +7,17 @@ use rds_backup_operator::{
     backup::seen::{AccountView, Hindrance},
 };
 
+use crate::time::{Ms, SECOND};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
     There,
     Missing,
     Wrong,
+    /// The API server does not hand them out since then.
+    Unread {
+        since: Ms,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -57,8 +63,9 @@ impl Account {
     }
 
     /// As `observe` has it; of a finished object no credentials are read.
-    pub fn view(&self, finished: bool) -> Result<AccountView, Hindrance> {
-        let hindered = |reason: Reason| Hindrance { reason, message: format!("account {}: {reason}. Somebody must act", self.name) };
+    pub fn view(&self, finished: bool, now: Ms) -> Result<AccountView, Hindrance> {
+        let hindered =
+            |reason: Reason| Hindrance { reason, message: format!("account {}: {reason}. Somebody must act", self.name), again_in: None };
         if !self.exists {
             return Err(hindered(Reason::AccountNotFound));
         }
@@ -69,6 +76,10 @@ impl Account {
             _ if finished => Ok(()),
             Keys::There => Ok(()),
             Keys::Missing => Err(hindered(Reason::CredentialsNotFound)),
+            Keys::Unread { since } => {
+                let pause = SignedDuration::from_millis(((now - since) / 2).clamp(5 * SECOND, 60 * SECOND));
+                Err(Hindrance { again_in: Some(pause), ..hindered(Reason::CredentialsNotFound) })
+            }
             Keys::Wrong => Err(hindered(Reason::InvalidCredentials)),
         };
         Ok(AccountView {

@@ -207,7 +207,8 @@ impl World {
         if account.is_usable() {
             match dice.index(6) {
                 0..2 => account.paused = true,
-                2..4 => account.keys = Keys::Missing,
+                2 => account.keys = Keys::Missing,
+                3 => account.keys = Keys::Unread { since: self.now },
                 4 => account.keys = Keys::Wrong,
                 _ if dice.permille(500) => account.exists = false,
                 _ => account.allowed = false,

@@ -226,7 +226,7 @@ impl World {
         };
         let it = &self.processes[process];
         let pass = &it.passes[&slot];
-        let account = self.account(&pass.object).view(pass.status.phase.is_terminal());
+        let account = self.account(&pass.object).view(pass.status.phase.is_terminal(), self.now);
         let uid = uid_of(&pass.object);
         let neighbours: Vec<Neighbour> = match &account {
             Ok(_) if !pass.status.phase.is_terminal() => it

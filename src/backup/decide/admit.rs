@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Decision, Effect, FRESH, STALLED_RECHECK,
+    CREDENTIALS_RECHECK, Decision, Effect, FRESH, STALLED_RECHECK,
     draft::Draft,
     rules::{self, Verdict},
     words::{self, Turn},
@@ -69,10 +69,10 @@ pub(super) fn queued(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -
     if let Err(hindrance) = &account.credentials {
         if hindrance.reason == Reason::CredentialsNotFound {
             draft.queue(hindrance.reason, &hindrance.message);
-            return draft.wait(SignedDuration::from_secs(30));
+            return draft.wait(hindrance.again_in.unwrap_or(SignedDuration::from_secs(30)));
         }
         draft.stall(Phase::Pending, hindrance.reason, &hindrance.message);
-        return waits_for_somebody(draft, plan.queue_timeout, SignedDuration::from_secs(60));
+        return waits_for_somebody(draft, plan.queue_timeout, CREDENTIALS_RECHECK);
     }
     if account.paused {
         draft.queue(

@@ -25,7 +25,7 @@ use super::{
     seen::{Hindrance, Seen},
 };
 use crate::{
-    api::{Phase, RdsBackupSpec, RdsBackupStatus, Reason},
+    api::{Phase, RdsBackupSpec, RdsBackupStatus},
     cluster::Event,
     rds::{BackupId, CreateBackup, InstanceId, JobId, Stamp},
 };
@@ -131,8 +131,7 @@ pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision
     };
     let has_job = seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some();
     if has_job && let Err(hindrance) = &account.credentials {
-        draft.stall(seen.status.phase, hindrance.reason, &hindrance.message);
-        return draft.wait(SignedDuration::from_secs(60));
+        return out_of_sight(draft, seen.status.phase, hindrance);
     }
     match (seen.status.open_submission(), has_job) {
         (Some(intent), true) => follow::adopted(draft, &plan, account, intent),
@@ -150,16 +149,29 @@ pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<D
     record::answer(&mut draft).then(|| draft.again())
 }
 
+/// How often credentials that somebody must provide are looked for.
+pub const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Without credentials a job or an open intent cannot be looked at: it keeps its place. Where the lack passes by itself nobody is called.
+fn out_of_sight(mut draft: Draft<'_>, phase: Phase, hindrance: &Hindrance) -> Decision {
+    match hindrance.again_in {
+        Some(pause) => {
+            draft.working(phase, hindrance.reason, &hindrance.message);
+            draft.wait(pause)
+        }
+        None => {
+            draft.stall(phase, hindrance.reason, &hindrance.message);
+            draft.wait(CREDENTIALS_RECHECK)
+        }
+    }
+}
+
 /// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
 fn hindered(mut draft: Draft<'_>, plan: &Plan, hindrance: &Hindrance) -> Decision {
     let phase = match draft.seen.status.phase {
         Phase::Pending | Phase::Queued => Phase::Pending,
         busy => busy,
     };
-    if hindrance.reason == Reason::CredentialsNotFound && phase == Phase::Pending {
-        draft.queue(Reason::CredentialsNotFound, &hindrance.message);
-        return draft.wait(SignedDuration::from_secs(60));
-    }
     draft.stall(phase, hindrance.reason, &hindrance.message);
     admit::waits_for_somebody(draft, plan.queue_timeout, STALLED_RECHECK)
 }

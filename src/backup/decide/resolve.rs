@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Decision, Effect, FRESH, STALLED_RECHECK,
     draft::{Draft, no_more_beside},
+    out_of_sight,
     record::close,
     words::{self, Turn},
 };
@@ -111,8 +112,7 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
         return send(draft, plan, intent);
     }
     if let Err(hindrance) = &account.credentials {
-        draft.stall(Phase::Resolving, hindrance.reason, &hindrance.message);
-        return draft.wait(SignedDuration::from_secs(60));
+        return out_of_sight(draft, Phase::Resolving, hindrance);
     }
     let looks = &seen.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) else {

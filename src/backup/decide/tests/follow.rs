@@ -237,7 +237,7 @@ fn trouble_with_polling_is_said_when_it_lasts_and_ends_with_the_next_poll() {
 #[test]
 fn without_credentials_a_running_job_is_kept() {
     let mut case = running(PLAIN);
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into() });
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
     let decision = case.step(60);
     assert_eq!(wait_of(&decision), secs(60));
     assert_eq!(case.status.backup_job_id.as_deref(), Some("77"));
@@ -245,6 +245,20 @@ fn without_credentials_a_running_job_is_kept() {
     case.poll(61, Some(task("77", JobState::Active)), None);
     case.step(61);
     case.assert_place(Phase::Running, Reason::Running);
+}
+
+#[test]
+fn credentials_that_cannot_be_read_now_call_nobody_and_are_read_again_within_seconds() {
+    let unreadable =
+        || Err(Hindrance { reason: Reason::CredentialsNotFound, message: "the API server is away".into(), again_in: Some(secs(7)) });
+    for (mut case, phase) in
+        [(Case::new(), Phase::Queued), (super::resolve::unresolved(), Phase::Resolving), (running(PLAIN), Phase::Running)]
+    {
+        case.account_mut().credentials = unreadable();
+        assert_eq!(wait_of(&case.step(60)), secs(7), "{phase:?}");
+        case.assert_place(phase, Reason::CredentialsNotFound);
+        assert_eq!(case.kstatus(), (Some("False"), true, false), "{phase:?}");
+    }
 }
 
 /// The operator was away when the adopted job ended, and the service tells of it no more.

@@ -12,7 +12,7 @@ const COUNTS_FROM: i64 = 1 + 17 * 60;
 const LAG: i64 = 10 * 60 + 1;
 
 /// The answer to a request signed at second 1 was lost.
-fn unresolved() -> Case {
+pub(super) fn unresolved() -> Case {
     let mut case = Case::new().intent(1, true, true).answered(lost());
     case.step(31);
     case
@@ -416,7 +416,7 @@ fn many_backups_beside_the_result_are_written_once() {
 #[test]
 fn without_credentials_an_open_intent_is_kept_and_said_aloud() {
     let mut case = unresolved();
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::InvalidCredentials, message: "correct it".into() });
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::InvalidCredentials, message: "correct it".into(), again_in: None });
     assert_eq!(wait_of(&case.step(60)), secs(60));
     case.assert_place(Phase::Resolving, Reason::InvalidCredentials);
     assert_eq!(case.submission().outcome, None);

@@ -312,7 +312,7 @@ fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
 
     // An account that is not there, and a spec that an older CRD let pass.
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
-    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into() });
+    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
     case.step(1);
     case.step(602);
     case.assert_place(Phase::Failed, Reason::QueueTimeout);
@@ -336,7 +336,7 @@ fn the_queue_timeout_counts_on_through_what_needs_somebody_and_what_does_not() {
     case.account_mut().paused = true;
     case.step(590);
     case.assert_place(Phase::Queued, Reason::SubmissionsPaused);
-    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into() });
+    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
     assert_eq!(wait_of(&case.step(595)), secs(7));
     assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1));
     case.step(602);
@@ -364,13 +364,13 @@ fn trouble_with_reading_is_told_once_and_in_the_same_words() {
 fn an_account_that_cannot_be_used_is_stalled_and_a_missing_secret_is_waited_for() {
     for reason in [Reason::AccountNotFound, Reason::NotAllowed, Reason::InvalidSpec] {
         let mut case = Case::new();
-        case.account = Err(Hindrance { reason, message: "ask".into() });
+        case.account = Err(Hindrance { reason, message: "ask".into(), again_in: None });
         assert_eq!(wait_of(&case.step(1)), secs(300));
         case.assert_place(Phase::Pending, reason);
         assert_eq!(case.kstatus(), (Some("False"), false, true));
     }
     let mut case = Case::new();
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into() });
+    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
     assert!(wait_of(&case.step(1)) <= secs(60));
     case.assert_place(Phase::Queued, Reason::CredentialsNotFound);
     assert_eq!(case.kstatus(), (Some("False"), true, false));

@@ -1,0 +1,108 @@
+//! What may happen to the Secret with the access key, and to the reads of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{
+    faults::Fault,
+    life::Ended,
+    matrix::{first, ready},
+    people::{Action, Key},
+    script::create,
+    single::{calm, end, ended, events},
+    step::Step,
+    world::{Asked, Reply, What},
+};
+
+const MINUTE: u64 = 60;
+
+/// Seconds from the first request to the write of the end.
+fn took(ended: &Ended) -> f64 {
+    ended.world.with(|state, _| {
+        let first = state.log.first().expect("a request").at;
+        let end = state.log.iter().find(|line| matches!(&line.what, What::Sent(Asked::Api(Step::EndWrite, _)))).expect("an end");
+        end.at.duration_since(first).as_secs_f64()
+    })
+}
+
+#[test]
+fn row_29_whatever_happens_to_the_secret_is_said_and_heals_and_is_never_shown() {
+    for (key, reason) in [
+        (Key::Gone, "CredentialsNotFound"),
+        (Key::Emptied, "InvalidCredentials"),
+        (Key::Wrong, "InvalidCredentials"),
+        (Key::Junk, "InvalidCredentials"),
+        (Key::WrongKind, "InvalidCredentials"),
+        (Key::Forbidden, "AccessDenied"),
+    ] {
+        // Before the request, and while the job runs; the judge looks for secrets in everything that is written.
+        for at in [0, 90] {
+            let broken = || calm(30).at(at, Action::Secret(key));
+            let mut unhealed = broken();
+            unhealed.lasts = Some(Duration::from_secs(12 * MINUTE));
+            let told = first(&ended(&unhealed));
+            assert_eq!(ready(&told), reason, "{key:?} after {at} s");
+            for cure in [Key::Right, Key::Rotated] {
+                let mut healed = broken().at(12 * MINUTE, Action::Secret(cure));
+                healed.bound = Duration::from_secs(60 * MINUTE);
+                let (jobs, statuses) = end(&ended(&healed));
+                assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{key:?} after {at} s, then {cure:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn row_29_a_rotated_key_is_used_within_a_minute() {
+    let ended = ended(&calm(30).at(5 * MINUTE, Action::Secret(Key::Rotated)));
+    assert_eq!(first(&ended)["phase"], "Succeeded");
+    let refused = ended.world.with(|state, _| {
+        let refused = |line: &&crate::world::Line| matches!(&line.what, What::Done(_, Reply::Cloud(reply)) if reply.status == 404);
+        state.log.iter().filter(refused).count()
+    });
+    assert!(refused <= 1, "{refused} calls with the old key");
+}
+
+/// Row 22, too. Before, each of them cost a minute, and the object was Stalled meanwhile: a gate of a pipeline would have given up.
+#[test]
+fn row_29_a_secret_that_the_api_server_cannot_hand_out_costs_seconds_and_calls_nobody() {
+    let undisturbed = took(&ended(&calm(5)));
+    for fault in [429, 500, 503].map(|code| Fault::Status { code, executed: false }).into_iter().chain([Fault::Lost { executed: false }]) {
+        // The read of the first pass, and one while the job runs. Four reads follow each other within 1.75 s.
+        for from in [1, 3] {
+            for refused in [1, 3, 4, 12] {
+                let script = (from..from + refused).fold(calm(5), |script, nth| script.fault(Step::Secret, nth, fault));
+                let ended = ended(&script);
+                let (jobs, statuses) = end(&ended);
+                let what = format!("{refused} reads from the {from}th on, {fault:?}");
+                assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{what}");
+                let late = took(&ended) - undisturbed;
+                assert!(late < 30.0, "{what}: {late} s later than without");
+                let told = events(&ended).iter().filter(|reason| *reason == "CredentialsNotFound").count();
+                assert_eq!(told, usize::from(refused > 3), "{what}: {:?}", events(&ended));
+                assert!(
+                    ended.world.with(|state, _| !state.log.iter().any(|line| format!("{:?}", line.what).contains("Stalled"))),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+/// Each would otherwise wait its own 10 s, one after the other.
+#[test]
+fn row_22_a_read_of_the_secret_that_hangs_is_made_once_for_all_who_wait_for_it() {
+    let mut script = (1..=10).fold(calm(5), |script, nth| script.fault(Step::Secret, nth, Fault::Hang { executed: false }));
+    for number in 2..=12 {
+        let instance = format!("rm-{number}");
+        script.instances.insert(instance.clone(), "local_ssd");
+        script = script.at(0, create("team-a", &format!("b-{number}"), json!({ "dbInstanceId": instance })));
+    }
+    script.lasts = Some(Duration::from_secs(13));
+    let statuses = end(&ended(&script)).1;
+    assert_eq!(statuses.len(), 12);
+    for status in statuses {
+        assert_eq!(ready(&status), "CredentialsNotFound");
+    }
+}
