@@ -1,6 +1,7 @@
 //! From an account's name to a client that may act: who is allowed, with which credentials, at what pace.
 //! The allow-list is checked at every use, and nobody ever falls through to credentials that were not given to them.
 
+mod allow;
 mod credentials;
 mod settings;
 
@@ -9,10 +10,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use allow::AllowRule;
 pub use credentials::{CredentialsError, Source};
-pub use settings::{
-    AccountSettings, AllowRule, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions,
-};
+pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};
 
 use crate::{
     api::{RdsBackupSpec, Reason},
