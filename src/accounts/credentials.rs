@@ -180,6 +180,15 @@ impl Source {
         *last = Some(Read { at: Instant::now(), failing_since, result: result.clone() });
         result
     }
+
+    /// What was read is read anew when it is asked for, if it is `refused`; not if somebody else has done so meanwhile.
+    pub(super) async fn forget(&self, refused: &Credentials) {
+        let Self::Secret { last, .. } = self else { return };
+        let mut last = last.lock().await;
+        if last.as_ref().is_some_and(|read| read.result.as_ref().is_ok_and(|known| known.is(refused))) {
+            *last = None;
+        }
+    }
 }
 
 /// How long to wait with the next read of a Secret that the API server has not served since then.

@@ -193,6 +193,13 @@ impl Account {
         self.source.get().await
     }
 
+    /// What stands in the place of credentials that the service refused; none if they are still the same, or there are none. They are read anew
+    /// however fresh they are: they may have been rotated a moment ago.
+    pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
+        self.source.forget(refused).await;
+        self.credentials().await.ok().filter(|found| !found.is(refused))
+    }
+
     fn client(&self, region: &str, surroundings: &Surroundings) -> Result<Arc<Client>, AccountError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {

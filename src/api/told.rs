@@ -95,7 +95,15 @@ impl Reason {
                 const { &[WAITS, Rule::backup(true, "The Secret is gone while a request or a job of the object is followed.")] }
             }
             Self::InvalidCredentials => {
-                const { &[Rule::backup(false, "The token has expired: it is tried again three times, half a minute apart."), NEEDS] }
+                const {
+                    &[
+                        Rule::backup(
+                            false,
+                            "The token has expired, or the key was changed while the request was on its way: it is tried again three times.",
+                        ),
+                        NEEDS,
+                    ]
+                }
             }
             Self::OutcomeUnknown => {
                 const { &[Rule::backup(true, "The answer to the request is lost, or what was adopted was given back.")] }

@@ -112,7 +112,9 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
         Effect::WriteIntent { .. } => {}
         Effect::Preflight { instance, attempt } => {
             let (access, credentials) = means.ok_or_else(missing)?;
-            let result = effects::preflight(&access.client, &credentials, &instance, observed.now).await;
+            let (client, instance, now) = (&access.client, &instance, observed.now);
+            let ask = |credentials| async move { effects::preflight(client, &credentials, instance, now).await };
+            let result = effects::accepted(&access.account, credentials, ask).await;
             let at = context.clock.now() + access.client.clock_offset();
             turn.seat.memory.absorb_preflight(attempt, at, result);
         }
@@ -128,13 +130,17 @@ async fn act(mut turn: Turn, effect: Effect, observed: Observed, context: &Arc<C
         }
         Effect::Look { instance, from } => {
             let (access, credentials) = means.ok_or_else(missing)?;
-            let look = effects::look(&context.cluster, &access, &credentials, &instance, from, observed.now).await?;
+            let (through, cluster, instance, now) = (&access, &context.cluster, &instance, observed.now);
+            let ask = |credentials| async move { effects::look(cluster, through, &credentials, instance, from, now).await };
+            let look = effects::accepted(&access.account, credentials, ask).await?;
             let status = turn.status.clone();
             decide::absorb_look(&mut turn.seat.memory.looks, &status, &access.account.settings.protocol, look);
         }
         Effect::Follow { instance, job, set } => {
             let (access, credentials) = means.ok_or_else(missing)?;
-            let polled = effects::follow(&access, &credentials, &instance, job.as_ref(), set.as_ref()).await;
+            let (through, instance, job, set) = (&access, &instance, job.as_ref(), set.as_ref());
+            let ask = |credentials| async move { effects::follow(through, &credentials, instance, job, set).await };
+            let polled = effects::accepted(&access.account, credentials, ask).await;
             let now = context.clock.now() + access.client.clock_offset();
             let key =
                 decide::follow_key(turn.status.backup_job_id.as_deref(), turn.status.backup_id.as_deref()).unwrap_or_default().to_owned();

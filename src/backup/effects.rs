@@ -8,7 +8,7 @@ use super::{
     seen::{Look, Others, PreflightFacts},
 };
 use crate::{
-    accounts::{Access, Accounts},
+    accounts::{Access, Account, Accounts},
     api::RdsBackup,
     cluster::{self, Cluster},
     rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, ModeFilter, SetQuery},
@@ -34,6 +34,51 @@ pub async fn preflight(
         Ok((running, sets))
     };
     Ok(PreflightFacts::of(attributes, backups.await))
+}
+
+/// What the service reads out; asked for once more where it refuses the credentials and others have taken their place: a rotation is no matter
+/// for anybody. Not for CreateBackup, which is sent once.
+pub(super) async fn accepted<T: Told, F: Future<Output = T>>(
+    account: &Account,
+    credentials: Credentials,
+    ask: impl Fn(Credentials) -> F,
+) -> T {
+    let answer = ask(credentials.clone()).await;
+    match answer.trouble() {
+        Some(CallError::Api(error)) if error.refuses_credentials() => {}
+        _ => return answer,
+    }
+    match account.instead_of(&credentials).await {
+        Some(others) => ask(others).await,
+        None => answer,
+    }
+}
+
+/// What an effect learnt, or what kept it from learning.
+pub(super) trait Told {
+    /// What went wrong with a call to the service.
+    fn trouble(&self) -> Option<&CallError>;
+}
+
+impl Told for Result<PreflightFacts, CallError> {
+    fn trouble(&self) -> Option<&CallError> {
+        match self {
+            Ok(facts) => facts.backups.as_ref().err(),
+            Err(error) => Some(error),
+        }
+    }
+}
+
+impl Told for Result<Look, cluster::Error> {
+    fn trouble(&self) -> Option<&CallError> {
+        self.as_ref().ok()?.result.as_ref().err()
+    }
+}
+
+impl Told for Result<(Option<BackupTask>, Option<BackupSet>), CallError> {
+    fn trouble(&self) -> Option<&CallError> {
+        self.as_ref().err()
+    }
 }
 
 /// All objects of an instance as the API server has them. One that does not deserialise is left out: its intent, if it has one, cannot be read

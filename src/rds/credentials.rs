@@ -1,6 +1,6 @@
 use std::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// An access key, with its token where the key is temporary.
 #[derive(Clone)]
@@ -11,6 +11,18 @@ pub struct Credentials {
     pub access_key_secret: SecretString,
     /// `SecurityToken` of temporary keys.
     pub security_token: Option<SecretString>,
+}
+
+impl Credentials {
+    /// Whether they are the same.
+    pub fn is(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+
+    fn parts(&self) -> (&str, &str, Option<&str>) {
+        let token = self.security_token.as_ref().map(ExposeSecret::expose_secret);
+        (&self.access_key_id, self.access_key_secret.expose_secret(), token)
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -89,6 +89,11 @@ impl ApiError {
         self.meaning().kind
     }
 
+    /// Whether it is the credentials that the service does not accept.
+    pub fn refuses_credentials(&self) -> bool {
+        matches!(self.kind(), ErrorKind::InvalidCredentials | ErrorKind::TokenExpired)
+    }
+
     /// Whether it proves that the request made no backup. When in doubt it does not.
     pub fn proves_nothing_was_created(&self) -> bool {
         self.meaning().created == Created::Nothing

@@ -22,6 +22,17 @@ const ENGINES: [&str; 4] = ["rm-mysql-local", "pgm-cloud", "rm-mssql-cloud", "rm
 /// In every message of the service here: a pre-signed address and what a refused signature repeats.
 const ECHO: &str = "https://oss.example/b.xb?Expires=1&Signature=ECHO-CANARY server string to sign is:POST&%2F&AccessKeyId%3Dkey-of-the-test%26ECHO-CANARY key-of-the-test secret-of-the-test";
 
+/// Beginnings of the codes that find fault with the access key, its secret or its token.
+const KEYS: [&str; 7] = [
+    "InvalidAccessKey",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "AuthenticationFail.OIDCToken",
+    "EntityNotExist.Role",
+];
+
 /// A class asks for one of these ends. What differs from its class does so for a reason.
 fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
     match (code, class) {
@@ -33,6 +44,8 @@ fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
         ("Throttling" | "Throttling.Api" | "Throttling.User" | "Rejected.Throttling", _) => (&["Throttled"], false),
         // The token has ended, and another is read within a minute.
         ("InvalidSecurityToken.Expired" | "AuthenticationFail.OIDCToken.Expired", _) => (&["InvalidCredentials"], false),
+        // The reads before the request were answered with the same key: it was changed a moment ago, and another is read.
+        (code, "account") if KEYS.iter().any(|about| code.starts_with(about)) => (&["InvalidCredentials"], false),
         // Something had begun when these came up.
         ("LockTimeout" | "InstanceConnectTimeoutFault" | "Database.ConnectError", _) => (&["OutcomeUnknown"], false),
         (_, "config") => (&["UnsupportedMethod", "Rejected", "InstanceNotFound", "AccessDenied", "AccountProblem"], true),

@@ -359,6 +359,7 @@ fn least_pause(kind: ErrorKind, attempt: i32) -> Ms {
         ErrorKind::DailyLimit => doubled(HOUR, 6 * HOUR),
         ErrorKind::TokenExpired => 30 * SECOND,
         ErrorKind::InstanceNotReady => doubled(5 * SECOND, 2 * MINUTE),
+        ErrorKind::InvalidCredentials if attempt <= 3 => 5 * SECOND,
         ErrorKind::AccessDenied | ErrorKind::InvalidCredentials | ErrorKind::AccountProblem | ErrorKind::InstanceNotFound => RECHECK,
         _ => 0,
     }

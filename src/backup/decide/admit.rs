@@ -242,7 +242,7 @@ fn not_before(seen: &Seen<'_>, plan: &Plan) -> Option<Timestamp> {
                 match &kept.code {
                     Some(code) => {
                         let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status: 0 };
-                        match words::refusal(&error, failures, plan, "", None).turn {
+                        match words::refused_request(&error, failures, plan, "", None).turn {
                             Turn::Wait(time) => time,
                             Turn::Stall | Turn::Fail => STALLED_RECHECK,
                         }

@@ -109,7 +109,7 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
             let instance = seen.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
             let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone()).unwrap_or_default();
             let trouble = match Plan::from_spec(draft.spec) {
-                Ok(plan) => words::refusal(error, failures, &plan, &region, instance),
+                Ok(plan) => words::refused_request(error, failures, &plan, &region, instance),
                 Err(wrong) => words::Trouble { reason: Reason::InvalidSpec, turn: Turn::Stall, message: wrong },
             };
             match trouble.turn {

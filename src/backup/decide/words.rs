@@ -26,9 +26,13 @@ pub(super) struct Trouble {
     pub message: String,
 }
 
-/// An expired token is no matter for anybody until credentials were read again, which takes up to a minute: three tries half a minute apart.
+/// An expired token is no matter for anybody until another is there, which may take a minute: three tries half a minute apart.
 const STALE_TOKENS: u32 = 3;
 const TOKEN_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A key that is refused for the request, and not for the reads before it: so often it is nobody's matter.
+const CHANGED_KEYS: u32 = 3;
+const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
 pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
@@ -110,6 +114,16 @@ pub(super) fn refusal(error: &ApiError, failures: u32, plan: &Plan, region: &str
         }
     };
     Trouble { reason: reason_of(kind), turn, message: with_reference(format!("{what}. {cure}"), error) }
+}
+
+/// Understands a refusal of the request itself, the `attempt`th of its run. The reads before it were answered with the same credentials: where
+/// those are refused, they were changed within seconds, and others are read for the next attempt.
+pub(super) fn refused_request(error: &ApiError, attempt: u32, plan: &Plan, region: &str, instance: Option<&Instance>) -> Trouble {
+    let trouble = refusal(error, attempt, plan, region, instance);
+    match error.kind() {
+        ErrorKind::InvalidCredentials if attempt <= CHANGED_KEYS => Trouble { turn: Turn::Wait(KEY_PAUSE), ..trouble },
+        _ => trouble,
+    }
 }
 
 /// The service's own message, to stand within a sentence.

@@ -131,8 +131,8 @@ fn refusals_say_whose_turn_it_is() {
         ("InvalidDBInstanceId.NotFound", Phase::Pending, Reason::InstanceNotFound, "knows no instance rm-1 in region cn-hangzhou"),
         ("InvalidBackupMethod.ValueNotSupport", Phase::Failed, Reason::UnsupportedMethod, "MySQL on local disks"),
         ("Forbidden.RAM", Phase::Pending, Reason::AccessDenied, "rds:CreateBackup"),
-        ("InvalidAccessKeyId.NotFound", Phase::Pending, Reason::InvalidCredentials, "access key"),
-        ("SignatureDoesNotMatch", Phase::Pending, Reason::InvalidCredentials, "access key"),
+        ("InvalidAccessKeyId.NotFound", Phase::Queued, Reason::InvalidCredentials, "access key"),
+        ("SignatureDoesNotMatch", Phase::Queued, Reason::InvalidCredentials, "access key"),
         ("Throttling.User", Phase::Queued, Reason::Throttled, "more calls"),
     ] {
         let mut case = Case::new().intent(1, true, true).answered(rejected(code));
@@ -292,6 +292,23 @@ fn an_expired_token_is_tried_again_before_somebody_is_called() {
         case.assert_place(phase, Reason::InvalidCredentials);
         assert_eq!(wait_of(&decision), if phase == Phase::Queued { secs(30) } else { secs(300) }, "{tries}");
     }
+}
+
+/// The reads before the request were answered with the same key: it was changed a moment ago.
+#[test]
+fn a_key_that_is_refused_for_the_request_alone_is_tried_again_before_somebody_is_called() {
+    for (attempt, phase, pause) in [(1, Phase::Queued, 5), (3, Phase::Queued, 5), (4, Phase::Pending, 300)] {
+        let mut case = Case::new().intent(1, true, true).answered(rejected("InvalidAccessKeyId.NotFound"));
+        case.submission().attempt = attempt;
+        case.step(5);
+        case.assert_place(phase, Reason::InvalidCredentials);
+        assert!(case.decide(5 + pause - 1).effect.is_none(), "{attempt}");
+        assert!(matches!(case.decide(5 + pause).effect, Some(Effect::Preflight { .. })), "{attempt}");
+    }
+    let mut case = Case::new();
+    case.memory.absorb_preflight((1, 1), at(1), Err(CallError::Api(api_error("InvalidAccessKeyId.NotFound"))));
+    case.step(1);
+    case.assert_place(Phase::Pending, Reason::InvalidCredentials);
 }
 
 /// The next backup of a schedule stands behind it.
