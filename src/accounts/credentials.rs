@@ -172,8 +172,8 @@ impl Source {
             Ok(Ok(Some(secret))) => from_secret(namespace, name, &secret),
             Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
             Ok(Err(error)) if is_forbidden(&error) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(error)) => Err(unreadable(error.to_string())),
-            Err(_) => Err(unreadable("no answer within 10 s".to_owned())),
+            Ok(Err(error)) => Err(unreadable(words(&error))),
+            Err(_) => Err(unreadable("the API server does not answer within 10 s".to_owned())),
         };
         let failing_since = matches!(result, Err(CredentialsError::Unreadable { .. })).then_some(failing_since);
         // Its age counts from the answer: a read that took 10 s would be old at once, and each of those who waited for it would make its own.
@@ -195,6 +195,17 @@ impl Source {
 fn pause(failing_since: Instant) -> SignedDuration {
     let pause = (failing_since.elapsed() / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     SignedDuration::try_from(pause).unwrap_or(SignedDuration::from_secs(60))
+}
+
+/// What went wrong, for a person: the library's own words hold the whole answer as the program sees it.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => {
+            let message: String = status.message.chars().take(256).collect();
+            format!("the API server answers {}: {message}", status.code)
+        }
+        error => format!("the API server cannot be reached: {error}"),
+    }
 }
 
 fn is_forbidden(error: &kube::Error) -> bool {

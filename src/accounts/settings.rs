@@ -157,7 +157,7 @@ pub enum CredentialsSettings {
     /// `ALIBABA_CLOUD_SECURITY_TOKEN`.
     Auto {},
     /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. Read when
-    /// used, at most 60 s old.
+    /// used: a key that is rotated is used within 60 s, and at once where the service refuses the old one.
     Secret {
         /// The name of the Secret. The operator's Role must name it too; the chart writes that by itself.
         name: String,

@@ -10,7 +10,7 @@ use crate::{
     matrix::{first, ready},
     people::{Action, Key},
     script::{Script, create},
-    single::{calm, end, ended, events},
+    single::{calm, end, ended, events, of_events},
     step::Step,
     world::{Asked, Reply, What},
 };
@@ -104,6 +104,9 @@ fn row_29_a_secret_that_the_api_server_cannot_hand_out_costs_seconds_and_calls_n
                 assert!(late < 30.0, "{what}: {late} s later than without");
                 let told = events(&ended).iter().filter(|reason| *reason == "CredentialsNotFound").count();
                 assert_eq!(told, usize::from(refused > 3), "{what}: {:?}", events(&ended));
+                let notes = of_events(&ended, "note").join("\n");
+                assert!(told == 0 || notes.contains("the API server"), "{what}: {notes}");
+                assert!(!notes.contains('{'), "what only the program understands is shown: {notes}");
                 assert!(!is_stalled(&ended), "{what}");
             }
         }

@@ -45,13 +45,19 @@ pub fn told(ended: &Ended, step: Step) -> usize {
     })
 }
 
+/// The reasons of the events.
 pub fn events(ended: &Ended) -> Vec<String> {
+    of_events(ended, "reason")
+}
+
+/// A field of each event that was posted.
+pub fn of_events(ended: &Ended, field: &str) -> Vec<String> {
     ended.world.with(|state, _| {
         let posted = state.log.iter().filter_map(|line| match &line.what {
             What::Sent(Asked::Api(Step::Event, call)) => serde_json::from_str::<Value>(&call.body).ok(),
             _ => None,
         });
-        posted.map(|event| event["reason"].as_str().unwrap_or_default().to_owned()).collect()
+        posted.map(|event| event[field].as_str().unwrap_or_default().to_owned()).collect()
     })
 }
 

@@ -150,7 +150,7 @@ pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<D
 }
 
 /// How often credentials that somebody must provide are looked for.
-pub const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Without credentials a job or an open intent cannot be looked at: it keeps its place. Where the lack passes by itself nobody is called.
 fn out_of_sight(mut draft: Draft<'_>, phase: Phase, hindrance: &Hindrance) -> Decision {
