@@ -239,7 +239,7 @@ fn recovered(draft: &mut Draft<'_>) {
 
 /// 25, 50 and 75 percent of long jobs: three writes at most.
 fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
-    let long = draft.status.started_at.as_ref().is_some_and(|started| draft.now.duration_since(started.0) >= SHOWS_PROGRESS);
+    let long = began(draft).is_some_and(|began| draft.now.duration_since(began) >= SHOWS_PROGRESS);
     let step = percent.map_or(0, |percent| i32::from(percent.min(75)) / 25 * 25);
     if long && step > draft.status.progress_percent.unwrap_or(0) {
         draft.status.progress_percent = Some(step);
@@ -249,11 +249,11 @@ fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
 /// The next poll of the job, or the next look, whichever is due first.
 fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
     let ask = ask(&plan.request.instance, draft.status.backup_job_id.as_deref(), draft.status.backup_id.as_deref(), follow);
-    let started = draft.status.started_at.as_ref().map_or(draft.now, |started| started.0);
+    let began = began(&draft);
     let due = match follow.at {
-        None => started + account.poll.first,
+        None => began.map_or(draft.now, |began| began + account.poll.first),
         Some(at) if follow.failures > 0 => at + account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8))),
-        Some(at) => at + pace(account, follow, started, at),
+        Some(at) => at + pace(account, follow, began.unwrap_or(draft.now), at),
     };
     if draft.now >= due || (is_overdue(&draft, plan) && is_unasked(&draft, plan, follow)) {
         return draft.then(ask);
@@ -266,6 +266,16 @@ fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, o
         }
         None => draft.wait(rest),
     }
+}
+
+/// When the job began, as far as the status tells: not before its request was signed, and not in the future.
+///
+/// Found by `cargo sandbox faults`: without its `startedAt`, which somebody took out, a job was taken to begin now, at every look, and the first
+/// poll of it was for ever a moment away.
+fn began(draft: &Draft<'_>) -> Option<Timestamp> {
+    let status = draft.seen.status;
+    let told = [status.started_at.as_ref().map(|started| started.0), status.submission.as_ref().map(Submission::signed_at)];
+    told.into_iter().flatten().filter(|time| *time <= draft.now).max()
 }
 
 /// Half of the time elapsed; once the job is finished, counted from there, since its set is a listing lag away.
@@ -351,7 +361,7 @@ fn is_unasked(draft: &Draft<'_>, plan: &Plan, follow: &Follow) -> bool {
 }
 
 fn deadline(draft: &Draft<'_>, plan: &Plan) -> Option<Timestamp> {
-    draft.seen.status.started_at.as_ref().map(|started| started.0 + plan.timeout)
+    began(draft).map(|began| began + plan.timeout)
 }
 
 fn timeout_message(draft: &Draft<'_>, plan: &Plan) -> String {
