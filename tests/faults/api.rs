@@ -291,8 +291,8 @@ impl Api {
     }
 
     /// Somebody writes fields of a status.
-    pub fn tamper(&mut self, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
-        self.change(BACKUPS, namespace, name, now, |object| merge(&mut object["status"], fields));
+    pub fn tamper(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
+        self.change(plural, namespace, name, now, |object| merge(&mut object["status"], fields));
     }
 
     fn change(&mut self, plural: &str, namespace: &str, name: &str, now: Timestamp, change: impl FnOnce(&mut Value)) {

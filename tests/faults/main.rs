@@ -6,6 +6,7 @@
 mod api;
 mod check;
 mod cloud;
+mod damage;
 mod dice;
 mod faults;
 mod good;

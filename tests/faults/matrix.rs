@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
-    check,
+    check, damage,
     faults::{Fault, Point},
     life::{self, Ended},
     people::Action,
@@ -345,7 +345,7 @@ fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
         // It cannot be read any more, until somebody repairs it.
         json!({ "phase": "Nonsense" }),
     ] {
-        let tamper = |status: &Value| Action::Tamper { name: "b".into(), status: status.clone() };
+        let tamper = |status: &Value| Action::Tamper { plural: crate::api::BACKUPS, name: "b".into(), status: status.clone() };
         // Before the first poll, and after one.
         for at in [3, 100] {
             let mut script = calm(5).at(at, tamper(&status)).at(400, tamper(&json!({ "touched": true })));
@@ -358,37 +358,9 @@ fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
     }
 }
 
-const LONG_AGO: &str = "2001-01-01T00:00:00Z";
-const FAR_AHEAD: &str = "2099-01-01T00:00:00Z";
-
-/// Every field of a status as a merge patch that takes it out, unless the CRD's schema requires it, and every time as patches that set it long
-/// ago and far ahead.
-fn damages(status: &Value, schema: &Value) -> Vec<Value> {
-    let Value::Object(fields) = status else { return Vec::new() };
-    let required = schema["required"].as_array().cloned().unwrap_or_default();
-    let mut damages = Vec::new();
-    for (field, value) in fields {
-        let within = match value {
-            Value::String(text) if text.parse::<Timestamp>().is_ok() => vec![LONG_AGO.into(), FAR_AHEAD.into()],
-            value => self::damages(value, &schema["properties"][field]),
-        };
-        let without = (!required.contains(&field.as_str().into())).then_some(Value::Null);
-        damages.extend(without.into_iter().chain(within).map(|damage| json!({ field: damage })));
-    }
-    damages
-}
-
-/// The schema of the status of an RdsBackup.
-fn schema_of_the_status() -> Value {
-    let crds = include_str!("../../crds/rdsbackup.io.yaml");
-    let crds: Vec<Value> = serde_saphyr::from_multiple(crds).expect("the CRDs are YAML");
-    let crd = crds.iter().find(|crd| crd["spec"]["names"]["kind"] == "RdsBackup").expect("its CRD is there");
-    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"].clone()
-}
-
 #[test]
 fn row_31_a_status_that_lost_a_field_or_tells_another_time_comes_to_its_end() {
-    let schema = schema_of_the_status();
+    let schema = damage::schema_of_the_status("RdsBackup");
     let lost = |executed| calm(5).fault(Step::Create, 1, Fault::Lost { executed });
     let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(4 * MINUTE) };
     for (when, script, at) in [
@@ -400,15 +372,15 @@ fn row_31_a_status_that_lost_a_field_or_tells_another_time_comes_to_its_end() {
     ] {
         let mut until_then = script.clone();
         until_then.lasts = Some(Duration::from_secs(at));
-        for damage in damages(&first(&life::run(&until_then)), &schema) {
+        for damage in damage::all(&first(&life::run(&until_then)), &schema) {
             // A request that was signed for 2099 can be accepted until then, and one that waits since 2001 is past every queueTimeout.
-            let signed_ahead = !script.planned.is_empty() && damage["submission"]["timestamp"] == FAR_AHEAD;
-            let waits_too_long =
-                damage["queue"]["since"] == LONG_AGO || when == "the request was lost" && damage["submission"]["waitingSince"] == LONG_AGO;
+            let signed_ahead = !script.planned.is_empty() && damage["submission"]["timestamp"] == damage::FAR_AHEAD;
+            let waits_too_long = damage["queue"]["since"] == damage::LONG_AGO
+                || when == "the request was lost" && damage["submission"]["waitingSince"] == damage::LONG_AGO;
             if signed_ahead || waits_too_long {
                 continue;
             }
-            let tamper = Action::Tamper { name: "b".into(), status: damage.clone() };
+            let tamper = Action::Tamper { plural: crate::api::BACKUPS, name: "b".into(), status: damage.clone() };
             let (jobs, statuses) = end(&ended(&script.clone().at(at, tamper)));
             assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{when}: {damage}");
         }

@@ -41,6 +41,7 @@ pub enum Action {
     },
     /// Somebody writes a status by hand: the fields that are named.
     Tamper {
+        plural: &'static str,
         name: String,
         status: Value,
     },
@@ -125,7 +126,7 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         }
         Action::Edit { plural, name, spec } => state.api.edit(plural, "team-a", &name, &spec, now),
         Action::DeleteSchedule { name } => state.delete(SCHEDULES, "team-a", &name, now),
-        Action::Tamper { name, status } => state.api.tamper("team-a", &name, &status, now),
+        Action::Tamper { plural, name, status } => state.api.tamper(plural, "team-a", &name, &status, now),
         Action::Namespace => {
             for (plural, name) in state.api.close("team-a") {
                 state.delete(&plural, "team-a", &name, now);

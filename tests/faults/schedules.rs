@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    check,
+    check, damage,
     faults::{Fault, Point},
     life::{self, Ended},
     people::{Action, SCHEDULES},
@@ -131,6 +131,22 @@ fn the_last_backup_is_asked_for_when_no_cache_shows_it() {
         let ended = ended(&script);
         assert_eq!(names(&ended), expected, "a job of {lasts} minutes");
         assert_eq!(count(&status(&ended), "skippedOverlap"), skipped, "a job of {lasts} minutes");
+    }
+}
+
+#[test]
+fn row_31_a_status_that_lost_a_field_or_tells_another_time_costs_no_slot_and_makes_none_twice() {
+    let schema = damage::schema_of_the_status("RdsBackupSchedule");
+    let at = 50 * MINUTE;
+    let trigger = |token: &str| edit(json!({ "trigger": token }));
+    let script = |lasts| scheduled("*/20 * * * *", lasts).at(45 * MINUTE, trigger("now"));
+    let damages = damage::all(&status(&life::run(&script(50))), &schema);
+    assert!(damages.len() > 15, "{damages:?}");
+    let undisturbed = names(&ended(&script(130)));
+    assert_eq!(undisturbed.len(), 7, "six slots and the trigger: {undisturbed:?}");
+    for damage in damages {
+        let tamper = Action::Tamper { plural: SCHEDULES, name: "s".into(), status: damage.clone() };
+        assert_eq!(names(&ended(&script(130).at(at, tamper))), undisturbed, "{damage}");
     }
 }
 
