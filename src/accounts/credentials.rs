@@ -7,7 +7,7 @@ use kube::Api;
 use secrecy::SecretString;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{api::Reason, rds::Credentials};
+use crate::{api::Reason, cluster::words, rds::Credentials};
 
 /// How old read credentials may be: a rotated Secret is used after this at the latest.
 const LONGEST_USE: Duration = Duration::from_secs(60);
@@ -63,8 +63,8 @@ pub enum CredentialsError {
         /// The Secret's name.
         name: String,
     },
-    /// The API server did not answer.
-    #[error("the Secret {name} in namespace {namespace} cannot be read now ({why}); it is tried again")]
+    /// The API server did not answer, or with an error.
+    #[error("the API server cannot hand out the Secret {name} in namespace {namespace} now: {why}. It is tried again")]
     Unreadable {
         /// The operator's namespace.
         namespace: String,
@@ -173,7 +173,7 @@ impl Source {
             Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
             Ok(Err(error)) if is_forbidden(&error) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
             Ok(Err(error)) => Err(unreadable(words(&error))),
-            Err(_) => Err(unreadable("the API server does not answer within 10 s".to_owned())),
+            Err(_) => Err(unreadable("there is no answer within 10 s".to_owned())),
         };
         let failing_since = matches!(result, Err(CredentialsError::Unreadable { .. })).then_some(failing_since);
         // Its age counts from the answer: a read that took 10 s would be old at once, and each of those who waited for it would make its own.
@@ -195,17 +195,6 @@ impl Source {
 fn pause(failing_since: Instant) -> SignedDuration {
     let pause = (failing_since.elapsed() / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     SignedDuration::try_from(pause).unwrap_or(SignedDuration::from_secs(60))
-}
-
-/// What went wrong, for a person: the library's own words hold the whole answer as the program sees it.
-fn words(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => {
-            let message: String = status.message.chars().take(256).collect();
-            format!("the API server answers {}: {message}", status.code)
-        }
-        error => format!("the API server cannot be reached: {error}"),
-    }
 }
 
 fn is_forbidden(error: &kube::Error) -> bool {

@@ -4,6 +4,7 @@ mod copies;
 mod events;
 mod fence;
 mod listed;
+mod words;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
@@ -22,6 +23,7 @@ pub use copies::Copies;
 pub use events::Event;
 pub use fence::Fence;
 pub use listed::Listed;
+pub(crate) use words::words;
 
 use crate::api::FIELD_MANAGER;
 
@@ -78,7 +80,7 @@ pub struct Cluster {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It answered with an error, or not over HTTP at all.
-    #[error("the API server cannot {verb} {kind}: {source}")]
+    #[error("the API server cannot {verb} {kind}: {}", words(source))]
     Api {
         /// What was tried.
         verb: &'static str,

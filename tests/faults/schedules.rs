@@ -122,6 +122,17 @@ fn a_conflict_that_is_no_existing_object_does_not_cost_the_slot() {
 }
 
 #[test]
+fn a_backup_that_the_api_server_cannot_create_is_told_in_words_for_a_person() {
+    for fault in [Fault::Status { code: 500, executed: false }, Fault::Lost { executed: false }, Fault::Hang { executed: false }] {
+        let script = (1..=40).fold(scheduled("*/20 * * * *", 30), |script, nth| script.fault(Step::ChildCreate, nth, fault));
+        let (reason, message) = ready(&status(&ended(&script)));
+        assert_eq!(reason, "ChildNotCreated", "{fault:?}");
+        assert!(message.contains("the API server") && message.contains("it is tried again"), "{fault:?}: {message}");
+        assert!(!message.contains(['{', '"']) && !message.contains("Error"), "what only the program understands is shown: {message}");
+    }
+}
+
+#[test]
 fn the_last_backup_is_asked_for_when_no_cache_shows_it() {
     // The job of the slot 00:20 lasts 25 minutes or 5; the process is killed at 00:30, and what it lists and watches then is 29 minutes old.
     for (lasts, expected, skipped) in [(25, vec!["0020"], 1), (5, vec!["0020", "0040"], 0)] {
