@@ -4,6 +4,7 @@ mod copies;
 mod events;
 mod fence;
 mod listed;
+mod tries;
 mod words;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
@@ -26,6 +27,7 @@ pub use listed::Listed;
 pub(crate) use words::words;
 
 use crate::api::FIELD_MANAGER;
+use tries::{Call, MORE_TRIES, tried};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -74,6 +76,8 @@ pub struct Cluster {
     instance: String,
     /// Shut when another process leads.
     fence: Fence,
+    /// How often what is not served is asked for again at once.
+    more_tries: usize,
 }
 
 /// Why the API server could not be used.
@@ -144,12 +148,13 @@ pub enum Creation {
 impl Cluster {
     /// The API server, for the namespaces of `scope`.
     pub fn new(client: Client, scope: Scope, instance: String, fence: Fence) -> Self {
-        Self { client, scope, instance, fence }
+        Self { client, scope, instance, fence, more_tries: MORE_TRIES }
     }
 
-    /// The same, for what must be written to its end although another process may lead by now: the record of an answer.
+    /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that tries
+    /// without end, so each call is made once.
     pub fn unfenced(&self) -> Self {
-        Self { fence: Fence::none(), ..self.clone() }
+        Self { fence: Fence::none(), more_tries: 0, ..self.clone() }
     }
 
     /// Whether something may be begun now.
@@ -168,20 +173,21 @@ impl Cluster {
 
     /// The object of that name, whichever it is (quorum read).
     pub async fn named<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
-        let found = bounded::<K, _>("get", self.api::<K>(namespace).get_opt(name)).await?;
+        let api = self.api::<K>(namespace);
+        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_opt(name)).await?;
         Ok(found.map(pruned))
     }
 
     /// The labels of the object of that name, whatever else it holds; none if it is gone (quorum read).
     pub async fn labels<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
-        let found = bounded::<K, _>("get", self.api::<K>(namespace).get_metadata_opt(name)).await?;
+        let api = self.api::<K>(namespace);
+        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_metadata_opt(name)).await?;
         Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
     }
 
     /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
     /// another process's intent.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<Written<K>, Error> {
-        self.may_begin()?;
         let name = object.name_any();
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         let body = json!({
@@ -191,7 +197,8 @@ impl Cluster {
             "status": status,
         });
         let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(body));
-        match bounded::<K, _>("write the status of", self.api::<K>(&namespace).patch_status(&name, &params, &patch)).await {
+        let api = self.api::<K>(&namespace);
+        match self.ask::<K, _, _>(Call::Write("write the status of"), || api.patch_status(&name, &params, &patch)).await {
             Ok(written) => Ok(Written::Yes(Box::new(pruned(written)))),
             Err(error) => match error.answer() {
                 Some((409, _)) => Ok(Written::Conflict),
@@ -203,10 +210,9 @@ impl Cluster {
 
     /// Creates an object.
     pub async fn create<K: Kind>(&self, object: &K) -> Result<Creation, Error> {
-        self.may_begin()?;
         let api = self.api::<K>(object.meta().namespace.as_deref().unwrap_or_default());
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match bounded::<K, _>("create", api.create(&params, object)).await {
+        match self.ask::<K, _, _>(Call::Write("create"), || api.create(&params, object)).await {
             Ok(_) => Ok(Creation::Created),
             Err(error) => match error.answer() {
                 // A quota that others use at the same moment is a 409 too, and nothing stands under the name then.
@@ -220,12 +226,12 @@ impl Cluster {
 
     /// Deletes an object, only if it is still the one that was seen. Answers whether it was.
     pub async fn delete<K: Kind>(&self, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Result<bool, Error> {
-        self.may_begin()?;
+        let api = self.api::<K>(namespace);
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) }),
             ..DeleteParams::background()
         };
-        match bounded::<K, _>("delete", self.api::<K>(namespace).delete(name, &params)).await {
+        match self.ask::<K, _, _>(Call::Write("delete"), || api.delete(name, &params)).await {
             Ok(_) => Ok(true),
             Err(error) => match error.answer() {
                 Some((404 | 409, _)) => Ok(false),
@@ -243,10 +249,25 @@ impl Cluster {
         };
         let mut found = Vec::new();
         for api in apis {
-            let list = bounded::<K, _>("list", api.list(&params)).await?;
+            let list = self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await?;
             found.extend(list.items.into_iter().filter_map(|guarded| guarded.0.ok()));
         }
         Ok(found)
+    }
+
+    /// Makes a call, again where that is worth it. Nothing is written, the second time neither, when another process may lead.
+    async fn ask<K: Kind, T, F>(&self, call: Call, make: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let kind = K::kind(&());
+        let once = || async {
+            if matches!(call, Call::Write(_)) {
+                self.may_begin()?;
+            }
+            make().await.map_err(|source| Error::Api { verb: call.verb(), kind: kind.to_string(), source: Box::new(source) })
+        };
+        tried(call, &kind, self.more_tries, once).await
     }
 
     fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
@@ -294,11 +315,5 @@ fn pruned<K: ResourceExt>(mut object: K) -> K {
     object
 }
 
-async fn bounded<K: Kind, T>(verb: &'static str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
-    let kind = || K::kind(&()).into_owned();
-    match tokio::time::timeout(TIMEOUT, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(Error::Api { verb, kind: kind(), source: Box::new(source) }),
-        Err(_) => Err(Error::Timeout { verb, kind: kind() }),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! `FAULTS_SEED=n cargo test --test faults` runs one seed and tells its story; `FAULTS_SEEDS=n` runs so many.
 
 mod api;
+mod busy;
 mod check;
 mod cloud;
 mod damage;

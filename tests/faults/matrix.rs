@@ -10,7 +10,7 @@ use crate::{
     faults::{Fault, Point},
     life::{self, Ended},
     people::Action,
-    single::{calm, end, ended, events, told},
+    single::{calm, end, ended, events},
     step::Step,
     world::{Asked, What},
 };
@@ -195,53 +195,6 @@ fn row_21_a_forgotten_history_costs_one_list_for_each_watch() {
         let found = lists(&ended(&calm(compactions)));
         assert!(found <= undisturbed + 2 * compactions as usize, "{compactions} compactions: {found} lists instead of {undisturbed}");
     }
-}
-
-#[test]
-fn row_22_an_api_server_that_is_busy_broken_or_silent_is_asked_ever_less_often() {
-    for (step, fault) in [
-        (Step::Reread, Fault::Status { code: 429, executed: false }),
-        (Step::IntentWrite, Fault::Status { code: 429, executed: false }),
-        (Step::ClearList, Fault::Status { code: 503, executed: false }),
-        (Step::ClearWrite, Fault::Status { code: 500, executed: false }),
-        (Step::EndWrite, Fault::Status { code: 429, executed: false }),
-        (Step::RecordWrite, Fault::Status { code: 429, executed: false }),
-        (Step::RecordWrite, Fault::Hang { executed: false }),
-        (Step::EndWrite, Fault::Hang { executed: true }),
-        (Step::List, Fault::Status { code: 429, executed: false }),
-        (Step::Watch, Fault::Status { code: 503, executed: false }),
-        (Step::Watch, Fault::Hang { executed: false }),
-    ] {
-        let mut script = (1..=400).fold(calm(5), |script, nth| script.fault(step, nth, fault));
-        // Ten minutes of it.
-        script.faults_until = Duration::from_secs(10 * MINUTE);
-        script.bound = Duration::from_secs(100 * MINUTE);
-        let ended = ended(&script);
-        let (jobs, statuses) = end(&ended);
-        assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{} {fault:?}", step.name());
-        let tries = told(&ended, step);
-        assert!(tries <= 75, "{} {fault:?}: {tries} requests in ten minutes", step.name());
-    }
-}
-
-#[test]
-fn row_22_a_watch_that_tears_or_shows_only_bookmarks_holds_up_nobody() {
-    for fault in [Fault::Torn, Fault::Mute] {
-        for nth in 1..=6 {
-            let (jobs, statuses) = end(&ended(&calm(5).backup(2, "c").fault(Step::Shown, nth, fault)));
-            assert_eq!(jobs, 2, "event {nth}, {fault:?}");
-            assert!(statuses.iter().all(|status| status["phase"] == "Succeeded"), "event {nth}, {fault:?}");
-        }
-    }
-}
-
-#[test]
-fn row_22_a_slow_api_server_and_a_slow_cloud_only_take_longer() {
-    let mut script = calm(5);
-    script.pace.api = (2000, 2000);
-    script.pace.cloud = (8000, 8000);
-    let (jobs, statuses) = end(&ended(&script));
-    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
 const MINUTE: u64 = 60;
 
 /// Seconds from the first request to the write of the end.
-fn took(ended: &Ended) -> f64 {
+pub fn took(ended: &Ended) -> f64 {
     ended.world.with(|state, _| {
         let first = state.log.first().expect("a request").at;
         let end = state.log.iter().find(|line| matches!(&line.what, What::Sent(Asked::Api(Step::EndWrite, _)))).expect("an end");
