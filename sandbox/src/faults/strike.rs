@@ -58,14 +58,18 @@ impl Strike {
 
     /// Kills the operator.
     pub(super) fn kill(&self) {
-        self.signal(Signal::KILL);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        self.end(Signal::KILL);
     }
 
     /// Tells the operator to end.
     pub(super) fn terminate(&self) {
-        self.signal(Signal::TERM);
+        self.end(Signal::TERM);
+    }
+
+    /// It is noted first: whoever sees the process ended in between would take it for one that ended by itself.
+    fn end(&self, signal: Signal) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        self.signal(signal);
     }
 
     /// Stops the operator where it stands.
@@ -111,5 +115,26 @@ impl Strike {
     pub(super) fn requests_since(&self, since: Option<Instant>) -> Vec<(String, Instant)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.requests.iter().filter(|(_, at)| since.is_none_or(|since| *at >= since)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn whoever_sees_the_process_ended_knows_that_it_was_ended() {
+        for _ in 0..200 {
+            let mut process = Command::new("sleep").arg("60").spawn().expect("sleep is there");
+            let strike = Strike::new(None);
+            strike.aim_at(process.id());
+            std::thread::scope(|scope| {
+                scope.spawn(|| strike.kill());
+                assert!(!process.wait().expect("it ends").success());
+                assert!(strike.ended());
+            });
+        }
     }
 }
