@@ -25,7 +25,6 @@ fn row_22_what_the_api_server_did_not_serve_is_asked_for_again_within_the_pass()
         (Step::ClearList, status(503)),
         (Step::ClearList, Fault::Lost { executed: true }),
         (Step::ClearWrite, status(429)),
-        (Step::EndWrite, status(429)),
     ] {
         for times in [1, 2] {
             let script = (1..=times).fold(calm(5), |script, nth| script.fault(step, nth, fault));

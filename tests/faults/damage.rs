@@ -7,7 +7,7 @@ pub const LONG_AGO: &str = "2001-01-01T00:00:00Z";
 pub const FAR_AHEAD: &str = "2099-01-01T00:00:00Z";
 
 /// Every field of a status as a merge patch that takes it out, unless the CRD's schema requires it, and every time as patches that set it long
-/// ago and far ahead.
+/// ago and far ahead. A list is one field.
 pub fn all(status: &Value, schema: &Value) -> Vec<Value> {
     let Value::Object(fields) = status else { return Vec::new() };
     let required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -316,16 +316,18 @@ fn row_31_a_status_that_lost_a_field_or_tells_another_time_comes_to_its_end() {
     let schema = damage::schema_of_the_status("RdsBackup");
     let lost = |executed| calm(5).fault(Step::Create, 1, Fault::Lost { executed });
     let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(4 * MINUTE) };
-    for (when, script, at) in [
-        ("before the first poll", calm(5), 3),
-        ("after it", calm(5), 100),
-        ("adopted", lost(true), 200),
-        ("the request was lost", lost(false), 300),
-        ("another goes first", calm(5).at(0, foreign), 100),
+    for (when, script, at, phase) in [
+        ("before the first poll", calm(5), 3, "Running"),
+        ("after it", calm(5), 100, "Running"),
+        ("adopted", lost(true), 200, "Running"),
+        ("the request was lost", lost(false), 300, "Resolving"),
+        ("another goes first", calm(5).at(0, foreign), 100, "Queued"),
     ] {
         let mut until_then = script.clone();
         until_then.lasts = Some(Duration::from_secs(at));
-        for damage in damage::all(&first(&life::run(&until_then)), &schema) {
+        let status = first(&life::run(&until_then));
+        assert_eq!(status["phase"], phase, "{when}");
+        for damage in damage::all(&status, &schema) {
             // A request that was signed for 2099 can be accepted until then, and one that waits since 2001 is past every queueTimeout.
             let signed_ahead = !script.planned.is_empty() && damage["submission"]["timestamp"] == damage::FAR_AHEAD;
             let waits_too_long = damage["queue"]["since"] == damage::LONG_AGO
