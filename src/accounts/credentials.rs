@@ -7,7 +7,7 @@ use kube::Api;
 use secrecy::SecretString;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{api::Reason, cluster::words, rds::Credentials};
+use crate::{api::Reason, controller::error_text, rds::Credentials};
 
 /// How old read credentials may be: a rotated Secret is used after this at the latest.
 const LONGEST_USE: Duration = Duration::from_secs(60);
@@ -172,7 +172,7 @@ impl Source {
             Ok(Ok(Some(secret))) => from_secret(namespace, name, &secret),
             Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
             Ok(Err(error)) if is_forbidden(&error) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(error)) => Err(unreadable(words(&error))),
+            Ok(Err(error)) => Err(unreadable(error_text(&error))),
             Err(_) => Err(unreadable("there is no answer within 10 s".to_owned())),
         };
         let failing_since = matches!(result, Err(CredentialsError::Unreadable { .. })).then_some(failing_since);

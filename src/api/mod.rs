@@ -6,11 +6,11 @@ mod closed;
 mod condition;
 mod crd;
 mod reason;
+mod reason_docs;
 mod schedule;
 mod schedule_status;
 mod span;
 mod status;
-mod told;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, set_condition};
@@ -24,7 +24,7 @@ pub use status::{
     SubmissionOutcome,
 };
 
-pub use told::EventRule;
+pub use reason_docs::EventRule;
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 

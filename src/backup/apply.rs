@@ -12,13 +12,13 @@ use super::{
     decide::{self, Decision, Effect, Requeue},
     desk::Turn,
     effects,
+    observation::OwnIntent,
     observe::{Observed, observe},
-    seen::OwnIntent,
 };
 use crate::{
     accounts::Access,
     api::{RdsBackup, RdsBackupStatus, Reason},
-    cluster::{Cluster, Event, Written},
+    controller::{Cluster, Event, Written},
     rds::{CreateBackup, CreateOutcome, Credentials, Rejection, Stamp},
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn apply(mut turn: Turn, decision: Decision, observed: Observed
         turn.seat.memory.own = Some(OwnIntent::new(nonce));
         turn.seat.intent_written = Some(Instant::now());
     }
-    let quiet_for = turn.seat.dispute.quiet_for(&turn.status, &decision.status, Instant::now());
+    let quiet_for = turn.seat.damping.quiet_for(&turn.status, &decision.status, Instant::now());
     if quiet_for.is_none() {
         match write(&mut turn, &decision, &context.cluster, context).await? {
             Stands::Yes => {}
@@ -222,9 +222,9 @@ async fn write(turn: &mut Turn, decision: &Decision, cluster: &Cluster, context:
         Ok(Written::Yes(newest)) => {
             let before = std::mem::replace(&mut turn.status, decision.status.clone());
             turn.moved_to(*newest);
-            // As the API server has it: that is what will be seen.
+            // As the API server has it: that is what the cache will show.
             let after = turn.status.clone();
-            turn.seat.dispute.said(&before, &after, Instant::now());
+            turn.seat.damping.said(&before, &after, Instant::now());
             turn.seat.owes_wake |= decision.wakes;
             if after.phase.is_terminal() {
                 context.desk.wrote_end(turn.uid());

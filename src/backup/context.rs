@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
 
 use super::Desk;
-use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, cluster::Cluster, entropy::Entropy};
+use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, controller::Cluster, entropy::Entropy};
 
 /// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
 pub type Guarded = DeserializeGuard<RdsBackup>;
@@ -30,7 +30,7 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
-    /// The dice.
+    /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.
     pub counters: Counters,

@@ -11,10 +11,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Context, dispute::Dispute, seen::Memory};
+use super::{Context, flap_damping::FlapDamping, observation::Memory};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
-    cluster::{self, Copies},
+    controller::{self, Freshest},
 };
 
 /// The seats of all unfinished objects, and the locks of their instances.
@@ -30,9 +30,9 @@ pub struct Desk {
 #[derive(Default)]
 pub(super) struct Seat {
     pub memory: Memory,
-    copies: Copies<RdsBackup>,
+    freshest: Freshest<RdsBackup>,
     /// What this process said last, where another one contradicts it.
-    pub dispute: Dispute,
+    pub damping: FlapDamping,
     /// When the own intent was written, by a clock that nobody sets.
     pub intent_written: Option<Instant>,
     /// The object let go of its instance, and those that wait for it were not told yet.
@@ -106,18 +106,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Turn {
     /// Waits for the object's turn, and starts from the newest copy that this process has.
-    pub async fn take(cached: Arc<RdsBackup>, context: &Context) -> Result<Self, cluster::Error> {
+    pub async fn take(cached: Arc<RdsBackup>, context: &Context) -> Result<Self, controller::Error> {
         let uid = cached.metadata.uid.clone().unwrap_or_default();
         let seat = context.desk.seat(&uid).lock_owned().await;
         let status = status_of(&cached);
         let mut turn = Self { object: cached, status, seat, instance: None };
-        if turn.seat.copies.is_unsure() {
+        if turn.seat.freshest.is_unsure() {
             // One that is gone is found out at its next write.
             turn.refresh(context).await?;
-            turn.seat.copies.see_again();
+            turn.seat.freshest.see_again();
             return Ok(turn);
         }
-        let newest = turn.seat.copies.newest(turn.object.clone());
+        let newest = turn.seat.freshest.newest(turn.object.clone());
         turn.status = status_of(&newest);
         turn.object = newest;
         Ok(turn)
@@ -126,31 +126,31 @@ impl Turn {
     /// Another version of the object is the newest now.
     pub fn moved_to(&mut self, newest: RdsBackup) {
         let newest = Arc::new(newest);
-        self.seat.copies.moved(&self.object, newest.clone());
+        self.seat.freshest.moved(&self.object, newest.clone());
         self.status = status_of(&newest);
         self.object = newest;
     }
 
     /// Reads the newest copy if only the API server knows it. Answers whether the object still exists.
-    pub async fn refresh(&mut self, context: &Context) -> Result<bool, cluster::Error> {
-        if self.seat.copies.is_unsure() {
+    pub async fn refresh(&mut self, context: &Context) -> Result<bool, controller::Error> {
+        if self.seat.freshest.is_unsure() {
             match context.cluster.get(self.object.as_ref()).await? {
                 Some(fresh) => self.moved_to(fresh),
                 None => return Ok(false),
             }
-            self.seat.copies.see_again();
+            self.seat.freshest.see_again();
         }
         Ok(true)
     }
 
     /// Whether the object is the cache's: nothing newer is known.
     pub fn is_cached(&self) -> bool {
-        self.seat.copies.is_cached()
+        self.seat.freshest.is_cached()
     }
 
     /// A write was made and its answer was lost.
     pub fn unsure(&mut self) {
-        self.seat.copies.lose_sight();
+        self.seat.freshest.lose_sight();
     }
 
     pub fn uid(&self) -> &str {

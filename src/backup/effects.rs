@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    observe::neighbour,
-    others,
-    seen::{Look, Others, PreflightFacts},
+    observation::{Look, Others, PreflightFacts},
+    observe::sibling,
+    siblings,
 };
 use crate::{
     accounts::{Access, Account, Accounts},
     api::RdsBackup,
-    cluster::{self, Cluster},
+    controller::{self, Cluster},
     rds::{Answer, BackupId, BackupSet, BackupTask, CallError, Client, Credentials, InstanceId, JobId, ModeFilter, SetQuery},
 };
 
@@ -69,7 +69,7 @@ impl Told for Result<PreflightFacts, CallError> {
     }
 }
 
-impl Told for Result<Look, cluster::Error> {
+impl Told for Result<Look, controller::Error> {
     fn trouble(&self) -> Option<&CallError> {
         self.as_ref().ok()?.result.as_ref().err()
     }
@@ -83,7 +83,7 @@ impl Told for Result<(Option<BackupTask>, Option<BackupSet>), CallError> {
 
 /// All objects of an instance as the API server has them. One that does not deserialise is left out: its intent, if it has one, cannot be read
 /// by anybody.
-async fn of_instance(cluster: &Cluster, instance: &str) -> Result<Vec<RdsBackup>, cluster::Error> {
+async fn of_instance(cluster: &Cluster, instance: &str) -> Result<Vec<RdsBackup>, controller::Error> {
     cluster.list(&format!("spec.dbInstanceId={instance}")).await
 }
 
@@ -94,9 +94,9 @@ pub(super) async fn rival(
     instance: &str,
     own_uid: &str,
     now: Timestamp,
-) -> Result<Option<String>, cluster::Error> {
+) -> Result<Option<String>, controller::Error> {
     let listed = of_instance(cluster, instance).await?;
-    Ok(others::rival(listed.iter().filter_map(|other| neighbour(other, accounts)), own_uid, now))
+    Ok(siblings::rival(listed.iter().filter_map(|other| sibling(other, accounts)), own_uid, now))
 }
 
 /// Step 8. Tasks, then sets, then claims: a job that ends between the first two is seen twice rather than never.
@@ -107,7 +107,7 @@ pub(super) async fn look(
     instance: &InstanceId,
     from: Timestamp,
     now: Timestamp,
-) -> Result<Look, cluster::Error> {
+) -> Result<Look, controller::Error> {
     let client = &access.client;
     let read = async {
         let running = client.describe_backup_tasks(credentials, instance, None).await?;

@@ -4,12 +4,12 @@ mod apply;
 mod context;
 pub mod decide;
 mod desk;
-pub mod dispute;
 mod effects;
+pub mod flap_damping;
+pub mod observation;
 mod observe;
-pub mod others;
-pub mod plan;
-pub mod seen;
+pub mod siblings;
+pub mod spec;
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub use context::{Context, Counters, Guarded};
 pub use desk::Desk;
 pub use effects::preflight;
 
-use crate::{api::RdsBackup, cluster};
+use crate::{api::RdsBackup, controller};
 use apply::{Step, apply};
 use decide::decide;
 use desk::Turn;
@@ -35,7 +35,7 @@ const MOST_STEPS: usize = 30;
 pub enum Error {
     /// The API server.
     #[error(transparent)]
-    Cluster(#[from] cluster::Error),
+    Cluster(#[from] controller::Error),
     /// The task that sends and records was ended: only the end of the process does that.
     #[error("the operator is shutting down while a request is under way")]
     ShuttingDown,

@@ -12,10 +12,8 @@ use crate::{
     api::RdsBackupSchedule,
     clock::Clock,
     schedule::{
-        cron::Cron,
-        plan::{Plan, words},
-        slots::{Note, Slot, Slots},
-        zone::zone,
+        cron::{Cron, Note, Slot, Slots, zone},
+        spec::{ValidatedSpec, words},
     },
 };
 
@@ -134,7 +132,7 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     };
     let name = schedule.metadata.name.as_deref().unwrap_or_default();
     let namespace = schedule.metadata.namespace.as_deref().unwrap_or("default");
-    let plan = Plan::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
+    let plan = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
     let mut heading = format!("{namespace}/{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
     if !plan.jitter.is_zero() {
         let _ = write!(heading, "; each backup starts {} later (jitter)", words(plan.jitter));

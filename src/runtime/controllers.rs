@@ -26,7 +26,7 @@ use super::readiness::Readiness;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    cluster::{Kind, Listed, Scope, prune},
+    controller::{InitialSync, Kind, Scope, prune},
     schedule,
 };
 
@@ -119,7 +119,7 @@ pub(super) async fn run(
 struct Watches<K: Kind> {
     watches: Vec<Watch<K>>,
     caches: Vec<reflector::Store<DeserializeGuard<K>>>,
-    listed: Listed,
+    listed: InitialSync,
     alarms: Alarms<K>,
 }
 
@@ -137,7 +137,7 @@ impl Runtime<'_> {
     /// Sets up the watches of a kind. `saw` is told of every event, after the cache was.
     fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<DeserializeGuard<K>>) + Clone + Send + 'static) -> Watches<K> {
         let namespaces = self.namespaces();
-        let listed = Listed::none_of(namespaces.len());
+        let listed = InitialSync::none_of(namespaces.len());
         let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), listed: listed.clone(), alarms: HashMap::new() };
         for namespace in namespaces {
             let api: Api<DeserializeGuard<K>> = match &namespace {

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::readiness::Readiness;
 use crate::{
     api::FIELD_MANAGER,
-    cluster::{Fence, Scope, answering},
+    controller::{Fence, Scope, answering},
 };
 
 /// The defaults of client-go.

@@ -22,8 +22,8 @@ use crate::{
     accounts::Surroundings,
     api::FIELD_MANAGER,
     clock::Clock,
-    cluster::{Fence, Scope},
     config::Config,
+    controller::{Fence, Scope},
     entropy::Entropy,
 };
 use environment::Environment;

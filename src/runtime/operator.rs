@@ -19,8 +19,8 @@ use crate::{
     accounts::{AccountSettings, Accounts, CredentialsSettings, Source, Surroundings},
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Desk},
-    cluster::{Cluster, Fence, Scope, answering},
     config::Config,
+    controller::{Cluster, Fence, Scope, answering},
     schedule,
 };
 

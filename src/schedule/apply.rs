@@ -10,11 +10,11 @@ use super::{
     Context,
     context::Seat,
     decide::{Decision, Deletion, decide, settle},
-    seen::{Child, Made, Outcome, Seen},
+    observation::{Child, Made, Observation, Outcome},
 };
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, SCHEDULE_NAME_LABEL},
-    cluster::{self, Creation, Event, Written},
+    controller::{self, Creation, Event, Written},
 };
 
 /// A good pass has three: create, write, rest.
@@ -30,7 +30,7 @@ const DEFERRAL: Duration = Duration::from_secs(4);
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]
-    Cluster(#[from] cluster::Error),
+    Cluster(#[from] controller::Error),
     /// The steps went round in a circle.
     #[error("no rest after {MOST_STEPS} steps")]
     NoRest,
@@ -64,7 +64,7 @@ async fn pass(
 ) -> Result<Action, Error> {
     context.children.listed().await;
     let mut seat = context.desk.seat(uid).await;
-    let mut object = seat.copies.newest(cached);
+    let mut object = seat.freshest.newest(cached);
     for _ in 0..MOST_STEPS {
         let now = context.clock.now();
         let decision = look_and_decide(&object, &mut seat, context, now);
@@ -75,7 +75,7 @@ async fn pass(
                 None => return Ok(Action::await_change()),
                 Some(live) if live.metadata.resource_version != object.metadata.resource_version => {
                     let live = Arc::new(live);
-                    seat.copies.moved(&object, live.clone());
+                    seat.freshest.moved(&object, live.clone());
                     object = live;
                 }
                 Some(_) if last_still_runs(child, &object, &mut seat, context).await? => {}
@@ -92,7 +92,7 @@ async fn pass(
             match context.cluster.write_status(object.as_ref(), &decision.status).await? {
                 Written::Yes(newest) => {
                     let newest: Arc<RdsBackupSchedule> = Arc::from(newest);
-                    seat.copies.moved(&object, newest.clone());
+                    seat.freshest.moved(&object, newest.clone());
                     settle(&mut seat.memory, |name| is_cached(context, &object, name), true, now);
                     decision.events.iter().for_each(|event| publish(&object, event.clone(), context));
                     object = newest;
@@ -103,7 +103,7 @@ async fn pass(
                     None => return Ok(Action::await_change()),
                     Some(live) => {
                         let live = Arc::new(live);
-                        seat.copies.moved(&object, live.clone());
+                        seat.freshest.moved(&object, live.clone());
                         object = live;
                         continue;
                     }
@@ -122,10 +122,10 @@ fn look_and_decide(object: &RdsBackupSchedule, seat: &mut Seat, context: &Contex
     let found = context.children.of(namespace, name);
     let children: Vec<Child> =
         found.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|child| Child::of(child, &object.spec.template)).collect();
-    let plan = seat.plan(object, now).clone();
+    let valid = seat.plan(object, now).clone();
     let status = status_of(object);
-    let seen = Seen { object, status: &status, children: &children, memory: &seat.memory };
-    decide(&object.spec, &plan, &seen, now)
+    let observed = Observation { object, status: &status, children: &children, memory: &seat.memory };
+    decide(&object.spec, &valid, &observed, now)
 }
 
 fn status_of(object: &RdsBackupSchedule) -> RdsBackupScheduleStatus {
@@ -187,7 +187,7 @@ async fn create(child: &RdsBackup, object: &RdsBackupSchedule, seat: &mut Seat, 
     }
 }
 
-async fn create_or_find(child: &RdsBackup, object: &RdsBackupSchedule, context: &Context) -> Result<Outcome, cluster::Error> {
+async fn create_or_find(child: &RdsBackup, object: &RdsBackupSchedule, context: &Context) -> Result<Outcome, controller::Error> {
     match context.cluster.create(child).await? {
         Creation::Created => Ok(Outcome::Created),
         Creation::Refused(words) => Ok(Outcome::Refused(words)),

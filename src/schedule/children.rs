@@ -18,7 +18,7 @@ use kube::{
 use super::context::Guarded;
 use crate::{
     api::{RdsBackup, SCHEDULE_NAME_LABEL},
-    cluster::Listed,
+    controller::InitialSync,
 };
 
 /// Namespace and name.
@@ -30,7 +30,7 @@ type GuardedBackup = DeserializeGuard<RdsBackup>;
 /// The backups of each schedule.
 pub struct Children {
     by_schedule: Mutex<HashMap<Key, BTreeSet<String>>>,
-    caches: OnceLock<(Vec<reflector::Store<GuardedBackup>>, Listed)>,
+    caches: OnceLock<(Vec<reflector::Store<GuardedBackup>>, InitialSync)>,
     wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
 }
 
@@ -41,7 +41,7 @@ impl Children {
     }
 
     /// The caches of the watches, and the word that they are filled; set once, before the first pass.
-    pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>, listed: Listed) {
+    pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>, listed: InitialSync) {
         // A second set would be a mistake of this process's start, and changes nothing.
         let _ = self.caches.set((caches, listed));
     }

@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Children,
-    plan::{Plan, Problem},
-    seen::Memory,
+    observation::Memory,
+    spec::{Problem, ValidatedSpec},
 };
 use crate::{
     api::RdsBackupSchedule,
     clock::Clock,
-    cluster::{Cluster, Copies},
+    controller::{Cluster, Freshest},
 };
 
 /// A schedule of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
@@ -66,9 +66,9 @@ pub struct Desk {
 #[derive(Default)]
 pub(super) struct Seat {
     pub memory: Memory,
-    /// The plan of a generation, and the day on which it was made: `freshness` looks a year ahead.
-    plan: Option<(i64, i64, Result<Plan, Problem>)>,
-    pub copies: Copies<RdsBackupSchedule>,
+    /// The validated spec of a generation, and the day on which it was made: `freshness` looks a year ahead.
+    valid: Option<(i64, i64, Result<ValidatedSpec, Problem>)>,
+    pub freshest: Freshest<RdsBackupSchedule>,
     /// A status waits for the end of a burst.
     pub deferred: bool,
     /// Objects beyond the limits are being deleted.
@@ -119,17 +119,17 @@ impl Desk {
 
 impl Seat {
     /// What the spec asks for, worked out once for each generation and day.
-    pub fn plan(&mut self, object: &RdsBackupSchedule, now: Timestamp) -> &Result<Plan, Problem> {
+    pub fn plan(&mut self, object: &RdsBackupSchedule, now: Timestamp) -> &Result<ValidatedSpec, Problem> {
         let (generation, day) = (object.metadata.generation.unwrap_or_default(), now.as_second().div_euclid(86_400));
-        if self.plan.as_ref().is_some_and(|(g, d, _)| (*g, *d) != (generation, day)) {
-            self.plan = None;
+        if self.valid.as_ref().is_some_and(|(g, d, _)| (*g, *d) != (generation, day)) {
+            self.valid = None;
         }
-        let (_, _, plan) = self.plan.get_or_insert_with(|| {
+        let (_, _, valid) = self.valid.get_or_insert_with(|| {
             let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
             let name = object.metadata.name.as_deref().unwrap_or_default();
-            (generation, day, Plan::new(namespace, name, &object.spec, now))
+            (generation, day, ValidatedSpec::new(namespace, name, &object.spec, now))
         });
-        plan
+        valid
     }
 }
 

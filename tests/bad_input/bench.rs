@@ -9,8 +9,8 @@ use rds_backup_operator::{
     api::{ConditionType, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{Decision, Effect, decide},
+        observation::{AccountView, Memory, Observation, OwnIntent, Preflight, Randomness},
         preflight,
-        seen::{AccountView, Dice, Memory, OwnIntent, Preflight, Seen},
     },
     clock::Clock,
     entropy::Entropy,
@@ -144,9 +144,15 @@ impl Case {
             paused: false,
             credentials: Ok(()),
         });
-        let dice = Dice { nonce: "nonce-a".into(), pause: SignedDuration::from_secs(2) };
-        let seen =
-            Seen { object: &self.object, status: &self.status, account: &account, neighbours: &[], memory: &self.memory, dice: &dice };
+        let randomness = Randomness { nonce: "nonce-a".into(), pause: SignedDuration::from_secs(2) };
+        let seen = Observation {
+            object: &self.object,
+            status: &self.status,
+            account: &account,
+            siblings: &[],
+            memory: &self.memory,
+            randomness: &randomness,
+        };
         decide(&self.object.spec, &seen, self.now)
     }
 

@@ -103,7 +103,7 @@ async fn every_published_error_has_its_reason_and_its_cure() {
             let decision = case.preflight(&bench).await;
             assert!(matches!(decision.effect, Some(Effect::WriteIntent { .. })), "{instance}: {decision:?}");
             fault(&bench, "CreateBackup", &instance, error);
-            let request = rds_backup_operator::backup::plan::Plan::from_spec(&case.object.spec).expect("a good spec").request;
+            let request = rds_backup_operator::backup::spec::ValidatedSpec::from_spec(&case.object.spec).expect("a good spec").request;
             let answer = bench.client.create_backup(&bench.credentials(), &request, &bench.stamp()).await;
             let decision = case.answered(answer);
 

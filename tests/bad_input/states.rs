@@ -61,7 +61,7 @@ async fn an_instance_that_takes_no_backup_is_not_asked_for_one() {
             let decision = case.preflight(&bench).await;
             assert!(!matches!(decision.effect, Some(Effect::WriteIntent { .. } | Effect::Send { .. })), "{instance}: {what}");
 
-            let request = rds_backup_operator::backup::plan::Plan::from_spec(&case.object.spec).expect("a good spec").request;
+            let request = rds_backup_operator::backup::spec::ValidatedSpec::from_spec(&case.object.spec).expect("a good spec").request;
             let code = bench.judged(&request).await.unwrap_or_else(|| panic!("{instance}: the service makes a backup though it is {what}"));
             println!(
                 "{kind:<16} {what:<24} {:<20} {:<8} {code:<45} {}",

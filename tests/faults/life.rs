@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use rds_backup_operator::{
     accounts::Surroundings,
     clock::Clock,
-    cluster::{Fence, Scope},
     config::Config,
+    controller::{Fence, Scope},
     entropy::Entropy,
     runtime::{Operator, Place},
 };

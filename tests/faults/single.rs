@@ -154,7 +154,7 @@ fn backups_of_one_instance_run_one_after_another_in_the_order_of_their_creation(
     let (jobs, statuses) = end(&ended);
     assert_eq!(jobs, 3);
     let started: Vec<&str> = statuses.iter().filter_map(|status| status["startedAt"].as_str()).collect();
-    // Listed by name: a, b, c; created as b, c, a.
+    // InitialSync by name: a, b, c; created as b, c, a.
     assert!(started[1] < started[2] && started[2] < started[0], "{started:?}");
 }
 

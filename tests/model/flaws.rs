@@ -5,7 +5,7 @@ use rds_backup_operator::{
     api::{RdsBackupStatus, SubmissionOutcome},
     backup::{
         decide::{Decision, Effect},
-        seen::{AccountView, LookFacts},
+        observation::{AccountView, LookFacts},
     },
     rds::{CreateOutcome, Rejection, SetStatus},
 };

@@ -11,8 +11,8 @@ use rds_backup_operator::{
     api::{Phase, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{self, Decision, Effect, Requeue, decide},
-        others,
-        seen::{AccountView, Dice, Hindrance, Look, Neighbour, Others, OwnIntent, PreflightFacts, Seen},
+        observation::{AccountView, Blocker, Look, Observation, Others, OwnIntent, PreflightFacts, Randomness, Sibling},
+        siblings,
     },
     rds::{Answer, BackupSet, BackupTask, CallError, CreateOutcome, Rejection, Unknown},
 };
@@ -28,7 +28,7 @@ use crate::{
 /// A configuration, and what follows from it.
 pub struct System {
     pub setup: Setup,
-    pub account: Result<AccountView, Hindrance>,
+    pub account: Result<AccountView, Blocker>,
     /// The pause after two intents met, in milliseconds.
     pub pause: AtomicI64,
 }
@@ -50,8 +50,8 @@ impl System {
         self.account.as_ref().expect("an account")
     }
 
-    fn neighbour(&self, object: &RdsBackup) -> Option<Neighbour> {
-        Neighbour::of(object, true, self.view().protocol.release_after())
+    fn sibling(&self, object: &RdsBackup) -> Option<Sibling> {
+        Sibling::of(object, true, self.view().protocol.release_after())
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -69,18 +69,18 @@ impl World {
             self.processes[process].seats[slot] = Arc::new(Seat::new(&uid));
         }
         let (before, writes) = (self.seat(process, slot).print.clone(), self.writes);
-        if self.seat(process, slot).copies.is_unsure() {
+        if self.seat(process, slot).freshest.is_unsure() {
             let fresh = self.get(slot, Some(&uid));
             self.change_seat(process, slot, |seat| {
                 if let Some(fresh) = &fresh {
-                    seat.copies.moved(&object, fresh.clone());
+                    seat.freshest.moved(&object, fresh.clone());
                 }
-                seat.copies.see_again();
+                seat.freshest.see_again();
             });
             object = fresh.unwrap_or(object);
         } else {
             let seat = Arc::make_mut(&mut self.processes[process].seats[slot]);
-            object = seat.copies.newest(object);
+            object = seat.freshest.newest(object);
         }
         self.proceed(system, process, Turn { slot, object });
         self.do_at_once(system, process, Some(ending));
@@ -145,7 +145,7 @@ impl World {
                 return;
             }
             (None, Requeue::OnChange) if !changes => {
-                if self.seat(process, slot).copies.is_cached() {
+                if self.seat(process, slot).freshest.is_cached() {
                     let uid = self.seat(process, slot).uid.clone();
                     self.processes[process].seats[slot] = Arc::new(Seat::new(&uid));
                 }
@@ -174,20 +174,27 @@ impl World {
         decision
     }
 
-    fn seeing<T>(&self, system: &System, process: usize, turn: &Turn, status: &RdsBackupStatus, judge: impl FnOnce(&Seen<'_>) -> T) -> T {
+    fn seeing<T>(
+        &self,
+        system: &System,
+        process: usize,
+        turn: &Turn,
+        status: &RdsBackupStatus,
+        judge: impl FnOnce(&Observation<'_>) -> T,
+    ) -> T {
         let cache = &self.processes[process].cache;
         let others = (0..self.slots.len()).filter(|slot| *slot != turn.slot && !system.setup.alone);
-        let neighbours: Vec<Neighbour> = others
-            .filter_map(|slot| self.slots[slot].history[cache[slot]].object.as_ref().and_then(|other| system.neighbour(other)))
+        let siblings: Vec<Sibling> = others
+            .filter_map(|slot| self.slots[slot].history[cache[slot]].object.as_ref().and_then(|other| system.sibling(other)))
             .collect();
         let idle = status.open_submission().is_none() && status.origin.is_none();
         let pause = SignedDuration::from_millis(system.pause.load(Ordering::Relaxed));
-        let dice = Dice { nonce: if idle { self.unused_nonce() } else { String::new() }, pause };
+        let randomness = Randomness { nonce: if idle { self.unused_nonce() } else { String::new() }, pause };
         let memory = &self.seat(process, turn.slot).memory;
-        judge(&Seen { object: &turn.object, status, account: &system.account, neighbours: &neighbours, memory, dice: &dice })
+        judge(&Observation { object: &turn.object, status, account: &system.account, siblings: &siblings, memory, randomness: &randomness })
     }
 
-    /// Whether a decision changes nothing but what people read. Such a write may wait (`backup::dispute` lets it wait), and is not made here.
+    /// Whether a decision changes nothing but what people read. Such a write may wait (`backup::damping` lets it wait), and is not made here.
     fn only_words(&self, system: &System, turn: &Turn, decision: &Decision) -> bool {
         let deeds = |status: &RdsBackupStatus| {
             let class = match status.phase {
@@ -203,7 +210,7 @@ impl World {
         }
         let mut after = turn.object.as_ref().clone();
         after.status = Some(decision.status.clone());
-        let seen_as = |object: &RdsBackup| system.neighbour(object).map(|seen| (seen.hindered, seen.queues));
+        let seen_as = |object: &RdsBackup| system.sibling(object).map(|seen| (seen.blocked, seen.queues));
         seen_as(&turn.object) == seen_as(&after)
     }
 
@@ -255,7 +262,7 @@ impl World {
             if ending == Ending::Unheard && stands {
                 self.land(process, slot, &decided.decision);
             }
-            self.change_seat(process, slot, |seat| seat.copies.lose_sight());
+            self.change_seat(process, slot, |seat| seat.freshest.lose_sight());
             return;
         }
         let uid = turn.object.metadata.uid.clone();
@@ -267,7 +274,7 @@ impl World {
         }
         self.land(process, slot, &decided.decision);
         let newest = self.object(slot).cloned().expect("it was just written");
-        self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, newest.clone()));
+        self.change_seat(process, slot, |seat| seat.freshest.moved(&turn.object, newest.clone()));
         turn.object = newest;
         match (&decided.decision.effect, decided.decision.requeue) {
             (Some(Effect::WriteIntent { .. }), _) | (None, Requeue::Now) => self.proceed(system, process, turn),
@@ -314,7 +321,7 @@ impl World {
     }
 
     fn moved(&mut self, system: &System, process: usize, mut turn: Turn, fresh: Arc<RdsBackup>) {
-        self.change_seat(process, turn.slot, |seat| seat.copies.moved(&turn.object, fresh.clone()));
+        self.change_seat(process, turn.slot, |seat| seat.freshest.moved(&turn.object, fresh.clone()));
         turn.object = fresh;
         self.proceed(system, process, turn);
     }
@@ -341,8 +348,8 @@ impl World {
                     return;
                 }
                 let uid = turn.object.metadata.uid.clone().unwrap_or_default();
-                let listed: Vec<Neighbour> = self.objects().filter_map(|other| system.neighbour(other)).collect();
-                let rival = if system.has(Flaw::NoClear) { None } else { others::rival(listed, &uid, at(decided.now)) };
+                let listed: Vec<Sibling> = self.objects().filter_map(|other| system.sibling(other)).collect();
+                let rival = if system.has(Flaw::NoClear) { None } else { siblings::rival(listed, &uid, at(decided.now)) };
                 self.change_seat(process, slot, |seat| seat.memory.absorb_rival(nonce, rival));
                 self.proceed(system, process, turn);
             }
@@ -422,10 +429,10 @@ impl World {
             if self.would_land(system, &turn, &decision) {
                 self.land(process, slot, &decision);
                 let newest = self.object(slot).cloned().expect("it was just written");
-                return self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, newest));
+                return self.change_seat(process, slot, |seat| seat.freshest.moved(&turn.object, newest));
             }
             let Some(fresh) = self.get(slot, uid.as_deref()) else { return self.gone(process, slot) };
-            self.change_seat(process, slot, |seat| seat.copies.moved(&turn.object, fresh.clone()));
+            self.change_seat(process, slot, |seat| seat.freshest.moved(&turn.object, fresh.clone()));
             turn.object = fresh;
         }
     }

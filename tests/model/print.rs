@@ -9,7 +9,7 @@ use rds_backup_operator::{
     api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Reason, Submission},
     backup::{
         decide::{Decision, Effect, Requeue},
-        seen::{Backups, Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
+        observation::{Backups, Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
     },
     rds::{BackupSet, BackupTask, CreateOutcome},
 };
@@ -82,7 +82,7 @@ impl Print {
             phase => *phase,
         };
         (class, status.is_true(ConditionType::Stalled), backup_job_id, backup_id).hash(hasher);
-        // Of the words of others only those count that decide whether it queues, and whether it is hindered.
+        // Of the words of others only those count that decide whether it queues, and whether it is blocked.
         let reason = status.ready_reason();
         match class {
             Phase::Pending => [Reason::RetryBackoff, Reason::Throttled, Reason::ServiceUnavailable]
@@ -135,11 +135,11 @@ impl Print {
     }
 
     pub fn of_seat(seat: &Seat) -> Self {
-        let Seat { uid, memory, copies, intent_at, print: _ } = seat;
+        let Seat { uid, memory, freshest, intent_at, print: _ } = seat;
         let Memory { own, preflight, looks, follow, hold_until } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();
-        (uid, copies.is_unsure()).hash(hasher);
+        (uid, freshest.is_unsure()).hash(hasher);
         if let Some(OwnIntent { nonce, rival, sent, answer }) = own {
             (nonce, rival, sent).hash(hasher);
             answer.as_ref().map(print_answer).hash(hasher);
@@ -291,7 +291,7 @@ impl World {
             if history.len() > 1 {
                 // Where a pass would begin, now and when the cache has moved on.
                 for version in history {
-                    let begins = version.object.clone().map(|cached| seat.copies.clone().newest(cached));
+                    let begins = version.object.clone().map(|cached| seat.freshest.clone().newest(cached));
                     begins.map(|object| self.position(slot, &object)).hash(hasher);
                 }
             }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rds_backup_operator::{
     accounts::{Expiry, Poll, Protocol},
-    backup::seen::AccountView,
+    backup::observation::AccountView,
 };
 
 use crate::{flaws::Flaw, world::TICK};
@@ -110,10 +110,10 @@ impl Setup {
         account
     }
 
-    /// Until nothing can come of an open intent; and, where it may be hindered while another waits for the instance, until it lets go.
+    /// Until nothing can come of an open intent; and, where it may be blocked while another waits for the instance, until it lets go.
     pub fn intent_limit(&self) -> i64 {
-        let hindered = self.objects > 1 && (self.blind || self.never);
-        EXPIRY + SKEW + if hindered { LAG + TICK } else { 0 }
+        let blocked = self.objects > 1 && (self.blind || self.never);
+        EXPIRY + SKEW + if blocked { LAG + TICK } else { 0 }
     }
 
     /// The bounds, in words.
@@ -129,7 +129,7 @@ impl Setup {
         };
         tell(self.processes == 1, "1 process");
         tell(self.stale > 0, &format!("caches {} behind", self.stale));
-        tell(self.alone, "no neighbours seen");
+        tell(self.alone, "no siblings seen");
         tell(self.foreign > 0, if self.foreign_method == "Physical" { "foreign" } else { "foreign of another method" });
         tell(self.automated > 0, "automated");
         tell(self.failures > 0, "failing");

@@ -294,7 +294,7 @@ impl Seat {
             && memory.looks.nonce.is_empty()
             && memory.follow.at.is_none()
             && memory.hold_until.is_none()
-            && !self.copies.is_unsure()
+            && !self.freshest.is_unsure()
     }
 }
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    backup::seen::{Follow, Looks},
-    cluster::Copies,
+    backup::observation::{Follow, Looks},
+    controller::Freshest,
 };
 
 use crate::{
@@ -138,7 +138,7 @@ impl Seat {
         memory.hold_until = memory.hold_until.filter(|until| *until > at(known.now));
         if !known.stale {
             // What a cache that is never behind shows is what stands.
-            left.copies = Copies::default();
+            left.freshest = Freshest::default();
         }
         left.print = Print::of_seat(&left);
         Some(left).filter(|left| left.print != self.print)

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use rds_backup_operator::{
     api::{AttemptOutcome, ConditionType, Origin, Phase, RdsBackupStatus, Reason, SubmissionOutcome},
-    backup::seen::Hindrance,
+    backup::observation::Blocker,
 };
 use stateright::Model;
 
@@ -260,7 +260,7 @@ fn an_object_that_is_stalled_for_ever_does_not_hold_its_instance_for_ever() {
     let mut story = Story::of(|setup| setup.objects = 2);
     story.send(P, A);
     story.give_up(P);
-    let credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "no such secret".into(), again_in: None });
+    let credentials = Err(Blocker { reason: Reason::CredentialsNotFound, message: "no such secret".into(), again_in: None });
     let mut bare = story.system.setup.account();
     bare.credentials = credentials;
     let account = std::mem::replace(&mut story.system.account, Ok(bare));

@@ -1,6 +1,6 @@
 //! What there is: the objects as the API server has them, the processes with what each remembers, the cloud, and the time.
 //!
-//! Everything that decides is the shipped type: `RdsBackup` with its status, `Memory`, `Copies`. A state is told from another by its print
+//! Everything that decides is the shipped type: `RdsBackup` with its status, `Memory`, `Freshest`. A state is told from another by its print
 //! (see `print`), which leaves out what can make no difference.
 
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use rds_backup_operator::{
     api::{RdsBackup, RdsBackupSpec, RdsBackupStatus, Time},
     backup::{
         decide::{Decision, Effect},
-        seen::Memory,
+        observation::Memory,
     },
-    cluster::Copies,
+    controller::Freshest,
     rds::{BackupSet, BackupTask, CreateOutcome},
 };
 
@@ -84,7 +84,7 @@ pub struct Process {
 pub struct Seat {
     pub uid: String,
     pub memory: Memory,
-    pub copies: Copies<RdsBackup>,
+    pub freshest: Freshest<RdsBackup>,
     pub intent_at: Option<i64>,
     pub print: Print,
 }
@@ -245,8 +245,13 @@ impl Version {
 
 impl Seat {
     pub fn new(uid: &str) -> Self {
-        let mut seat =
-            Self { uid: uid.to_owned(), memory: Memory::default(), copies: Copies::default(), intent_at: None, print: Print::default() };
+        let mut seat = Self {
+            uid: uid.to_owned(),
+            memory: Memory::default(),
+            freshest: Freshest::default(),
+            intent_at: None,
+            print: Print::default(),
+        };
         seat.print = Print::of_seat(&seat);
         seat
     }

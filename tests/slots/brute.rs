@@ -9,7 +9,7 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
-use rds_backup_operator::schedule::{cron::Cron, slots::Slots};
+use rds_backup_operator::schedule::cron::{Cron, Slots};
 
 /// Northern and southern daylight saving, half hours, midnight gaps, a pause of daylight saving in Ramadan, none at all, and UTC.
 const ZONES: [&str; 16] = [

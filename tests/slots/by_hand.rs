@@ -1,7 +1,7 @@
 //! Expressions written by hand: what is accepted with its next runs, and what is refused with what to write instead.
 
 use jiff::Timestamp;
-use rds_backup_operator::schedule::{cron::Cron, slots::Slots, zone::zone};
+use rds_backup_operator::schedule::cron::{Cron, Slots, zone};
 
 fn next(expression: &str, name: &str, from: &str, count: usize) -> Vec<String> {
     let cron = Cron::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use rds_backup_operator::{
     accounts::{Expiry, Poll, Protocol},
     api::Reason,
-    backup::seen::{AccountView, Hindrance},
+    backup::observation::{AccountView, Blocker},
 };
 
 use crate::time::{Ms, SECOND};
@@ -63,24 +63,24 @@ impl Account {
     }
 
     /// As `observe` has it; of a finished object no credentials are read.
-    pub fn view(&self, finished: bool, now: Ms) -> Result<AccountView, Hindrance> {
-        let hindered =
-            |reason: Reason| Hindrance { reason, message: format!("account {}: {reason}. Somebody must act", self.name), again_in: None };
+    pub fn view(&self, finished: bool, now: Ms) -> Result<AccountView, Blocker> {
+        let blocked =
+            |reason: Reason| Blocker { reason, message: format!("account {}: {reason}. Somebody must act", self.name), again_in: None };
         if !self.exists {
-            return Err(hindered(Reason::AccountNotFound));
+            return Err(blocked(Reason::AccountNotFound));
         }
         if !self.allowed {
-            return Err(hindered(Reason::NotAllowed));
+            return Err(blocked(Reason::NotAllowed));
         }
         let credentials = match self.keys {
             _ if finished => Ok(()),
             Keys::There => Ok(()),
-            Keys::Missing => Err(hindered(Reason::CredentialsNotFound)),
+            Keys::Missing => Err(blocked(Reason::CredentialsNotFound)),
             Keys::Unread { since } => {
                 let pause = SignedDuration::from_millis(((now - since) / 2).clamp(5 * SECOND, 60 * SECOND));
-                Err(Hindrance { again_in: Some(pause), ..hindered(Reason::CredentialsNotFound) })
+                Err(Blocker { again_in: Some(pause), ..blocked(Reason::CredentialsNotFound) })
             }
-            Keys::Wrong => Err(hindered(Reason::InvalidCredentials)),
+            Keys::Wrong => Err(blocked(Reason::InvalidCredentials)),
         };
         Ok(AccountView {
             region_id: "cn-hangzhou".into(),

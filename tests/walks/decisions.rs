@@ -5,7 +5,7 @@ use rds_backup_operator::{
     api::{ConditionType, Phase, RdsBackupStatus, Span},
     backup::{
         decide::{Decision, Effect, Requeue},
-        seen::Seen,
+        observation::Observation,
     },
 };
 
@@ -73,7 +73,7 @@ impl Place {
 }
 
 impl Judged {
-    pub fn of(seen: &Seen<'_>, decision: &Decision, now: Timestamp) -> Self {
+    pub fn of(seen: &Observation<'_>, decision: &Decision, now: Timestamp) -> Self {
         let spec = &seen.object.spec;
         let span = |span: Option<&Span>, default: SignedDuration| millis(span.map_or(Ok(default), Span::get).unwrap_or(default));
         let spans = [spec.queue_timeout.as_ref(), spec.timeout.as_ref()];

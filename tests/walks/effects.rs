@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use rds_backup_operator::{
     backup::{
         decide::{self, Effect},
-        others,
-        seen::{Look, Others, PreflightFacts},
+        observation::{Look, Others, PreflightFacts},
+        siblings,
     },
     rds::{Answer, CallError, CreateOutcome, Rejection, Stamp, Unknown},
 };
@@ -36,9 +36,9 @@ impl World {
                 let listed: Vec<_> = self
                     .objects()
                     .filter(|other| other.spec.db_instance_id == object.spec.db_instance_id)
-                    .filter_map(|other| self.neighbour(other))
+                    .filter_map(|other| self.sibling(other))
                     .collect();
-                let rival = others::rival(listed, &uid, decided);
+                let rival = siblings::rival(listed, &uid, decided);
                 self.totals.rivals += u64::from(rival.is_some());
                 self.processes[process].seat(&uid).memory.absorb_rival(&nonce, rival);
             }

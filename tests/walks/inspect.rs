@@ -105,8 +105,8 @@ impl World {
         let place = Place::of(&status);
         match status.open_submission() {
             Some(intent) => {
-                let hindered = place.stalled || (place.phase == Phase::Resolving && place.reason != "OutcomeUnknown");
-                !(hindered && self.now > ms(intent.signed_at()) + RELEASE + SECOND)
+                let blocked = place.stalled || (place.phase == Phase::Resolving && place.reason != "OutcomeUnknown");
+                !(blocked && self.now > ms(intent.signed_at()) + RELEASE + SECOND)
             }
             None => matches!(place.phase, Phase::Running | Phase::Finalizing),
         }

@@ -11,10 +11,10 @@ use rds_backup_operator::{
     api::{RdsBackup, RdsBackupStatus},
     backup::{
         decide::{self, Decision, Effect, Requeue, decide},
-        dispute::Dispute,
-        seen::{Dice as Thrown, Memory, Neighbour, OwnIntent, Seen},
+        flap_damping::FlapDamping,
+        observation::{Memory, Observation, OwnIntent, Randomness as Thrown, Sibling},
     },
-    cluster::Copies,
+    controller::Freshest,
 };
 use tokio::time::Instant;
 
@@ -48,8 +48,8 @@ pub struct Process {
 #[derive(Default)]
 pub struct Seat {
     pub memory: Memory,
-    pub copies: Copies<RdsBackup>,
-    pub dispute: Dispute,
+    pub freshest: Freshest<RdsBackup>,
+    pub damping: FlapDamping,
     pub intent_at: Option<Ms>,
     owes_wake: bool,
     failures: u32,
@@ -165,7 +165,7 @@ impl World {
         let Some(cached) = it.cache.get(&slot).cloned() else { return };
         let uid = uid_of(&cached).to_owned();
         let seat = it.seat(&uid);
-        let object = if seat.copies.is_unsure() { cached } else { seat.copies.newest(cached) };
+        let object = if seat.freshest.is_unsure() { cached } else { seat.freshest.newest(cached) };
         let pass = Pass { status: status_of(&object), object, steps: 0, locked: false, effect: None, decided: at(self.now), sent: None };
         it.passes.insert(slot, pass);
         self.judge.pass_begins(process, &uid);
@@ -179,14 +179,14 @@ impl World {
     /// Reads the newest copy if only the API server knows it.
     pub fn refresh(&mut self, process: usize, slot: usize) -> Stands {
         let uid = self.uid(process, slot);
-        if !self.processes[process].seat(&uid).copies.is_unsure() {
+        if !self.processes[process].seat(&uid).freshest.is_unsure() {
             return Stands::Yes;
         }
         if self.dice.permille(self.weather.api) {
             return Stands::Failed;
         }
         let fresh = self.get(slot, &uid);
-        self.processes[process].seat(&uid).copies.see_again();
+        self.processes[process].seat(&uid).freshest.see_again();
         match fresh {
             Some(fresh) => {
                 self.moved_to(process, slot, fresh);
@@ -202,7 +202,7 @@ impl World {
         let pass = it.passes.get_mut(&slot).expect("a pass");
         pass.status = status_of(&newest);
         let before = std::mem::replace(&mut pass.object, newest.clone());
-        it.seats.entry(uid).or_default().copies.moved(&before, newest);
+        it.seats.entry(uid).or_default().freshest.moved(&before, newest);
     }
 
     pub fn pass(&self, process: usize, slot: usize) -> &Pass {
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// What is seen of an object, and what is made of it.
-    pub fn seeing<T>(&mut self, process: usize, slot: usize, judge: impl FnOnce(&Seen<'_>, Timestamp) -> T) -> T {
+    pub fn seeing<T>(&mut self, process: usize, slot: usize, judge: impl FnOnce(&Observation<'_>, Timestamp) -> T) -> T {
         let thrown = Thrown {
             nonce: format!("{:016x}{:016x}", self.dice.draw(), self.dice.draw()),
             pause: SignedDuration::from_millis(self.dice.between(1000, 5000)),
@@ -228,24 +228,25 @@ impl World {
         let pass = &it.passes[&slot];
         let account = self.account(&pass.object).view(pass.status.phase.is_terminal(), self.now);
         let uid = uid_of(&pass.object);
-        let neighbours: Vec<Neighbour> = match &account {
+        let siblings: Vec<Sibling> = match &account {
             Ok(_) if !pass.status.phase.is_terminal() => it
                 .cache
                 .values()
                 .filter(|other| other.spec.db_instance_id == pass.object.spec.db_instance_id && uid_of(other) != uid)
-                .filter_map(|other| self.neighbour(other))
+                .filter_map(|other| self.sibling(other))
                 .collect(),
             _ => Vec::new(),
         };
         let fresh = Memory::default();
         let memory = it.seats.get(uid).map_or(&fresh, |seat| &seat.memory);
-        let seen = Seen { object: &pass.object, status: &pass.status, account: &account, neighbours: &neighbours, memory, dice: &thrown };
+        let seen =
+            Observation { object: &pass.object, status: &pass.status, account: &account, siblings: &siblings, memory, randomness: &thrown };
         judge(&seen, self.clock(process))
     }
 
-    pub fn neighbour(&self, other: &RdsBackup) -> Option<Neighbour> {
+    pub fn sibling(&self, other: &RdsBackup) -> Option<Sibling> {
         let account = self.account(other);
-        Neighbour::of(other, account.is_known() && !account.paused, account.protocol.release_after())
+        Sibling::of(other, account.is_known() && !account.paused, account.protocol.release_after())
     }
 
     /// Looks and decides, until there is something to wait for.
@@ -305,7 +306,7 @@ impl World {
         let quiet_for = {
             let it = &self.processes[process];
             let pass = &it.passes[&slot];
-            it.seats.get(&uid).and_then(|seat| seat.dispute.quiet_for(&pass.status, &decision.status, it.instant(self.now)))
+            it.seats.get(&uid).and_then(|seat| seat.damping.quiet_for(&pass.status, &decision.status, it.instant(self.now)))
         };
         if quiet_for.is_none() {
             match self.write(process, slot, &decision) {
@@ -371,7 +372,7 @@ impl World {
             self.store(slot, Some(object));
         }
         if fails {
-            self.processes[process].seat(&uid).copies.lose_sight();
+            self.processes[process].seat(&uid).freshest.lose_sight();
             return Stands::Failed;
         }
         let newest = self.slots[slot].clone().expect("it was just written");
@@ -380,7 +381,7 @@ impl World {
         let it = &mut self.processes[process];
         let now = it.instant(self.now);
         let seat = it.seats.entry(uid).or_default();
-        seat.dispute.said(&before, &decision.status, now);
+        seat.damping.said(&before, &decision.status, now);
         seat.owes_wake |= decision.wakes;
         Stands::Yes
     }
@@ -406,7 +407,7 @@ impl World {
         let instance = self.pass(process, slot).object.spec.db_instance_id.clone();
         let it = &mut self.processes[process];
         let seat = it.seat(&uid);
-        let caught_up = seat.copies.is_cached();
+        let caught_up = seat.freshest.is_cached();
         if caught_up && std::mem::take(&mut seat.owes_wake) {
             let waiting = |(_, other): &(&usize, &Arc<RdsBackup>)| {
                 other.spec.db_instance_id == instance && uid_of(other) != uid && !status_of(other).phase.is_terminal()

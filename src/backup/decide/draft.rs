@@ -4,15 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Decision, Effect, Requeue,
-    words::{self, Trouble},
+    errors::{self, Diagnosis},
 };
 use crate::{
     api::{
         Attempt, AttemptOutcome, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time, condition,
         set_condition,
     },
-    backup::seen::Seen,
-    cluster::Event,
+    backup::observation::Observation,
+    controller::Event,
     rds::CallError,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn no_more_beside(status: &RdsBackupStatus) -> bool {
 
 pub(super) struct Draft<'a> {
     pub spec: &'a RdsBackupSpec,
-    pub seen: &'a Seen<'a>,
+    pub observed: &'a Observation<'a>,
     pub now: Timestamp,
     pub status: RdsBackupStatus,
     events: Vec<Event>,
@@ -37,8 +37,8 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(spec: &'a RdsBackupSpec, seen: &'a Seen<'a>, now: Timestamp) -> Self {
-        Self { spec, seen, now, status: seen.status.clone(), events: Vec::new(), hold_until: None }
+    pub fn new(spec: &'a RdsBackupSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
+        Self { spec, observed, now, status: observed.status.clone(), events: Vec::new(), hold_until: None }
     }
 
     /// Work goes on: Reconciling.
@@ -181,13 +181,13 @@ impl<'a> Draft<'a> {
 
     /// Keeps an error of a read, and answers the message for it. The same trouble met again keeps the words and the time of its first answer:
     /// the request id differs every time, and an object that waits must not be written at every check.
-    pub fn trouble(&mut self, trouble: &Trouble, error: &CallError, at: Timestamp) -> String {
-        let before = self.seen.status;
+    pub fn trouble(&mut self, trouble: &Diagnosis, error: &CallError, at: Timestamp) -> String {
+        let before = self.observed.status;
         let CallError::Api(error) = error else { return trouble.message.clone() };
         let same = before.ready_reason() == Some(trouble.reason.as_str())
             && before.last_error.as_ref().is_some_and(|last| last.code == error.code);
         if !same {
-            self.status.last_error = Some(words::last_error(error, at));
+            self.status.last_error = Some(errors::last_error(error, at));
         }
         match before.condition(ConditionType::Ready) {
             Some(ready) if same => ready.message.clone(),
@@ -234,14 +234,14 @@ impl<'a> Draft<'a> {
 
     fn finish(mut self, effect: Option<Effect>, requeue: Requeue) -> Decision {
         // The first look at an object is not worth a write: the intent, or the reason to wait, follows within the same pass.
-        if self.seen.status.observed_generation != -1 || self.status != *self.seen.status {
-            let generation = self.seen.generation();
+        if self.observed.status.observed_generation != -1 || self.status != *self.observed.status {
+            let generation = self.observed.generation();
             self.status.observed_generation = generation;
             for condition in &mut self.status.conditions {
                 condition.observed_generation = Some(generation);
             }
         }
-        let (before, after) = (self.seen.status.phase, self.status.phase);
+        let (before, after) = (self.observed.status.phase, self.status.phase);
         let waits = |phase| matches!(phase, Phase::Pending | Phase::Queued);
         let wakes = !before.is_terminal() && (after.is_terminal() || (!waits(before) && waits(after)));
         Decision { status: self.status, effect, events: self.events, requeue, hold_until: self.hold_until, wakes }
@@ -265,7 +265,7 @@ impl<'a> Draft<'a> {
     }
 
     fn set(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
-        let fresh = condition(kind.as_str(), status, reason, message, self.seen.generation(), Time(self.now));
+        let fresh = condition(kind.as_str(), status, reason, message, self.observed.generation(), Time(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }
 

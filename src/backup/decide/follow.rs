@@ -12,8 +12,8 @@ use super::{
 use crate::{
     api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome, Time},
     backup::{
-        plan::Plan,
-        seen::{AccountView, Follow, Look},
+        observation::{AccountView, Follow, Look},
+        spec::ValidatedSpec,
     },
     rds::{BackupId, BackupSet, InstanceId, JobId, JobState, SetStatus},
 };
@@ -41,9 +41,9 @@ enum Outcome {
 }
 
 /// The job is the direct answer to our request.
-pub(super) fn accepted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView) -> Decision {
+pub(super) fn accepted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
     let follow = newest(&draft);
-    match outcome(&mut draft, plan, account, &follow) {
+    match outcome(&mut draft, valid, account, &follow) {
         Outcome::Good(set) => {
             succeed(&mut draft, &set);
             draft.again()
@@ -51,15 +51,15 @@ pub(super) fn accepted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView)
         Outcome::Failed => {
             let job_failed = failed_attempt(&draft);
             draft.remember(job_failed);
-            run_failed(&mut draft, plan);
+            run_failed(&mut draft, valid);
             draft.again()
         }
         Outcome::Lost(reason, message) => {
             draft.fail(reason, &message);
             draft.again()
         }
-        Outcome::Open if timed_out(&draft, plan, account, &follow) => {
-            let message = timeout_message(&draft, plan);
+        Outcome::Open if timed_out(&draft, valid, account, &follow) => {
+            let message = timeout_message(&draft, valid);
             draft.fail(Reason::Timeout, &message);
             draft.again()
         }
@@ -67,26 +67,26 @@ pub(super) fn accepted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView)
             // The set of a job that the service has forgotten is searched for as after a lost answer.
             if follow.misses >= MISSES
                 && draft.status.backup_id.is_none()
-                && let Some(intent) = draft.seen.status.submission.clone()
+                && let Some(intent) = draft.observed.status.submission.clone()
             {
-                return search(draft, plan, account, &follow, &intent);
+                return search(draft, valid, account, &follow, &intent);
             }
-            poll(draft, plan, account, &follow, None)
+            poll(draft, valid, account, &follow, None)
         }
     }
 }
 
 /// The job was adopted, and the intent is still open: it is followed, and the looks go on until nothing else can come of the request.
-pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
-    let looks = &draft.seen.memory.looks;
+pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> Decision {
+    let looks = &draft.observed.memory.looks;
     let follow = newest(&draft);
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
     let forgotten = follow.misses >= MISSES && draft.status.backup_id.is_none();
     if forgotten && latest.is_none_or(|look| !is_since(look, &follow)) {
-        return draft.then(resolve::look(plan, intent));
+        return draft.then(resolve::look(valid, intent));
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
-        let candidates = resolve::judge(draft.seen.status, intent, facts, looks.unmapped).candidates;
+        let candidates = resolve::judge(draft.observed.status, intent, facts, looks.unmapped).candidates;
         // Found by tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
         if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup_id.clone()) {
@@ -98,9 +98,9 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
             draft.seen_beside(other.job_id, other.backup_id);
         }
     }
-    let quiet = resolve::quiet(looks, draft.seen.status, intent, &account.protocol);
-    match outcome(&mut draft, plan, account, &follow) {
-        Outcome::Good(set) if !fits(&set, plan, &draft) => {
+    let quiet = resolve::proven_absent(looks, draft.observed.status, intent, &account.protocol);
+    match outcome(&mut draft, valid, account, &follow) {
+        Outcome::Good(set) if !fits(&set, valid, &draft) => {
             let message =
                 format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
             // Its set by name too, or that would be adopted next.
@@ -139,30 +139,31 @@ pub(super) fn adopted(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
             result_lost(&mut draft);
             draft.again()
         }
-        Outcome::Open if quiet && timed_out(&draft, plan, account, &follow) => {
+        Outcome::Open if quiet && timed_out(&draft, valid, account, &follow) => {
             close(&mut draft, SubmissionOutcome::Adopted);
-            let message = timeout_message(&draft, plan);
+            let message = timeout_message(&draft, valid);
             draft.fail(Reason::Timeout, &message);
             draft.again()
         }
         Outcome::Good(_) | Outcome::Lost(..) => {
-            if draft.seen.status.phase != Phase::Finalizing || draft.seen.status.ready_reason() != Some(Reason::Finalizing.as_str()) {
+            if draft.observed.status.phase != Phase::Finalizing || draft.observed.status.ready_reason() != Some(Reason::Finalizing.as_str())
+            {
                 draft.working(
                     Phase::Finalizing,
                     Reason::Finalizing,
                     "the adopted backup has ended; it is final when the request whose answer was lost can no longer be accepted",
                 );
             }
-            watch(draft, plan, account, intent)
+            watch(draft, valid, account, intent)
         }
-        Outcome::Open => poll(draft, plan, account, &follow, Some(intent)),
+        Outcome::Open => poll(draft, valid, account, &follow, Some(intent)),
     }
 }
 
 /// The polls of this object's job; empty when this process has made none.
 fn newest(draft: &Draft<'_>) -> Follow {
-    let follow = &draft.seen.memory.follow;
-    match key(draft.seen.status.backup_job_id.as_deref(), draft.seen.status.backup_id.as_deref()) {
+    let follow = &draft.observed.memory.follow;
+    match key(draft.observed.status.backup_job_id.as_deref(), draft.observed.status.backup_id.as_deref()) {
         Some(key) if follow.key == key => follow.clone(),
         _ => Follow::default(),
     }
@@ -174,10 +175,10 @@ pub(crate) fn key<'a>(job: Option<&'a str>, set: Option<&'a str>) -> Option<&'a 
 }
 
 /// Reads the polls, and writes into the draft what they told by the way: the set's id, a progress, an error.
-fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow) -> Outcome {
+fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> Outcome {
     let now = draft.now;
     if let Some(error) = &follow.failure {
-        resolve::unreadable(draft, plan, account, error, follow.at.unwrap_or(now), follow.failures);
+        resolve::unreadable(draft, valid, account, error, follow.at.unwrap_or(now), follow.failures);
         return Outcome::Open;
     }
     if follow.at.is_none() {
@@ -231,8 +232,8 @@ fn outcome(draft: &mut Draft<'_>, plan: &Plan, account: &AccountView, follow: &F
 
 /// A poll that succeeds ends the trouble that polls had.
 fn recovered(draft: &mut Draft<'_>) {
-    let troubled = draft.seen.status.ready_reason().is_some_and(|reason| reason != Reason::Running.as_str());
-    if troubled && draft.seen.status.phase == Phase::Running {
+    let troubled = draft.observed.status.ready_reason().is_some_and(|reason| reason != Reason::Running.as_str());
+    if troubled && draft.observed.status.phase == Phase::Running {
         draft.working(Phase::Running, Reason::Running, "the service works on the backup");
     }
 }
@@ -247,21 +248,21 @@ fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
 }
 
 /// The next poll of the job, or the next look, whichever is due first.
-fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
-    let ask = ask(&plan.request.instance, draft.status.backup_job_id.as_deref(), draft.status.backup_id.as_deref(), follow);
+fn poll(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
+    let ask = ask(&valid.request.instance, draft.status.backup_job_id.as_deref(), draft.status.backup_id.as_deref(), follow);
     let began = began(&draft);
     let due = match follow.at {
         None => began.map_or(draft.now, |began| began + account.poll.first),
         Some(at) if follow.failures > 0 => at + account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8))),
         Some(at) => at + pace(account, follow, began.unwrap_or(draft.now), at),
     };
-    if draft.now >= due || (is_overdue(&draft, plan) && is_unasked(&draft, plan, follow)) {
+    if draft.now >= due || (is_overdue(&draft, valid) && is_unasked(&draft, valid, follow)) {
         return draft.then(ask);
     }
     let rest = due.duration_since(draft.now);
     match open {
         Some(intent) => {
-            let (next, look) = next_look(&draft, plan, account, intent);
+            let (next, look) = next_look(&draft, valid, account, intent);
             if next <= SignedDuration::ZERO { draft.then(look) } else { draft.wait(rest.min(next)) }
         }
         None => draft.wait(rest),
@@ -273,7 +274,7 @@ fn poll(draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, o
 /// Found by `cargo sandbox faults`: without its `startedAt`, which somebody took out, a job was taken to begin now, at every look, and the first
 /// poll of it was for ever a moment away.
 fn began(draft: &Draft<'_>) -> Option<Timestamp> {
-    let status = draft.seen.status;
+    let status = draft.observed.status;
     let told = [status.started_at.as_ref().map(|started| started.0), status.submission.as_ref().map(Submission::signed_at)];
     told.into_iter().flatten().filter(|time| *time <= draft.now).max()
 }
@@ -284,18 +285,18 @@ fn pace(account: &AccountView, follow: &Follow, started: Timestamp, at: Timestam
 }
 
 /// The backup is there; only the looks go on, until nothing else can come of the request.
-fn watch(draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
-    let (next, look) = next_look(&draft, plan, account, intent);
+fn watch(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> Decision {
+    let (next, look) = next_look(&draft, valid, account, intent);
     if next <= SignedDuration::ZERO { draft.then(look) } else { draft.wait(next) }
 }
 
-fn next_look(draft: &Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
-    let looks = &draft.seen.memory.looks;
+fn next_look(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
+    let looks = &draft.observed.memory.looks;
     let due = match looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) {
-        Some(latest) => latest.at + resolve::pace(account, draft.seen.status, intent, looks, draft.now),
+        Some(latest) => latest.at + resolve::pace(account, draft.observed.status, intent, looks, draft.now),
         None => draft.now,
     };
-    (due.duration_since(draft.now), resolve::look(plan, intent))
+    (due.duration_since(draft.now), resolve::look(valid, intent))
 }
 
 fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow: &Follow) -> Effect {
@@ -305,13 +306,13 @@ fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow:
 }
 
 /// Step 11. The service no longer knows the job: its set is matched as in step 8, within the listing lag.
-fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
-    let looks = &draft.seen.memory.looks;
+fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
+    let looks = &draft.observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && is_since(look, follow)) else {
-        return draft.then(resolve::look(plan, intent));
+        return draft.then(resolve::look(valid, intent));
     };
     if let Ok(facts) = &latest.result {
-        let found = resolve::judge(draft.seen.status, intent, facts, looks.unmapped)
+        let found = resolve::judge(draft.observed.status, intent, facts, looks.unmapped)
             .candidates
             .into_iter()
             .find_map(|candidate| candidate.backup_id);
@@ -325,7 +326,7 @@ fn search(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, follow: &Fol
             return draft.again();
         }
     }
-    poll(draft, plan, account, follow, None)
+    poll(draft, valid, account, follow, None)
 }
 
 /// Whether a look was made since the last poll. The time of a look is the service's `Date`, which has whole seconds: by the fraction, a look
@@ -344,38 +345,38 @@ fn result_lost(draft: &mut Draft<'_>) {
 }
 
 /// Whether the job's time is over, and it was asked for since, and it has not ended.
-fn timed_out(draft: &Draft<'_>, plan: &Plan, account: &AccountView, follow: &Follow) -> bool {
+fn timed_out(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> bool {
     // An ended job's set may be listed a lag later.
     let ending = follow.finished_since.is_some_and(|since| draft.now.duration_since(since) <= account.protocol.listing_lag);
-    is_overdue(draft, plan) && !ending && !is_unasked(draft, plan, follow)
+    is_overdue(draft, valid) && !ending && !is_unasked(draft, valid, follow)
 }
 
-fn is_overdue(draft: &Draft<'_>, plan: &Plan) -> bool {
-    deadline(draft, plan).is_some_and(|deadline| draft.now > deadline)
+fn is_overdue(draft: &Draft<'_>, valid: &ValidatedSpec) -> bool {
+    deadline(draft, valid).is_some_and(|deadline| draft.now > deadline)
 }
 
 /// Found by tests/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although its set was there
 /// for whoever asked. So its time is over only for who has asked since.
-fn is_unasked(draft: &Draft<'_>, plan: &Plan, follow: &Follow) -> bool {
-    deadline(draft, plan).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
+fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool {
+    deadline(draft, valid).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
 }
 
-fn deadline(draft: &Draft<'_>, plan: &Plan) -> Option<Timestamp> {
-    began(draft).map(|began| began + plan.timeout)
+fn deadline(draft: &Draft<'_>, valid: &ValidatedSpec) -> Option<Timestamp> {
+    began(draft).map(|began| began + valid.timeout)
 }
 
-fn timeout_message(draft: &Draft<'_>, plan: &Plan) -> String {
+fn timeout_message(draft: &Draft<'_>, valid: &ValidatedSpec) -> String {
     let job = draft.status.backup_job_id.clone().unwrap_or_default();
     format!(
         "job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
-        short(plan.timeout)
+        short(valid.timeout)
     )
 }
 
 /// What an adopted set must be. MariaDB is asked for a physical backup and makes a snapshot.
-fn fits(set: &BackupSet, plan: &Plan, draft: &Draft<'_>) -> bool {
+fn fits(set: &BackupSet, valid: &ValidatedSpec, draft: &Draft<'_>) -> bool {
     let engine = draft.status.effective.as_ref().and_then(|effective| effective.engine.as_deref());
-    let method = match (&plan.request.method, &set.method) {
+    let method = match (&valid.request.method, &set.method) {
         (Some(wanted), Some(made)) if engine != Some("MariaDB") => wanted.eq_ignore_ascii_case(made),
         _ => true,
     };
@@ -406,7 +407,7 @@ fn failed_attempt(draft: &Draft<'_>) -> Attempt {
 }
 
 /// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
-pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
+pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
     let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
     let job = draft
         .status
@@ -416,8 +417,8 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
         .find(|kept| kept.outcome == AttemptOutcome::JobFailed)
         .and_then(|kept| kept.backup_job_id.clone());
     let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
-    if run > plan.retry_limit {
-        let runs = if plan.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
+    if run > valid.retry_limit {
+        let runs = if valid.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
         draft.fail(
             Reason::BackupFailed,
             &format!("the service reports that {job} failed{runs}. Look at the instance's backups and events in the console, then create another RdsBackup"),
@@ -435,8 +436,8 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, plan: &Plan) {
         &format!(
             "the service reports that {job} failed; run {} of {} starts in {}",
             run + 1,
-            plan.retry_limit + 1,
-            short(plan.retry_backoff)
+            valid.retry_limit + 1,
+            short(valid.retry_backoff)
         ),
     );
 }

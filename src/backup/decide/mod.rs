@@ -1,32 +1,32 @@
-//! What should happen to an RdsBackup: a pure function of the object, what was seen, and the present. No clock, no client, no randomness.
+//! What should happen to an RdsBackup: a pure function of the object, what was observed, and the present. No clock, no client, no randomness.
 //!
 //! The steps are those of the submission protocol (docs of the crate's design): admit, preflight, intent, clear, send once, classify, record,
 //! look, adopt, close, follow.
 
 mod admit;
+mod compatibility;
 mod draft;
+mod errors;
 mod follow;
 mod record;
 mod resolve;
-mod rules;
-mod words;
 
 #[cfg(test)]
 mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use errors::{occupies, reason_when_submitted};
 pub(super) use follow::key as follow_key;
 pub use resolve::absorb_look;
-pub use words::{occupies, reason_when_submitted};
 
 use super::{
-    plan::Plan,
-    seen::{Hindrance, Seen},
+    observation::{Blocker, Observation},
+    spec::ValidatedSpec,
 };
 use crate::{
     api::{Phase, RdsBackupSpec, RdsBackupStatus},
-    cluster::Event,
+    controller::Event,
     rds::{BackupId, CreateBackup, InstanceId, JobId, Stamp},
 };
 use draft::Draft;
@@ -34,7 +34,7 @@ use draft::Draft;
 /// Everything that should happen now; nothing else happens.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// Written only if it differs from what the object has; always with the resourceVersion that was seen.
+    /// Written only if it differs from what the object has; always with the resourceVersion that was observed.
     pub status: RdsBackupStatus,
     /// At most one of these leaves the process per pass, after the status was written, so that a crash can fall between any two.
     pub effect: Option<Effect>,
@@ -111,41 +111,41 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
 pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 
 /// Decides. `now` is the service's time: our clock, corrected by what its answers told. The stages follow from the status alone; what this process remembers only says which step of a stage is next.
-pub fn decide(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Decision {
-    let mut draft = Draft::new(spec, seen, now);
+pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) -> Decision {
+    let mut draft = Draft::new(spec, observed, now);
 
     // Step 7. A direct answer comes before everything else, whatever became of the object meanwhile: it is the only copy.
     if record::answer(&mut draft) {
         return draft.again();
     }
-    if seen.status.phase.is_terminal() {
+    if observed.status.phase.is_terminal() {
         return draft.settled();
     }
-    let plan = match Plan::from_spec(spec) {
-        Ok(plan) => plan,
+    let valid = match ValidatedSpec::from_spec(spec) {
+        Ok(valid) => valid,
         Err(wrong) => return admit::invalid(draft, &wrong),
     };
-    let account = match seen.account {
+    let account = match observed.account {
         Ok(account) => account,
-        Err(hindrance) => return hindered(draft, &plan, hindrance),
+        Err(blocker) => return blocked(draft, &valid, blocker),
     };
-    let has_job = seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some();
-    if has_job && let Err(hindrance) = &account.credentials {
-        return out_of_sight(draft, seen.status.phase, hindrance);
+    let has_job = observed.status.backup_job_id.is_some() || observed.status.backup_id.is_some();
+    if has_job && let Err(blocker) = &account.credentials {
+        return out_of_sight(draft, observed.status.phase, blocker);
     }
-    match (seen.status.open_submission(), has_job) {
-        (Some(intent), true) => follow::adopted(draft, &plan, account, intent),
-        (None, true) => follow::accepted(draft, &plan, account),
-        (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &plan, account, intent),
-        (Some(intent), false) => resolve::cleared(draft, &plan, account, intent),
-        (None, false) if resolve::lacks_its_job(seen.status) => resolve::reopened(draft),
-        (None, false) => admit::queued(draft, &plan, account),
+    match (observed.status.open_submission(), has_job) {
+        (Some(intent), true) => follow::adopted(draft, &valid, account, intent),
+        (None, true) => follow::accepted(draft, &valid, account),
+        (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &valid, account, intent),
+        (Some(intent), false) => resolve::cleared(draft, &valid, account, intent),
+        (None, false) if resolve::lacks_its_job(observed.status) => resolve::reopened(draft),
+        (None, false) => admit::queued(draft, &valid, account),
     }
 }
 
 /// What records the answer that this process holds; none if the status shows it already. Step 7 alone, for the task that outlives a pass.
-pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<Decision> {
-    let mut draft = Draft::new(spec, seen, now);
+pub fn record(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) -> Option<Decision> {
+    let mut draft = Draft::new(spec, observed, now);
     record::answer(&mut draft).then(|| draft.again())
 }
 
@@ -153,25 +153,25 @@ pub fn record(spec: &RdsBackupSpec, seen: &Seen<'_>, now: Timestamp) -> Option<D
 const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Without credentials a job or an open intent cannot be looked at: it keeps its place. Where the lack passes by itself nobody is called.
-fn out_of_sight(mut draft: Draft<'_>, phase: Phase, hindrance: &Hindrance) -> Decision {
-    match hindrance.again_in {
+fn out_of_sight(mut draft: Draft<'_>, phase: Phase, blocker: &Blocker) -> Decision {
+    match blocker.again_in {
         Some(pause) => {
-            draft.working(phase, hindrance.reason, &hindrance.message);
+            draft.working(phase, blocker.reason, &blocker.message);
             draft.wait(pause)
         }
         None => {
-            draft.stall(phase, hindrance.reason, &hindrance.message);
+            draft.stall(phase, blocker.reason, &blocker.message);
             draft.wait(CREDENTIALS_RECHECK)
         }
     }
 }
 
 /// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
-fn hindered(mut draft: Draft<'_>, plan: &Plan, hindrance: &Hindrance) -> Decision {
-    let phase = match draft.seen.status.phase {
+fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blocker) -> Decision {
+    let phase = match draft.observed.status.phase {
         Phase::Pending | Phase::Queued => Phase::Pending,
         busy => busy,
     };
-    draft.stall(phase, hindrance.reason, &hindrance.message);
-    admit::waits_for_somebody(draft, plan.queue_timeout, STALLED_RECHECK)
+    draft.stall(phase, blocker.reason, &blocker.message);
+    admit::waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK)
 }

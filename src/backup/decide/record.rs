@@ -5,26 +5,26 @@ use jiff::SignedDuration;
 use super::{
     admit::short,
     draft::Draft,
+    errors::{self, Remedy},
     resolve,
-    words::{self, Turn},
 };
 use crate::{
     api::{Attempt, AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
-    backup::{plan::Plan, seen::OwnIntent},
+    backup::{observation::OwnIntent, spec::ValidatedSpec},
     rds::{CreateOutcome, JobId, Rejection, Unknown},
 };
 
 /// Takes in the answer that this process holds, unless the status already shows it. Says whether it did.
 pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
-    let seen = draft.seen;
-    let Some(OwnIntent { nonce, answer: Some(answer), .. }) = &seen.memory.own else { return false };
-    let submission = seen.status.submission.as_ref();
-    let of_this = submission.is_some_and(|submission| submission.nonce == *nonce) && !seen.status.phase.is_terminal();
-    let current = of_this && seen.status.open_submission().is_some();
+    let observed = draft.observed;
+    let Some(OwnIntent { nonce, answer: Some(answer), .. }) = &observed.memory.own else { return false };
+    let submission = observed.status.submission.as_ref();
+    let of_this = submission.is_some_and(|submission| submission.nonce == *nonce) && !observed.status.phase.is_terminal();
+    let current = of_this && observed.status.open_submission().is_some();
     match answer {
         CreateOutcome::Accepted { job_id, request_id } => {
             // Somebody may have taken the id out of the status since it was recorded.
-            if current || of_this && resolve::lacks_its_job(seen.status) {
+            if current || of_this && resolve::lacks_its_job(observed.status) {
                 accepted(draft, job_id, request_id.as_deref());
                 return true;
             }
@@ -35,7 +35,7 @@ pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
             true
         }
         // Step 6: when in doubt it is unknown, and step 8 resolves it.
-        CreateOutcome::Unknown(unknown) if current && seen.status.phase == Phase::Submitting => {
+        CreateOutcome::Unknown(unknown) if current && observed.status.phase == Phase::Submitting => {
             lost(draft, unknown);
             true
         }
@@ -45,7 +45,7 @@ pub(super) fn answer(draft: &mut Draft<'_>) -> bool {
 
 /// The job's id, from the service itself: it beats an adoption.
 fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
-    let before = draft.seen.status;
+    let before = draft.observed.status;
     let adopted_other = before.backup_job_id.as_deref().is_some_and(|adopted| adopted != job_id.as_str())
         || (before.backup_job_id.is_none() && before.backup_id.is_some());
     if adopted_other {
@@ -63,7 +63,7 @@ fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
 
 /// The id of a job for an attempt that is no longer the current one: never the result, never forgotten.
 fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
-    let status = draft.seen.status;
+    let status = draft.observed.status;
     let id = job_id.as_str();
     let known =
         status.backup_job_id.as_deref() == Some(id) || status.attempts.iter().any(|attempt| attempt.backup_job_id.as_deref() == Some(id));
@@ -73,11 +73,11 @@ fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
     !known
 }
 
-/// Nothing was created. Whose turn it is depends on the code.
+/// Nothing was created. Who must act depends on the code.
 fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
-    let seen = draft.seen;
+    let observed = draft.observed;
     // An adoption made meanwhile by another process cannot be ours: the service refused this request.
-    if seen.status.backup_job_id.is_some() || seen.status.backup_id.is_some() {
+    if observed.status.backup_job_id.is_some() || observed.status.backup_id.is_some() {
         let not_ours = Attempt {
             backup_job_id: draft.status.backup_job_id.take(),
             backup_id: draft.status.backup_id.take(),
@@ -88,12 +88,12 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
         draft.status.started_at = None;
     }
     close(draft, SubmissionOutcome::Rejected);
-    let failures = seen.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
+    let failures = observed.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
     let mut attempt = draft.attempt(AttemptOutcome::Rejected);
     match rejection {
         Rejection::NotSent { why } => {
             draft.remember(attempt);
-            let wait = words::backoff(failures, SignedDuration::from_mins(2));
+            let wait = errors::backoff(failures, SignedDuration::from_mins(2));
             draft.queue(
                 Reason::ServiceUnavailable,
                 &format!(
@@ -105,17 +105,18 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
         Rejection::Api(error) => {
             attempt.code = Some(error.code.chars().take(128).collect());
             draft.remember(attempt);
-            draft.status.last_error = Some(words::last_error(error, draft.now));
-            let instance = seen.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
+            draft.status.last_error = Some(errors::last_error(error, draft.now));
+            let instance =
+                observed.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
             let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone()).unwrap_or_default();
-            let trouble = match Plan::from_spec(draft.spec) {
-                Ok(plan) => words::refused_request(error, failures, &plan, &region, instance),
-                Err(wrong) => words::Trouble { reason: Reason::InvalidSpec, turn: Turn::Stall, message: wrong },
+            let trouble = match ValidatedSpec::from_spec(draft.spec) {
+                Ok(valid) => errors::refused_request(error, failures, &valid, &region, instance),
+                Err(wrong) => errors::Diagnosis { reason: Reason::InvalidSpec, remedy: Remedy::Stall, message: wrong },
             };
-            match trouble.turn {
-                Turn::Wait(_) => draft.queue(trouble.reason, &trouble.message),
-                Turn::Stall => draft.stall(Phase::Pending, trouble.reason, &trouble.message),
-                Turn::Fail => draft.fail(trouble.reason, &trouble.message),
+            match trouble.remedy {
+                Remedy::Wait(_) => draft.queue(trouble.reason, &trouble.message),
+                Remedy::Stall => draft.stall(Phase::Pending, trouble.reason, &trouble.message),
+                Remedy::Fail => draft.fail(trouble.reason, &trouble.message),
             }
         }
     }
@@ -124,12 +125,12 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
 /// Nobody knows what became of the request.
 fn lost(draft: &mut Draft<'_>, unknown: &Unknown) {
     if let Some(error) = &unknown.api {
-        draft.status.last_error = Some(words::last_error(error, draft.now));
+        draft.status.last_error = Some(errors::last_error(error, draft.now));
     }
     // The reason is kept as it is while an adoption by another process stands.
     if draft.status.backup_job_id.is_none() && draft.status.backup_id.is_none() {
         let message = match &unknown.api {
-            Some(error) => words::proves_nothing(error),
+            Some(error) => errors::proves_nothing(error),
             None => format!(
                 "the request was sent and its answer was lost ({}); the operator looks for the backup and sends nothing until it knows",
                 unknown.why

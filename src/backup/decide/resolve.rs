@@ -5,16 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Decision, Effect, FRESH, STALLED_RECHECK,
     draft::{Draft, no_more_beside},
+    errors::{self, Remedy},
     out_of_sight,
     record::close,
-    words::{self, Turn},
 };
 use crate::{
     accounts::{Expiry, Protocol},
     api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
     backup::{
-        plan::Plan,
-        seen::{AccountView, Look, LookFacts, Looks},
+        observation::{AccountView, Look, LookFacts, Looks},
+        spec::ValidatedSpec,
     },
     rds::{CallError, JobState, Mode, SetStatus, Stamp},
 };
@@ -32,11 +32,11 @@ const GRACE: SignedDuration = SignedDuration::from_secs(10);
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Step 4. An intent that is not cleared was never sent: this process goes on with its own, any process withdraws another's.
-pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
-    let own = draft.seen.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
+pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> Decision {
+    let own = draft.observed.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
     let age = draft.now.duration_since(intent.signed_at());
     let fresh = age <= FRESH;
-    let deleting = draft.seen.object.metadata.deletion_timestamp.is_some();
+    let deleting = draft.observed.object.metadata.deletion_timestamp.is_some();
     match own {
         Some(own) if fresh && !deleting && !account.paused => match &own.rival {
             None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),
@@ -49,14 +49,14 @@ pub(super) fn uncleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView
                 // Found by tests/faults: a rival that no cache shows (its event is late) was met again every 3 s for as long as its intent was
                 // open. So the pause doubles with each attempt, to 80 s at most.
                 let doublings = u32::try_from(intent.attempt.clamp(1, 5) - 1).unwrap_or_default();
-                draft.hold(draft.now + draft.seen.dice.pause * 2i32.pow(doublings));
+                draft.hold(draft.now + draft.observed.randomness.pause * 2i32.pow(doublings));
                 draft.again()
             }
             Some(None) => {
                 if let Some(submission) = &mut draft.status.submission {
                     submission.cleared = true;
                 }
-                send(draft, plan, intent)
+                send(draft, valid, intent)
             }
         },
         None if age < GRACE && !deleting => draft.wait(GRACE - age),
@@ -96,60 +96,60 @@ fn job_failed(status: &RdsBackupStatus, run: i32, attempt: i32) -> bool {
     status.attempts.iter().any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed)
 }
 
-fn send(draft: Draft<'_>, plan: &Plan, intent: &Submission) -> Decision {
+fn send(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission) -> Decision {
     let stamp = Stamp { nonce: intent.nonce.clone(), timestamp: intent.signed_at() };
-    draft.then(Effect::Send { request: Box::new(plan.request.clone()), stamp })
+    draft.then(Effect::Send { request: Box::new(valid.request.clone()), stamp })
 }
 
 /// Step 8. The request may have been sent and its answer is not known: look, adopt, or close.
-pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, intent: &Submission) -> Decision {
-    let seen = draft.seen;
+pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> Decision {
+    let observed = draft.observed;
     // The write that cleared it landed although its answer was lost, and this process knows that it has not sent.
-    if let Some(own) = seen.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent)
+    if let Some(own) = observed.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent)
         && own.rival == Some(None)
         && draft.now.duration_since(intent.signed_at()) <= FRESH
     {
-        return send(draft, plan, intent);
+        return send(draft, valid, intent);
     }
-    if let Err(hindrance) = &account.credentials {
-        return out_of_sight(draft, Phase::Resolving, hindrance);
+    if let Err(blocker) = &account.credentials {
+        return out_of_sight(draft, Phase::Resolving, blocker);
     }
-    let looks = &seen.memory.looks;
+    let looks = &observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) else {
-        return draft.then(look(plan, intent));
+        return draft.then(look(valid, intent));
     };
     match &latest.result {
         Ok(facts) => {
-            let verdict = judge(seen.status, intent, facts, looks.unmapped);
+            let verdict = judge(observed.status, intent, facts, looks.unmapped);
             if let Some(first) = verdict.candidates.first() {
                 adopt(&mut draft, first, &verdict.candidates[1..]);
                 return draft.again();
             }
-            if quiet(looks, seen.status, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
-                return never_accepted(draft, plan);
+            if proven_absent(looks, observed.status, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
+                return never_accepted(draft, valid);
             }
-            if account.protocol.request_expiry == Expiry::Never && first_clean(looks, seen.status).is_some() {
+            if account.protocol.request_expiry == Expiry::Never && first_clean(looks, observed.status).is_some() {
                 draft.stall(
                     Phase::Resolving,
                     Reason::OutcomeUnknown,
                     "the answer to the request was lost, no backup of it is found, and the account's requestExpiry is Never, so it cannot be proven that none will begin. \
                      Nothing more is sent. If the console shows no backup of this object, delete it and create another; if it shows one, it is adopted when it is listed",
                 );
-                return look_again(draft, plan, intent, latest, STALLED_RECHECK);
+                return look_again(draft, valid, intent, latest, STALLED_RECHECK);
             }
-            if seen.status.phase != Phase::Resolving || seen.status.ready_reason() != Some(Reason::OutcomeUnknown.as_str()) {
+            if observed.status.phase != Phase::Resolving || observed.status.ready_reason() != Some(Reason::OutcomeUnknown.as_str()) {
                 draft.working(
                     Phase::Resolving,
                     Reason::OutcomeUnknown,
                     "the request may have been sent and its answer is not known; the operator looks for the backup and sends nothing until it knows",
                 );
             }
-            let pause = pace(account, seen.status, intent, looks, draft.now);
-            look_again(draft, plan, intent, latest, pause)
+            let pause = pace(account, observed.status, intent, looks, draft.now);
+            look_again(draft, valid, intent, latest, pause)
         }
         Err(error) => {
-            let pause = unreadable(&mut draft, plan, account, error, latest.at, looks.failures);
-            look_again(draft, plan, intent, latest, pause)
+            let pause = unreadable(&mut draft, valid, account, error, latest.at, looks.failures);
+            look_again(draft, valid, intent, latest, pause)
         }
     }
 }
@@ -157,24 +157,24 @@ pub(super) fn cleared(mut draft: Draft<'_>, plan: &Plan, account: &AccountView, 
 /// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
 pub(super) fn unreadable(
     draft: &mut Draft<'_>,
-    plan: &Plan,
+    valid: &ValidatedSpec,
     account: &AccountView,
     error: &CallError,
     at: Timestamp,
     failures: u32,
 ) -> SignedDuration {
-    let trouble = words::unread(error, failures, plan, &account.region_id);
-    let phase = draft.seen.status.phase;
+    let trouble = errors::unread(error, failures, valid, &account.region_id);
+    let phase = draft.observed.status.phase;
     let phase = if phase == Phase::Submitting { Phase::Resolving } else { phase };
-    match trouble.turn {
-        Turn::Wait(time) => {
+    match trouble.remedy {
+        Remedy::Wait(time) => {
             if failures >= 3 {
                 let message = draft.trouble(&trouble, error, at);
                 draft.working(phase, trouble.reason, &message);
             }
             time
         }
-        Turn::Stall | Turn::Fail => {
+        Remedy::Stall | Remedy::Fail => {
             let message = draft.trouble(&trouble, error, at);
             draft.stall(phase, trouble.reason, &message);
             STALLED_RECHECK
@@ -182,18 +182,18 @@ pub(super) fn unreadable(
     }
 }
 
-fn look_again(draft: Draft<'_>, plan: &Plan, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
+fn look_again(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
     let due = latest.at + pause;
     if draft.now >= due {
-        draft.then(look(plan, intent))
+        draft.then(look(valid, intent))
     } else {
         let wait = due.duration_since(draft.now);
         draft.wait(wait)
     }
 }
 
-pub(super) fn look(plan: &Plan, intent: &Submission) -> Effect {
-    Effect::Look { instance: plan.request.instance.clone(), from: window(intent) }
+pub(super) fn look(valid: &ValidatedSpec, intent: &Submission) -> Effect {
+    Effect::Look { instance: valid.request.instance.clone(), from: window(intent) }
 }
 
 /// When the next look is due after the latest: as polls, but not past the instant from which a clean look counts.
@@ -233,7 +233,7 @@ fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
 /// whole seconds, so two looks that differ by 600 s may be 599.1 s apart.
 ///
 /// Found by tests/model: the first of the two was clean because what it found stood beside an adoption, which was given back before the second.
-pub(super) fn quiet(looks: &Looks, status: &RdsBackupStatus, intent: &Submission, protocol: &Protocol) -> bool {
+pub(super) fn proven_absent(looks: &Looks, status: &RdsBackupStatus, intent: &Submission, protocol: &Protocol) -> bool {
     let (Some(first), Some(latest)) = (first_clean(looks, status), &looks.latest) else { return false };
     looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) > protocol.listing_lag
 }
@@ -247,12 +247,12 @@ fn result(status: &RdsBackupStatus) -> Option<&str> {
     super::follow::key(status.backup_job_id.as_deref(), status.backup_id.as_deref())
 }
 
-fn never_accepted(mut draft: Draft<'_>, plan: &Plan) -> Decision {
-    let (run, attempt) = draft.seen.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
-    if job_failed(draft.seen.status, run, attempt) {
+fn never_accepted(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
+    let (run, attempt) = draft.observed.status.submission.as_ref().map_or((1, 1), |submission| (submission.run, submission.attempt));
+    if job_failed(draft.observed.status, run, attempt) {
         // An adopted job of this attempt failed, and nothing else can come of it now: the run is over.
         close(&mut draft, SubmissionOutcome::Adopted);
-        super::follow::run_failed(&mut draft, plan);
+        super::follow::run_failed(&mut draft, valid);
         return draft.again();
     }
     close(&mut draft, SubmissionOutcome::NeverAccepted);

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
-    schedule::plan::{digest, words},
+    schedule::spec::{digest, words},
 };
 
 /// A waiting backup gives up so long before the next one is due, so that the next finds its place free.

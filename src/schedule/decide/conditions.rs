@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Draft, HeldUp, whole_second};
 use crate::{
     api::{Reason, ScheduleCondition, condition, set_condition},
-    schedule::plan::{Plan, Problem, words},
+    schedule::spec::{Problem, ValidatedSpec, words},
 };
 
 /// An API server that is restarted is away for seconds: not worth a word.
@@ -14,7 +14,7 @@ const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
 
 impl Draft<'_> {
     /// Every condition of a valid schedule. Answers when `Fresh` changes by time alone.
-    pub(super) fn conditions(&mut self, plan: &Plan) -> Option<Timestamp> {
+    pub(super) fn conditions(&mut self, valid: &ValidatedSpec) -> Option<Timestamp> {
         match self.held_up.clone() {
             Some(HeldUp { words, unanswered_since: None, .. }) => {
                 let message = format!("the API server refuses the RdsBackup that is to be created: {words}");
@@ -40,7 +40,7 @@ impl Draft<'_> {
         }
         self.suspended();
         self.last_backup_succeeded();
-        self.fresh(plan.max_age)
+        self.fresh(valid.max_age)
     }
 
     /// Every condition of a schedule that is not valid. Answers when `Fresh` changes by time alone.
@@ -114,7 +114,7 @@ impl Draft<'_> {
     }
 
     fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {
-        let generation = self.seen.object.metadata.generation.unwrap_or_default();
+        let generation = self.observed.object.metadata.generation.unwrap_or_default();
         let fresh = condition(kind.as_str(), status, reason, message, generation, whole_second(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }

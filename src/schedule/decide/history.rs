@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::CLOCK_SET_BACK;
 use crate::{
     api::{FinishedBackup, Phase, RdsBackupScheduleStatus, Time},
-    schedule::{plan::Plan, seen::Child},
+    schedule::{observation::Child, spec::ValidatedSpec},
 };
 
 /// Objects that one pass deletes; the next pass goes on.
@@ -73,9 +73,9 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 }
 
 /// The objects beyond the limits, oldest first. Never the newest success, never one that somebody holds, never one that has not ended.
-pub(super) fn beyond_limits(plan: &Plan, children: &[Child]) -> Vec<Deletion> {
+pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
     let mut deletions = Vec::new();
-    for (phase, limit) in [(Phase::Succeeded, plan.successful_history), (Phase::Failed, plan.failed_history)] {
+    for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {
         let of_phase = children.iter().filter(|child| child.same_target && child.phase == phase);
         let mut ended: Vec<(Ended, &Child)> = of_phase.filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));

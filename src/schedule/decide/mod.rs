@@ -1,4 +1,4 @@
-//! What should happen to an RdsBackupSchedule: a pure function of the object, what was seen, and the present.
+//! What should happen to an RdsBackupSchedule: a pure function of the object, what was observed, and the present.
 //!
 //! A backup is created first, and everything else is written after it: a crash in between finds the child under its name, which is the lock.
 
@@ -14,13 +14,13 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    plan::{Plan, Problem},
-    seen::{Memory, Outcome, Seen},
-    slots::Slot,
+    cron::Slot,
+    observation::{Memory, Observation, Outcome},
+    spec::{Problem, ValidatedSpec},
 };
 use crate::{
     api::{BackupReference, RdsBackup, RdsBackupScheduleSpec, RdsBackupScheduleStatus, Reason, ScheduleCondition, SlotCount, Time},
-    cluster::Event,
+    controller::Event,
 };
 pub use child::{manual_name, slot_name, slot_of};
 pub use history::Deletion;
@@ -60,28 +60,33 @@ pub struct Decision {
 }
 
 /// Decides.
-pub fn decide(spec: &RdsBackupScheduleSpec, plan: &Result<Plan, Problem>, seen: &Seen<'_>, now: Timestamp) -> Decision {
-    if seen.object.metadata.deletion_timestamp.is_some() {
-        return Decision { create: None, status: seen.status.clone(), events: Vec::new(), deletions: Vec::new(), wait: None };
+pub fn decide(
+    spec: &RdsBackupScheduleSpec,
+    valid: &Result<ValidatedSpec, Problem>,
+    observed: &Observation<'_>,
+    now: Timestamp,
+) -> Decision {
+    if observed.object.metadata.deletion_timestamp.is_some() {
+        return Decision { create: None, status: observed.status.clone(), events: Vec::new(), deletions: Vec::new(), wait: None };
     }
-    let mut draft = Draft::new(spec, seen, now);
+    let mut draft = Draft::new(spec, observed, now);
     draft.meet();
-    match plan {
+    match valid {
         Err(problem) => {
             draft.disarm(problem);
-            draft.children_of_today();
+            draft.update_child_status();
             draft.status.next_schedule_time = None;
             let wait = draft.invalid(problem).map(|until| draft.until(until));
             Decision { create: None, status: draft.status, events: draft.events, deletions: Vec::new(), wait }
         }
-        Ok(plan) => draft.run(plan),
+        Ok(valid) => draft.run(valid),
     }
 }
 
 /// The status under way.
 struct Draft<'a> {
     spec: &'a RdsBackupScheduleSpec,
-    seen: &'a Seen<'a>,
+    observed: &'a Observation<'a>,
     now: Timestamp,
     status: RdsBackupScheduleStatus,
     events: Vec<Event>,
@@ -115,27 +120,27 @@ enum Wanted {
 }
 
 impl<'a> Draft<'a> {
-    fn new(spec: &'a RdsBackupScheduleSpec, seen: &'a Seen<'a>, now: Timestamp) -> Self {
-        let mut status = seen.status.clone();
-        status.observed_generation = seen.object.metadata.generation.unwrap_or_default();
-        Self { spec, seen, now, status, events: Vec::new(), held_up: None, owes_first: false }
+    fn new(spec: &'a RdsBackupScheduleSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
+        let mut status = observed.status.clone();
+        status.observed_generation = observed.object.metadata.generation.unwrap_or_default();
+        Self { spec, observed, now, status, events: Vec::new(), held_up: None, owes_first: false }
     }
 
-    fn run(mut self, plan: &Plan) -> Decision {
-        let create = self.on_create(plan).or_else(|| self.by_trigger(plan)).or_else(|| {
-            self.arm(plan);
-            self.by_slot(plan)
+    fn run(mut self, valid: &ValidatedSpec) -> Decision {
+        let create = self.on_create(valid).or_else(|| self.by_trigger(valid)).or_else(|| {
+            self.arm(valid);
+            self.by_slot(valid)
         });
         if let Some(create) = create {
-            let status = self.seen.status.clone();
+            let status = self.observed.status.clone();
             return Decision { create: Some(create), status, events: Vec::new(), deletions: Vec::new(), wait: None };
         }
-        self.children_of_today();
-        let next = self.next(plan);
+        self.update_child_status();
+        let next = self.next(valid);
         self.status.next_schedule_time = next.map(Time);
-        self.status.effective_jitter = (!plan.jitter.is_zero()).then(|| super::plan::words(plan.jitter));
-        let fresh_until = self.conditions(plan);
-        let deletions = history::beyond_limits(plan, self.seen.children);
+        self.status.effective_jitter = (!valid.jitter.is_zero()).then(|| super::spec::words(valid.jitter));
+        let fresh_until = self.conditions(valid);
+        let deletions = history::beyond_limits(valid, self.observed.children);
         let retry = self.held_up.as_ref().map(|held_up| held_up.until);
         let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| self.until(wake));
         Decision { create: None, status: self.status, events: self.events, deletions, wait: Some(wait) }
@@ -148,15 +153,15 @@ impl<'a> Draft<'a> {
 
     /// A trigger that stands at first sight is only recorded: a re-applied Git repository must not fire old ones.
     fn meet(&mut self) {
-        if self.seen.status.observed_generation < 0 {
+        if self.observed.status.observed_generation < 0 {
             self.status.last_handled_trigger.clone_from(&self.spec.trigger);
         }
     }
 
     /// Slots before the schedule was as it is now are nobody's.
-    fn arm(&mut self, plan: &Plan) {
-        let edited = self.status.timing_hash.as_ref() != Some(&plan.timing_hash);
-        if self.seen.status.observed_generation >= 0 && (edited || self.is_resumed()) {
+    fn arm(&mut self, valid: &ValidatedSpec) {
+        let edited = self.status.timing_hash.as_ref() != Some(&valid.timing_hash);
+        if self.observed.status.observed_generation >= 0 && (edited || self.is_resumed()) {
             self.status.armed_since = Some(whole_second(self.now));
         }
         if self.cursor() > self.now + CLOCK_SET_BACK {
@@ -166,13 +171,13 @@ impl<'a> Draft<'a> {
                 self.now
             );
             self.events.push(Event::new(true, Reason::ClockSetBack, note));
-            self.status.last_schedule_time = plan.slots.latest(self.now).map(|slot| Time(slot.at));
+            self.status.last_schedule_time = valid.slots.latest(self.now).map(|slot| Time(slot.at));
             self.status.armed_since = Some(whole_second(self.now));
         }
         if self.status.armed_since.is_none() && !self.owes_first {
             self.status.armed_since = Some(whole_second(self.created_at()));
         }
-        self.status.timing_hash = Some(plan.timing_hash.clone());
+        self.status.timing_hash = Some(valid.timing_hash.clone());
     }
 
     /// While a timing is wrong nobody can tell what its slots are: when it is corrected, also to what it was before, nothing is made up for.
@@ -186,7 +191,7 @@ impl<'a> Draft<'a> {
     }
 
     fn is_resumed(&self) -> bool {
-        !self.spec.suspend && self.seen.status.is_true(ScheduleCondition::Suspended)
+        !self.spec.suspend && self.observed.status.is_true(ScheduleCondition::Suspended)
     }
 
     /// The newest slot that was handled: everything after it is due or still to come.
@@ -199,16 +204,16 @@ impl<'a> Draft<'a> {
     }
 
     fn created_at(&self) -> Timestamp {
-        self.seen.object.metadata.creation_timestamp.as_ref().map_or(self.now, |time| time.0)
+        self.observed.object.metadata.creation_timestamp.as_ref().map_or(self.now, |time| time.0)
     }
 
     /// `runOnCreate`, at the first sight of a valid schedule.
-    fn on_create(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
+    fn on_create(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         if !self.spec.run_on_create || self.spec.suspend || self.status.armed_since.is_some() {
             return None;
         }
         let name = slot_name(self.name(), self.created_at());
-        match self.wanted(&name, None, self.next_start(plan)) {
+        match self.wanted(&name, None, self.next_start(valid)) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists => self.status.last_backup = Some(BackupReference { name, slot: None }),
             Wanted::Foreign => self.collision(&name),
@@ -218,14 +223,14 @@ impl<'a> Draft<'a> {
     }
 
     /// `trigger`.
-    fn by_trigger(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
+    fn by_trigger(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
         let name = manual_name(self.name(), token);
-        match self.wanted(&name, None, self.next_start(plan)) {
+        match self.wanted(&name, None, self.next_start(valid)) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists => {
-                let old = |child: &&super::seen::Child| child.name == name && self.now > child.created_at + TRIGGER_IS_OLD;
-                if self.seen.children.iter().any(|child| old(&child)) {
+                let old = |child: &&super::observation::Child| child.name == name && self.now > child.created_at + TRIGGER_IS_OLD;
+                if self.observed.children.iter().any(|child| old(&child)) {
                     let note = format!("the trigger {token:?} was used before, for {name}: no other backup is made. Write another text");
                     self.events.push(Event::new(true, Reason::TriggerUsed, note));
                 }
@@ -242,33 +247,33 @@ impl<'a> Draft<'a> {
     }
 
     /// The newest slot that is due.
-    fn by_slot(&mut self, plan: &Plan) -> Option<Box<RdsBackup>> {
+    fn by_slot(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         if self.spec.suspend {
             return None;
         }
         let cursor = self.cursor();
-        let newest = plan.slots.latest(self.now.checked_sub(plan.jitter).ok()?).filter(|slot| slot.at > cursor)?;
+        let newest = valid.slots.latest(self.now.checked_sub(valid.jitter).ok()?).filter(|slot| slot.at > cursor)?;
         let name = slot_name(self.name(), newest.at);
-        let start = newest.at + plan.jitter;
-        let next = plan.slots.next(newest.at);
-        let handled = self.seen.children.iter().any(|child| child.name == name)
-            || self.seen.memory.created.get(&name).is_some_and(|made| made.outcome.is_settled());
-        let too_late = plan.deadline.is_some_and(|deadline| self.now > start + deadline);
+        let start = newest.at + valid.jitter;
+        let next = valid.slots.next(newest.at);
+        let handled = self.observed.children.iter().any(|child| child.name == name)
+            || self.observed.memory.created.get(&name).is_some_and(|made| made.outcome.is_settled());
+        let too_late = valid.deadline.is_some_and(|deadline| self.now > start + deadline);
         if too_late && !handled {
-            self.missed(plan, cursor, newest.at, true);
+            self.missed(valid, cursor, newest.at, true);
         } else if !handled && !self.active().is_empty() {
-            self.missed(plan, cursor, newest.at, false);
+            self.missed(valid, cursor, newest.at, false);
             self.skipped(newest.at);
         } else {
-            match self.wanted(&name, Some(newest.at), next.map(|next: Slot| next.at + plan.jitter)) {
+            match self.wanted(&name, Some(newest.at), next.map(|next: Slot| next.at + valid.jitter)) {
                 Wanted::Create(child) => return Some(child),
                 Wanted::Exists => {
-                    self.missed(plan, cursor, newest.at, false);
+                    self.missed(valid, cursor, newest.at, false);
                     self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
                 }
                 Wanted::Foreign => {
                     self.collision(&name);
-                    self.missed(plan, cursor, newest.at, true);
+                    self.missed(valid, cursor, newest.at, true);
                 }
                 // It stays due.
                 Wanted::HeldUp => return None,
@@ -280,8 +285,8 @@ impl<'a> Draft<'a> {
 
     /// Whether the child of that name is there, or what became of it.
     fn wanted(&mut self, name: &str, slot: Option<Timestamp>, next_start: Option<Timestamp>) -> Wanted {
-        let made = self.seen.memory.created.get(name);
-        if self.seen.children.iter().any(|child| child.name == name) {
+        let made = self.observed.memory.created.get(name);
+        if self.observed.children.iter().any(|child| child.name == name) {
             return Wanted::Exists;
         }
         match made.map(|made| (&made.outcome, made.at)) {
@@ -296,26 +301,26 @@ impl<'a> Draft<'a> {
                 self.held_up = Some(HeldUp { words: words.clone(), until, unanswered_since: Some(*since) });
                 Wanted::HeldUp
             }
-            _ => Wanted::Create(Box::new(child::child(self.seen.object, name, slot, next_start, self.now))),
+            _ => Wanted::Create(Box::new(child::child(self.observed.object, name, slot, next_start, self.now))),
         }
     }
 
     /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once. Those that have a backup were run: the process
     /// may have ended before it could say so.
-    fn missed(&mut self, plan: &Plan, cursor: Timestamp, newest: Timestamp, itself: bool) {
+    fn missed(&mut self, valid: &ValidatedSpec, cursor: Timestamp, newest: Timestamp, itself: bool) {
         let name = self.name();
-        let children = self.seen.children.iter().map(|child| child.name.as_str());
-        let made = self.seen.memory.created.iter().filter(|(_, made)| made.outcome.is_ours()).map(|(name, _)| name.as_str());
+        let children = self.observed.children.iter().map(|child| child.name.as_str());
+        let made = self.observed.memory.created.iter().filter(|(_, made)| made.outcome.is_ours()).map(|(name, _)| name.as_str());
         let run: HashSet<Timestamp> = children.chain(made).filter_map(|child| slot_of(name, child)).collect();
         let until = if itself { newest } else { newest - SignedDuration::from_nanos(1) };
-        let mut slots = plan.slots.between(cursor, until).map(|slot| slot.at).take(MOST_COUNTED).filter(|slot| !run.contains(slot));
+        let mut slots = valid.slots.between(cursor, until).map(|slot| slot.at).take(MOST_COUNTED).filter(|slot| !run.contains(slot));
         let Some(first) = slots.next() else { return };
         let (mut count, mut last) = (1usize, first);
         for slot in slots {
             (count, last) = (count + 1, slot);
         }
         // The newest, also where there were more than are counted.
-        last = plan.slots.latest(until).map(|slot| slot.at).filter(|slot| !run.contains(slot)).map_or(last, |newest| newest.max(last));
+        last = valid.slots.latest(until).map(|slot| slot.at).filter(|slot| !run.contains(slot)).map_or(last, |newest| newest.max(last));
         let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
@@ -341,41 +346,41 @@ impl<'a> Draft<'a> {
 
     /// The backups of the schedule that wait or run, those included that this process has just created.
     fn active(&self) -> Vec<String> {
-        let known = |name: &str| self.seen.children.iter().any(|child| child.name == name);
-        let unfinished = self.seen.children.iter().filter(|child| child.same_instance && !child.phase.is_terminal());
+        let known = |name: &str| self.observed.children.iter().any(|child| child.name == name);
+        let unfinished = self.observed.children.iter().filter(|child| child.same_instance && !child.phase.is_terminal());
         let mut names: Vec<String> = unfinished.map(|child| child.name.clone()).collect();
-        let made = self.seen.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
+        let made = self.observed.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
         names.extend(made.map(|(name, _)| name.clone()));
         names.sort();
         names.dedup();
         names
     }
 
-    fn children_of_today(&mut self) {
+    fn update_child_status(&mut self) {
         self.status.active = self.active();
         self.status.active.truncate(10);
-        history::count(&mut self.status, &self.spec.template.spec.account, self.seen.children, self.now);
+        history::count(&mut self.status, &self.spec.template.spec.account, self.observed.children, self.now);
     }
 
     /// When the next backup starts.
-    fn next(&self, plan: &Plan) -> Option<Timestamp> {
+    fn next(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
         if self.spec.suspend {
             return None;
         }
-        let handled = self.now.checked_sub(plan.jitter).ok()?.max(self.cursor());
-        plan.slots.next(handled).and_then(|slot| slot.at.checked_add(plan.jitter).ok())
+        let handled = self.now.checked_sub(valid.jitter).ok()?.max(self.cursor());
+        valid.slots.next(handled).and_then(|slot| slot.at.checked_add(valid.jitter).ok())
     }
 
     /// When the next slot's backup starts: one that is made beside the slots must not wait for longer.
-    fn next_start(&self, plan: &Plan) -> Option<Timestamp> {
+    fn next_start(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
         if self.spec.suspend {
             return None;
         }
-        plan.slots.next(self.now).and_then(|slot| slot.at.checked_add(plan.jitter).ok())
+        valid.slots.next(self.now).and_then(|slot| slot.at.checked_add(valid.jitter).ok())
     }
 
     fn name(&self) -> &'a str {
-        self.seen.object.metadata.name.as_deref().unwrap_or_default()
+        self.observed.object.metadata.name.as_deref().unwrap_or_default()
     }
 }
 

@@ -120,7 +120,7 @@ fn a_failed_job_is_the_end_without_retry_and_another_run_with_it() {
     assert_eq!(again.status.attempts[0].backup_job_id.as_deref(), Some("77"));
     assert_eq!(wait_of(&again.decide(100)), secs(60));
     again.memory.preflight = Some(Preflight { attempt: (2, 1), at: at(161), failures: 0, result: Ok(idle()) });
-    again.dice.nonce = "nonce-b".into();
+    again.randomness.nonce = "nonce-b".into();
     again.step(161);
     assert_eq!((again.submission().run, again.submission().attempt), (2, 1), "runs and attempts are counted apart");
     again.submission().cleared = true;
@@ -237,7 +237,7 @@ fn trouble_with_polling_is_said_when_it_lasts_and_ends_with_the_next_poll() {
 #[test]
 fn without_credentials_a_running_job_is_kept() {
     let mut case = running(PLAIN);
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
+    case.account_mut().credentials = Err(Blocker { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
     let decision = case.step(60);
     assert_eq!(wait_of(&decision), secs(60));
     assert_eq!(case.status.backup_job_id.as_deref(), Some("77"));
@@ -250,7 +250,7 @@ fn without_credentials_a_running_job_is_kept() {
 #[test]
 fn credentials_that_cannot_be_read_now_call_nobody_and_are_read_again_within_seconds() {
     let unreadable =
-        || Err(Hindrance { reason: Reason::CredentialsNotFound, message: "the API server is away".into(), again_in: Some(secs(7)) });
+        || Err(Blocker { reason: Reason::CredentialsNotFound, message: "the API server is away".into(), again_in: Some(secs(7)) });
     for (mut case, phase) in
         [(Case::new(), Phase::Queued), (super::resolve::unresolved(), Phase::Resolving), (running(PLAIN), Phase::Running)]
     {

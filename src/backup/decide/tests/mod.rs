@@ -1,4 +1,4 @@
-//! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can turn.
+//! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
 mod follow;
 mod resolve;
@@ -12,8 +12,9 @@ use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
     accounts::{Poll, Protocol},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
-    backup::seen::{
-        AccountView, Backups, Claim, Dice, Hindrance, Look, LookFacts, Memory, Neighbour, OwnIntent, Preflight, PreflightFacts, Seen,
+    backup::observation::{
+        AccountView, Backups, Blocker, Claim, Look, LookFacts, Memory, Observation, OwnIntent, Preflight, PreflightFacts, Randomness,
+        Sibling,
     },
     rds::{
         ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode,
@@ -36,10 +37,10 @@ pub(super) fn secs(seconds: i64) -> SignedDuration {
 pub(super) struct Case {
     pub object: RdsBackup,
     pub status: RdsBackupStatus,
-    pub account: Result<AccountView, Hindrance>,
-    pub neighbours: Vec<Neighbour>,
+    pub account: Result<AccountView, Blocker>,
+    pub siblings: Vec<Sibling>,
     pub memory: Memory,
-    pub dice: Dice,
+    pub randomness: Randomness,
 }
 
 impl Case {
@@ -65,22 +66,22 @@ impl Case {
             object,
             status: RdsBackupStatus::fresh(),
             account: Ok(account),
-            neighbours: Vec::new(),
+            siblings: Vec::new(),
             memory: Memory::default(),
-            dice: Dice { nonce: "nonce-a".into(), pause: secs(2) },
+            randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
         }
     }
 
     pub fn decide(&self, second: i64) -> Decision {
-        let seen = Seen {
+        let observed = Observation {
             object: &self.object,
             status: &self.status,
             account: &self.account,
-            neighbours: &self.neighbours,
+            siblings: &self.siblings,
             memory: &self.memory,
-            dice: &self.dice,
+            randomness: &self.randomness,
         };
-        decide(&self.object.spec, &seen, at(second))
+        decide(&self.object.spec, &observed, at(second))
     }
 
     /// Decides, and takes the status as written.
@@ -233,12 +234,12 @@ pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
     }
 }
 
-pub(super) fn neighbour(uid: &str, created: i64, phase: Phase) -> Neighbour {
-    Neighbour {
+pub(super) fn sibling(uid: &str, created: i64, phase: Phase) -> Sibling {
+    Sibling {
         uid: uid.into(),
         created_at: at(created),
         phase,
-        hindered: false,
+        blocked: false,
         queues: matches!(phase, Phase::Pending | Phase::Queued),
         open_since: None,
         release_after: SignedDuration::from_mins(27),

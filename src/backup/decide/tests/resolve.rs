@@ -416,7 +416,7 @@ fn many_backups_beside_the_result_are_written_once() {
 #[test]
 fn without_credentials_an_open_intent_is_kept_and_said_aloud() {
     let mut case = unresolved();
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::InvalidCredentials, message: "correct it".into(), again_in: None });
+    case.account_mut().credentials = Err(Blocker { reason: Reason::InvalidCredentials, message: "correct it".into(), again_in: None });
     assert_eq!(wait_of(&case.step(60)), secs(60));
     case.assert_place(Phase::Resolving, Reason::InvalidCredentials);
     assert_eq!(case.submission().outcome, None);
@@ -454,11 +454,11 @@ fn a_look_reaches_back_to_the_earliest_request_of_the_run_that_was_not_refused()
     }
     case.assert_place(Phase::Queued, Reason::NeverAccepted);
     let second_request = COUNTS_FROM + LAG + 1;
-    case.dice.nonce = "nonce-b".into();
+    case.randomness.nonce = "nonce-b".into();
     let mut case = case.intent(second_request, true, true).answered(rejected("Throttling.User"));
     case.step(second_request + 1);
     let third_request = second_request + 100;
-    case.dice.nonce = "nonce-c".into();
+    case.randomness.nonce = "nonce-c".into();
     let mut case = case.intent(third_request, true, true).answered(lost());
     case.step(third_request + 1);
     let Some(Effect::Look { from, .. }) = case.decide(third_request + 1).effect else { panic!("it must look") };

@@ -64,9 +64,9 @@ fn two_intents_that_meet_are_withdrawn_and_tried_again() {
     // Met again and again, it is tried less and less often.
     let mut pauses = Vec::new();
     for (attempt, begins) in (2..9).zip((100..).step_by(100)) {
-        case.dice.nonce = format!("nonce-{attempt}");
+        case.randomness.nonce = format!("nonce-{attempt}");
         case = case.intent(begins, false, true);
-        case.memory.own = Some(OwnIntent { rival: Some(Some("uid-9".into())), ..OwnIntent::new(&case.dice.nonce) });
+        case.memory.own = Some(OwnIntent { rival: Some(Some("uid-9".into())), ..OwnIntent::new(&case.randomness.nonce) });
         pauses.push(case.step(begins).hold_until.unwrap().duration_since(at(begins)).as_secs());
     }
     assert_eq!(pauses, [4, 8, 16, 32, 32, 32, 32]);
@@ -163,7 +163,7 @@ fn a_request_that_did_not_leave_is_sent_again_with_a_new_nonce() {
     case.assert_place(Phase::Queued, Reason::ServiceUnavailable);
     assert_eq!(wait_of(&case.decide(5)), secs(5));
     case.preflight(10, Ok(idle()));
-    case.dice.nonce = "nonce-b".into();
+    case.randomness.nonce = "nonce-b".into();
     case.step(10);
     assert_eq!((case.submission().attempt, case.submission().nonce.as_str()), (2, "nonce-b"));
     assert_eq!(case.submission().waiting_since.0, at(1), "queueTimeout counts from the first attempt");
@@ -200,20 +200,20 @@ fn an_answer_for_an_attempt_that_is_no_longer_current_is_remembered_as_a_possibl
 #[test]
 fn the_older_of_two_goes_first_and_a_running_job_holds_the_instance() {
     for (other, waits) in [
-        (neighbour("uid-1", -1, Phase::Queued), true),
-        (neighbour("uid-1", 0, Phase::Pending), true),
-        (neighbour("uid-9", 0, Phase::Pending), false),
-        (neighbour("uid-9", 1, Phase::Queued), false),
-        (Neighbour { queues: false, ..neighbour("uid-1", -1, Phase::Queued) }, false),
-        (neighbour("uid-9", 1, Phase::Running), true),
-        (neighbour("uid-9", 1, Phase::Finalizing), true),
-        (Neighbour { open_since: Some(at(0)), ..neighbour("uid-9", 1, Phase::Resolving) }, true),
-        (Neighbour { open_since: Some(at(0)), hindered: true, ..neighbour("uid-9", 1, Phase::Resolving) }, true),
-        (Neighbour { open_since: Some(at(-27 * 60)), hindered: true, ..neighbour("uid-9", 1, Phase::Resolving) }, false),
-        (Neighbour { open_since: Some(at(-27 * 60)), ..neighbour("uid-9", 1, Phase::Resolving) }, true),
+        (sibling("uid-1", -1, Phase::Queued), true),
+        (sibling("uid-1", 0, Phase::Pending), true),
+        (sibling("uid-9", 0, Phase::Pending), false),
+        (sibling("uid-9", 1, Phase::Queued), false),
+        (Sibling { queues: false, ..sibling("uid-1", -1, Phase::Queued) }, false),
+        (sibling("uid-9", 1, Phase::Running), true),
+        (sibling("uid-9", 1, Phase::Finalizing), true),
+        (Sibling { open_since: Some(at(0)), ..sibling("uid-9", 1, Phase::Resolving) }, true),
+        (Sibling { open_since: Some(at(0)), blocked: true, ..sibling("uid-9", 1, Phase::Resolving) }, true),
+        (Sibling { open_since: Some(at(-27 * 60)), blocked: true, ..sibling("uid-9", 1, Phase::Resolving) }, false),
+        (Sibling { open_since: Some(at(-27 * 60)), ..sibling("uid-9", 1, Phase::Resolving) }, true),
     ] {
         let mut case = Case::new();
-        case.neighbours = vec![other.clone()];
+        case.siblings = vec![other.clone()];
         let decision = case.step(1);
         if waits {
             case.assert_place(Phase::Queued, Reason::WaitingForTurn);
@@ -329,7 +329,7 @@ fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
 
     // An account that is not there, and a spec that an older CRD let pass.
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
-    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
+    case.account = Err(Blocker { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
     case.step(1);
     case.step(602);
     case.assert_place(Phase::Failed, Reason::QueueTimeout);
@@ -353,7 +353,7 @@ fn the_queue_timeout_counts_on_through_what_needs_somebody_and_what_does_not() {
     case.account_mut().paused = true;
     case.step(590);
     case.assert_place(Phase::Queued, Reason::SubmissionsPaused);
-    case.account = Err(Hindrance { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
+    case.account = Err(Blocker { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
     assert_eq!(wait_of(&case.step(595)), secs(7));
     assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(1));
     case.step(602);
@@ -381,13 +381,13 @@ fn trouble_with_reading_is_told_once_and_in_the_same_words() {
 fn an_account_that_cannot_be_used_is_stalled_and_a_missing_secret_is_waited_for() {
     for reason in [Reason::AccountNotFound, Reason::NotAllowed, Reason::InvalidSpec] {
         let mut case = Case::new();
-        case.account = Err(Hindrance { reason, message: "ask".into(), again_in: None });
+        case.account = Err(Blocker { reason, message: "ask".into(), again_in: None });
         assert_eq!(wait_of(&case.step(1)), secs(300));
         case.assert_place(Phase::Pending, reason);
         assert_eq!(case.kstatus(), (Some("False"), false, true));
     }
     let mut case = Case::new();
-    case.account_mut().credentials = Err(Hindrance { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
+    case.account_mut().credentials = Err(Blocker { reason: Reason::CredentialsNotFound, message: "create it".into(), again_in: None });
     assert!(wait_of(&case.step(1)) <= secs(60));
     case.assert_place(Phase::Queued, Reason::CredentialsNotFound);
     assert_eq!(case.kstatus(), (Some("False"), true, false));
@@ -423,7 +423,7 @@ fn a_spec_that_the_crd_should_have_stopped_is_stalled() {
 #[test]
 fn an_edit_of_the_spec_is_shown_in_every_condition() {
     let mut case = Case::new();
-    case.neighbours = vec![neighbour("uid-1", -1, Phase::Running)];
+    case.siblings = vec![sibling("uid-1", -1, Phase::Running)];
     case.step(1);
     case.object.metadata.generation = Some(2);
     case.step(2);

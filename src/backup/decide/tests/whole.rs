@@ -89,7 +89,7 @@ proptest! {
         let mut second = 1;
         for (round, (pass, answer, facts, failed, poll, crash)) in steps.into_iter().enumerate() {
             second += pass;
-            case.dice.nonce = format!("nonce-{round}");
+            case.randomness.nonce = format!("nonce-{round}");
             if crash {
                 case.memory = Memory::default();
             }

@@ -67,13 +67,13 @@ fn without_max_age_it_is_half_as_much_again_as_the_longest_gap_and_the_jitter() 
         (r#""schedule":"0 0 1 1 *""#, 366 * 36),
     ] {
         let stage = Stage::new(spec);
-        let plan = Plan::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
-        assert_eq!(plan.max_age, SignedDuration::from_hours(hours), "{spec}");
+        let valid = ValidatedSpec::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
+        assert_eq!(valid.max_age, SignedDuration::from_hours(hours), "{spec}");
     }
     // The night in which the clocks go back is an hour longer.
     let stage = Stage::new(r#""schedule":"0 2 * * *","timeZone":"Europe/Berlin""#);
-    let plan = Plan::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
-    assert_eq!(plan.max_age, mins(25 * 90));
+    let valid = ValidatedSpec::new("team-a", "nightly", &stage.object.spec, at(CREATED)).unwrap();
+    assert_eq!(valid.max_age, mins(25 * 90));
 }
 
 /// It is not run, and nobody should take it for fresh.

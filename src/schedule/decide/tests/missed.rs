@@ -44,7 +44,7 @@ fn a_slot_beyond_the_deadline_is_missed_and_the_next_one_runs() {
 #[test]
 fn the_deadline_is_counted_from_the_slot_and_the_jitter() {
     let spec = r#""schedule":"0 * * * *","jitter":"30m","startingDeadline":"10m""#;
-    let jitter = Plan::new("team-a", "nightly", &Stage::new(spec).object.spec, at(CREATED)).unwrap().jitter;
+    let jitter = ValidatedSpec::new("team-a", "nightly", &Stage::new(spec).object.spec, at(CREATED)).unwrap().jitter;
     assert!(jitter > mins(1), "{jitter:?}");
     for (late, runs) in [(mins(10), 1), (mins(10) + SignedDuration::from_nanos(1), 0)] {
         let mut stage = Stage::new(spec);

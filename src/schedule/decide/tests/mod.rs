@@ -16,8 +16,8 @@ use super::{decide, settle};
 use crate::{
     api::{Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, ScheduleCondition},
     schedule::{
-        plan::Plan,
-        seen::{Child, Made, Memory, Outcome, Seen},
+        observation::{Child, Made, Memory, Observation, Outcome},
+        spec::ValidatedSpec,
     },
 };
 
@@ -102,10 +102,10 @@ impl Stage {
     /// One pass of the controller, as `apply` goes through it. Answers how long it rests.
     pub fn pass(&mut self, now: Timestamp) -> Option<SignedDuration> {
         for _ in 0..20 {
-            let plan = Plan::new("team-a", "nightly", &self.object.spec, now);
+            let valid = ValidatedSpec::new("team-a", "nightly", &self.object.spec, now);
             let status = self.status();
-            let seen = Seen { object: &self.object, status: &status, children: &self.children, memory: &self.memory };
-            let decision = decide(&self.object.spec, &plan, &seen, now);
+            let observed = Observation { object: &self.object, status: &status, children: &self.children, memory: &self.memory };
+            let decision = decide(&self.object.spec, &valid, &observed, now);
             if let Some(child) = decision.create {
                 self.create(*child, now);
                 continue;

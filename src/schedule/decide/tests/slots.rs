@@ -25,7 +25,7 @@ fn every_slot_makes_one_backup_not_a_moment_early() {
     assert_eq!(status.last_schedule_time.unwrap().0, today("14:00:00"));
     let last = status.last_backup.unwrap();
     assert_eq!((last.name.as_str(), last.slot.unwrap().0), ("nightly-202701151400", today("14:00:00")));
-    // One write as the schedule is seen, one for each run, one for each end.
+    // One write as the schedule is first seen, one for each run, one for each end.
     assert_eq!((stage.writes, stage.events.len(), stage.missed()), (7, 0, None));
 }
 
@@ -81,8 +81,9 @@ fn jitter_moves_the_start_and_not_the_name() {
 #[test]
 fn two_schedules_of_one_jitter_start_at_different_times() {
     let spec = Stage::new(r#""schedule":"0 0 * * *","jitter":"6h""#).object.spec;
-    let jitters: BTreeSet<i64> =
-        (0..100).map(|number| Plan::new("team-a", &format!("s{number}"), &spec, today("08:00:00")).unwrap().jitter.as_secs()).collect();
+    let jitters: BTreeSet<i64> = (0..100)
+        .map(|number| ValidatedSpec::new("team-a", &format!("s{number}"), &spec, today("08:00:00")).unwrap().jitter.as_secs())
+        .collect();
     assert!(jitters.len() > 95, "{} different offsets of 100", jitters.len());
     let low = jitters.iter().filter(|jitter| **jitter < 3 * 3600).count();
     assert!((30..70).contains(&low), "{low} of 100 in the first half");

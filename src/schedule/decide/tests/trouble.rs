@@ -38,7 +38,7 @@ fn a_refused_backup_is_stalled_tried_once_a_minute_and_heals() {
     assert_eq!((stage.created.len(), stage.creations), (0, 6));
     assert!(stage.is(ScheduleCondition::Ready, "False", "ChildRefused") && stage.is(ScheduleCondition::Stalled, "True", "ChildRefused"));
     assert!(stage.status().condition(ScheduleCondition::Stalled).unwrap().message.contains("exceeded quota: objects"));
-    // As it is seen, and as it is refused: the same words again are no news.
+    // As it is seen first, and as it is refused: the same words again are no news.
     assert_eq!((stage.writes, stage.missed()), (2, None));
     stage.refusal = None;
     stage.run_well(today("09:06:00"), today("09:10:00"));

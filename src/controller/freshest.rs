@@ -9,7 +9,7 @@ const REMEMBERED_VERSIONS: usize = 16;
 
 /// The copies of one object that one process knows, besides its cache's.
 #[derive(Clone, Debug)]
-pub struct Copies<K> {
+pub struct Freshest<K> {
     /// The newest copy, where it is newer than the cache's: after our own write, until the watch has brought it.
     latest: Option<Arc<K>>,
     /// Versions that are known to be older than `latest`.
@@ -18,13 +18,13 @@ pub struct Copies<K> {
     unsure: bool,
 }
 
-impl<K> Default for Copies<K> {
+impl<K> Default for Freshest<K> {
     fn default() -> Self {
         Self { latest: None, superseded: Vec::new(), unsure: false }
     }
 }
 
-impl<K: Kind> Copies<K> {
+impl<K: Kind> Freshest<K> {
     /// Where a pass begins: at the cache's copy, unless that is known to be older than another.
     pub fn newest(&mut self, cached: Arc<K>) -> Arc<K> {
         let stale = cached.meta().resource_version.as_deref().is_some_and(|version| self.supersede(version));

@@ -16,18 +16,18 @@ const MOST_DOUBLINGS: u32 = 5;
 
 /// What this process wrote last about an object, and how often it has contradicted another since.
 #[derive(Debug, Default)]
-pub struct Dispute {
+pub struct FlapDamping {
     said: Option<(Instant, RdsBackupStatus)>,
     rounds: u32,
 }
 
-impl Dispute {
+impl FlapDamping {
     /// For how long `wanted` must not be written over `seen`: only if it differs in words, somebody else has written since, and this process
     /// had its say a moment ago.
-    pub fn quiet_for(&self, seen: &RdsBackupStatus, wanted: &RdsBackupStatus, now: Instant) -> Option<Duration> {
+    pub fn quiet_for(&self, observed: &RdsBackupStatus, wanted: &RdsBackupStatus, now: Instant) -> Option<Duration> {
         let (at, said) = self.said.as_ref()?;
-        let edited = seen.observed_generation != wanted.observed_generation;
-        if said == seen || edited || seen == wanted || substance(seen) != substance(wanted) {
+        let edited = observed.observed_generation != wanted.observed_generation;
+        if said == observed || edited || observed == wanted || substance(observed) != substance(wanted) {
             return None;
         }
         let pause = FIRST_PAUSE * 2u32.pow(self.rounds.min(MOST_DOUBLINGS));
@@ -67,29 +67,29 @@ mod tests {
     #[test]
     fn whoever_is_contradicted_waits_ever_longer_with_its_words() {
         let (ours, theirs) = (saying(Reason::OutcomeUnknown), saying(Reason::ServiceUnavailable));
-        let (mut dispute, mut now) = (Dispute::default(), Instant::now());
-        assert_eq!(dispute.quiet_for(&theirs, &ours, now), None, "it has said nothing yet");
-        dispute.said(&RdsBackupStatus::fresh(), &ours, now);
+        let (mut damping, mut now) = (FlapDamping::default(), Instant::now());
+        assert_eq!(damping.quiet_for(&theirs, &ours, now), None, "it has said nothing yet");
+        damping.said(&RdsBackupStatus::fresh(), &ours, now);
         for pause in [30, 60, 120, 240, 480, 960, 960] {
             let pause = Duration::from_secs(pause);
-            assert_eq!(dispute.quiet_for(&theirs, &ours, now + Duration::from_secs(1)), Some(pause - Duration::from_secs(1)));
+            assert_eq!(damping.quiet_for(&theirs, &ours, now + Duration::from_secs(1)), Some(pause - Duration::from_secs(1)));
             now += pause;
-            assert_eq!(dispute.quiet_for(&theirs, &ours, now), None);
-            dispute.said(&theirs, &ours, now);
+            assert_eq!(damping.quiet_for(&theirs, &ours, now), None);
+            damping.said(&theirs, &ours, now);
         }
-        dispute.said(&ours, &theirs, now);
-        assert_eq!(dispute.quiet_for(&ours, &theirs, now), Some(FIRST_PAUSE), "one that is not contradicted starts anew");
+        damping.said(&ours, &theirs, now);
+        assert_eq!(damping.quiet_for(&ours, &theirs, now), Some(FIRST_PAUSE), "one that is not contradicted starts anew");
     }
 
     #[test]
     fn nobody_waits_with_what_happened_or_with_an_edit_or_with_a_change_of_its_own_mind() {
         let (ours, theirs) = (saying(Reason::OutcomeUnknown), saying(Reason::ServiceUnavailable));
-        let (mut dispute, now) = (Dispute::default(), Instant::now());
-        dispute.said(&RdsBackupStatus::fresh(), &ours, now);
-        assert_eq!(dispute.quiet_for(&ours, &theirs, now), None, "nobody contradicted");
+        let (mut damping, now) = (FlapDamping::default(), Instant::now());
+        damping.said(&RdsBackupStatus::fresh(), &ours, now);
+        assert_eq!(damping.quiet_for(&ours, &theirs, now), None, "nobody contradicted");
         let found = RdsBackupStatus { backup_job_id: Some("5".into()), phase: Phase::Running, ..ours.clone() };
-        assert_eq!(dispute.quiet_for(&theirs, &found, now), None);
+        assert_eq!(damping.quiet_for(&theirs, &found, now), None);
         let edited = RdsBackupStatus { observed_generation: 2, ..ours };
-        assert_eq!(dispute.quiet_for(&theirs, &edited, now), None);
+        assert_eq!(damping.quiet_for(&theirs, &edited, now), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What one pass over an RdsBackup knows: the object, its neighbours, its account, and what this process has learnt so far.
+//! What one pass over an RdsBackup knows: the object, its siblings, its account, and what this process has learnt so far.
 //!
 //! Plain data. `observe` and the effects of `apply` fill it, `decide` reads it.
 
@@ -13,19 +13,19 @@ use crate::{
 
 /// Everything that a decision is made of, besides the present.
 #[derive(Clone, Debug)]
-pub struct Seen<'a> {
+pub struct Observation<'a> {
     /// The newest copy of the object that this process has.
     pub object: &'a RdsBackup,
     /// Its status; [`RdsBackupStatus::fresh`] where it has none.
     pub status: &'a RdsBackupStatus,
     /// Its account, or why the account cannot be used.
-    pub account: &'a Result<AccountView, Hindrance>,
+    pub account: &'a Result<AccountView, Blocker>,
     /// The other unfinished objects of the same instance, from the cache.
-    pub neighbours: &'a [Neighbour],
+    pub siblings: &'a [Sibling],
     /// What this process has learnt about the object.
     pub memory: &'a Memory,
     /// Randomness for this pass.
-    pub dice: &'a Dice,
+    pub randomness: &'a Randomness,
 }
 
 /// An account as far as decisions need it.
@@ -40,12 +40,12 @@ pub struct AccountView {
     /// Whether an administrator paused submissions.
     pub paused: bool,
     /// Whether credentials are at hand; without them nothing can be asked.
-    pub credentials: Result<(), Hindrance>,
+    pub credentials: Result<(), Blocker>,
 }
 
 /// Why something cannot go on, and whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hindrance {
+pub struct Blocker {
     /// One of the closed list.
     pub reason: Reason,
     /// What to do about it.
@@ -56,7 +56,7 @@ pub struct Hindrance {
 
 /// Another unfinished RdsBackup of the same instance.
 #[derive(Clone, Debug)]
-pub struct Neighbour {
+pub struct Sibling {
     /// Its uid.
     pub uid: String,
     /// When it was created: the order of the queue.
@@ -64,18 +64,18 @@ pub struct Neighbour {
     /// Its phase.
     pub phase: Phase,
     /// Whether it is Stalled, or its looks keep failing: then it does not hold the instance for ever.
-    pub hindered: bool,
+    pub blocked: bool,
     /// Whether it takes part in the queue: admitted, not in backoff.
     pub queues: bool,
     /// The signed time of its open intent, if it has one.
     pub open_since: Option<Timestamp>,
-    /// How long after that time an open intent stops holding the instance when it is hindered: expiry, skew and listing lag of its account.
+    /// How long after that time an open intent stops holding the instance when it is blocked: expiry, skew and listing lag of its account.
     pub release_after: SignedDuration,
 }
 
 /// Randomness for one pass, so that `decide` needs none of its own.
 #[derive(Clone, Debug)]
-pub struct Dice {
+pub struct Randomness {
     /// A fresh nonce, should a request be decided.
     pub nonce: String,
     /// 1 to 5 s: the pause after two intents met.
@@ -166,7 +166,7 @@ pub struct Looks {
 pub struct Look {
     /// When, by the service's `Date`.
     pub at: Timestamp,
-    /// What was seen, if every call and page succeeded.
+    /// What was observed, if every call and page succeeded.
     pub result: Result<LookFacts, CallError>,
 }
 
@@ -291,7 +291,7 @@ impl Look {
     }
 }
 
-impl Seen<'_> {
+impl Observation<'_> {
     /// The object's uid; empty only for an object that no API server made.
     pub fn uid(&self) -> &str {
         self.object.metadata.uid.as_deref().unwrap_or_default()

@@ -1,11 +1,11 @@
 //! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
 
-mod copies;
+mod error_text;
 mod events;
 mod fence;
-mod listed;
-mod tries;
-mod words;
+mod freshest;
+mod initial_sync;
+mod retry;
 
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
@@ -20,14 +20,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tower::BoxError;
 
-pub use copies::Copies;
+pub(crate) use error_text::error_text;
 pub use events::Event;
 pub use fence::Fence;
-pub use listed::Listed;
-pub(crate) use words::words;
+pub use freshest::Freshest;
+pub use initial_sync::InitialSync;
 
 use crate::api::FIELD_MANAGER;
-use tries::{Call, MORE_TRIES, tried};
+use retry::{Call, MORE_TRIES, tried};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,7 +84,7 @@ pub struct Cluster {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It answered with an error, or not over HTTP at all.
-    #[error("the API server cannot {verb} {kind}: {}", words(source))]
+    #[error("the API server cannot {verb} {kind}: {}", error_text(source))]
     Api {
         /// What was tried.
         verb: &'static str,

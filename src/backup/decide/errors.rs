@@ -1,16 +1,16 @@
-//! What the service's refusals mean for an object: its reason, whose turn it is, how long to wait, and the words a person reads.
+//! What the service's refusals mean for an object: its reason, who must act, how long to wait, and the message.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::rules;
+use super::compatibility;
 use crate::{
     api::{LastError, Phase, Reason, Time},
-    backup::{plan::Plan, seen::Neighbour},
+    backup::{observation::Sibling, spec::ValidatedSpec},
     rds::{ApiError, CallError, Created, ErrorKind, Instance, Meaning},
 };
 
 /// What an error asks for.
-pub(super) enum Turn {
+pub(super) enum Remedy {
     /// Time: try again after this long.
     Wait(SignedDuration),
     /// Somebody: an edit or a grant.
@@ -20,9 +20,9 @@ pub(super) enum Turn {
 }
 
 /// An error, understood.
-pub(super) struct Trouble {
+pub(super) struct Diagnosis {
     pub reason: Reason,
-    pub turn: Turn,
+    pub remedy: Remedy,
     pub message: String,
 }
 
@@ -39,14 +39,14 @@ pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration 
     SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)
 }
 
-/// Whether `neighbour` holds the instance at `now`: a running job, or an intent that may still become one.
+/// Whether `sibling` holds the instance at `now`: a running job, or an intent that may still become one.
 ///
 /// Trace 7 of the protocol's model: an object that is Stalled for ever would make the others wait for ever, so an open intent that is
-/// hindered lets go once the service can no longer accept it and whatever it accepted must be listed.
-pub fn occupies(neighbour: &Neighbour, now: Timestamp) -> bool {
-    match neighbour.open_since {
-        Some(since) => !(neighbour.hindered && now > since + neighbour.release_after),
-        None => matches!(neighbour.phase, Phase::Running | Phase::Finalizing),
+/// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
+pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
+    match sibling.open_since {
+        Some(since) => !(sibling.blocked && now > since + sibling.release_after),
+        None => matches!(sibling.phase, Phase::Running | Phase::Finalizing),
     }
 }
 
@@ -77,51 +77,59 @@ pub fn reason_when_submitted(meaning: &Meaning) -> Reason {
 }
 
 /// Understands a refusal of the service. `failures` counts those before it; `instance` is what the preflight saw.
-pub(super) fn refusal(error: &ApiError, failures: u32, plan: &Plan, region: &str, instance: Option<&Instance>) -> Trouble {
-    let id = plan.request.instance.as_str();
+pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, region: &str, instance: Option<&Instance>) -> Diagnosis {
+    let id = valid.request.instance.as_str();
     let minutes = SignedDuration::from_mins;
     let Meaning { kind, cure, .. } = error.meaning();
-    let (turn, what) = match kind {
-        ErrorKind::InstanceNotFound => (Turn::Stall, format!("the service knows no instance {id} in region {region}")),
+    let (remedy, what) = match kind {
+        ErrorKind::InstanceNotFound => (Remedy::Stall, format!("the service knows no instance {id} in region {region}")),
         // The rules let the request pass, so what they would advise is what was refused: the code's own cure says what to do.
-        ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => (Turn::Fail, refused(plan, instance)),
-        ErrorKind::InvalidParameter => (Turn::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
-        ErrorKind::AccessDenied => (Turn::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
-        ErrorKind::InvalidCredentials => (Turn::Stall, "the service does not accept the account's access key".to_owned()),
+        ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => (Remedy::Fail, refused(valid, instance)),
+        ErrorKind::InvalidParameter => (Remedy::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
+        ErrorKind::AccessDenied => (Remedy::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
+        ErrorKind::InvalidCredentials => (Remedy::Stall, "the service does not accept the account's access key".to_owned()),
         ErrorKind::TokenExpired => {
-            let turn = if failures <= STALE_TOKENS { Turn::Wait(TOKEN_PAUSE) } else { Turn::Stall };
-            (turn, "the account's token has expired".to_owned())
+            let remedy = if failures <= STALE_TOKENS { Remedy::Wait(TOKEN_PAUSE) } else { Remedy::Stall };
+            (remedy, "the account's token has expired".to_owned())
         }
-        ErrorKind::AccountProblem => (Turn::Stall, format!("the cloud account is blocked: {}", spoken(error))),
-        ErrorKind::BackupJobExists => (Turn::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
+        ErrorKind::AccountProblem => (Remedy::Stall, format!("the cloud account is blocked: {}", spoken(error))),
+        ErrorKind::BackupJobExists => (Remedy::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
         ErrorKind::InstanceNotReady => {
-            (Turn::Wait(backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
+            (Remedy::Wait(backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
         }
         // The day of the limit and whether automatic sets count are not documented: an hour, growing to six.
         ErrorKind::DailyLimit => (
-            Turn::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),
+            Remedy::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),
             format!("{id} has used up the 20 backups that the service allows per day"),
         ),
         ErrorKind::Throttled => {
-            (Turn::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
+            (Remedy::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
         }
-        ErrorKind::ClockSkew => (Turn::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned()),
+        ErrorKind::ClockSkew => {
+            (Remedy::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned())
+        }
         // Of a read: it made nothing, and is simply made again.
         ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => {
             let message = format!("the service answered with a fault: {}. It is tried again", spoken(error));
-            let turn = Turn::Wait(backoff(failures, minutes(5)));
-            return Trouble { reason: reason_of(kind), turn, message: with_reference(message, error) };
+            let remedy = Remedy::Wait(backoff(failures, minutes(5)));
+            return Diagnosis { reason: reason_of(kind), remedy, message: with_reference(message, error) };
         }
     };
-    Trouble { reason: reason_of(kind), turn, message: with_reference(format!("{what}. {cure}"), error) }
+    Diagnosis { reason: reason_of(kind), remedy, message: with_reference(format!("{what}. {cure}"), error) }
 }
 
 /// Understands a refusal of the request itself, the `attempt`th of its run. The reads before it were answered with the same credentials: where
 /// those are refused, they were changed within seconds, and others are read for the next attempt.
-pub(super) fn refused_request(error: &ApiError, attempt: u32, plan: &Plan, region: &str, instance: Option<&Instance>) -> Trouble {
-    let trouble = refusal(error, attempt, plan, region, instance);
+pub(super) fn refused_request(
+    error: &ApiError,
+    attempt: u32,
+    valid: &ValidatedSpec,
+    region: &str,
+    instance: Option<&Instance>,
+) -> Diagnosis {
+    let trouble = refusal(error, attempt, valid, region, instance);
     match error.kind() {
-        ErrorKind::InvalidCredentials if attempt <= CHANGED_KEYS => Trouble { turn: Turn::Wait(KEY_PAUSE), ..trouble },
+        ErrorKind::InvalidCredentials if attempt <= CHANGED_KEYS => Diagnosis { remedy: Remedy::Wait(KEY_PAUSE), ..trouble },
         _ => trouble,
     }
 }
@@ -135,11 +143,13 @@ fn spoken(error: &ApiError) -> &str {
 }
 
 /// Understands why something could not be read.
-pub(super) fn unread(error: &CallError, failures: u32, plan: &Plan, region: &str) -> Trouble {
+pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, region: &str) -> Diagnosis {
     match error {
-        CallError::Api(error) => match refusal(error, failures, plan, region, None) {
+        CallError::Api(error) => match refusal(error, failures, valid, region, None) {
             // A read that the service finds fault with says nothing about the backup: it is tried again, never the end.
-            Trouble { turn: Turn::Fail, reason: _, message } => Trouble { reason: Reason::Rejected, turn: Turn::Stall, message },
+            Diagnosis { remedy: Remedy::Fail, reason: _, message } => {
+                Diagnosis { reason: Reason::Rejected, remedy: Remedy::Stall, message }
+            }
             trouble => trouble,
         },
         CallError::NotSent { why } => unavailable(
@@ -153,15 +163,15 @@ pub(super) fn unread(error: &CallError, failures: u32, plan: &Plan, region: &str
     }
 }
 
-fn unavailable(failures: u32, message: String) -> Trouble {
-    Trouble { reason: Reason::ServiceUnavailable, turn: Turn::Wait(backoff(failures, SignedDuration::from_mins(2))), message }
+fn unavailable(failures: u32, message: String) -> Diagnosis {
+    Diagnosis { reason: Reason::ServiceUnavailable, remedy: Remedy::Wait(backoff(failures, SignedDuration::from_mins(2))), message }
 }
 
 /// What the instance is, where that is known, and what was refused.
-fn refused(plan: &Plan, instance: Option<&Instance>) -> String {
-    let (id, wanted) = (&plan.request.instance, rules::wanted(&plan.request));
+fn refused(valid: &ValidatedSpec, instance: Option<&Instance>) -> String {
+    let (id, wanted) = (&valid.request.instance, compatibility::wanted(&valid.request));
     match instance {
-        Some(instance) => format!("{id} is {}: the service refuses {wanted} there", rules::kind(instance)),
+        Some(instance) => format!("{id} is {}: the service refuses {wanted} there", compatibility::kind(instance)),
         None => format!("the service refuses {wanted} for {id}"),
     }
 }

@@ -1,17 +1,17 @@
-//! What the other objects of an instance are to one: neighbours in the queue, rivals for the next request, owners of what a look finds.
+//! What the other objects of an instance are to one: siblings in the queue, rivals for the next request, owners of what a look finds.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decide::occupies,
-    seen::{Claim, Neighbour, Others},
+    observation::{Claim, Others, Sibling},
 };
 use crate::{
     api::{ConditionType, Phase, RdsBackup, Reason},
     rds::{BackupTask, JobState},
 };
 
-impl Neighbour {
+impl Sibling {
     /// Another object as the queue sees it; none if it is finished. `admissible`: its account may be used for it, and is not paused.
     pub fn of(other: &RdsBackup, admissible: bool, release_after: SignedDuration) -> Option<Self> {
         let status = other.status.as_ref();
@@ -38,7 +38,7 @@ impl Neighbour {
             uid: other.metadata.uid.clone().unwrap_or_default(),
             created_at: other.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             phase,
-            hindered: stalled || looks_fail,
+            blocked: stalled || looks_fail,
             // An object that nobody has looked at yet counts, unless it cannot be admitted as it stands.
             queues: matches!(phase, Phase::Pending | Phase::Queued)
                 && !stalled
@@ -52,7 +52,7 @@ impl Neighbour {
 }
 
 /// Step 4. The uid of another object of the instance with an open intent, among those that a quorum LIST found.
-pub fn rival(others: impl IntoIterator<Item = Neighbour>, own_uid: &str, now: Timestamp) -> Option<String> {
+pub fn rival(others: impl IntoIterator<Item = Sibling>, own_uid: &str, now: Timestamp) -> Option<String> {
     others
         .into_iter()
         .filter(|other| other.uid != own_uid)

@@ -1,4 +1,4 @@
-//! What one pass over a schedule has seen.
+//! What one pass over a schedule has observed.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus};
 
 /// Everything that a decision is made from, beside the spec's plan and the present.
-pub struct Seen<'a> {
+pub struct Observation<'a> {
     /// The schedule.
     pub object: &'a RdsBackupSchedule,
     /// Its status as it stands.

@@ -9,7 +9,7 @@ use crate::{
 
 /// What a valid spec asks for. After it nothing reads the raw spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ValidatedSpec {
     /// The one request that makes the backup.
     pub request: CreateBackup,
     /// `spec.queueTimeout`, or 2 hours.
@@ -22,7 +22,7 @@ pub struct Plan {
     pub retry_backoff: SignedDuration,
 }
 
-impl Plan {
+impl ValidatedSpec {
     /// Checks the spec; the error says which field is wrong and what to write instead.
     pub fn from_spec(spec: &RdsBackupSpec) -> Result<Self, String> {
         spec.check()?;

@@ -76,7 +76,7 @@ impl Reason {
         }
     }
 
-    /// The events that carry it. An event of no rule cannot be built: see `cluster::Event::new`.
+    /// The events that carry it. An event of no rule cannot be built: see `controller::Event::new`.
     pub fn events(self) -> &'static [EventRule] {
         use EventRule as Rule;
 

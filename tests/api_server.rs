@@ -4,7 +4,7 @@ use http::{Request, Response};
 use kube::client::Body;
 use rds_backup_operator::{
     api::RdsBackup,
-    cluster::{Cluster, Creation, Fence, Scope},
+    controller::{Cluster, Creation, Fence, Scope},
 };
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::{cron::Cron, slots::Slots, zone::zone};
+use super::cron::{Cron, Slots, zone};
 use crate::api::{GROUP, RdsBackupScheduleSpec, Reason, Span};
 
 /// The longest name of a schedule: `-` and the twelve digits of a slot make it a name of 63 characters.
@@ -16,7 +16,7 @@ const DEFAULT_FAILED_HISTORY: usize = 5;
 
 /// What a valid schedule asks for.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ValidatedSpec {
     /// When it runs, without the jitter.
     pub slots: Slots,
     /// How much later than its slots this schedule starts.
@@ -42,7 +42,7 @@ pub struct Problem {
     pub message: String,
 }
 
-impl Plan {
+impl ValidatedSpec {
     /// Checks a spec of the schedule `name` in `namespace`. The default of `freshness` looks at the year after `now`.
     pub fn new(namespace: &str, name: &str, spec: &RdsBackupScheduleSpec, now: Timestamp) -> Result<Self, Problem> {
         let RdsBackupScheduleSpec {

@@ -9,11 +9,11 @@ use tokio::sync::watch;
 /// kube's own `Store::wait_until_ready` wakes only the one that asked last (kube-runtime 5, `DelayedInit`): its controller is one already, and
 /// everybody else who asked would sleep for ever.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct InitialSync {
     missing: Arc<watch::Sender<usize>>,
 }
 
-impl Listed {
+impl InitialSync {
     /// None of so many watches has listed its objects.
     pub fn none_of(watches: usize) -> Self {
         Self { missing: Arc::new(watch::Sender::new(watches)) }
@@ -37,7 +37,7 @@ mod tests {
 
     #[tokio::test]
     async fn everybody_who_waits_is_woken() {
-        let listed = Listed::none_of(2);
+        let listed = InitialSync::none_of(2);
         let waiters: Vec<_> = (0..20)
             .map(|_| {
                 let listed = listed.clone();

@@ -7,7 +7,7 @@ const LONGEST_MESSAGE: usize = 256;
 
 /// What the API server answered, or why there is no answer: to be read after a colon or in brackets. The library's own words are not for people:
 /// they hold the whole answer as the program sees it.
-pub(crate) fn words(error: &kube::Error) -> String {
+pub(crate) fn error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {
             let message: String = status.message.chars().take(LONGEST_MESSAGE).collect();
@@ -36,14 +36,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_by_its_code_and_its_message() {
-        assert_eq!(words(&answer("etcdserver: leader changed")), "it answers 500, etcdserver: leader changed");
-        assert_eq!(words(&answer("")), "it answers 500");
-        assert_eq!(words(&answer(&"é".repeat(10_000))).chars().count(), "it answers 500, ".len() + LONGEST_MESSAGE);
+        assert_eq!(error_text(&answer("etcdserver: leader changed")), "it answers 500, etcdserver: leader changed");
+        assert_eq!(error_text(&answer("")), "it answers 500");
+        assert_eq!(error_text(&answer(&"é".repeat(10_000))).chars().count(), "it answers 500, ".len() + LONGEST_MESSAGE);
     }
 
     #[test]
     fn no_answer_is_told_by_what_is_at_the_bottom_of_it() {
         let refused = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
-        assert_eq!(words(&kube::Error::Service(Box::new(refused))), "there is no usable answer, connection refused");
+        assert_eq!(error_text(&kube::Error::Service(Box::new(refused))), "there is no usable answer, connection refused");
     }
 }

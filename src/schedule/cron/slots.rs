@@ -10,7 +10,7 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
-use super::cron::Cron;
+use super::parse::Cron;
 
 /// How far a next run is looked for. The longest that a schedule can pause is 8 years: from one 29 February to the next around 2100.
 const HORIZON_YEARS: i32 = 9;

@@ -6,7 +6,7 @@
 use super::admit::clip;
 use crate::{
     api::Reason,
-    backup::plan::Plan,
+    backup::spec::ValidatedSpec,
     rds::{CreateBackup, Disk, Engine, Instance},
 };
 
@@ -24,12 +24,12 @@ pub(super) enum Verdict {
 }
 
 /// Judges a request by what the preflight read of the instance.
-pub(super) fn judge(instance: &Instance, plan: &Plan) -> Verdict {
-    let id = &plan.request.instance;
+pub(super) fn judge(instance: &Instance, valid: &ValidatedSpec) -> Verdict {
+    let id = &valid.request.instance;
     if let Some(wrong) = role(instance) {
         return Verdict::Never(format!("{id} is {wrong}"));
     }
-    if let Some(wrong) = combination(instance, &plan.request) {
+    if let Some(wrong) = combination(instance, &valid.request) {
         return Verdict::Never(format!("{id} is {}: {wrong}", kind(instance)));
     }
     lock(instance).unwrap_or_else(|| {
