@@ -43,5 +43,9 @@ pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 /// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
 pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";
 
+/// The finalizer of a release that deletes backup sets. This release puts it on no object, and takes it off an object that is being deleted:
+/// after a roll-back the object must not stay for ever.
+pub const FINALIZER: &str = "rdsbackup.io/backup-set";
+
 /// Our name wherever Kubernetes asks who writes: field manager, event reporter. Changing it would leave the old manager owning status fields.
 pub const FIELD_MANAGER: &str = "rds-backup-operator";

@@ -131,6 +131,11 @@ impl RdsBackupStatus {
         self.submission.as_ref().filter(|submission| submission.outcome.is_none())
     }
 
+    /// Whether a job or a backup set is recorded as the object's result so far.
+    pub fn has_result(&self) -> bool {
+        self.backup_job_id.is_some() || self.backup_id.is_some()
+    }
+
     /// The condition of this type, if it is there.
     pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == kind.as_str())

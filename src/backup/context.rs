@@ -8,8 +8,17 @@ use kube::{
 use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
 
-use super::Desk;
-use crate::{accounts::Accounts, api::RdsBackup, clock::Clock, controller::Cluster, entropy::Entropy};
+use super::{
+    locks::{Ended, InstanceLocks},
+    state::ObjectState,
+};
+use crate::{
+    accounts::Accounts,
+    api::RdsBackup,
+    clock::Clock,
+    controller::{Cluster, ObjectTracker},
+    entropy::Entropy,
+};
 
 /// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
 pub type Guarded = DeserializeGuard<RdsBackup>;
@@ -20,8 +29,12 @@ pub struct Context {
     pub cluster: Cluster,
     /// The accounts of the configuration.
     pub accounts: Accounts,
-    /// What this process remembers about each object, and who has the turn.
-    pub desk: Desk,
+    /// What this process remembers about each object; one pass at a time works on it.
+    pub tracker: ObjectTracker<ObjectState>,
+    /// The locks of the instances.
+    pub locks: InstanceLocks,
+    /// The objects whose end this process wrote.
+    pub ended: Ended,
     /// The caches of the watches, one for each namespace of the scope; set before the first pass.
     pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
     /// Objects that should be looked at now, because another of their instance came to its end.

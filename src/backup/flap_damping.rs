@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const MOST_DOUBLINGS: u32 = 5;
 
 /// What this process wrote last about an object, and how often it has contradicted another since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FlapDamping {
     said: Option<(Instant, RdsBackupStatus)>,
     rounds: u32,

@@ -1,15 +1,54 @@
-//! What the other objects of an instance are to one: siblings in the queue, rivals for the next request, owners of what a look finds.
+//! The other objects of an instance: they wait in the same queue, may have a request under way, and own what a look finds.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    decide::occupies,
-    observation::{Claim, Others, Sibling},
-};
 use crate::{
-    api::{ConditionType, Phase, RdsBackup, Reason},
+    api::{ConditionType, Origin, Phase, RdsBackup, Reason},
     rds::{BackupTask, JobState},
 };
+
+/// Another unfinished RdsBackup of the same instance.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// Its uid.
+    pub uid: String,
+    /// When it was created: the order of the queue.
+    pub created_at: Timestamp,
+    /// Its phase.
+    pub phase: Phase,
+    /// Whether it is Stalled, or its looks keep failing: then it does not hold the instance for ever.
+    pub blocked: bool,
+    /// Whether it takes part in the queue: admitted, not in backoff.
+    pub queues: bool,
+    /// The signed time of its open intent, if it has one.
+    pub open_since: Option<Timestamp>,
+    /// How long after that time an open intent stops holding the instance when it is blocked: expiry, skew and listing lag of its account.
+    pub release_after: SignedDuration,
+}
+
+/// What the objects of an instance have as their result, and what they may have under way.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// Their results.
+    pub claims: Vec<Claim>,
+    /// The signed times of their open, cleared intents.
+    pub intents: Vec<Timestamp>,
+}
+
+/// A job or a set that is the result of an object.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The object.
+    pub uid: String,
+    /// Where the object has it from.
+    pub origin: Origin,
+    /// The job.
+    pub job_id: Option<String>,
+    /// The set, recorded or asked for by the job's id.
+    pub backup_id: Option<String>,
+    /// Whether the job is known to have no set: it still runs, or it failed.
+    pub without_set: bool,
+}
 
 impl Sibling {
     /// Another object as the queue sees it; none if it is finished. `admissible`: its account may be used for it, and is not paused.
@@ -49,6 +88,22 @@ impl Sibling {
             release_after,
         })
     }
+}
+
+/// Whether `sibling` holds the instance at `now`: a running job, or an intent that may still become one.
+///
+/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the others wait for ever, so an open intent that is
+/// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
+pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
+    match sibling.open_since {
+        Some(since) => !(sibling.blocked && now > since + sibling.release_after),
+        None => matches!(sibling.phase, Phase::Running | Phase::Finalizing),
+    }
+}
+
+/// Whether the object may wait for its instance. A finished one waits for nothing, and is not woken.
+pub fn is_unfinished(object: &RdsBackup) -> bool {
+    !object.status.as_ref().is_some_and(|status| status.phase.is_terminal())
 }
 
 /// Step 4. The uid of another object of the instance with an open intent, among those that a quorum LIST found.

@@ -12,7 +12,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use super::Cluster;
+use super::cluster::Cluster;
 use crate::api::{FIELD_MANAGER, Reason};
 
 /// An event is worth less than the pass that it belongs to.

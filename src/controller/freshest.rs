@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Kind;
+use super::kind::Kind;
 
 /// Remembered resourceVersions of an object; the cache is never more than a few writes behind.
 const REMEMBERED_VERSIONS: usize = 16;

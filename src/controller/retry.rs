@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
-use super::{Error, TIMEOUT};
+use super::error::{Error, TIMEOUT};
 
 /// After 0.25 and 0.5 s. More tries would be more requests from all objects to an API server that is down for minutes.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -18,9 +18,9 @@ use super::{
 use crate::{
     accounts::{AccountSettings, Accounts, CredentialsSettings, Source, Surroundings},
     api::{RdsBackup, RdsBackupSchedule},
-    backup::{Context, Counters, Desk},
+    backup::{Context, Counters, Ended, InstanceLocks},
     config::Config,
-    controller::{Cluster, Fence, Scope, answering},
+    controller::{Cluster, Fence, ObjectTracker, Scope, answering},
     schedule,
 };
 
@@ -86,7 +86,9 @@ impl Operator {
         let backups = Arc::new(Context {
             cluster,
             accounts: Accounts::new(accounts, submissions, source, surroundings),
-            desk: Desk::default(),
+            tracker: ObjectTracker::default(),
+            locks: InstanceLocks::default(),
+            ended: Ended::default(),
             caches: OnceLock::new(),
             wake,
             tasks,
@@ -148,7 +150,9 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let uids: HashSet<String> = context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
-        context.desk.sweep(|uid| uids.contains(uid));
+        context.tracker.sweep(|uid| uids.contains(uid));
+        context.ended.sweep(|uid| uids.contains(uid));
+        context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         schedules.desk.sweep(|uid| uids.contains(uid));
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, SCHEDULE_NAME_LABEL},
-    controller::{self, Creation, Event, Written},
+    controller::{self, Creation, Event, WriteResult},
 };
 
 /// A good pass has three: create, write, rest.
@@ -90,7 +90,7 @@ async fn pass(
             }
             seat.deferred = false;
             match context.cluster.write_status(object.as_ref(), &decision.status).await? {
-                Written::Yes(newest) => {
+                WriteResult::Yes(newest) => {
                     let newest: Arc<RdsBackupSchedule> = Arc::from(newest);
                     seat.freshest.moved(&object, newest.clone());
                     settle(&mut seat.memory, |name| is_cached(context, &object, name), true, now);
@@ -98,8 +98,8 @@ async fn pass(
                     object = newest;
                     continue;
                 }
-                Written::Gone => return Ok(Action::await_change()),
-                Written::Conflict => match context.cluster.get(object.as_ref()).await? {
+                WriteResult::Gone => return Ok(Action::await_change()),
+                WriteResult::Conflict => match context.cluster.get(object.as_ref()).await? {
                     None => return Ok(Action::await_change()),
                     Some(live) => {
                         let live = Arc::new(live);

@@ -8,13 +8,19 @@ use rds_backup_operator::{
     accounts::{Poll, Protocol},
     api::{ConditionType, RdsBackup, RdsBackupStatus},
     backup::{
-        decide::{Decision, Effect, decide},
-        observation::{AccountView, Memory, Observation, OwnIntent, Preflight, Randomness},
-        preflight,
+        decide::{Decision, decide},
+        memory::{Memory, OwnIntent},
+        observation::{AccountView, Observation, Randomness},
+        pass::{Pass, Stage},
+        request::{Answer, CloudFinding, CloudRead, Next, Observed, Present, Request},
+        state::ObjectState,
     },
     clock::Clock,
     entropy::Entropy,
-    rds::{Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, InstanceId, SignatureVersion, Stamp},
+    rds::{
+        self, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, InstanceId, ModeFilter, SetQuery,
+        SignatureVersion, Stamp,
+    },
 };
 use rds_backup_sandbox::rds::{self as simulated, Catalogue, Engine, InstanceSpec, Key, Options, Settings};
 use serde_json::Value;
@@ -77,6 +83,25 @@ impl Bench {
         }
     }
 
+    /// One read, as the operator makes it.
+    async fn read(&self, instance: &InstanceId, what: CloudRead) -> Result<CloudFinding, CallError> {
+        let (client, credentials) = (&self.client, self.credentials());
+        let mut query = SetQuery::of(instance.clone());
+        match what {
+            CloudRead::Attributes => {
+                let told = client.describe_instance(&credentials, instance).await?;
+                return Ok(CloudFinding::Attributes(Box::new(told.value)));
+            }
+            CloudRead::Tasks(job) => {
+                return client.describe_backup_tasks(&credentials, instance, job.as_ref()).await.map(CloudFinding::Tasks);
+            }
+            CloudRead::ManualSets(from) => (query.mode, query.from) = (Some(ModeFilter::Manual), Some(from)),
+            CloudRead::Set(id) => query.backup_id = Some(id),
+        }
+        let told = client.describe_backups(&credentials, &query).await?;
+        Ok(CloudFinding::Sets(rds::Answer { value: told.value.sets, request_id: told.request_id, service_time: told.service_time }))
+    }
+
     pub fn stamp(&self) -> Stamp {
         Stamp { nonce: self.entropy.nonce(), timestamp: self.client.now() }
     }
@@ -101,17 +126,32 @@ impl Case {
         Self { object, status: RdsBackupStatus::fresh(), memory: Memory::default(), now }
     }
 
-    /// Reads the instance as a preflight does, and decides until something is to be sent or to be waited for.
+    /// A pass reads the instance, until something is to be written.
     pub async fn preflight(&mut self, bench: &Bench) -> Decision {
-        let first = self.decide();
-        if !matches!(first.effect, Some(Effect::Preflight { .. })) {
-            return self.take(first);
+        let mut pass = Pass::start(Arc::new(self.object.clone()));
+        let (mut state, mut answer) = (ObjectState::default(), Answer::Begin);
+        let present = Present { steady: tokio::time::Instant::now(), leads: true };
+        loop {
+            let Next::Do(request) = pass.next(&mut state, answer, present) else { panic!("nothing was written: {pass:?}") };
+            answer = match request {
+                Request::Observe { .. } => Answer::Observed(Box::new(Observed {
+                    now: self.now,
+                    account: Ok(account()),
+                    cached: Vec::new(),
+                    randomness: randomness(),
+                })),
+                Request::LockInstance => Answer::Locked(true),
+                Request::Admit => Answer::Admitted(Ok(())),
+                Request::RenewCredentials => Answer::Renewed(false),
+                Request::Read { instance, what } => Answer::Read { at: self.now, result: bench.read(&instance, what).await },
+                _ => break,
+            };
         }
-        let id = InstanceId::new(&self.object.spec.db_instance_id);
-        let result = preflight(&bench.client, &bench.credentials(), &id, self.now).await;
-        self.memory.preflight = Some(Preflight::absorb(None, (1, 1), self.now, result));
-        let decision = self.decide();
-        self.take(decision)
+        self.memory = state.memory;
+        match pass.stage() {
+            Stage::Reread(decided) | Stage::Write(decided) => self.take(decided.decision.clone()),
+            stage => panic!("nothing was to be written: {stage:?}"),
+        }
     }
 
     /// The intent was written and cleared, the request sent, and this is what came back.
@@ -137,14 +177,7 @@ impl Case {
     }
 
     fn decide(&self) -> Decision {
-        let account = Ok(AccountView {
-            region_id: "cn-hangzhou".into(),
-            protocol: Protocol::default(),
-            poll: Poll::default(),
-            paused: false,
-            credentials: Ok(()),
-        });
-        let randomness = Randomness { nonce: "nonce-a".into(), pause: SignedDuration::from_secs(2) };
+        let (account, randomness) = (Ok(account()), randomness());
         let seen = Observation {
             object: &self.object,
             status: &self.status,
@@ -160,4 +193,18 @@ impl Case {
         self.status = decision.status.clone();
         decision
     }
+}
+
+fn account() -> AccountView {
+    AccountView {
+        region_id: "cn-hangzhou".into(),
+        protocol: Protocol::default(),
+        poll: Poll::default(),
+        paused: false,
+        credentials: Ok(()),
+    }
+}
+
+fn randomness() -> Randomness {
+    Randomness { nonce: "nonce-a".into(), pause: SignedDuration::from_secs(2) }
 }

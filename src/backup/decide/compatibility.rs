@@ -3,7 +3,7 @@
 //! The rules are those of the API page and of the service's own refusals: <https://help.aliyun.com/document_detail/26272.html>. What they do
 //! not name (a new engine, a new kind of disk) is left to the service: a rule that is out of date must not stand in the way of a backup.
 
-use super::admit::clip;
+use super::draft::clip;
 use crate::{
     api::Reason,
     backup::spec::ValidatedSpec,
@@ -12,7 +12,7 @@ use crate::{
 
 /// What the rules say of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Compatibility {
     /// Nothing against it.
     Allowed,
     /// The instance will never take it.
@@ -24,20 +24,23 @@ pub(super) enum Verdict {
 }
 
 /// Judges a request by what the preflight read of the instance.
-pub(super) fn judge(instance: &Instance, valid: &ValidatedSpec) -> Verdict {
+pub(super) fn check(instance: &Instance, valid: &ValidatedSpec) -> Compatibility {
     let id = &valid.request.instance;
     if let Some(wrong) = role(instance) {
-        return Verdict::Never(format!("{id} is {wrong}"));
+        return Compatibility::Never(format!("{id} is {wrong}"));
     }
     if let Some(wrong) = combination(instance, &valid.request) {
-        return Verdict::Never(format!("{id} is {}: {wrong}", kind(instance)));
+        return Compatibility::Never(format!("{id} is {}: {wrong}", kind(instance)));
     }
     lock(instance).unwrap_or_else(|| {
         if instance.is_running() {
-            return Verdict::Allowed;
+            return Compatibility::Allowed;
         }
         let state = clip(&instance.status);
-        Verdict::Waits(Reason::InstanceNotRunning, format!("{id} is in state {state}; the service makes backups only of running instances"))
+        Compatibility::Waits(
+            Reason::InstanceNotRunning,
+            format!("{id} is in state {state}; the service makes backups only of running instances"),
+        )
     })
 }
 
@@ -152,13 +155,13 @@ fn combination(instance: &Instance, request: &CreateBackup) -> Option<String> {
 }
 
 /// A lock stops backups, whatever state the instance is in.
-fn lock(instance: &Instance) -> Option<Verdict> {
+fn lock(instance: &Instance) -> Option<Compatibility> {
     let mode = instance.lock_mode.as_deref()?;
     let id = &instance.id;
-    let waits = |why: &str| Some(Verdict::Waits(Reason::InstanceNotRunning, format!("{id} is locked ({}): {why}", clip(mode))));
+    let waits = |why: &str| Some(Compatibility::Waits(Reason::InstanceNotRunning, format!("{id} is locked ({}): {why}", clip(mode))));
     match mode.to_ascii_lowercase().as_str() {
         "unlock" => None,
-        "lockbyexpiration" => Some(Verdict::Stalled(
+        "lockbyexpiration" => Some(Compatibility::Stalled(
             Reason::AccountProblem,
             format!(
                 "{id} is locked because it has expired. The cloud account's owner must renew it; it is looked at again every 5 minutes"

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Decision, Effect, Requeue,
+    decision::{Decision, Effect, Requeue},
     errors::{self, Diagnosis},
 };
 use crate::{
@@ -11,16 +11,13 @@ use crate::{
         Attempt, AttemptOutcome, ConditionType, Phase, Queue, RdsBackupSpec, RdsBackupStatus, Reason, SubmissionOutcome, Time, condition,
         set_condition,
     },
-    backup::observation::Observation,
+    backup::{
+        observation::Observation,
+        policy::{KEPT_ATTEMPTS, MOST_SEEN_BESIDE},
+    },
     controller::Event,
     rds::CallError,
 };
-
-/// The CRD keeps this many attempts.
-const KEPT_ATTEMPTS: usize = 5;
-
-/// So many backups that looks found beside the result are remembered; the rest of the attempts is for what was refused or failed.
-const MOST_SEEN_BESIDE: usize = 3;
 
 /// Whether as many backups beside the result are remembered as there is room for. More of them change nothing.
 pub(super) fn no_more_beside(status: &RdsBackupStatus) -> bool {
@@ -34,11 +31,12 @@ pub(super) struct Draft<'a> {
     pub status: RdsBackupStatus,
     events: Vec<Event>,
     hold_until: Option<Timestamp>,
+    finalizers: Option<Vec<String>>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(spec: &'a RdsBackupSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
-        Self { spec, observed, now, status: observed.status.clone(), events: Vec::new(), hold_until: None }
+        Self { spec, observed, now, status: observed.status.clone(), events: Vec::new(), hold_until: None, finalizers: None }
     }
 
     /// Work goes on: Reconciling.
@@ -61,7 +59,7 @@ impl<'a> Draft<'a> {
 
     /// It needs an edit or a grant. Where nothing was asked for yet the time of waiting goes on counting.
     ///
-    /// Found by tests/walks: it began anew whenever what the object waits for changed between what passes and what somebody must cure.
+    /// Found by tests/simulation/walks: it began anew whenever what the object waits for changed between what passes and what somebody must cure.
     pub fn stall(&mut self, phase: Phase, reason: Reason, message: &str) {
         let since = self.waiting_since().unwrap_or(self.now);
         self.transition(phase, reason, message, true);
@@ -195,6 +193,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The object should have these finalizers, and no other.
+    pub fn set_finalizers(&mut self, finalizers: Vec<String>) {
+        self.finalizers = Some(finalizers);
+    }
+
     /// No new attempt before this.
     pub fn hold(&mut self, until: Timestamp) {
         self.hold_until = Some(until);
@@ -244,7 +247,15 @@ impl<'a> Draft<'a> {
         let (before, after) = (self.observed.status.phase, self.status.phase);
         let waits = |phase| matches!(phase, Phase::Pending | Phase::Queued);
         let wakes = !before.is_terminal() && (after.is_terminal() || (!waits(before) && waits(after)));
-        Decision { status: self.status, effect, events: self.events, requeue, hold_until: self.hold_until, wakes }
+        Decision {
+            status: self.status,
+            effect,
+            events: self.events,
+            requeue,
+            hold_until: self.hold_until,
+            wakes,
+            finalizers: self.finalizers,
+        }
     }
 
     fn transition(&mut self, phase: Phase, reason: Reason, note: &str, warning: bool) {
@@ -272,4 +283,14 @@ impl<'a> Draft<'a> {
     fn drop_condition(&mut self, kind: ConditionType) {
         self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
     }
+}
+
+/// Texts of the service are bounded before they are stored.
+pub(super) fn clip(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// A length of time in a message.
+pub(super) fn short(time: SignedDuration) -> String {
+    format!("{time:#}")
 }

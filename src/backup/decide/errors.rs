@@ -4,8 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::compatibility;
 use crate::{
-    api::{LastError, Phase, Reason, Time},
-    backup::{observation::Sibling, spec::ValidatedSpec},
+    api::{LastError, Reason, Time},
+    backup::{
+        policy::{self, CHANGED_KEYS, KEY_PAUSE, STALE_TOKENS, TOKEN_PAUSE},
+        spec::ValidatedSpec,
+    },
     rds::{ApiError, CallError, Created, ErrorKind, Instance, Meaning},
 };
 
@@ -24,30 +27,6 @@ pub(super) struct Diagnosis {
     pub reason: Reason,
     pub remedy: Remedy,
     pub message: String,
-}
-
-/// An expired token is no matter for anybody until another is there, which may take a minute: three tries half a minute apart.
-const STALE_TOKENS: u32 = 3;
-const TOKEN_PAUSE: SignedDuration = SignedDuration::from_secs(30);
-
-/// A key that is refused for the request, and not for the reads before it: so often it is nobody's matter.
-const CHANGED_KEYS: u32 = 3;
-const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
-
-/// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
-pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
-    SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)
-}
-
-/// Whether `sibling` holds the instance at `now`: a running job, or an intent that may still become one.
-///
-/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the others wait for ever, so an open intent that is
-/// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
-pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
-    match sibling.open_since {
-        Some(since) => !(sibling.blocked && now > since + sibling.release_after),
-        None => matches!(sibling.phase, Phase::Running | Phase::Finalizing),
-    }
 }
 
 /// The reason of a refusal.
@@ -93,9 +72,9 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
             (remedy, "the account's token has expired".to_owned())
         }
         ErrorKind::AccountProblem => (Remedy::Stall, format!("the cloud account is blocked: {}", spoken(error))),
-        ErrorKind::BackupJobExists => (Remedy::Wait(backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
+        ErrorKind::BackupJobExists => (Remedy::Wait(policy::backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
         ErrorKind::InstanceNotReady => {
-            (Remedy::Wait(backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
+            (Remedy::Wait(policy::backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
         }
         // The day of the limit and whether automatic sets count are not documented: an hour, growing to six.
         ErrorKind::DailyLimit => (
@@ -103,15 +82,15 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
             format!("{id} has used up the 20 backups that the service allows per day"),
         ),
         ErrorKind::Throttled => {
-            (Remedy::Wait(backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
+            (Remedy::Wait(policy::backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
         }
         ErrorKind::ClockSkew => {
-            (Remedy::Wait(backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned())
+            (Remedy::Wait(policy::backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned())
         }
         // Of a read: it made nothing, and is simply made again.
         ErrorKind::NonceUsed | ErrorKind::ServiceFault | ErrorKind::Unrecognised => {
             let message = format!("the service answered with a fault: {}. It is tried again", spoken(error));
-            let remedy = Remedy::Wait(backoff(failures, minutes(5)));
+            let remedy = Remedy::Wait(policy::backoff(failures, minutes(5)));
             return Diagnosis { reason: reason_of(kind), remedy, message: with_reference(message, error) };
         }
     };
@@ -164,7 +143,7 @@ pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, re
 }
 
 fn unavailable(failures: u32, message: String) -> Diagnosis {
-    Diagnosis { reason: Reason::ServiceUnavailable, remedy: Remedy::Wait(backoff(failures, SignedDuration::from_mins(2))), message }
+    Diagnosis { reason: Reason::ServiceUnavailable, remedy: Remedy::Wait(policy::backoff(failures, SignedDuration::from_mins(2))), message }
 }
 
 /// What the instance is, where that is known, and what was refused.

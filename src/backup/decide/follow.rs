@@ -1,32 +1,23 @@
-//! Steps 9 and 11: a job is known; follow it to its set, and to the end.
+//! Steps 9 and 11: a job is known; it is followed to its set, and to the end.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Decision, Effect,
-    admit::{self, short},
-    draft::Draft,
-    record::close,
-    resolve,
+    decision::{Decision, Effect},
+    draft::{Draft, short},
+    end::{self, close, result_lost, succeed},
+    look,
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome, Time},
+    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome},
     backup::{
-        observation::{AccountView, Follow, Look},
+        memory::{Follow, Look},
+        observation::AccountView,
+        policy::{MISSES, SHOWS_PROGRESS, UNLISTED},
         spec::ValidatedSpec,
     },
     rds::{BackupId, BackupSet, InstanceId, JobId, JobState, SetStatus},
 };
-
-/// An empty answer for a job that is known: this often before its set is looked for instead. How long the service shows an ended job is not
-/// documented.
-const MISSES: u32 = 5;
-
-/// A set that is still unlisted this long after its job finished is worth a status write; most are listed before.
-const UNLISTED: SignedDuration = SignedDuration::from_mins(2);
-
-/// Jobs shorter than this show no progress: it would be the only thing to write about them.
-const SHOWS_PROGRESS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the polls say of the job.
 enum Outcome {
@@ -49,9 +40,9 @@ pub(super) fn accepted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Ac
             draft.again()
         }
         Outcome::Failed => {
-            let job_failed = failed_attempt(&draft);
+            let job_failed = end::failed_attempt(&draft);
             draft.remember(job_failed);
-            run_failed(&mut draft, valid);
+            end::run_failed(&mut draft, valid);
             draft.again()
         }
         Outcome::Lost(reason, message) => {
@@ -83,10 +74,10 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
     let forgotten = follow.misses >= MISSES && draft.status.backup_id.is_none();
     if forgotten && latest.is_none_or(|look| !is_since(look, &follow)) {
-        return draft.then(resolve::look(valid, intent));
+        return draft.then(look::look(valid, intent));
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
-        let candidates = resolve::judge(draft.observed.status, intent, facts, looks.unmapped).candidates;
+        let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
         // Found by tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
         if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup_id.clone()) {
@@ -98,7 +89,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
             draft.seen_beside(other.job_id, other.backup_id);
         }
     }
-    let quiet = resolve::proven_absent(looks, draft.observed.status, intent, &account.protocol);
+    let quiet = look::proven_absent(looks, draft.observed.status, intent, &account.protocol);
     match outcome(&mut draft, valid, account, &follow) {
         Outcome::Good(set) if !fits(&set, valid, &draft) => {
             let message =
@@ -163,22 +154,17 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
 /// The polls of this object's job; empty when this process has made none.
 fn newest(draft: &Draft<'_>) -> Follow {
     let follow = &draft.observed.memory.follow;
-    match key(draft.observed.status.backup_job_id.as_deref(), draft.observed.status.backup_id.as_deref()) {
+    match look::key(draft.observed.status.backup_job_id.as_deref(), draft.observed.status.backup_id.as_deref()) {
         Some(key) if follow.key == key => follow.clone(),
         _ => Follow::default(),
     }
-}
-
-/// What polls are kept under: the job's id, or the set's where a set was adopted.
-pub(crate) fn key<'a>(job: Option<&'a str>, set: Option<&'a str>) -> Option<&'a str> {
-    job.or(set)
 }
 
 /// Reads the polls, and writes into the draft what they told by the way: the set's id, a progress, an error.
 fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> Outcome {
     let now = draft.now;
     if let Some(error) = &follow.failure {
-        resolve::unreadable(draft, valid, account, error, follow.at.unwrap_or(now), follow.failures);
+        look::unreadable(draft, valid, account, error, follow.at.unwrap_or(now), follow.failures);
         return Outcome::Open;
     }
     if follow.at.is_none() {
@@ -293,10 +279,10 @@ fn watch(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent:
 fn next_look(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
     let looks = &draft.observed.memory.looks;
     let due = match looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) {
-        Some(latest) => latest.at + resolve::pace(account, draft.observed.status, intent, looks, draft.now),
+        Some(latest) => latest.at + look::pace(account, draft.observed.status, intent, looks, draft.now),
         None => draft.now,
     };
-    (due.duration_since(draft.now), resolve::look(valid, intent))
+    (due.duration_since(draft.now), look::look(valid, intent))
 }
 
 fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow: &Follow) -> Effect {
@@ -309,10 +295,10 @@ fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow:
 fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
     let looks = &draft.observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && is_since(look, follow)) else {
-        return draft.then(resolve::look(valid, intent));
+        return draft.then(look::look(valid, intent));
     };
     if let Ok(facts) = &latest.result {
-        let found = resolve::judge(draft.observed.status, intent, facts, looks.unmapped)
+        let found = look::examine(draft.observed.status, intent, facts, looks.unmapped)
             .candidates
             .into_iter()
             .find_map(|candidate| candidate.backup_id);
@@ -335,15 +321,6 @@ fn is_since(look: &Look, follow: &Follow) -> bool {
     follow.at.is_none_or(|polled| look.at.as_second() >= polled.as_second())
 }
 
-/// The service no longer knows the job, and nothing that it lists can be its set.
-fn result_lost(draft: &mut Draft<'_>) {
-    let job = draft.status.backup_job_id.clone().unwrap_or_default();
-    draft.fail(
-        Reason::ResultLost,
-        &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"),
-    );
-}
-
 /// Whether the job's time is over, and it was asked for since, and it has not ended.
 fn timed_out(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> bool {
     // An ended job's set may be listed a lag later.
@@ -355,7 +332,7 @@ fn is_overdue(draft: &Draft<'_>, valid: &ValidatedSpec) -> bool {
     deadline(draft, valid).is_some_and(|deadline| draft.now > deadline)
 }
 
-/// Found by tests/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although its set was there
+/// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although its set was there
 /// for whoever asked. So its time is over only for who has asked since.
 fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool {
     deadline(draft, valid).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
@@ -396,106 +373,4 @@ fn give_back(draft: &mut Draft<'_>, outcome: AttemptOutcome) {
     draft.status.origin = None;
     draft.status.started_at = None;
     draft.status.progress_percent = None;
-}
-
-fn failed_attempt(draft: &Draft<'_>) -> Attempt {
-    Attempt {
-        backup_job_id: draft.status.backup_job_id.clone(),
-        backup_id: draft.status.backup_id.clone(),
-        ..draft.attempt(AttemptOutcome::JobFailed)
-    }
-}
-
-/// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
-pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
-    let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
-    let job = draft
-        .status
-        .attempts
-        .iter()
-        .rev()
-        .find(|kept| kept.outcome == AttemptOutcome::JobFailed)
-        .and_then(|kept| kept.backup_job_id.clone());
-    let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
-    if run > valid.retry_limit {
-        let runs = if valid.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
-        draft.fail(
-            Reason::BackupFailed,
-            &format!("the service reports that {job} failed{runs}. Look at the instance's backups and events in the console, then create another RdsBackup"),
-        );
-        return;
-    }
-    draft.status.backup_job_id = None;
-    draft.status.backup_id = None;
-    draft.status.request_id = None;
-    draft.status.origin = None;
-    draft.status.started_at = None;
-    draft.status.progress_percent = None;
-    draft.queue(
-        Reason::RetryBackoff,
-        &format!(
-            "the service reports that {job} failed; run {} of {} starts in {}",
-            run + 1,
-            valid.retry_limit + 1,
-            short(valid.retry_backoff)
-        ),
-    );
-}
-
-/// Writes what the set tells.
-fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
-    let ended = set.ended_at.unwrap_or(draft.now);
-    let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
-    // An adoption of this very set that the answer to the request displaced.
-    draft.not_beside(None, Some(set.backup_id.as_str()));
-    let status = &mut draft.status;
-    status.backup_id = Some(set.backup_id.to_string());
-    status.started_at = Some(Time(started));
-    status.completed_at = Some(Time(ended));
-    status.duration = Some(short(SignedDuration::from_secs(ended.duration_since(started).as_secs().max(0))));
-    status.size_bytes = set.size_bytes;
-    status.size = set.size_bytes.map(human_size);
-    status.consistent_time = set.consistent_time.map(Time);
-    status.expires_at = set.expires_at.map(Time);
-    status.checksum = set.checksum.as_ref().map(|sum| sum.chars().take(128).collect());
-    if let Some(effective) = &mut status.effective {
-        effective.method = set.method.as_deref().map(admit::clip).or(effective.method.take());
-        effective.backup_type = set.backup_type.as_deref().map(admit::clip).or(effective.backup_type.take());
-    }
-    draft.succeed(&format!("backup set {} exists and is usable", set.backup_id));
-}
-
-/// Bytes as Kubernetes writes quantities, rounded to three digits at most: `260Gi`, `1.5Gi`, `512`.
-fn human_size(bytes: i64) -> String {
-    const UNITS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let bytes = bytes.max(0);
-    // 1,023.5 would print as 1024: it belongs to the next unit.
-    #[expect(clippy::cast_precision_loss, reason = "for humans; the exact number stands beside it")]
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let text = if value >= 9.95 || unit == 0 { format!("{value:.0}") } else { format!("{value:.1}") };
-    format!("{}{}", text.trim_end_matches(".0"), UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::human_size;
-
-    #[test]
-    fn sizes_are_short_and_round() {
-        for (bytes, text) in [
-            (0, "0"),
-            (512, "512"),
-            (279_236_241_408, "260Gi"),
-            (1_610_612_736, "1.5Gi"),
-            (1024 * 1024, "1Mi"),
-            (-5, "0"),
-            (i64::MAX, "8Ei"),
-        ] {
-            assert_eq!(human_size(bytes), text, "{bytes}");
-        }
-    }
 }

@@ -1,44 +1,33 @@
-//! Steps 4, 8 and 10: clear an intent, look for what became of a request, close it when it is proven that nothing did.
+//! Steps 4, 8 and 10: an intent is cleared or withdrawn; a request whose answer was lost is looked for, adopted, or proven never accepted.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
-    Decision, Effect, FRESH, STALLED_RECHECK,
-    draft::{Draft, no_more_beside},
-    errors::{self, Remedy},
-    out_of_sight,
-    record::close,
+    admission,
+    decision::{Decision, Effect},
+    draft::Draft,
+    end::{self, close},
+    look::{self, Candidate},
 };
 use crate::{
-    accounts::{Expiry, Protocol},
+    accounts::Expiry,
     api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
     backup::{
-        observation::{AccountView, Look, LookFacts, Looks},
+        memory::Look,
+        observation::AccountView,
+        policy::{FRESH, GRACE, STALLED_RECHECK},
         spec::ValidatedSpec,
     },
-    rds::{CallError, JobState, Mode, SetStatus, Stamp},
+    rds::Stamp,
 };
-
-/// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
-const MAPPING_LOOKS: u32 = 5;
-
-/// So long another process may take to clear the intent that it wrote: a list and a write.
-///
-/// Found by tests/walks: two operators that work on one object withdrew each other's intents as soon as they saw them, several times a second,
-/// and none of them came to send.
-const GRACE: SignedDuration = SignedDuration::from_secs(10);
-
-/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
-const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Step 4. An intent that is not cleared was never sent: this process goes on with its own, any process withdraws another's.
 pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> Decision {
     let own = draft.observed.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
     let age = draft.now.duration_since(intent.signed_at());
     let fresh = age <= FRESH;
-    let deleting = draft.observed.object.metadata.deletion_timestamp.is_some();
     match own {
-        Some(own) if fresh && !deleting && !account.paused => match &own.rival {
+        Some(own) if fresh && !account.paused => match &own.rival {
             None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),
             Some(Some(_)) => {
                 close(&mut draft, SubmissionOutcome::Unsent);
@@ -59,7 +48,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
                 send(draft, valid, intent)
             }
         },
-        None if age < GRACE && !deleting => draft.wait(GRACE - age),
+        None if age < GRACE => draft.wait(GRACE - age),
         _ => {
             close(&mut draft, SubmissionOutcome::Unsent);
             draft.queue(Reason::NeverAccepted, "an attempt was interrupted before its request was sent; the next one is about to start");
@@ -112,23 +101,23 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
         return send(draft, valid, intent);
     }
     if let Err(blocker) = &account.credentials {
-        return out_of_sight(draft, Phase::Resolving, blocker);
+        return admission::without_credentials(draft, Phase::Resolving, blocker);
     }
     let looks = &observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) else {
-        return draft.then(look(valid, intent));
+        return draft.then(look::look(valid, intent));
     };
     match &latest.result {
         Ok(facts) => {
-            let verdict = judge(observed.status, intent, facts, looks.unmapped);
+            let verdict = look::examine(observed.status, intent, facts, looks.unmapped);
             if let Some(first) = verdict.candidates.first() {
                 adopt(&mut draft, first, &verdict.candidates[1..]);
                 return draft.again();
             }
-            if proven_absent(looks, observed.status, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
+            if look::proven_absent(looks, observed.status, intent, &account.protocol) && account.protocol.request_expiry != Expiry::Never {
                 return never_accepted(draft, valid);
             }
-            if account.protocol.request_expiry == Expiry::Never && first_clean(looks, observed.status).is_some() {
+            if account.protocol.request_expiry == Expiry::Never && look::first_clean(looks, observed.status).is_some() {
                 draft.stall(
                     Phase::Resolving,
                     Reason::OutcomeUnknown,
@@ -144,40 +133,12 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
                     "the request may have been sent and its answer is not known; the operator looks for the backup and sends nothing until it knows",
                 );
             }
-            let pause = pace(account, observed.status, intent, looks, draft.now);
+            let pause = look::pace(account, observed.status, intent, looks, draft.now);
             look_again(draft, valid, intent, latest, pause)
         }
         Err(error) => {
-            let pause = unreadable(&mut draft, valid, account, error, latest.at, looks.failures);
+            let pause = look::unreadable(&mut draft, valid, account, error, latest.at, looks.failures);
             look_again(draft, valid, intent, latest, pause)
-        }
-    }
-}
-
-/// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
-pub(super) fn unreadable(
-    draft: &mut Draft<'_>,
-    valid: &ValidatedSpec,
-    account: &AccountView,
-    error: &CallError,
-    at: Timestamp,
-    failures: u32,
-) -> SignedDuration {
-    let trouble = errors::unread(error, failures, valid, &account.region_id);
-    let phase = draft.observed.status.phase;
-    let phase = if phase == Phase::Submitting { Phase::Resolving } else { phase };
-    match trouble.remedy {
-        Remedy::Wait(time) => {
-            if failures >= 3 {
-                let message = draft.trouble(&trouble, error, at);
-                draft.working(phase, trouble.reason, &message);
-            }
-            time
-        }
-        Remedy::Stall | Remedy::Fail => {
-            let message = draft.trouble(&trouble, error, at);
-            draft.stall(phase, trouble.reason, &message);
-            STALLED_RECHECK
         }
     }
 }
@@ -185,66 +146,11 @@ pub(super) fn unreadable(
 fn look_again(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
     let due = latest.at + pause;
     if draft.now >= due {
-        draft.then(look(valid, intent))
+        draft.then(look::look(valid, intent))
     } else {
         let wait = due.duration_since(draft.now);
         draft.wait(wait)
     }
-}
-
-pub(super) fn look(valid: &ValidatedSpec, intent: &Submission) -> Effect {
-    Effect::Look { instance: valid.request.instance.clone(), from: window(intent) }
-}
-
-/// When the next look is due after the latest: as polls, but not past the instant from which a clean look counts.
-pub(super) fn pace(account: &AccountView, status: &RdsBackupStatus, intent: &Submission, looks: &Looks, now: Timestamp) -> SignedDuration {
-    let at = looks.latest.as_ref().map_or(now, |look| look.at);
-    let pause = account.poll.after(at.duration_since(intent.signed_at()));
-    let counts_from = match first_clean(looks, status) {
-        None => counted_from(intent, &account.protocol),
-        Some(first) => first + account.protocol.listing_lag + SignedDuration::from_secs(1),
-    };
-    let until = counts_from.duration_since(at);
-    if until > SignedDuration::ZERO { pause.min(until) } else { pause.min(account.poll.max) }
-}
-
-/// Sets that started before this are not of this run.
-fn window(intent: &Submission) -> Timestamp {
-    minute(intent.unresolved_since.0) - SLACK
-}
-
-/// The beginning of the minute: the service lists minutes.
-fn minute(at: Timestamp) -> Timestamp {
-    let second = at.as_second();
-    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
-}
-
-/// From when on a clean look counts: the service refuses the request from then on.
-fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
-    match protocol.request_expiry {
-        Expiry::After(expiry) => intent.signed_at() + expiry + protocol.clock_skew,
-        // Nothing can be proven; a look this late at least would have met a job that began at once.
-        Expiry::Never => intent.signed_at() + protocol.listing_lag + protocol.clock_skew,
-    }
-}
-
-/// Step 10. Lag counts from the job's end, not from the request: two clean looks one listing lag apart, or a job that ended a minute ago is
-/// taken for one that never began, and a second backup starts (trace 1 of the protocol's model). More than a lag, not just one: `Date` has
-/// whole seconds, so two looks that differ by 600 s may be 599.1 s apart.
-///
-/// Found by tests/model: the first of the two was clean because what it found stood beside an adoption, which was given back before the second.
-pub(super) fn proven_absent(looks: &Looks, status: &RdsBackupStatus, intent: &Submission, protocol: &Protocol) -> bool {
-    let (Some(first), Some(latest)) = (first_clean(looks, status), &looks.latest) else { return false };
-    looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) > protocol.listing_lag
-}
-
-/// The first look that counts for the result that the object has now.
-fn first_clean(looks: &Looks, status: &RdsBackupStatus) -> Option<Timestamp> {
-    looks.first_clean.filter(|_| looks.beside.as_deref() == result(status))
-}
-
-fn result(status: &RdsBackupStatus) -> Option<&str> {
-    super::follow::key(status.backup_job_id.as_deref(), status.backup_id.as_deref())
 }
 
 fn never_accepted(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
@@ -252,7 +158,7 @@ fn never_accepted(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     if job_failed(draft.observed.status, run, attempt) {
         // An adopted job of this attempt failed, and nothing else can come of it now: the run is over.
         close(&mut draft, SubmissionOutcome::Adopted);
-        super::follow::run_failed(&mut draft, valid);
+        end::run_failed(&mut draft, valid);
         return draft.again();
     }
     close(&mut draft, SubmissionOutcome::NeverAccepted);
@@ -290,116 +196,4 @@ fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
     for other in others {
         draft.seen_beside(other.job_id.clone(), other.backup_id.clone());
     }
-}
-
-/// What may be the outcome of the open intent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
-    pub job_id: Option<String>,
-    pub backup_id: Option<String>,
-    pub started_at: Option<Timestamp>,
-}
-
-/// What one look says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    /// The earliest first.
-    pub candidates: Vec<Candidate>,
-    /// Whether it proves that nothing of ours was there.
-    pub clean: bool,
-}
-
-/// Step 8. Judges a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
-pub(super) fn judge(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Verdict {
-    let claimed_job = |id: &str| facts.claims.iter().any(|claim| claim.job_id.as_deref() == Some(id));
-    let claimed_set = |id: &str| facts.claims.iter().any(|claim| claim.backup_id.as_deref() == Some(id));
-    // Found by tests/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given back our own
-    // was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result is gone.
-    let has_result = status.backup_job_id.is_some() || status.backup_id.is_some();
-    let given_back = |job: Option<&str>, set: Option<&str>| {
-        status
-            .attempts
-            .iter()
-            .filter(|kept| has_result || kept.outcome != AttemptOutcome::PossibleDuplicate)
-            .any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
-    };
-    let own = |job: Option<&str>, set: Option<&str>| {
-        (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set)
-    };
-
-    // Found by tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
-    // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
-    // since its request is the other's, or nobody's.
-    let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
-    let since_newer =
-        |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer) - SLACK));
-
-    let from = window(intent);
-    let mut sets: Vec<Candidate> = facts
-        .sets
-        .iter()
-        .filter(|set| set.mode != Mode::Automated && set.by_user && set.status != SetStatus::Failed)
-        .filter(|set| set.started_at.is_none_or(|started| started >= from) && !since_newer(set.started_at))
-        .filter(|set| {
-            let id = set.backup_id.as_str();
-            !intent.baseline.backup_ids.iter().any(|listed| listed == id)
-                && !claimed_set(id)
-                && !given_back(None, Some(id))
-                && !own(None, Some(id))
-        })
-        .map(|set| Candidate { job_id: None, backup_id: Some(set.backup_id.to_string()), started_at: set.started_at })
-        .collect();
-    sets.sort_by_key(|set| set.started_at);
-
-    let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
-    let jobs = facts
-        .running
-        .iter()
-        .filter(|task| active(task.state))
-        .filter(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()))
-        .filter(|task| !since_newer(None) && !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
-        .map(|task| Candidate { job_id: Some(task.job_id.to_string()), backup_id: None, started_at: None });
-
-    // Trace 4 of the protocol's model: an object that holds only a job id has a set that looks unclaimed. The object's own job counts too.
-    let unmapped = facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set);
-    let must_wait = unmapped && unmapped_looks <= MAPPING_LOOKS && !sets.is_empty();
-    if must_wait {
-        sets.clear();
-    }
-    // One job runs at a time, so a set is older than what runs.
-    let mut candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
-    // An object that has its result and has warned of others already must come to its end, however many more are made beside it.
-    if has_result && no_more_beside(status) {
-        candidates.clear();
-    }
-    Verdict { clean: candidates.is_empty() && !must_wait, candidates }
-}
-
-/// Takes in a look for the newest intent of `status`, and keeps what step 10 needs.
-pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Protocol, look: Look) {
-    let Some(intent) = &status.submission else { return };
-    if looks.nonce != intent.nonce {
-        *looks = Looks { nonce: intent.nonce.clone(), ..Looks::default() };
-    }
-    if looks.beside.as_deref() != result(status) {
-        looks.beside = result(status).map(str::to_owned);
-        looks.first_clean = None;
-    }
-    match &look.result {
-        Ok(facts) => {
-            looks.failures = 0;
-            if facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set) {
-                looks.unmapped += 1;
-            }
-            looks.latest_clean = judge(status, intent, facts, looks.unmapped).clean;
-            if looks.latest_clean && look.at >= counted_from(intent, protocol) {
-                looks.first_clean.get_or_insert(look.at);
-            }
-        }
-        Err(_) => {
-            looks.failures += 1;
-            looks.latest_clean = false;
-        }
-    }
-    looks.latest = Some(look);
 }

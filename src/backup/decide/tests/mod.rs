@@ -12,9 +12,10 @@ use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
     accounts::{Poll, Protocol},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
-    backup::observation::{
-        AccountView, Backups, Blocker, Claim, Look, LookFacts, Memory, Observation, OwnIntent, Preflight, PreflightFacts, Randomness,
-        Sibling,
+    backup::{
+        memory::{Backups, Look, LookFacts, Memory, OwnIntent, Preflight, PreflightFacts},
+        observation::{AccountView, Blocker, Observation, Randomness},
+        siblings::{Claim, Sibling},
     },
     rds::{
         ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode,

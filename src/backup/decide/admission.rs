@@ -1,0 +1,127 @@
+//! Step 1: whether an object takes part in the queue of its instance, and whether it goes first.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    decision::Decision,
+    draft::Draft,
+    end::{queue_timed_out, waits_for_somebody},
+    errors::{self, Remedy},
+    preflight::preflight,
+};
+use crate::{
+    api::{AttemptOutcome, Phase, Reason},
+    backup::{
+        observation::{AccountView, Blocker, Observation},
+        policy::{self, CREDENTIALS_RECHECK, STALLED_RECHECK},
+        siblings::occupies,
+        spec::{ValidatedSpec, queue_timeout},
+    },
+    rds::ApiError,
+};
+
+/// The spec breaks a rule that the CRD should have stopped.
+pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
+    let phase = match draft.status.phase {
+        Phase::Queued => Phase::Pending,
+        phase => phase,
+    };
+    draft.stall(phase, Reason::InvalidSpec, wrong);
+    let timeout = queue_timeout(draft.spec);
+    waits_for_somebody(draft, timeout, STALLED_RECHECK)
+}
+
+/// No job and no open intent: it waits, or the next attempt begins.
+pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
+    let observed = draft.observed;
+    let now = draft.now;
+    if let Some(since) = draft.waiting_since()
+        && now > since + valid.queue_timeout
+    {
+        return queue_timed_out(draft, valid.queue_timeout);
+    }
+    if let Err(blocker) = &account.credentials {
+        if blocker.reason == Reason::CredentialsNotFound {
+            draft.queue(blocker.reason, &blocker.message);
+            return draft.wait(blocker.again_in.unwrap_or(SignedDuration::from_secs(30)));
+        }
+        draft.stall(Phase::Pending, blocker.reason, &blocker.message);
+        return waits_for_somebody(draft, valid.queue_timeout, CREDENTIALS_RECHECK);
+    }
+    if account.paused {
+        draft.queue(
+            Reason::SubmissionsPaused,
+            "an administrator paused submissions in the operator's configuration; this backup starts when they are enabled again",
+        );
+        return draft.wait(SignedDuration::from_secs(60));
+    }
+    if let Some(until) = not_before(observed, valid)
+        && now < until
+    {
+        let ends = draft.waiting_since().map_or(until, |since| until.min(since + valid.queue_timeout + SignedDuration::from_secs(1)));
+        return draft.wait(ends.duration_since(now));
+    }
+    let first = observed.siblings.iter().any(|other| {
+        occupies(other, now) || (other.queues && (other.created_at, other.uid.as_str()) < (observed.created_at(), observed.uid()))
+    });
+    if first {
+        draft.queue(
+            Reason::WaitingForTurn,
+            "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time",
+        );
+        return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
+    }
+    preflight(draft, valid, account)
+}
+
+/// Until when the last failure or refusal keeps the object from trying again.
+fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Timestamp> {
+    let hold = observed.memory.hold_until;
+    let last = observed.status.submission.as_ref()?;
+    let backoff =
+        observed.status.attempts.iter().rev().find(|kept| (kept.run, kept.attempt) == (last.run, last.attempt)).and_then(|kept| {
+            let after = match kept.outcome {
+                AttemptOutcome::JobFailed => valid.retry_backoff,
+                AttemptOutcome::Rejected => {
+                    let failures = u32::try_from(last.attempt).unwrap_or(1);
+                    match &kept.code {
+                        Some(code) => {
+                            let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status: 0 };
+                            match errors::refused_request(&error, failures, valid, "", None).remedy {
+                                Remedy::Wait(time) => time,
+                                Remedy::Stall | Remedy::Fail => STALLED_RECHECK,
+                            }
+                        }
+                        None => policy::backoff(failures, SignedDuration::from_mins(2)),
+                    }
+                }
+                AttemptOutcome::NeverAccepted | AttemptOutcome::NotOurs | AttemptOutcome::PossibleDuplicate => return None,
+            };
+            Some(kept.at.0 + after)
+        });
+    hold.max(backoff)
+}
+
+/// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
+pub(super) fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blocker) -> Decision {
+    let phase = match draft.observed.status.phase {
+        Phase::Pending | Phase::Queued => Phase::Pending,
+        busy => busy,
+    };
+    draft.stall(phase, blocker.reason, &blocker.message);
+    waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK)
+}
+
+/// Without credentials a job or an open intent cannot be looked at: it keeps its place. Where the lack passes by itself nobody is called.
+pub(super) fn without_credentials(mut draft: Draft<'_>, phase: Phase, blocker: &Blocker) -> Decision {
+    match blocker.again_in {
+        Some(pause) => {
+            draft.working(phase, blocker.reason, &blocker.message);
+            draft.wait(pause)
+        }
+        None => {
+            draft.stall(phase, blocker.reason, &blocker.message);
+            draft.wait(CREDENTIALS_RECHECK)
+        }
+    }
+}

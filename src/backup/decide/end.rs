@@ -1,0 +1,154 @@
+//! How an object comes to its end, and how a run or an attempt comes to its own.
+
+use jiff::SignedDuration;
+
+use super::{
+    decision::Decision,
+    draft::{Draft, clip, short},
+};
+use crate::{
+    api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, SubmissionOutcome, Time},
+    backup::spec::ValidatedSpec,
+    rds::BackupSet,
+};
+
+/// Closes the open intent.
+pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
+    if let Some(submission) = &mut draft.status.submission {
+        submission.outcome = Some(outcome);
+    }
+}
+
+/// It needs somebody, and nothing was asked for yet: looked at again after `pause`, but not for longer than queueTimeout. The next backup of
+/// a schedule stands behind it, and one that nobody cures must not hold up every later one.
+pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
+    let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
+        && draft.observed.status.open_submission().is_none()
+        && draft.observed.status.backup_job_id.is_none()
+        && draft.observed.status.backup_id.is_none();
+    let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
+    if draft.now > since + timeout {
+        return queue_timed_out(draft, timeout);
+    }
+    let left = (since + timeout + SignedDuration::from_secs(1)).duration_since(draft.now);
+    draft.wait(pause.min(left))
+}
+
+/// It was not asked for in time.
+pub(super) fn queue_timed_out(mut draft: Draft<'_>, timeout: SignedDuration) -> Decision {
+    let ready = draft.observed.status.condition(ConditionType::Ready);
+    let last = ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
+    draft.fail(Reason::QueueTimeout, &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(timeout)));
+    draft.again()
+}
+
+pub(super) fn failed_attempt(draft: &Draft<'_>) -> Attempt {
+    Attempt {
+        backup_job_id: draft.status.backup_job_id.clone(),
+        backup_id: draft.status.backup_id.clone(),
+        ..draft.attempt(AttemptOutcome::JobFailed)
+    }
+}
+
+/// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
+pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
+    let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
+    let job = draft
+        .status
+        .attempts
+        .iter()
+        .rev()
+        .find(|kept| kept.outcome == AttemptOutcome::JobFailed)
+        .and_then(|kept| kept.backup_job_id.clone());
+    let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
+    if run > valid.retry_limit {
+        let runs = if valid.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
+        draft.fail(
+            Reason::BackupFailed,
+            &format!("the service reports that {job} failed{runs}. Look at the instance's backups and events in the console, then create another RdsBackup"),
+        );
+        return;
+    }
+    draft.status.backup_job_id = None;
+    draft.status.backup_id = None;
+    draft.status.request_id = None;
+    draft.status.origin = None;
+    draft.status.started_at = None;
+    draft.status.progress_percent = None;
+    draft.queue(
+        Reason::RetryBackoff,
+        &format!(
+            "the service reports that {job} failed; run {} of {} starts in {}",
+            run + 1,
+            valid.retry_limit + 1,
+            short(valid.retry_backoff)
+        ),
+    );
+}
+
+/// The service no longer knows the job, and nothing that it lists can be its set.
+pub(super) fn result_lost(draft: &mut Draft<'_>) {
+    let job = draft.status.backup_job_id.clone().unwrap_or_default();
+    draft.fail(
+        Reason::ResultLost,
+        &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"),
+    );
+}
+
+/// Writes what the set tells.
+pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
+    let ended = set.ended_at.unwrap_or(draft.now);
+    let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
+    // An adoption of this very set that the answer to the request displaced.
+    draft.not_beside(None, Some(set.backup_id.as_str()));
+    let status = &mut draft.status;
+    status.backup_id = Some(set.backup_id.to_string());
+    status.started_at = Some(Time(started));
+    status.completed_at = Some(Time(ended));
+    status.duration = Some(short(SignedDuration::from_secs(ended.duration_since(started).as_secs().max(0))));
+    status.size_bytes = set.size_bytes;
+    status.size = set.size_bytes.map(human_size);
+    status.consistent_time = set.consistent_time.map(Time);
+    status.expires_at = set.expires_at.map(Time);
+    status.checksum = set.checksum.as_ref().map(|sum| sum.chars().take(128).collect());
+    if let Some(effective) = &mut status.effective {
+        effective.method = set.method.as_deref().map(clip).or(effective.method.take());
+        effective.backup_type = set.backup_type.as_deref().map(clip).or(effective.backup_type.take());
+    }
+    draft.succeed(&format!("backup set {} exists and is usable", set.backup_id));
+}
+
+/// Bytes as Kubernetes writes quantities, rounded to three digits at most: `260Gi`, `1.5Gi`, `512`.
+fn human_size(bytes: i64) -> String {
+    const UNITS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+    let bytes = bytes.max(0);
+    // 1,023.5 would print as 1024: it belongs to the next unit.
+    #[expect(clippy::cast_precision_loss, reason = "for humans; the exact number stands beside it")]
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let text = if value >= 9.95 || unit == 0 { format!("{value:.0}") } else { format!("{value:.1}") };
+    format!("{}{}", text.trim_end_matches(".0"), UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human_size;
+
+    #[test]
+    fn sizes_are_short_and_round() {
+        for (bytes, text) in [
+            (0, "0"),
+            (512, "512"),
+            (279_236_241_408, "260Gi"),
+            (1_610_612_736, "1.5Gi"),
+            (1024 * 1024, "1Mi"),
+            (-5, "0"),
+            (i64::MAX, "8Ei"),
+        ] {
+            assert_eq!(human_size(bytes), text, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Does one request of a pass and returns its answer. The only file of this module that calls the API server and the cloud; it decides nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{Resource, runtime::reflector::ObjectRef};
+use tokio::{sync::OwnedMutexGuard, time::Instant};
+use tracing::{info, warn};
+
+use super::{
+    context::{Context, Guarded},
+    observation::{AccountView, Blocker, Randomness},
+    request::{Announcement, Answer, CloudFinding, CloudRead, Listed, Observed, Present, Request},
+    siblings,
+};
+use crate::{
+    accounts::Access,
+    api::{RdsBackup, RdsBackupStatus},
+    controller::{self, WriteResult},
+    rds::{
+        self, Admission, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp,
+    },
+};
+
+/// The requests of one pass, and what it holds until it rests.
+pub(super) struct Io {
+    context: Arc<Context>,
+    /// The client and the credentials of the last observation; none where it read none.
+    means: Option<(Access, Credentials)>,
+    /// A place among the callers of the account, for one effect.
+    admission: Option<Admission>,
+    /// The lock of the instance.
+    instance: Option<OwnedMutexGuard<()>>,
+}
+
+const NO_CREDENTIALS: &str = "the account's credentials could not be read";
+
+impl Io {
+    pub fn new(context: Arc<Context>) -> Self {
+        Self { context, means: None, admission: None, instance: None }
+    }
+
+    /// What is true now.
+    pub fn present(&self) -> Present {
+        Present { steady: Instant::now(), leads: self.context.cluster.may_begin().is_ok() }
+    }
+
+    /// Does one request about the object.
+    pub async fn perform(&mut self, object: &Arc<RdsBackup>, request: Request) -> Answer {
+        match request {
+            Request::Observe { at_rest } => Answer::Observed(Box::new(self.observe(object, at_rest).await)),
+            Request::ReadObject => Answer::Object(self.context.cluster.get(object.as_ref()).await.map(|found| found.map(Box::new))),
+            Request::ListInstance => Answer::Instance(self.list(object).await),
+            Request::LockInstance => {
+                self.instance = self.context.locks.lock(&object.spec.db_instance_id);
+                Answer::Locked(self.instance.is_some())
+            }
+            Request::Admit => Answer::Admitted(self.admit()),
+            Request::Read { instance, what } => self.read(&instance, what).await,
+            Request::RenewCredentials => Answer::Renewed(self.renew().await),
+            Request::WriteStatus { status, unfenced } => Answer::Written(self.write(object, &status, unfenced).await),
+            Request::WriteFinalizers(finalizers) => {
+                Answer::Written(self.context.cluster.write_finalizers(object.as_ref(), &finalizers).await)
+            }
+            Request::Send { request, stamp } => Answer::Sent(self.send(&request, &stamp).await),
+            Request::PauseRecording { pause, why } => {
+                pause_recording(object, pause, &why).await;
+                Answer::Done
+            }
+            Request::Announce(announcement) => {
+                self.announce(object, *announcement);
+                Answer::Done
+            }
+            Request::NoteEnd => {
+                self.context.ended.insert(uid_of(object));
+                Answer::Done
+            }
+            Request::WakeSiblings => {
+                self.wake_siblings(object);
+                Answer::Done
+            }
+            Request::Forget => {
+                self.context.tracker.forget(uid_of(object));
+                self.context.ended.remove(uid_of(object));
+                Answer::Done
+            }
+        }
+    }
+
+    async fn observe(&mut self, object: &RdsBackup, at_rest: bool) -> Observed {
+        (self.means, self.admission) = (None, None);
+        let context = &self.context;
+        let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
+        let local = context.clock.now();
+        let access = match context.accounts.access(namespace_of(object), &object.spec) {
+            Ok(access) => access,
+            Err(error) => {
+                let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
+                return Observed { now: local, account, cached: Vec::new(), randomness };
+            }
+        };
+        let now = local + access.client.clock_offset();
+        if at_rest {
+            return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
+        }
+        let credentials = match access.account.credentials().await {
+            Ok(credentials) => {
+                self.means = Some((access.clone(), credentials));
+                Ok(())
+            }
+            Err(error) => Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }),
+        };
+        let instance = object.spec.db_instance_id.as_str();
+        let of_instance = |guarded: Arc<Guarded>| guarded.0.as_ref().ok().filter(|other| other.spec.db_instance_id == instance).cloned();
+        let cached = self.context.cached().filter_map(of_instance).map(|other| self.listed(other)).collect();
+        Observed { now, account: Ok(view(&access, credentials)), cached, randomness }
+    }
+
+    fn listed(&self, object: RdsBackup) -> Listed {
+        let accounts = &self.context.accounts;
+        Listed {
+            admissible: accounts.access(namespace_of(&object), &object.spec).is_ok_and(|access| !access.account.paused()),
+            release_after: accounts.protocol(&object.spec.account).release_after(),
+            ended: self.context.ended.contains(uid_of(&object)),
+            object: Arc::new(object),
+        }
+    }
+
+    /// One that does not deserialise is left out: an intent in it could not be read anyway.
+    async fn list(&self, object: &RdsBackup) -> Result<Vec<Listed>, controller::Error> {
+        let listed: Vec<RdsBackup> = self.context.cluster.list(&format!("spec.dbInstanceId={}", object.spec.db_instance_id)).await?;
+        Ok(listed.into_iter().map(|object| self.listed(object)).collect())
+    }
+
+    fn admit(&mut self) -> Result<(), Duration> {
+        if let Some((access, _)) = &self.means {
+            self.admission = Some(access.client.admit()?);
+        }
+        Ok(())
+    }
+
+    async fn read(&self, instance: &InstanceId, what: CloudRead) -> Answer {
+        let Some((access, credentials)) = &self.means else {
+            return Answer::Read { at: self.context.clock.now(), result: Err(CallError::NotSent { why: NO_CREDENTIALS.to_owned() }) };
+        };
+        let client = &access.client;
+        let sets = |query: SetQuery| async move {
+            let told = client.describe_backups(credentials, &query).await?;
+            // Without what describes them: they stay in memory while an object waits.
+            let value = told.value.sets.into_iter().map(BackupSet::without_details).collect();
+            Ok(CloudFinding::Sets(rds::Answer { value, request_id: told.request_id, service_time: told.service_time }))
+        };
+        let result = match what {
+            CloudRead::Attributes => {
+                client.describe_instance(credentials, instance).await.map(|told| CloudFinding::Attributes(Box::new(told.value)))
+            }
+            CloudRead::Tasks(job) => client.describe_backup_tasks(credentials, instance, job.as_ref()).await.map(CloudFinding::Tasks),
+            CloudRead::ManualSets(from) => {
+                sets(SetQuery { mode: Some(ModeFilter::Manual), from: Some(from), ..SetQuery::of(instance.clone()) }).await
+            }
+            CloudRead::Set(id) => sets(SetQuery { backup_id: Some(id), ..SetQuery::of(instance.clone()) }).await,
+        };
+        Answer::Read { at: self.context.clock.now() + client.clock_offset(), result }
+    }
+
+    async fn renew(&mut self) -> bool {
+        let Some((access, refused)) = &mut self.means else { return false };
+        match access.account.instead_of(refused).await {
+            Some(renewed) => {
+                *refused = renewed;
+                true
+            }
+            None => false,
+        }
+    }
+
+    async fn write(
+        &self,
+        object: &RdsBackup,
+        status: &RdsBackupStatus,
+        unfenced: bool,
+    ) -> Result<WriteResult<RdsBackup>, controller::Error> {
+        let cluster = &self.context.cluster;
+        if unfenced { cluster.unfenced().write_status(object, status).await } else { cluster.write_status(object, status).await }
+    }
+
+    async fn send(&self, request: &CreateBackup, stamp: &Stamp) -> CreateOutcome {
+        let Some((access, credentials)) = &self.means else {
+            return CreateOutcome::Rejected(Rejection::NotSent { why: NO_CREDENTIALS.to_owned() });
+        };
+        self.context.counters.requests_sent.inc();
+        let outcome = access.client.create_backup(credentials, request, stamp).await;
+        if matches!(outcome, CreateOutcome::Unknown(_)) {
+            self.context.counters.outcomes_unknown.inc();
+        }
+        outcome
+    }
+
+    /// The line in the log, and the events, which are published beside the pass.
+    fn announce(&self, object: &RdsBackup, Announcement { transition, events }: Announcement) {
+        if let Some(after) = transition {
+            info!(
+                namespace = namespace_of(object),
+                name = name_of(object),
+                uid = uid_of(object),
+                instance = %object.spec.db_instance_id,
+                phase = after.phase.as_str(),
+                reason = after.ready_reason().unwrap_or_default(),
+                job_id = after.backup_job_id.as_deref().unwrap_or_default(),
+                backup_id = after.backup_id.as_deref().unwrap_or_default(),
+                request_id =
+                    after.request_id.as_deref().or(after.last_error.as_ref().and_then(|error| error.request_id.as_deref())).unwrap_or_default(),
+                "RdsBackup"
+            );
+        } else {
+            for event in events.iter().filter(|event| event.is_warning()) {
+                warn!(namespace = namespace_of(object), name = name_of(object), uid = uid_of(object), "{}", event.note());
+            }
+        }
+        for event in events {
+            let (cluster, about, now) = (self.context.cluster.clone(), object.object_ref(&()), self.context.clock.now());
+            self.context.tasks.spawn(async move { cluster.publish(about, event, now).await });
+        }
+    }
+
+    fn wake_siblings(&self, object: &RdsBackup) {
+        for guarded in self.context.cached() {
+            if let Ok(other) = &guarded.0
+                && other.spec.db_instance_id == object.spec.db_instance_id
+                && other.metadata.uid != object.metadata.uid
+                && siblings::is_unfinished(other)
+            {
+                // A closed channel means that the process is about to end.
+                let _ = self.context.wake.unbounded_send(ObjectRef::new(name_of(other)).within(namespace_of(other)));
+            }
+        }
+    }
+}
+
+async fn pause_recording(object: &RdsBackup, pause: Duration, why: &str) {
+    warn!(
+        uid = uid_of(object),
+        instance = %object.spec.db_instance_id,
+        error = why,
+        retry_in_s = pause.as_secs_f32(),
+        "the answer to CreateBackup is not recorded yet"
+    );
+    tokio::time::sleep(pause).await;
+}
+
+fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
+    let settings = &access.account.settings;
+    AccountView {
+        region_id: access.region_id.clone(),
+        protocol: settings.protocol.clone(),
+        poll: settings.poll.clone(),
+        paused: access.account.paused(),
+        credentials,
+    }
+}
+
+fn namespace_of(object: &RdsBackup) -> &str {
+    object.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+fn name_of(object: &RdsBackup) -> &str {
+    object.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn uid_of(object: &RdsBackup) -> &str {
+    object.metadata.uid.as_deref().unwrap_or_default()
+}

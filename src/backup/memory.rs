@@ -1,0 +1,255 @@
+//! What this process has learnt about one object. Plain data: the pass fills it, `decide` reads it. Lost in a crash; everything that must
+//! survive is in the status.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    policy::FRESH,
+    siblings::{Claim, Others},
+};
+use crate::rds::{Answer, BackupSet, BackupTask, CallError, CreateOutcome, Instance, JobId, JobState};
+
+/// What this process has learnt about one object. Lost in a crash; everything that must survive is in the status.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The intent that this process wrote, or is about to write.
+    pub own: Option<OwnIntent>,
+    /// The newest preflight.
+    pub preflight: Option<Preflight>,
+    /// The looks for the open intent.
+    pub looks: Looks,
+    /// The polls of the job.
+    pub follow: Follow,
+    /// No new attempt before this.
+    pub hold_until: Option<Timestamp>,
+}
+
+/// An intent of this process.
+#[derive(Clone, Debug)]
+pub struct OwnIntent {
+    /// Its nonce: by it the intent is recognised when the answer to its write was lost.
+    pub nonce: String,
+    /// The other object with an open intent that the quorum LIST found; `Some(None)` is the all-clear.
+    pub rival: Option<Option<String>>,
+    /// Whether the request left this process, or may have.
+    pub sent: bool,
+    /// What came of it.
+    pub answer: Option<CreateOutcome>,
+}
+
+/// What was read before an intent.
+#[derive(Clone, Debug)]
+pub struct Preflight {
+    /// The run and attempt that it was made for.
+    pub attempt: (i32, i32),
+    /// When.
+    pub at: Timestamp,
+    /// How many in a row could not be made.
+    pub failures: u32,
+    /// What was read.
+    pub result: Result<PreflightFacts, CallError>,
+}
+
+/// The instance before a request.
+#[derive(Clone, Debug)]
+pub struct PreflightFacts {
+    /// Its attributes.
+    pub instance: Instance,
+    /// Its jobs and sets. The service does not tell them of every instance: it answers `ReadDBInstanceNotSupport` for a read-only one.
+    pub backups: Result<Backups, CallError>,
+}
+
+/// The jobs and sets of an instance before a request.
+#[derive(Clone, Debug)]
+pub struct Backups {
+    /// The jobs that run.
+    pub running: Vec<BackupTask>,
+    /// The manual sets of the last 24 hours.
+    pub sets: Vec<BackupSet>,
+}
+
+/// The looks for one open intent.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    /// The intent's nonce: looks for another intent prove nothing.
+    pub nonce: String,
+    /// The result that the object had, by its job's id or its set's: what stands beside one is no candidate, so looks that were clean beside it
+    /// prove nothing once it was given back.
+    pub beside: Option<String>,
+    /// The service's time of the first clean look after the request had expired.
+    pub first_clean: Option<Timestamp>,
+    /// The newest look.
+    pub latest: Option<Look>,
+    /// Whether the newest look found nothing that may be ours.
+    pub latest_clean: bool,
+    /// How many looks in a row failed.
+    pub failures: u32,
+    /// How many looks met a claimed job that no set could be mapped to.
+    pub unmapped: u32,
+}
+
+/// One look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// When, by the service's `Date`.
+    pub at: Timestamp,
+    /// What was observed, if every call and page succeeded.
+    pub result: Result<LookFacts, CallError>,
+}
+
+/// The instance after a request whose answer was lost.
+#[derive(Clone, Debug, Default)]
+pub struct LookFacts {
+    /// The jobs that run on it. Read before the sets, so that a job that ends in between is seen twice rather than never.
+    pub running: Vec<BackupTask>,
+    /// The manual sets since the run's earliest unresolved attempt.
+    pub sets: Vec<BackupSet>,
+    /// What is the result of an object already, by a quorum LIST.
+    pub claims: Vec<Claim>,
+    /// The signed times of the open, cleared intents of the instance's objects, this object's own among them, by the same LIST.
+    pub intents: Vec<Timestamp>,
+}
+
+/// The polls of one job.
+#[derive(Clone, Debug, Default)]
+pub struct Follow {
+    /// The job's or the set's id: polls of another job prove nothing.
+    pub key: String,
+    /// When it was polled last.
+    pub at: Option<Timestamp>,
+    /// The job as it was seen last.
+    pub task: Option<BackupTask>,
+    /// The set as it was seen last.
+    pub set: Option<BackupSet>,
+    /// Since when the job is known to be finished.
+    pub finished_since: Option<Timestamp>,
+    /// How many polls in a row did not find the job.
+    pub misses: u32,
+    /// The error of the last poll.
+    pub failure: Option<CallError>,
+    /// How many polls in a row failed.
+    pub failures: u32,
+}
+
+impl OwnIntent {
+    /// One that is about to be written.
+    pub fn new(nonce: &str) -> Self {
+        Self { nonce: nonce.to_owned(), rival: None, sent: false, answer: None }
+    }
+
+    /// The job as which the service accepted the request.
+    pub fn accepted_job(&self) -> Option<&JobId> {
+        match &self.answer {
+            Some(CreateOutcome::Accepted { job_id, .. }) => Some(job_id),
+            _ => None,
+        }
+    }
+}
+
+impl PreflightFacts {
+    /// From the three reads; jobs that have ended do not stand in the way.
+    pub fn of(instance: Instance, backups: Result<(Vec<BackupTask>, Vec<BackupSet>), CallError>) -> Self {
+        let backups = backups.map(|(tasks, sets)| {
+            let running = tasks.into_iter().filter(|task| !matches!(task.state, JobState::Finished | JobState::Failed)).collect();
+            Backups { running, sets }
+        });
+        Self { instance, backups }
+    }
+}
+
+impl Memory {
+    /// Takes in a preflight.
+    pub fn absorb_preflight(&mut self, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) {
+        self.preflight = Some(Preflight::absorb(self.preflight.as_ref(), attempt, at, result));
+    }
+
+    /// Step 4. Takes in what the quorum LIST found.
+    pub fn absorb_rival(&mut self, nonce: &str, rival: Option<String>) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.nonce == nonce) {
+            own.rival = Some(rival);
+        }
+    }
+
+    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that nobody sets: a process that slept must not
+    /// wake up and send what others have given up on. If it may, it counts as sent from here on, whatever becomes of it.
+    pub fn leave(&mut self, nonce: &str, since_intent: Option<SignedDuration>) -> Result<(), &'static str> {
+        if since_intent.is_none_or(|time| time > FRESH) {
+            return Err("more than 60 s had passed since it was announced");
+        }
+        match self.own.as_mut() {
+            Some(own) if own.nonce == nonce && !own.sent => {
+                own.sent = true;
+                Ok(())
+            }
+            _ => Err("it was withdrawn"),
+        }
+    }
+
+    /// Step 6. Takes in what came of the request.
+    pub fn absorb_answer(&mut self, nonce: &str, answer: CreateOutcome) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.nonce == nonce) {
+            own.answer = Some(answer);
+        }
+    }
+}
+
+impl Look {
+    /// From the answers of the service, and what the API server knew after them.
+    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, others: Others, now: Timestamp) -> Self {
+        let at = sets.service_time.unwrap_or(now);
+        let Others { claims, intents } = others;
+        Self { at, result: Ok(LookFacts { running: tasks.value, sets: sets.value, claims, intents }) }
+    }
+}
+
+impl Preflight {
+    /// What kept it from being whole.
+    pub fn trouble(&self) -> Option<&CallError> {
+        match &self.result {
+            Ok(facts) => facts.backups.as_ref().err(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Takes in what was read for an attempt, after `before`.
+    pub fn absorb(before: Option<&Self>, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) -> Self {
+        let mut preflight = Self { attempt, at, failures: 0, result };
+        if preflight.trouble().is_some() {
+            preflight.failures = 1 + before.filter(|before| before.attempt == attempt).map_or(0, |before| before.failures);
+        }
+        preflight
+    }
+}
+
+impl Follow {
+    /// The job, once it is finished and has told its set: there is nothing more to learn from it.
+    pub fn ended(&self) -> Option<&BackupTask> {
+        self.task.as_ref().filter(|task| task.state == JobState::Finished && task.backup_id.is_some())
+    }
+
+    /// Takes in one poll of the job `key`.
+    pub fn absorb(&mut self, key: &str, now: Timestamp, result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>) {
+        if self.key != key {
+            *self = Self { key: key.to_owned(), ..Self::default() };
+        }
+        self.at = Some(now);
+        match result {
+            Ok((task, set)) => {
+                // Of a job that has ended only the set is asked for, and what it said stays.
+                let task = task.or_else(|| self.ended().cloned());
+                self.misses = if task.is_none() && set.is_none() { self.misses + 1 } else { 0 };
+                if task.as_ref().is_some_and(|task| task.state == JobState::Finished) || set.is_some() {
+                    self.finished_since.get_or_insert(now);
+                }
+                self.task = task;
+                self.set = set;
+                self.failure = None;
+                self.failures = 0;
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                self.failures += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! One pass over an RdsBackup as a state machine without I/O: an answer in, a request out. All order of requests is here: what is read before
+//! what is written, what a conflict or a lost answer leads to, what is told and which objects are woken. The rules are in [`mod@decide`].
+
+use std::{collections::VecDeque, sync::Arc};
+
+use jiff::SignedDuration;
+use tokio::time::Instant;
+
+use super::{
+    decide::{self, Decision, Effect, Requeue, absorb_look, decide},
+    memory::OwnIntent,
+    observation::Observation,
+    policy::{LOCKED_PAUSE, MOST_STEPS, RECORD_BACKOFF},
+    reads::{Finding, Reads, Step},
+    request::{Announcement, Answer, Error, Listed, Next, Observed, Present, Request, Rest},
+    siblings::{self, Sibling},
+    state::ObjectState,
+};
+use crate::{
+    api::{RdsBackup, RdsBackupStatus, Reason},
+    controller::{self, Event, WriteResult},
+    rds::{CreateBackup, CreateOutcome, Rejection, Stamp},
+};
+
+/// One pass over one object.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    object: Arc<RdsBackup>,
+    status: RdsBackupStatus,
+    stage: Stage,
+    /// How often was decided.
+    decisions: usize,
+    /// Held from the preflight to the end of the pass.
+    holds_instance: bool,
+    /// What is done before the pass goes on, and is answered by nothing but [`Answer::Done`].
+    notes: VecDeque<Request>,
+    /// What comes after the notes.
+    after_notes: Option<Next>,
+}
+
+/// What the pass waits for.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// The beginning.
+    Begin,
+    /// The object: a write was made whose answer was lost.
+    Refresh(Purpose),
+    /// What a decision is made of.
+    Observe(Purpose),
+    /// The instance's lock.
+    Lock(Arc<Decided>),
+    /// The object, before its intent is written.
+    Reread(Arc<Decided>),
+    /// What became of the status write.
+    Write(Arc<Decided>),
+    /// The object as whoever wrote in between has left it.
+    Conflict(Purpose),
+    /// What became of the write of the finalizers.
+    WriteFinalizers(Arc<Decided>),
+    /// A place among the callers of the account.
+    Admit(Arc<Decided>, Box<Reads>),
+    /// A read of an effect.
+    Read(Arc<Decided>, Box<Reads>),
+    /// The objects of the instance, to clear the intent.
+    Clear(Arc<Decided>),
+    /// The answer to CreateBackup.
+    Send(Arc<Decided>),
+    /// The next try to record the answer.
+    PauseRecording {
+        /// How many tries failed in a row.
+        failures: u32,
+    },
+    /// The pass is over.
+    Over,
+}
+
+/// What is decided next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What should happen.
+    Decide,
+    /// How the answer that this process holds is recorded. Tried for as long as the process lives: memory has the only copy.
+    Record {
+        /// How many tries failed in a row.
+        failures: u32,
+    },
+}
+
+/// A decision, and what it was made of.
+#[derive(Debug)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// What it was made of.
+    pub observed: Box<Observed>,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+impl Pass {
+    /// A pass that begins at the cache's copy of the object. Its first answer is [`Answer::Begin`].
+    pub fn start(cached: Arc<RdsBackup>) -> Self {
+        let status = status_of(&cached);
+        Self { object: cached, status, stage: Stage::Begin, decisions: 0, holds_instance: false, notes: VecDeque::new(), after_notes: None }
+    }
+
+    /// The newest copy of the object that the pass has: what its requests are about.
+    pub fn object(&self) -> &Arc<RdsBackup> {
+        &self.object
+    }
+
+    /// What the pass waits for.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// How often was decided.
+    pub fn decisions(&self) -> usize {
+        self.decisions
+    }
+
+    /// Takes in an answer, and says what comes next. `state` is the object's, and stays this pass's until it rests.
+    pub fn next(&mut self, state: &mut ObjectState, answer: Answer, present: Present) -> Next {
+        if self.after_notes.is_none() {
+            let next = self.advance(state, answer, present);
+            self.after_notes = Some(next.unwrap_or_else(|error| self.fail(error)));
+        }
+        match self.notes.pop_front() {
+            Some(note) => Next::Do(note),
+            None => self.after_notes.take().unwrap_or(Next::Rest(Rest::AwaitChange)),
+        }
+    }
+
+    fn advance(&mut self, state: &mut ObjectState, answer: Answer, present: Present) -> Result<Next, Error> {
+        match (std::mem::replace(&mut self.stage, Stage::Over), answer) {
+            (Stage::Begin, Answer::Begin) => Ok(self.begin(state)),
+            (Stage::Refresh(purpose), Answer::Object(found)) => self.refreshed(state, purpose, found),
+            (Stage::Observe(purpose), Answer::Observed(observed)) => self.observed(state, purpose, observed, present),
+            (Stage::Lock(decided), Answer::Locked(true)) => {
+                self.holds_instance = true;
+                self.reread_or_write(state, decided, present)
+            }
+            (Stage::Lock(_), Answer::Locked(false)) => Ok(self.rest(Rest::Requeue(LOCKED_PAUSE))),
+            (Stage::Reread(decided), Answer::Object(found)) => self.reread(state, decided, found?, present),
+            (Stage::Write(decided), Answer::Written(written)) => self.written(state, decided, written, present),
+            (Stage::WriteFinalizers(decided), Answer::Written(written)) => self.finalizers_written(state, &decided, written),
+            (Stage::Conflict(purpose), Answer::Object(found)) => self.conflicted(state, purpose, found),
+            (Stage::Admit(_, _), Answer::Admitted(Err(wait))) => Ok(self.rest(Rest::Requeue(wait))),
+            (Stage::Admit(decided, reads), Answer::Admitted(Ok(()))) => {
+                let first = reads.first();
+                Ok(self.read(state, decided, reads, first))
+            }
+            (Stage::Read(decided, mut reads), answer) => {
+                let step = reads.take(answer)?;
+                Ok(self.read(state, decided, reads, step))
+            }
+            (Stage::Clear(decided), Answer::Instance(listed)) => self.listed(state, &decided, listed?),
+            (Stage::Send(decided), Answer::Sent(outcome)) => Ok(self.sent(state, &decided, outcome)),
+            (Stage::PauseRecording { failures }, Answer::Done) => Ok(self.refresh(state, Purpose::Record { failures })),
+            _ => Err(Error::Mismatch),
+        }
+    }
+
+    fn begin(&mut self, state: &mut ObjectState) -> Next {
+        if !state.freshest.is_unsure() {
+            self.take(state.freshest.newest(self.object.clone()));
+        }
+        self.refresh(state, Purpose::Decide)
+    }
+
+    /// Reads the object where only the API server knows what stands there, then observes.
+    fn refresh(&mut self, state: &ObjectState, purpose: Purpose) -> Next {
+        if state.freshest.is_unsure() {
+            return self.ask(Stage::Refresh(purpose), Request::ReadObject);
+        }
+        self.observe(purpose)
+    }
+
+    fn refreshed(
+        &mut self,
+        state: &mut ObjectState,
+        purpose: Purpose,
+        found: Result<Option<Box<RdsBackup>>, controller::Error>,
+    ) -> Result<Next, Error> {
+        match (found, purpose) {
+            (Ok(Some(fresh)), _) => self.move_to(state, *fresh),
+            (Ok(None), Purpose::Record { .. }) => return Ok(self.gone(state)),
+            // One that is gone is found out at its next write.
+            (Ok(None), Purpose::Decide) => {}
+            (Err(error), Purpose::Record { failures }) => return Ok(self.pause_recording(failures, &error)),
+            (Err(error), Purpose::Decide) => return Err(error.into()),
+        }
+        state.freshest.see_again();
+        Ok(self.observe(purpose))
+    }
+
+    fn observe(&mut self, purpose: Purpose) -> Next {
+        // An ended object asks for nothing, and a record needs nothing of the account: no credentials are read for them.
+        let at_rest = self.status.phase.is_terminal() || purpose != Purpose::Decide;
+        self.ask(Stage::Observe(purpose), Request::Observe { at_rest })
+    }
+
+    fn observed(&mut self, state: &mut ObjectState, purpose: Purpose, observed: Box<Observed>, present: Present) -> Result<Next, Error> {
+        if purpose == Purpose::Decide {
+            self.decisions = self.decisions.saturating_add(1);
+            if self.decisions > MOST_STEPS {
+                return Err(Error::NoRest(MOST_STEPS));
+            }
+        }
+        let siblings = self.siblings(&observed.cached);
+        let observation = Observation {
+            object: &self.object,
+            status: &self.status,
+            account: &observed.account,
+            siblings: &siblings,
+            memory: &state.memory,
+            randomness: &observed.randomness,
+        };
+        let decision = match purpose {
+            Purpose::Decide => decide(&self.object.spec, &observation, observed.now),
+            Purpose::Record { .. } => match decide::record(&self.object.spec, &observation, observed.now) {
+                Some(decision) => decision,
+                // The status shows it already.
+                None => return Ok(self.observe(Purpose::Decide)),
+            },
+        };
+        if let Some(until) = decision.hold_until {
+            state.memory.hold_until = Some(until);
+        }
+        let submits = matches!(decision.effect, Some(Effect::Preflight { .. } | Effect::WriteIntent { .. }));
+        let decided = Arc::new(Decided { decision, observed, purpose });
+        if submits && !self.holds_instance {
+            return Ok(self.ask(Stage::Lock(decided), Request::LockInstance));
+        }
+        self.reread_or_write(state, decided, present)
+    }
+
+    /// The other objects of the instance, as the cache shows them.
+    fn siblings(&self, cached: &[Listed]) -> Vec<Sibling> {
+        let uid = self.uid();
+        cached
+            .iter()
+            .filter(|listed| !listed.ended && listed.object.metadata.uid.as_deref().unwrap_or_default() != uid)
+            .filter_map(Listed::sibling)
+            .collect()
+    }
+
+    fn reread_or_write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
+        if let Some(Effect::WriteIntent { .. }) = &decided.decision.effect {
+            return Ok(self.ask(Stage::Reread(decided), Request::ReadObject));
+        }
+        self.write(state, decided, present)
+    }
+
+    /// Step 3. An intent is written only over what stands.
+    fn reread(
+        &mut self,
+        state: &mut ObjectState,
+        decided: Arc<Decided>,
+        found: Option<Box<RdsBackup>>,
+        present: Present,
+    ) -> Result<Next, Error> {
+        match found {
+            None => Ok(self.gone(state)),
+            Some(fresh) if fresh.metadata.resource_version != self.object.metadata.resource_version => {
+                self.move_to(state, *fresh);
+                Ok(self.observe(Purpose::Decide))
+            }
+            Some(_) => {
+                if let Some(Effect::WriteIntent { nonce }) = &decided.decision.effect {
+                    // Before the write: if its answer is lost, the intent is recognised as ours by its nonce.
+                    state.memory.own = Some(OwnIntent::new(nonce));
+                    state.intent_written = Some(present.steady);
+                }
+                self.write(state, decided, present)
+            }
+        }
+    }
+
+    /// Writes the status where it differs, unless this process and another contradict each other in words alone.
+    fn write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
+        let Decision { status, effect, requeue, .. } = &decided.decision;
+        if let Some(quiet_for) = state.damping.quiet_for(&self.status, status, present.steady) {
+            if effect.is_none() {
+                let wait = if let Requeue::After(time) = requeue { time.unsigned_abs().min(quiet_for) } else { quiet_for };
+                return Ok(self.rest(Rest::Requeue(wait)));
+            }
+            return self.act(state, decided, present);
+        }
+        if *status == self.status {
+            return self.after_write(state, decided, present);
+        }
+        let request = Request::WriteStatus { status: Box::new(status.clone()), unfenced: decided.purpose != Purpose::Decide };
+        Ok(self.ask(Stage::Write(decided), request))
+    }
+
+    fn written(
+        &mut self,
+        state: &mut ObjectState,
+        decided: Arc<Decided>,
+        written: Result<WriteResult<RdsBackup>, controller::Error>,
+        present: Present,
+    ) -> Result<Next, Error> {
+        match (written, decided.purpose) {
+            (Ok(WriteResult::Yes(newest)), purpose) => {
+                let before = std::mem::replace(&mut self.status, decided.decision.status.clone());
+                self.move_to(state, *newest);
+                // As the API server has it: that is what the cache will show.
+                state.damping.said(&before, &self.status, present.steady);
+                state.owes_wake |= decided.decision.wakes;
+                if self.status.phase.is_terminal() {
+                    self.notes.push_back(Request::NoteEnd);
+                }
+                self.announce(&before, &decided.decision);
+                match purpose {
+                    Purpose::Record { .. } => Ok(self.observe(Purpose::Decide)),
+                    Purpose::Decide => self.after_write(state, decided, present),
+                }
+            }
+            (Ok(WriteResult::Gone), _) => Ok(self.gone(state)),
+            (Ok(WriteResult::Conflict), purpose) => Ok(self.ask(Stage::Conflict(purpose), Request::ReadObject)),
+            (Err(error), Purpose::Record { failures }) => {
+                state.freshest.lose_sight();
+                Ok(self.pause_recording(failures, &error))
+            }
+            (Err(error), Purpose::Decide) => {
+                state.freshest.lose_sight();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Another process, or a person, wrote in between: the pass goes on with what stands now.
+    fn conflicted(
+        &mut self,
+        state: &mut ObjectState,
+        purpose: Purpose,
+        found: Result<Option<Box<RdsBackup>>, controller::Error>,
+    ) -> Result<Next, Error> {
+        match (found, purpose) {
+            (Ok(Some(newest)), _) => {
+                self.move_to(state, *newest);
+                Ok(self.observe(purpose))
+            }
+            (Ok(None), _) => Ok(self.gone(state)),
+            (Err(error), Purpose::Record { failures }) => {
+                state.freshest.lose_sight();
+                Ok(self.pause_recording(failures, &error))
+            }
+            (Err(error), Purpose::Decide) => {
+                state.freshest.lose_sight();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn after_write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
+        if let Some(finalizers) = &decided.decision.finalizers {
+            let request = Request::WriteFinalizers(finalizers.clone());
+            return Ok(self.ask(Stage::WriteFinalizers(decided), request));
+        }
+        self.act(state, decided, present)
+    }
+
+    /// Whatever the decision asked for besides is decided anew: the finalizers that the object has are another now.
+    fn finalizers_written(
+        &mut self,
+        state: &mut ObjectState,
+        decided: &Decided,
+        written: Result<WriteResult<RdsBackup>, controller::Error>,
+    ) -> Result<Next, Error> {
+        match written {
+            Ok(WriteResult::Yes(newest)) => {
+                self.move_to(state, *newest);
+                Ok(self.observe(decided.purpose))
+            }
+            Ok(WriteResult::Gone) => Ok(self.gone(state)),
+            Ok(WriteResult::Conflict) => Ok(self.ask(Stage::Conflict(decided.purpose), Request::ReadObject)),
+            Err(error) => {
+                state.freshest.lose_sight();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The effect of a decision whose status stands.
+    fn act(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
+        let Decision { effect, requeue, .. } = &decided.decision;
+        match (effect, requeue) {
+            (Some(Effect::WriteIntent { .. }), _) | (None, Requeue::Now) => Ok(self.observe(Purpose::Decide)),
+            (Some(Effect::Clear { .. }), _) => Ok(self.ask(Stage::Clear(decided), Request::ListInstance)),
+            (Some(Effect::Send { request, stamp }), _) => {
+                let (request, stamp) = (request.clone(), stamp.clone());
+                Ok(self.send(state, decided, request, stamp, present))
+            }
+            (Some(effect), _) => {
+                let reads = Reads::of(effect, decided.observed.now).ok_or(Error::Mismatch)?;
+                Ok(self.ask(Stage::Admit(decided, Box::new(reads)), Request::Admit))
+            }
+            (None, Requeue::After(time)) => {
+                let wait = time.unsigned_abs();
+                self.settle(state);
+                Ok(self.rest(Rest::Requeue(wait)))
+            }
+            (None, Requeue::OnChange) => {
+                // Once the cache shows the end too, there is nothing left to remember.
+                if self.settle(state) {
+                    self.notes.push_back(Request::Forget);
+                }
+                Ok(self.rest(Rest::AwaitChange))
+            }
+        }
+    }
+
+    fn read(&mut self, state: &mut ObjectState, decided: Arc<Decided>, reads: Box<Reads>, step: Step) -> Next {
+        match step {
+            Step::Ask(request) => self.ask(Stage::Read(decided, reads), request),
+            Step::Found(finding) => {
+                self.learn(state, &decided.observed, finding);
+                self.observe(Purpose::Decide)
+            }
+        }
+    }
+
+    fn learn(&self, state: &mut ObjectState, observed: &Observed, finding: Finding) {
+        match finding {
+            Finding::Preflight { attempt, at, result } => state.memory.absorb_preflight(attempt, at, result),
+            Finding::Look(look) => {
+                if let Ok(account) = &observed.account {
+                    absorb_look(&mut state.memory.looks, &self.status, &account.protocol, look);
+                }
+            }
+            Finding::Follow { at, result } => {
+                let key = decide::follow_key(self.status.backup_job_id.as_deref(), self.status.backup_id.as_deref()).unwrap_or_default();
+                state.memory.follow.absorb(key, at, result);
+            }
+        }
+    }
+
+    /// Step 4. Whether another object of the instance has an open intent.
+    fn listed(&mut self, state: &mut ObjectState, decided: &Decided, listed: Vec<Listed>) -> Result<Next, Error> {
+        let Some(Effect::Clear { nonce }) = &decided.decision.effect else { return Err(Error::Mismatch) };
+        let rival = siblings::rival(listed.iter().filter_map(Listed::sibling), self.uid(), decided.observed.now);
+        state.memory.absorb_rival(nonce, rival);
+        Ok(self.observe(Purpose::Decide))
+    }
+
+    /// Step 5. Sends at most once, and only while this process leads.
+    fn send(&mut self, state: &mut ObjectState, decided: Arc<Decided>, request: Box<CreateBackup>, stamp: Stamp, present: Present) -> Next {
+        let since_intent = state.intent_written.map(|written| since(written, present.steady));
+        let refused = match state.memory.leave(&stamp.nonce, since_intent) {
+            Err(why) => Some(why),
+            Ok(()) if !present.leads => Some("the lease was not renewed in time, and another replica may lead"),
+            Ok(()) => None,
+        };
+        match refused {
+            None => self.ask(Stage::Send(decided), Request::Send { request, stamp }),
+            Some(why) => self.sent(state, &decided, CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() })),
+        }
+    }
+
+    /// Steps 6 and 7. The answer is kept, then recorded.
+    fn sent(&mut self, state: &mut ObjectState, decided: &Decided, outcome: CreateOutcome) -> Next {
+        if let Some(Effect::Send { stamp, .. }) = &decided.decision.effect {
+            state.memory.absorb_answer(&stamp.nonce, outcome);
+        }
+        self.refresh(state, Purpose::Record { failures: 0 })
+    }
+
+    fn pause_recording(&mut self, failures: u32, error: &controller::Error) -> Next {
+        let failures = failures.saturating_add(1);
+        let request = Request::PauseRecording { pause: RECORD_BACKOFF.pause(failures), why: error.to_string() };
+        self.ask(Stage::PauseRecording { failures }, request)
+    }
+
+    /// At rest. Says whether the cache is as new as what this process wrote; only then can the objects that wait see that they may go on.
+    fn settle(&mut self, state: &mut ObjectState) -> bool {
+        let caught_up = state.freshest.is_cached();
+        if caught_up && std::mem::take(&mut state.owes_wake) {
+            self.notes.push_back(Request::WakeSiblings);
+        }
+        caught_up
+    }
+
+    /// The object was deleted, or another stands under its name. A job that it started is told of: nothing follows it any more.
+    fn gone(&mut self, state: &ObjectState) -> Next {
+        if let Some(job) = state.memory.own.as_ref().and_then(OwnIntent::accepted_job) {
+            let note = format!(
+                "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows"
+            );
+            let events = vec![Event::new(true, Reason::Abandoned, note)];
+            self.notes.push_back(Request::Announce(Box::new(Announcement { transition: None, events })));
+        }
+        self.notes.push_back(Request::Forget);
+        self.rest(Rest::AwaitChange)
+    }
+
+    fn announce(&mut self, before: &RdsBackupStatus, decision: &Decision) {
+        let after = &decision.status;
+        let moved = before.phase != after.phase || before.ready_reason() != after.ready_reason();
+        if moved || !decision.events.is_empty() {
+            let announcement = Announcement { transition: moved.then(|| after.clone()), events: decision.events.clone() };
+            self.notes.push_back(Request::Announce(Box::new(announcement)));
+        }
+    }
+
+    fn move_to(&mut self, state: &mut ObjectState, newest: RdsBackup) {
+        let newest = Arc::new(newest);
+        state.freshest.moved(&self.object, newest.clone());
+        self.take(newest);
+    }
+
+    fn take(&mut self, newest: Arc<RdsBackup>) {
+        self.status = status_of(&newest);
+        self.object = newest;
+    }
+
+    fn ask(&mut self, stage: Stage, request: Request) -> Next {
+        self.stage = stage;
+        Next::Do(request)
+    }
+
+    fn rest(&mut self, rest: Rest) -> Next {
+        self.stage = Stage::Over;
+        Next::Rest(rest)
+    }
+
+    fn fail(&mut self, error: Error) -> Next {
+        self.rest(Rest::Failed(Arc::new(error)))
+    }
+
+    fn uid(&self) -> &str {
+        self.object.metadata.uid.as_deref().unwrap_or_default()
+    }
+}
+
+impl Listed {
+    /// The object as the queue of its instance sees it; none if it is finished.
+    pub fn sibling(&self) -> Option<Sibling> {
+        Sibling::of(&self.object, self.admissible, self.release_after)
+    }
+}
+
+fn status_of(object: &RdsBackup) -> RdsBackupStatus {
+    object.status.clone().unwrap_or_else(RdsBackupStatus::fresh)
+}
+
+fn since(earlier: Instant, now: Instant) -> SignedDuration {
+    SignedDuration::try_from(now.saturating_duration_since(earlier)).unwrap_or(SignedDuration::MAX)
+}

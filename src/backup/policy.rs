@@ -1,0 +1,75 @@
+//! Every number and pause of the backups of one instance, each with its reason.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::controller::Backoff;
+
+/// How long after its preflight an intent may still be written, and after its intent a request may still be sent.
+pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// What needs an edit or a grant is looked at again this often.
+pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
+
+/// How often credentials that somebody must provide are looked for.
+pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// The CRD keeps this many attempts.
+pub(super) const KEPT_ATTEMPTS: usize = 5;
+
+/// So many backups that looks found beside the result are remembered; the rest of the attempts is for what was refused or failed.
+pub(super) const MOST_SEEN_BESIDE: usize = 3;
+
+/// Sets are kept in the baseline up to this many; the service allows 20 a day.
+pub(super) const LARGEST_BASELINE: usize = 500;
+
+/// How far back a baseline reaches: older sets started before any request that could still be under way.
+pub(super) const BASELINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
+pub(super) const MAPPING_LOOKS: u32 = 5;
+
+/// So long another process may take to clear the intent that it wrote: a list and a write.
+///
+/// Found by tests/simulation/walks: two operators that work on one object withdrew each other's intents as soon as they saw them, several times a second,
+/// and none of them came to send.
+pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
+pub(super) const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// An empty answer for a job that is known: this often before its set is looked for instead. How long the service shows an ended job is not
+/// documented.
+pub(super) const MISSES: u32 = 5;
+
+/// A set that is still unlisted this long after its job finished is worth a status write; most are listed before.
+pub(super) const UNLISTED: SignedDuration = SignedDuration::from_mins(2);
+
+/// Jobs shorter than this show no progress: it would be the only thing to write about them.
+pub(super) const SHOWS_PROGRESS: SignedDuration = SignedDuration::from_mins(10);
+
+/// An expired token is no matter for anybody until another is there, which may take a minute: three tries half a minute apart.
+pub(super) const STALE_TOKENS: u32 = 3;
+
+pub(super) const TOKEN_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A key that is refused for the request, and not for the reads before it: so often it is nobody's matter.
+pub(super) const CHANGED_KEYS: u32 = 3;
+
+pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Another object of this process is submitting on the instance: its lock is free again within seconds.
+pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
+
+/// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
+pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)
+}
+
+/// The record of an answer is tried again after 0.25 s, 0.5 s ... up to 15 s. It is the only copy of the answer, so there is no last try.
+pub(super) const RECORD_BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
+
+/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at once.
+/// A good pass has 6: preflight, intent, clear, send, record, first wait.
+pub(super) const MOST_STEPS: usize = 30;

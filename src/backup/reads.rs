@@ -1,0 +1,233 @@
+//! The reads that an effect takes, one after the other, and what they add up to.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    decide::Effect,
+    memory::{Look, PreflightFacts},
+    policy::BASELINE,
+    request::{Answer, CloudFinding, CloudRead, Error, Request},
+    siblings::Others,
+};
+use crate::rds::{self, BackupId, BackupSet, BackupTask, CallError, Instance, InstanceId, JobId};
+
+/// The reads of one effect: which of them were made, and what they told.
+#[derive(Clone, Debug)]
+pub struct Reads {
+    /// The instance that is read.
+    pub instance: InstanceId,
+    /// The service's time of the decision.
+    pub decided_at: Timestamp,
+    /// What was read so far.
+    pub so_far: SoFar,
+    /// What was refused for its credentials. They are read anew once for each effect.
+    pub refused: Option<Box<Finding>>,
+}
+
+/// What was read so far.
+#[derive(Clone, Debug)]
+pub enum SoFar {
+    /// Step 2. The instance comes first: what it is may be why the service refuses the rest, and is what there is to say then.
+    Preflight {
+        /// The run and attempt that it is for.
+        attempt: (i32, i32),
+        /// The first read.
+        attributes: Option<Box<Instance>>,
+        /// The second. The third are the sets, and end it.
+        running: Option<Vec<BackupTask>>,
+    },
+    /// Step 8. Tasks, then sets, then claims: a job that ends between the first two is seen twice rather than never.
+    Look {
+        /// Sets that started before this cannot be ours.
+        from: Timestamp,
+        /// The first read.
+        running: Option<rds::Answer<Vec<BackupTask>>>,
+        /// The second.
+        sets: Option<rds::Answer<Vec<BackupSet>>>,
+        /// The third; then the job of each claim in it that names no set.
+        others: Option<Others>,
+        /// How many of the claims were dealt with.
+        mapped: usize,
+    },
+    /// Step 11. The job by its id, and its set once its id is known.
+    Follow {
+        /// The job; none where a set was adopted, or once the job has ended and told its set.
+        job: Option<JobId>,
+        /// The set, where it is recorded already.
+        set: Option<BackupId>,
+        /// The first read, where it was made.
+        task: Option<BackupTask>,
+    },
+}
+
+/// What the reads of an effect add up to.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    /// The instance before a request.
+    Preflight {
+        /// The run and attempt that it is for.
+        attempt: (i32, i32),
+        /// When.
+        at: Timestamp,
+        /// An error only where the instance itself could not be read.
+        result: Result<PreflightFacts, CallError>,
+    },
+    /// The instance after a request whose answer was lost.
+    Look(Look),
+    /// The job and its set.
+    Follow {
+        /// When.
+        at: Timestamp,
+        /// What the service told of them.
+        result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>,
+    },
+}
+
+/// What the reads need next.
+pub(super) enum Step {
+    Ask(Request),
+    Found(Finding),
+}
+
+impl Reads {
+    /// The reads of an effect; none if it reads nothing of the service.
+    pub(super) fn of(effect: &Effect, decided_at: Timestamp) -> Option<Self> {
+        let (instance, so_far) = match effect {
+            Effect::Preflight { instance, attempt } => (instance, SoFar::Preflight { attempt: *attempt, attributes: None, running: None }),
+            Effect::Look { instance, from } => (instance, SoFar::Look { from: *from, running: None, sets: None, others: None, mapped: 0 }),
+            Effect::Follow { instance, job, set } => (instance, SoFar::Follow { job: job.clone(), set: set.clone(), task: None }),
+            Effect::WriteIntent { .. } | Effect::Clear { .. } | Effect::Send { .. } => return None,
+        };
+        Some(Self { instance: instance.clone(), decided_at, so_far, refused: None })
+    }
+
+    /// The first read. Only a followed set without a job has another first one than its kind.
+    pub(super) fn first(&self) -> Step {
+        match &self.so_far {
+            SoFar::Preflight { .. } => self.read(CloudRead::Attributes),
+            SoFar::Look { .. } => self.read(CloudRead::Tasks(None)),
+            SoFar::Follow { job: Some(job), .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
+            SoFar::Follow { job: None, set: Some(set), .. } => self.read(CloudRead::Set(set.clone())),
+            SoFar::Follow { job: None, set: None, .. } => Step::Found(Finding::Follow { at: self.decided_at, result: Ok((None, None)) }),
+        }
+    }
+
+    /// Takes in an answer.
+    pub(super) fn take(&mut self, answer: Answer) -> Result<Step, Error> {
+        match answer {
+            Answer::Renewed(true) => {
+                self.start_again();
+                Ok(self.first())
+            }
+            Answer::Renewed(false) => self.refused.take().map(|finding| Step::Found(*finding)).ok_or(Error::Mismatch),
+            Answer::Read { at, result: Ok(finding) } => self.learn(at, finding),
+            Answer::Read { at, result: Err(error) } => Ok(self.failed(at, error)),
+            Answer::Instance(listed) => {
+                let listed = listed?;
+                let SoFar::Look { others, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
+                *others = Some(Others::of(listed.iter().map(|listed| &*listed.object)));
+                self.next_claim()
+            }
+            _ => Err(Error::Mismatch),
+        }
+    }
+
+    fn learn(&mut self, at: Timestamp, finding: CloudFinding) -> Result<Step, Error> {
+        let decided_at = self.decided_at;
+        match (&mut self.so_far, finding) {
+            (SoFar::Preflight { attributes, .. }, CloudFinding::Attributes(told)) => {
+                *attributes = Some(told);
+                Ok(self.read(CloudRead::Tasks(None)))
+            }
+            (SoFar::Preflight { running, .. }, CloudFinding::Tasks(told)) => {
+                *running = Some(told.value);
+                Ok(self.read(CloudRead::ManualSets(before(decided_at, BASELINE))))
+            }
+            (SoFar::Preflight { attempt, attributes: Some(instance), running: Some(running) }, CloudFinding::Sets(sets)) => {
+                let backups = Ok((std::mem::take(running), sets.value));
+                let facts = PreflightFacts::of((**instance).clone(), backups);
+                Ok(Step::Found(Finding::Preflight { attempt: *attempt, at, result: Ok(facts) }))
+            }
+            (SoFar::Look { from, running: running @ None, .. }, CloudFinding::Tasks(told)) => {
+                *running = Some(told);
+                let from = *from;
+                Ok(self.read(CloudRead::ManualSets(from)))
+            }
+            (SoFar::Look { sets: sets @ None, .. }, CloudFinding::Sets(told)) => {
+                *sets = Some(told);
+                Ok(Step::Ask(Request::ListInstance))
+            }
+            (SoFar::Look { others: Some(others), mapped, .. }, CloudFinding::Tasks(told)) => {
+                if let Some(claim) = others.claims.get_mut(*mapped) {
+                    claim.learn(&told.value);
+                }
+                *mapped = mapped.saturating_add(1);
+                self.next_claim()
+            }
+            (SoFar::Follow { job: Some(job), set, task }, CloudFinding::Tasks(told)) => {
+                *task = told.value.into_iter().find(|task| task.job_id == *job);
+                let known = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
+                match known {
+                    Some(id) => Ok(self.read(CloudRead::Set(id))),
+                    None => Ok(Step::Found(Finding::Follow { at, result: Ok((task.take(), None)) })),
+                }
+            }
+            (SoFar::Follow { set, task, .. }, CloudFinding::Sets(told)) => {
+                let wanted = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
+                let listed = told.value.into_iter().find(|listed| Some(&listed.backup_id) == wanted.as_ref());
+                Ok(Step::Found(Finding::Follow { at, result: Ok((task.take(), listed)) }))
+            }
+            _ => Err(Error::Mismatch),
+        }
+    }
+
+    /// Asks for the job of the next claim that names no set. An account of any region may ask: the instance is the same.
+    fn next_claim(&mut self) -> Result<Step, Error> {
+        let decided_at = self.decided_at;
+        let SoFar::Look { running, sets, others: Some(others), mapped, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
+        while let Some(claim) = others.claims.get(*mapped) {
+            if let Some(job) = claim.unmapped_job() {
+                let what = CloudRead::Tasks(Some(JobId::new(job)));
+                return Ok(self.read(what));
+            }
+            *mapped = mapped.saturating_add(1);
+        }
+        let (Some(running), Some(sets)) = (running.take(), sets.take()) else { return Err(Error::Mismatch) };
+        Ok(Step::Found(Finding::Look(Look::of(running, sets, std::mem::take(others), decided_at))))
+    }
+
+    /// A read failed, so the effect is over, unless other credentials may be at hand.
+    fn failed(&mut self, at: Timestamp, error: CallError) -> Step {
+        let refused = matches!(&error, CallError::Api(error) if error.refuses_credentials());
+        let finding = match &mut self.so_far {
+            SoFar::Preflight { attempt, attributes: None, .. } => Finding::Preflight { attempt: *attempt, at, result: Err(error) },
+            SoFar::Preflight { attempt, attributes: Some(instance), .. } => {
+                Finding::Preflight { attempt: *attempt, at, result: Ok(PreflightFacts::of((**instance).clone(), Err(error))) }
+            }
+            SoFar::Look { .. } => Finding::Look(Look { at: self.decided_at, result: Err(error) }),
+            SoFar::Follow { .. } => Finding::Follow { at, result: Err(error) },
+        };
+        if !refused || self.refused.is_some() {
+            return Step::Found(finding);
+        }
+        self.refused = Some(Box::new(finding));
+        Step::Ask(Request::RenewCredentials)
+    }
+
+    /// With other credentials everything is read again.
+    fn start_again(&mut self) {
+        match &mut self.so_far {
+            SoFar::Preflight { attributes, running, .. } => (*attributes, *running) = (None, None),
+            SoFar::Look { running, sets, others, mapped, .. } => (*running, *sets, *others, *mapped) = (None, None, None, 0),
+            SoFar::Follow { task, .. } => *task = None,
+        }
+    }
+
+    fn read(&self, what: CloudRead) -> Step {
+        Step::Ask(Request::Read { instance: self.instance.clone(), what })
+    }
+}
+
+fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,221 @@
+//! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
+
+use std::{collections::BTreeMap, fmt, future::Future};
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::DeserializeGuard,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    error::Error,
+    fence::Fence,
+    kind::{Kind, pruned},
+    retry::{Call, MORE_TRIES, tried},
+};
+use crate::api::FIELD_MANAGER;
+
+/// The namespaces that the operator watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Cluster,
+    /// These, at least one.
+    Namespaces(Vec<String>),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("all namespaces"),
+            Self::Namespaces(names) => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+/// The API server and the namespaces that are watched.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) client: Client,
+    scope: Scope,
+    /// Our name in events: the host's or pod's name.
+    pub(super) instance: String,
+    /// Shut when another process leads.
+    fence: Fence,
+    /// How often what is not served is asked for again at once.
+    more_tries: usize,
+}
+
+/// What became of a write of an object.
+#[derive(Clone, Debug)]
+pub enum WriteResult<K> {
+    /// It stands, and this is the object now.
+    Yes(Box<K>),
+    /// Somebody wrote in between: nothing was changed.
+    Conflict,
+    /// The object is gone.
+    Gone,
+}
+
+/// What became of a creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It was created.
+    Created,
+    /// An object of that name exists.
+    AlreadyExists,
+    /// The API server refuses it, in these words; the same object will be refused again.
+    Refused(String),
+}
+
+impl Cluster {
+    /// The API server, for the namespaces of `scope`.
+    pub fn new(client: Client, scope: Scope, instance: String, fence: Fence) -> Self {
+        Self { client, scope, instance, fence, more_tries: MORE_TRIES }
+    }
+
+    /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that tries
+    /// without end, so each call is made once.
+    pub fn unfenced(&self) -> Self {
+        Self { fence: Fence::none(), more_tries: 0, ..self.clone() }
+    }
+
+    /// Whether something may be begun now.
+    ///
+    /// # Errors
+    /// `NotLeading`.
+    pub fn may_begin(&self) -> Result<(), Error> {
+        if self.fence.is_open() { Ok(()) } else { Err(Error::NotLeading) }
+    }
+
+    /// The object as the API server has it (quorum read); none if it is gone or another stands under its name.
+    pub async fn get<K: Kind>(&self, object: &K) -> Result<Option<K>, Error> {
+        let found = self.named(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any()).await?;
+        Ok(found.filter(|found: &K| found.meta().uid == object.meta().uid))
+    }
+
+    /// The object of that name, whichever it is (quorum read).
+    pub async fn named<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<K>, Error> {
+        let api = self.api::<K>(namespace);
+        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_opt(name)).await?;
+        Ok(found.map(pruned))
+    }
+
+    /// The labels of the object of that name, whatever else it holds; none if it is gone (quorum read).
+    pub async fn labels<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
+        let api = self.api::<K>(namespace);
+        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_metadata_opt(name)).await?;
+        Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
+    }
+
+    /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
+    /// another process's intent.
+    pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<WriteResult<K>, Error> {
+        let name = object.name_any();
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let body = json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": { "name": name, "namespace": namespace, "resourceVersion": object.meta().resource_version },
+            "status": status,
+        });
+        let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(body));
+        let api = self.api::<K>(&namespace);
+        let written = self.ask::<K, _, _>(Call::Write("write the status of"), || api.patch_status(&name, &params, &patch)).await;
+        write_result(written)
+    }
+
+    /// Writes the finalizers, only if the object still has the resourceVersion that `object` has.
+    pub async fn write_finalizers<K: Kind>(&self, object: &K, finalizers: &[String]) -> Result<WriteResult<K>, Error> {
+        let name = object.name_any();
+        let api = self.api::<K>(object.meta().namespace.as_deref().unwrap_or_default());
+        let (uid, version) = (&object.meta().uid, &object.meta().resource_version);
+        let patch = Patch::Merge(json!({ "metadata": { "uid": uid, "resourceVersion": version, "finalizers": finalizers } }));
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let written = self.ask::<K, _, _>(Call::Write("write the finalizers of"), || api.patch(&name, &params, &patch)).await;
+        write_result(written)
+    }
+
+    /// Creates an object.
+    pub async fn create<K: Kind>(&self, object: &K) -> Result<Creation, Error> {
+        let api = self.api::<K>(object.meta().namespace.as_deref().unwrap_or_default());
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        match self.ask::<K, _, _>(Call::Write("create"), || api.create(&params, object)).await {
+            Ok(_) => Ok(Creation::Created),
+            Err(error) => match error.answer() {
+                // A quota that others use at the same moment is a 409 too, and nothing stands under the name then.
+                Some((409, _)) if error.status().is_some_and(|status| status.reason == "AlreadyExists") => Ok(Creation::AlreadyExists),
+                // Validation, admission, quota and permission: the object or the cluster has to change first.
+                Some((400 | 403 | 422, words)) => Ok(Creation::Refused(words.to_owned())),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Deletes an object, only if it is still the one that was seen. Answers whether it was.
+    pub async fn delete<K: Kind>(&self, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Result<bool, Error> {
+        let api = self.api::<K>(namespace);
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: Some(resource_version.to_owned()) }),
+            ..DeleteParams::background()
+        };
+        match self.ask::<K, _, _>(Call::Write("delete"), || api.delete(name, &params)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.answer() {
+                Some((404 | 409, _)) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// All objects that match the field selector, as the API server has them (quorum LIST). One that does not deserialise is left out.
+    pub async fn list<K: Kind>(&self, fields: &str) -> Result<Vec<K>, Error> {
+        let params = ListParams::default().fields(fields);
+        let apis: Vec<Api<DeserializeGuard<K>>> = match &self.scope {
+            Scope::Cluster => vec![Api::all(self.client.clone())],
+            Scope::Namespaces(names) => names.iter().map(|name| Api::namespaced(self.client.clone(), name)).collect(),
+        };
+        let mut found = Vec::new();
+        for api in apis {
+            let list = self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await?;
+            found.extend(list.items.into_iter().filter_map(|guarded| guarded.0.ok()));
+        }
+        Ok(found)
+    }
+
+    /// Makes a call, again where that is worth it. Nothing is written, the second time neither, when another process may lead.
+    async fn ask<K: Kind, T, F>(&self, call: Call, make: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let kind = K::kind(&());
+        let once = || async {
+            if matches!(call, Call::Write(_)) {
+                self.may_begin()?;
+            }
+            make().await.map_err(|source| Error::Api { verb: call.verb(), kind: kind.to_string(), source: Box::new(source) })
+        };
+        tried(call, &kind, self.more_tries, once).await
+    }
+
+    fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+fn write_result<K: Kind>(written: Result<K, Error>) -> Result<WriteResult<K>, Error> {
+    match written {
+        Ok(newest) => Ok(WriteResult::Yes(Box::new(pruned(newest)))),
+        Err(error) => match error.answer() {
+            Some((409, _)) => Ok(WriteResult::Conflict),
+            Some((404, _)) => Ok(WriteResult::Gone),
+            _ => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What is forgotten because it can make no difference any more: it keeps the states few.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiff::SignedDuration;
+use rds_backup_operator::{
+    backup::observation::{Follow, Looks},
+    controller::Freshest,
+};
+
+use crate::model::{
+    cloud::Cloud,
+    print::Print,
+    setup::{LAG, Setup},
+    world::{Seat, Step, Waiting, World, at},
+};
+
+impl World {
+    pub fn tidy(&mut self, setup: &Setup) {
+        for slot in 0..self.slots.len() {
+            self.trim_history(slot, setup.stale);
+        }
+        let slots = &self.slots;
+        self.late.retain(|late| {
+            let present = slots[late.slot].history.last().and_then(|version| version.object.as_ref());
+            present.is_some_and(|object| object.metadata.resource_version.as_deref() == Some(&late.version))
+        });
+        let waits: BTreeSet<String> = self
+            .processes
+            .iter()
+            .filter_map(|process| process.sender.as_ref())
+            .filter(|sender| sender.answer == Waiting::ForAnswer)
+            .map(|sender| sender.nonce.clone())
+            .collect();
+        let now = self.now;
+        // What the service refuses, or knows already, matters only to whom it answers.
+        self.cloud.wire.retain(|request| Cloud::takes(request, now, setup) && (!request.used || waits.contains(&request.nonce)));
+        self.forget(setup);
+    }
+
+    /// A cache that is too far behind has taken in what it missed.
+    fn trim_history(&mut self, slot: usize, stale: usize) {
+        let newest = self.slots[slot].history.len() - 1;
+        let behind = newest.saturating_sub(stale);
+        for process in &mut self.processes {
+            process.cache[slot] = process.cache[slot].max(behind);
+        }
+        let oldest = self.processes.iter().map(|process| process.cache[slot]).min().unwrap_or(newest);
+        for process in &mut self.processes {
+            process.cache[slot] -= oldest;
+        }
+        self.slots[slot].history.drain(..oldest);
+    }
+
+    /// The nonces of intents that are open in some copy, or may come to be.
+    fn open_nonces(&self) -> BTreeSet<&str> {
+        let stored = self.slots.iter().flat_map(|slot| &slot.history).filter_map(|version| version.object.as_ref()?.status.as_ref());
+        let passes = self.processes.iter().filter_map(|process| match &process.pass.as_ref()?.step {
+            Step::Reread(decided) | Step::Write(decided) | Step::Act(decided) => Some(&decided.decision.status),
+            Step::ReadSets(decided, ..) | Step::ReadClaims(decided, ..) => Some(&decided.decision.status),
+        });
+        let late = self.late.iter().map(|late| &late.decided.decision.status);
+        let senders = self.processes.iter().filter_map(|process| process.sender.as_ref()).map(|sender| sender.nonce.as_str());
+        stored
+            .chain(passes)
+            .chain(late)
+            .filter_map(|status| status.open_submission())
+            .map(|intent| intent.nonce.as_str())
+            .chain(senders)
+            .collect()
+    }
+
+    /// A nonce that nothing in this world asks for. Those of intents that are closed are used again: nobody compares with them.
+    pub fn unused_nonce(&self) -> String {
+        let mut known = self.open_nonces();
+        known.extend(self.cloud.wire.iter().map(|request| request.nonce.as_str()));
+        for seat in self.processes.iter().flat_map(|process| &process.seats) {
+            known.extend(seat.memory.own.as_ref().map(|own| own.nonce.as_str()));
+            known.insert(&seat.memory.looks.nonce);
+        }
+        (1..).map(|number| format!("n{number}")).find(|nonce| !known.contains(nonce.as_str())).expect("numbers do not end")
+    }
+
+    fn forget(&mut self, setup: &Setup) {
+        let open: BTreeSet<String> = self.open_nonces().into_iter().map(str::to_owned).collect();
+        for index in 0..self.processes.len() {
+            for slot in 0..self.slots.len() {
+                let process = &self.processes[index];
+                let passes = process.pass.as_ref().is_some_and(|pass| pass.turn.slot == slot);
+                let waits = process.sender.as_ref().is_some_and(|sender| sender.turn.slot == slot);
+                let known = Known { now: self.now, stale: setup.stale > 0, open: &open, passes, waits };
+                if let Some(seat) = self.seat(index, slot).forgetting(&known) {
+                    self.processes[index].seats[slot] = Arc::new(seat);
+                }
+            }
+        }
+    }
+}
+
+/// What the world knows that bears on a seat.
+struct Known<'a> {
+    now: i64,
+    stale: bool,
+    open: &'a BTreeSet<String>,
+    /// A pass over the object is under way.
+    passes: bool,
+    /// The answer to its request is waited for.
+    waits: bool,
+}
+
+impl Seat {
+    /// Itself without what makes no difference any more; none if there is nothing of that.
+    ///
+    /// What the next pass would read anew before anything comes of it is forgotten between passes: a preflight, a poll, a look that was not
+    /// followed by a write. What was read, and waits for its write, belongs to a pass.
+    fn forgetting(&self, known: &Known<'_>) -> Option<Self> {
+        let mut left = self.clone();
+        let memory = &mut left.memory;
+        // Once it is sent, only its answer counts, and that is recorded when it is heard.
+        memory.own = memory.own.take().filter(|own| known.waits || known.passes || (!own.sent && known.open.contains(&own.nonce)));
+        if memory.own.as_ref().is_none_or(|own| own.sent) {
+            left.intent_at = None;
+        }
+        if !known.passes {
+            memory.preflight = None;
+            memory.follow = Follow::default();
+        }
+        if !known.open.contains(&memory.looks.nonce) {
+            memory.looks = Looks::default();
+        }
+        if !known.passes && !is_quiet(&memory.looks) {
+            let looks = &mut memory.looks;
+            (looks.latest, looks.latest_clean) = (None, false);
+            if looks.first_clean.is_none() && looks.failures + looks.unmapped == 0 {
+                *looks = Looks::default();
+            }
+        }
+        memory.hold_until = memory.hold_until.filter(|until| *until > at(known.now));
+        if !known.stale {
+            // What a cache that is never behind shows is what stands.
+            left.freshest = Freshest::default();
+        }
+        left.print = Print::of_seat(&left);
+        Some(left).filter(|left| left.print != self.print)
+    }
+}
+
+/// The looks prove that nothing more can come of the request.
+fn is_quiet(looks: &Looks) -> bool {
+    let lag = SignedDuration::from_secs(LAG);
+    let (Some(first), Some(latest)) = (looks.first_clean, &looks.latest) else { return false };
+    looks.latest_clean && latest.at.duration_since(first) > lag
+}
