@@ -38,7 +38,7 @@ pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action 
         Handed::Rest(rest) => rest,
         // A pass can be dropped at any await; the request and the record of its answer cannot.
         Handed::Send(request) => {
-            context.tasks.spawn(work.to_its_end(request)).await.unwrap_or_else(|_| Rest::Failed(Arc::new(Error::ShuttingDown)))
+            context.tasks.spawn(work.finish(request)).await.unwrap_or_else(|_| Rest::Failed(Arc::new(Error::ShuttingDown)))
         }
     };
     match rest {
@@ -71,7 +71,7 @@ impl Work {
         }
     }
 
-    async fn to_its_end(mut self, first: Request) -> Rest {
+    async fn finish(mut self, first: Request) -> Rest {
         let mut request = first;
         loop {
             let answer = self.io.perform(self.pass.object(), request).await;

@@ -416,7 +416,7 @@ impl Pass {
         match step {
             Step::Ask(request) => self.ask(Stage::Read(decided, reads), request),
             Step::Found(finding) => {
-                self.learn(state, &decided.observed, finding);
+                self.learn(state, &decided.observed, *finding);
                 self.observe(Purpose::Decide)
             }
         }

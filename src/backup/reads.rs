@@ -86,7 +86,7 @@ pub enum Finding {
 /// What the reads need next.
 pub(super) enum Step {
     Ask(Request),
-    Found(Finding),
+    Found(Box<Finding>),
 }
 
 impl Reads {
@@ -108,7 +108,9 @@ impl Reads {
             SoFar::Look { .. } => self.read(CloudRead::Tasks(None)),
             SoFar::Follow { job: Some(job), .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
             SoFar::Follow { job: None, set: Some(set), .. } => self.read(CloudRead::Set(set.clone())),
-            SoFar::Follow { job: None, set: None, .. } => Step::Found(Finding::Follow { at: self.decided_at, result: Ok((None, None)) }),
+            SoFar::Follow { job: None, set: None, .. } => {
+                Step::Found(Box::new(Finding::Follow { at: self.decided_at, result: Ok((None, None)) }))
+            }
         }
     }
 
@@ -119,7 +121,7 @@ impl Reads {
                 self.start_again();
                 Ok(self.first())
             }
-            Answer::Renewed(false) => self.refused.take().map(|finding| Step::Found(*finding)).ok_or(Error::Mismatch),
+            Answer::Renewed(false) => self.refused.take().map(Step::Found).ok_or(Error::Mismatch),
             Answer::Read { at, result: Ok(finding) } => self.learn(at, finding),
             Answer::Read { at, result: Err(error) } => Ok(self.failed(at, error)),
             Answer::Instance(listed) => {
@@ -146,7 +148,7 @@ impl Reads {
             (SoFar::Preflight { attempt, attributes: Some(instance), running: Some(running) }, CloudFinding::Sets(sets)) => {
                 let backups = Ok((std::mem::take(running), sets.value));
                 let facts = PreflightFacts::of((**instance).clone(), backups);
-                Ok(Step::Found(Finding::Preflight { attempt: *attempt, at, result: Ok(facts) }))
+                Ok(Step::Found(Box::new(Finding::Preflight { attempt: *attempt, at, result: Ok(facts) })))
             }
             (SoFar::Look { from, running: running @ None, .. }, CloudFinding::Tasks(told)) => {
                 *running = Some(told);
@@ -169,13 +171,13 @@ impl Reads {
                 let known = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
                 match known {
                     Some(id) => Ok(self.read(CloudRead::Set(id))),
-                    None => Ok(Step::Found(Finding::Follow { at, result: Ok((task.take(), None)) })),
+                    None => Ok(Step::Found(Box::new(Finding::Follow { at, result: Ok((task.take(), None)) }))),
                 }
             }
             (SoFar::Follow { set, task, .. }, CloudFinding::Sets(told)) => {
                 let wanted = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
                 let listed = told.value.into_iter().find(|listed| Some(&listed.backup_id) == wanted.as_ref());
-                Ok(Step::Found(Finding::Follow { at, result: Ok((task.take(), listed)) }))
+                Ok(Step::Found(Box::new(Finding::Follow { at, result: Ok((task.take(), listed)) })))
             }
             _ => Err(Error::Mismatch),
         }
@@ -193,7 +195,7 @@ impl Reads {
             *mapped = mapped.saturating_add(1);
         }
         let (Some(running), Some(sets)) = (running.take(), sets.take()) else { return Err(Error::Mismatch) };
-        Ok(Step::Found(Finding::Look(Look::of(running, sets, std::mem::take(others), decided_at))))
+        Ok(Step::Found(Box::new(Finding::Look(Look::of(running, sets, std::mem::take(others), decided_at)))))
     }
 
     /// A read failed, so the effect is over, unless other credentials may be at hand.
@@ -208,7 +210,7 @@ impl Reads {
             SoFar::Follow { .. } => Finding::Follow { at, result: Err(error) },
         };
         if !refused || self.refused.is_some() {
-            return Step::Found(finding);
+            return Step::Found(Box::new(finding));
         }
         self.refused = Some(Box::new(finding));
         Step::Ask(Request::RenewCredentials)

@@ -172,7 +172,6 @@ pub struct Present {
 
 /// What comes next.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Next {
     /// This has to be done.
     Do(Request),
