@@ -28,8 +28,9 @@ pub struct Pass {
     object: Arc<RdsBackup>,
     status: RdsBackupStatus,
     stage: Stage,
-    /// How often was decided.
+    /// How often was decided what should happen, and the last decision.
     decisions: usize,
+    decided: Option<Arc<Decided>>,
     /// Held from the preflight to the end of the pass.
     holds_instance: bool,
     /// What is done before the pass goes on, and is answered by nothing but [`Answer::Done`].
@@ -101,7 +102,16 @@ impl Pass {
     /// A pass that begins at the cache's copy of the object. Its first answer is [`Answer::Begin`].
     pub fn start(cached: Arc<RdsBackup>) -> Self {
         let status = status_of(&cached);
-        Self { object: cached, status, stage: Stage::Begin, decisions: 0, holds_instance: false, notes: VecDeque::new(), after_notes: None }
+        Self {
+            object: cached,
+            status,
+            stage: Stage::Begin,
+            decisions: 0,
+            decided: None,
+            holds_instance: false,
+            notes: VecDeque::new(),
+            after_notes: None,
+        }
     }
 
     /// The newest copy of the object that the pass has: what its requests are about.
@@ -114,9 +124,14 @@ impl Pass {
         &self.stage
     }
 
-    /// How often was decided.
+    /// How often was decided what should happen.
     pub fn decisions(&self) -> usize {
         self.decisions
+    }
+
+    /// The last decision, and what it was made of.
+    pub fn decided(&self) -> Option<&Arc<Decided>> {
+        self.decided.as_ref()
     }
 
     /// Takes in an answer, and says what comes next. `state` is the object's, and stays this pass's until it rests.
@@ -229,6 +244,7 @@ impl Pass {
         }
         let submits = matches!(decision.effect, Some(Effect::Preflight { .. } | Effect::WriteIntent { .. }));
         let decided = Arc::new(Decided { decision, observed, purpose });
+        self.decided = Some(decided.clone());
         if submits && !self.holds_instance {
             return Ok(self.ask(Stage::Lock(decided), Request::LockInstance));
         }

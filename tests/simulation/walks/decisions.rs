@@ -2,14 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
-    api::{ConditionType, Phase, RdsBackupStatus, Span},
+    api::{ConditionType, Phase, RdsBackup, RdsBackupStatus, Span},
     backup::{
-        decide::{Decision, Effect, Requeue},
-        observation::Observation,
+        decide::{Effect, Requeue},
+        pass::Decided,
     },
 };
 
-use crate::walks::time::{Ms, ms};
+use crate::walks::{
+    time::{Ms, ms},
+    world::{status_of, uid_of},
+};
 
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -73,23 +76,27 @@ impl Place {
 }
 
 impl Judged {
-    pub fn of(seen: &Observation<'_>, decision: &Decision, now: Timestamp) -> Self {
-        let spec = &seen.object.spec;
+    /// `object` as it was decided upon.
+    pub fn of(object: &RdsBackup, decided: &Decided) -> Self {
+        let Decided { decision, observed, .. } = decided;
+        let spec = &object.spec;
+        let status = status_of(object);
         let span = |span: Option<&Span>, default: SignedDuration| millis(span.map_or(Ok(default), Span::get).unwrap_or(default));
         let spans = [spec.queue_timeout.as_ref(), spec.timeout.as_ref()];
+        let account = observed.account.as_ref();
         Self {
-            uid: seen.uid().to_owned(),
-            now: ms(now),
-            before: Place::of(seen.status),
+            uid: uid_of(object).to_owned(),
+            now: ms(observed.now),
+            before: Place::of(&status),
             after: Place::of(&decision.status),
-            changed: *seen.status != decision.status,
+            changed: status != decision.status,
             effect: decision.effect.as_ref().map(name),
             requeue: decision.requeue,
             hold_until: decision.hold_until,
-            deleting: seen.object.metadata.deletion_timestamp.is_some(),
-            able: seen.account.as_ref().is_ok_and(|account| account.credentials.is_ok()),
-            paused: seen.account.as_ref().is_ok_and(|account| account.paused),
-            longest_poll: seen.account.as_ref().map_or(0, |account| millis(account.poll.max)),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            able: account.is_ok_and(|account| account.credentials.is_ok()),
+            paused: account.is_ok_and(|account| account.paused),
+            longest_poll: account.map_or(0, |account| millis(account.poll.max)),
             queue_timeout: span(spans[0], SignedDuration::from_hours(2)),
             timeout: span(spans[1], SignedDuration::from_hours(24)),
             valid: spans.iter().flatten().all(|span| span.get().is_ok()),

@@ -78,7 +78,14 @@ impl World {
         for process in 0..self.processes.len() {
             if self.processes[process].up && self.dice.permille(self.weather.crashes) {
                 self.totals.crashes += 1;
-                self.crash(process);
+                if self.dice.permille(300) {
+                    // It loses its lease first, and ends when what is under way has ended, or after a while.
+                    self.processes[process].leads = false;
+                    let (life, after) = (self.processes[process].life, self.dice.between(SECOND, 20 * SECOND));
+                    self.plan(self.now + after, Event::Lose { process, life });
+                } else {
+                    self.crash(process);
+                }
             }
         }
         match self.dice.index(100) {

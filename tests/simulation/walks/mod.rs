@@ -1,4 +1,4 @@
-//! Random walks of the shipped `decide`, far beyond the bounds of the model: many objects, instances and hours. Around it stand an API server, a
+//! Random walks of the shipped `Pass`, far beyond the bounds of the model: many objects, instances and hours. Around it stand an API server, a
 //! service, one or two processes and people; a seed decides everything that happens, and a judge says what must hold. A step is a decision.
 //!
 //! `WALKS_SEED=n cargo test --test simulation walks` repeats one walk; `WALKS_SEEDS=n` makes so many.
@@ -7,12 +7,12 @@ mod accounts;
 mod cloud;
 mod decisions;
 mod dice;
-mod effects;
 mod happen;
 mod inspect;
 mod judge;
 mod process;
 mod report;
+mod requests;
 mod schema;
 mod time;
 mod weather;
@@ -20,10 +20,10 @@ mod world;
 
 use std::{io::Write, time::Instant};
 
-use happen::Kind;
-use report::Totals;
-use time::HOUR;
-use world::{Event, World};
+use self::happen::Kind;
+use self::report::Totals;
+use self::time::HOUR;
+use self::world::{Event, World};
 
 /// Decisions of one walk, before its end begins.
 const STEPS: u64 = 100_000;
@@ -90,8 +90,8 @@ impl World {
             Event::Due { process, life, .. }
             | Event::Done { process, life, .. }
             | Event::See { process, life, .. }
-            | Event::Hear { process, life, .. }
-            | Event::Record { process, life, .. } => (*process, *life),
+            | Event::Lose { process, life }
+            | Event::Hear { process, life, .. } => (*process, *life),
             _ => (0, self.processes[0].life),
         };
         // What an earlier life had planned dies with it.
@@ -103,8 +103,8 @@ impl World {
             Event::Done { process, slot, .. } => self.done(process, slot),
             Event::See { process, slot, object, .. } => self.see(process, slot, object),
             Event::Arrive { request, answer_to } => self.arrive(&request, answer_to),
-            Event::Hear { process, slot, nonce, answer, .. } => self.hear(process, slot, &nonce, *answer, false),
-            Event::Record { process, slot, .. } => self.record(process, slot),
+            Event::Hear { process, slot, nonce, answer, .. } => self.hear(process, slot, &nonce, *answer),
+            Event::Lose { process, .. } => self.crash(process),
             Event::Start { process } => self.start(process),
             Event::Happening => self.happening(),
             Event::Turn => self.turn_weather(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rds_backup_operator::{
-    api::{Phase, RdsBackupStatus},
+    api::{Phase, RdsBackupStatus, SubmissionOutcome},
     backup::decide::Decision,
     rds::CreateOutcome,
 };
@@ -24,6 +24,7 @@ pub struct Totals {
     pub refused: u64,
     pub rivals: u64,
     pub lost: u64,
+    pub events: u64,
     pub virtual_time: Ms,
     pub worst: Worst,
     effects: BTreeMap<&'static str, u64>,
@@ -44,6 +45,8 @@ impl Totals {
 
     pub fn wrote(&mut self, before: &RdsBackupStatus, after: &RdsBackupStatus) {
         self.writes += 1;
+        let withdrawn = after.submission.as_ref().is_some_and(|last| last.outcome == Some(SubmissionOutcome::Unsent));
+        self.rivals += u64::from(withdrawn && before.open_submission().is_some());
         let reason = after.ready_reason().unwrap_or_default();
         if (before.phase, before.ready_reason()) == (after.phase, Some(reason)) {
             return;
@@ -58,8 +61,23 @@ impl Totals {
     }
 
     pub fn merge(&mut self, other: Self) {
-        let Self { walks, decisions, created, crashes, accepted, refused, rivals, lost, virtual_time, worst, effects, ends, waits, writes } =
-            other;
+        let Self {
+            walks,
+            decisions,
+            created,
+            crashes,
+            accepted,
+            refused,
+            rivals,
+            lost,
+            events,
+            virtual_time,
+            worst,
+            effects,
+            ends,
+            waits,
+            writes,
+        } = other;
         self.walks += walks;
         self.decisions += decisions;
         self.created += created;
@@ -68,6 +86,7 @@ impl Totals {
         self.refused += refused;
         self.rivals += rivals;
         self.lost += lost;
+        self.events += events;
         self.virtual_time += virtual_time;
         self.writes += writes;
         self.worst.merge(&worst);
@@ -130,8 +149,8 @@ impl fmt::Display for Totals {
         )?;
         writeln!(
             f,
-            "requests accepted {}, refused {}, answers without proof {}, intents withdrawn {}, status writes {}",
-            self.accepted, self.refused, self.lost, self.rivals, self.writes
+            "requests accepted {}, refused {}, answers without proof {}, intents withdrawn {}, status writes {}, events {}",
+            self.accepted, self.refused, self.lost, self.rivals, self.writes, self.events
         )?;
         for (what, counts) in [("ends", &self.ends), ("places on the way", &self.waits)] {
             writeln!(f, "{what}")?;

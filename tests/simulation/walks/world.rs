@@ -11,6 +11,8 @@ use rds_backup_operator::{
     rds::CreateOutcome,
 };
 
+use tokio::time::Instant;
+
 use crate::walks::{
     accounts::Account,
     cloud::{Cloud, Request},
@@ -35,7 +37,7 @@ pub enum Event {
         life: u32,
         slot: usize,
     },
-    /// The effect of a pass is done, or is done now.
+    /// A request of a pass is done.
     Done {
         process: usize,
         life: u32,
@@ -61,11 +63,10 @@ pub enum Event {
         nonce: String,
         answer: Box<CreateOutcome>,
     },
-    /// The answer is recorded, or that is tried again.
-    Record {
+    /// A process that has lost its lease ends.
+    Lose {
         process: usize,
         life: u32,
-        slot: usize,
     },
     Start {
         process: usize,
@@ -119,7 +120,7 @@ impl World {
             versions: 0,
             accounts: Account::all(),
             cloud: Cloud::new(SITES),
-            processes: (0..processes).map(Process::new).collect(),
+            processes: (0..processes).map(|_| Process::new(0, Instant::now())).collect(),
             judge: Judge::new(),
             totals: Totals::default(),
             events: BinaryHeap::new(),
