@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod config;
 pub mod entropy;
 pub mod rds;
+pub mod rpc;
 pub mod runtime;
 pub mod schedule;
 pub mod time;

@@ -10,16 +10,20 @@ use tracing::debug;
 use super::{
     Answer, ApiError, BackupTask, CallError, CreateBackup, CreateOutcome, Credentials, Endpoint, ErrorKind, Instance, InstanceId, JobId,
     Limits, Rejection, SetList, SetQuery, SignatureVersion, Stamp, Unknown,
-    clean::Hidden,
-    decode,
-    limit::Limiter,
     listing::{self, Listing},
-    sign::{self, Signed, Unsigned},
-    skew::Skew,
-    transport::{Carrier, Failure, Sockets, Transport},
     wire,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    rpc::{
+        clock_offset::Skew,
+        decode,
+        limit::Limiter,
+        redact::Hidden,
+        sign::{self, Signed, Unsigned},
+        transport::{Carrier, Failure, Sockets, Transport},
+    },
+};
 
 /// How long a call waits for its turn. A request that was announced must leave soon or not at all; a read can wait.
 const CREATE_TURN: Duration = Duration::from_secs(5);

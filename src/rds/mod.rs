@@ -4,36 +4,25 @@
 //! of a request is a second backup.
 
 mod call;
-mod clean;
 mod client;
 mod codes;
-mod credentials;
-mod decode;
-mod endpoint;
 mod error;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 mod ids;
-mod limit;
 mod listing;
 mod model;
-mod regions;
-mod sign;
-mod skew;
-mod transport;
 mod wire;
 
 pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, Stamp, StatusFilter, TypeFilter, Unknown};
 pub use client::{Admission, Client, ClientError, ClientOptions};
 pub use codes::{Created, ErrorClass, Meaning, PublishedError, error_families, meaning_of, published_errors};
-pub use credentials::Credentials;
-pub use endpoint::{Endpoint, EndpointError, check_region};
 pub use error::{ApiError, CallError, ErrorKind};
 pub use ids::{BackupId, InstanceId, JobId};
-pub use limit::Limits;
 pub use model::{
     BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,
 };
-pub use regions::Network;
-pub use sign::SignatureVersion;
-pub use transport::{Carrier, Failure, Incoming, Outgoing};
+
+pub use crate::rpc::{
+    Carrier, Credentials, Endpoint, EndpointError, Failure, Incoming, Network, Outgoing, SignatureVersion, check_region, limit::Limits,
+};

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{
     ApiError, BackupId, BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, InstanceId, JobId, JobState, Mode,
     SetDetails, SetStatus,
-    clean::{self, Hidden, cut},
 };
+use crate::rpc::redact::{self, Hidden, cut};
 
 /// Longer ids, states and versions are not the service's.
 const LONGEST_TEXT: usize = 128;
@@ -114,7 +114,7 @@ pub(super) fn error(http_status: u16, body: &Value, hidden: &Hidden<'_>) -> Opti
     let code = code.filter(|code| !["200", "ok", "success"].iter().any(|well| code.eq_ignore_ascii_case(well)))?;
     // A code is a word. What is none is not the service's, and its words are not repeated.
     let code = if code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { code } else { "(unreadable)".to_owned() };
-    let message = clean::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
+    let message = redact::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
     Some(ApiError { code, message, request_id: request_id(body), http_status })
 }
 

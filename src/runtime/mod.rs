@@ -1,7 +1,7 @@
 //! The process around the reconcile loop: the client of the API server, the watches, health and metrics, and a shutdown that drains.
 
 mod controllers;
-mod credentials;
+mod credential_check;
 mod environment;
 mod health;
 mod lease;
@@ -97,7 +97,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let looked_for = credentials::looked_for(operator.backups.clone(), operator.readiness.clone());
+    let looked_for = credential_check::looked_for(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
     let looked_for = tokio::spawn(looked_for);
     let mut lost = None;

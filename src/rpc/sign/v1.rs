@@ -46,7 +46,7 @@ mod tests {
     use secrecy::SecretString;
 
     use super::{super::vectors::*, *};
-    use crate::rds::Credentials;
+    use crate::rpc::Credentials;
 
     #[test]
     fn the_published_vectors_are_reproduced() {

@@ -2,7 +2,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use super::regions::{self, Network};
+use super::hosts::{self, Network};
 
 /// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +66,12 @@ impl Endpoint {
     /// The host of a region.
     pub fn for_region(region: &str, network: Network) -> Result<Self, EndpointError> {
         check_region(region)?;
-        match regions::find(region) {
+        match hosts::find(region) {
             Some(found) => Self::parse(&format!("https://{}", found.host(network))),
             None => Err(EndpointError::UnknownRegion {
                 region: region.to_owned(),
-                nearest: regions::nearest(region),
-                host: regions::by_rule(region, network),
+                nearest: hosts::nearest(region),
+                host: hosts::by_rule(region, network),
             }),
         }
     }
@@ -87,12 +87,12 @@ impl Endpoint {
     }
 
     /// Whether requests travel encrypted: everywhere but on loopback.
-    pub(super) fn is_encrypted(&self) -> bool {
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.url.scheme() == "https"
     }
 
     /// The `Host` header: with the port unless it is the scheme's own. It is signed, so it must be what travels.
-    pub(super) fn host_header(&self) -> String {
+    pub(crate) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -101,7 +101,7 @@ impl Endpoint {
     }
 
     /// The address of a request with this query, which is encoded already: what was signed must travel as it is.
-    pub(super) fn with_query(&self, canonical_query: Option<&str>) -> Url {
+    pub(crate) fn with_query(&self, canonical_query: Option<&str>) -> Url {
         let mut url = self.url.clone();
         url.set_query(canonical_query);
         url

@@ -4,7 +4,8 @@
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};
 
-use super::{Credentials, InstanceId, clean::Hidden, decode, error::ApiError, error_families, published_errors, wire};
+use super::{Credentials, InstanceId, error::ApiError, error_families, published_errors, wire};
+use crate::rpc::{decode, redact::Hidden};
 
 /// Of each property. About 10 s in all in a debug build.
 const CASES: u32 = 5_000;

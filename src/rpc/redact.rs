@@ -8,7 +8,7 @@ use super::Credentials;
 const LONGEST_MESSAGE: usize = 256;
 
 /// What must not be shown although somebody else repeats it: the caller's own key.
-pub(super) struct Hidden<'a>(Vec<&'a str>);
+pub(crate) struct Hidden<'a>(Vec<&'a str>);
 
 impl<'a> Hidden<'a> {
     /// Nothing is known that could be repeated.
@@ -30,7 +30,7 @@ impl<'a> Hidden<'a> {
 
 /// The service's `Message`. Of a signature that does not match the service repeats the text that was signed, with the key's id and the
 /// token in it, so that message is replaced whole.
-pub(super) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
+pub(crate) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
     let echoes = ["signaturedoesnotmatch", "incompletesignature", "invalidaccesskey", "invalidsecuritytoken"];
     let code = code.to_ascii_lowercase();
     if echoes.iter().any(|echo| code.starts_with(echo)) {
@@ -40,7 +40,7 @@ pub(super) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
 }
 
 /// Words without control characters, addresses and keys, at most 256 bytes.
-pub(super) fn words(text: &str, hidden: &Hidden<'_>) -> String {
+pub(crate) fn words(text: &str, hidden: &Hidden<'_>) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let shown = words.map(|word| match () {
         () if hidden.0.iter().any(|key| word.contains(key)) => "(hidden)",
@@ -61,7 +61,7 @@ fn is_address(word: &str) -> bool {
 }
 
 /// The longest beginning of at most `limit` bytes that ends between two characters.
-pub(super) fn cut(text: &str, limit: usize) -> &str {
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }

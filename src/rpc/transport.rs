@@ -10,14 +10,14 @@ use reqwest::{
 };
 use url::Url;
 
-use super::clean::{self, Hidden};
+use super::redact::{self, Hidden};
 use crate::clock::Clock;
 
 /// The longest answer that is read, bytes. A full page of sets has about 300 KiB, most of it download addresses.
 const LARGEST_BODY: usize = 1024 * 1024;
 
 /// What came back, whatever it is.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
     /// `Date`: the service's clock, to the second.
@@ -69,13 +69,13 @@ pub trait Carrier: Send + Sync {
 }
 
 /// Makes requests of what was signed, and reads from an answer what HTTP says about it.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     carrier: Arc<dyn Carrier>,
     call_timeout: Duration,
 }
 
 /// HTTP/1.1 over a connection of its own for each call.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     http: reqwest::Client,
     clock: Clock,
     connect_timeout: Duration,
@@ -176,5 +176,5 @@ fn innermost(error: &reqwest::Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    clean::words(&cause.to_string(), &Hidden::NOTHING)
+    redact::words(&cause.to_string(), &Hidden::NOTHING)
 }

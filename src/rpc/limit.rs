@@ -57,7 +57,7 @@ impl governor::clock::Clock for TokioClock {
 type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
 
 /// One token bucket, with a queue before it: whoever came first goes first.
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     per_second: u32,
     clock: TokioClock,
     queue: tokio::sync::Mutex<()>,

@@ -15,7 +15,7 @@ pub enum Network {
 
 /// A region of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Region {
+pub(crate) struct Region {
     /// `cn-hangzhou`
     pub id: &'static str,
     public_host: &'static str,
@@ -36,7 +36,7 @@ impl Region {
 /// How many names an error offers.
 const OFFERED: usize = 3;
 
-static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| include_str!("regions.tsv").lines().skip(1).filter_map(row).collect());
+static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| include_str!("../rds/regions.tsv").lines().skip(1).filter_map(row).collect());
 
 /// `None` also for the last row, which is the rule for every other region: see [`by_rule`].
 fn row(line: &'static str) -> Option<Region> {
@@ -47,12 +47,12 @@ fn row(line: &'static str) -> Option<Region> {
 }
 
 /// The region of that name.
-pub(super) fn find(id: &str) -> Option<&'static Region> {
+pub(crate) fn find(id: &str) -> Option<&'static Region> {
     REGIONS.iter().find(|region| region.id == id)
 }
 
 /// The open regions whose names differ least, the likeliest first.
-pub(super) fn nearest(id: &str) -> String {
+pub(crate) fn nearest(id: &str) -> String {
     let mut open: Vec<_> =
         REGIONS.iter().filter(|region| region.is_open).map(|region| (strsim::osa_distance(id, region.id), region.id)).collect();
     open.sort_unstable();
@@ -60,7 +60,7 @@ pub(super) fn nearest(id: &str) -> String {
 }
 
 /// The host that a region has which is newer than the table.
-pub(super) fn by_rule(id: &str, network: Network) -> String {
+pub(crate) fn by_rule(id: &str, network: Network) -> String {
     match network {
         Network::Public => format!("rds.{id}.aliyuncs.com"),
         Network::Vpc => format!("rds-vpc.{id}.aliyuncs.com"),
@@ -83,7 +83,7 @@ mod tests {
             match find(id) {
                 Some(region) => {
                     assert_eq!((region.host(Network::Public), region.host(Network::Vpc)), (public, vpc), "{id}");
-                    let asked = super::super::Endpoint::for_region(id, Network::Vpc).map(|endpoint| endpoint.to_string());
+                    let asked = super::super::endpoint::Endpoint::for_region(id, Network::Vpc).map(|endpoint| endpoint.to_string());
                     assert_eq!(asked, Ok(format!("https://{vpc}")), "as an account or an object names it");
                 }
                 None => {

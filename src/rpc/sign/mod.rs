@@ -29,7 +29,7 @@ pub enum SignatureVersion {
 }
 
 /// A request before it is signed. It becomes a POST: a GET may be repeated by any proxy on the way.
-pub(super) struct Unsigned<'a> {
+pub(crate) struct Unsigned<'a> {
     pub action: &'static str,
     /// The action's own parameters.
     pub params: &'a [(String, String)],
@@ -42,7 +42,7 @@ pub(super) struct Unsigned<'a> {
 }
 
 /// A request as it travels.
-pub(super) struct Signed {
+pub(crate) struct Signed {
     /// Encoded already; none where everything is in the body.
     pub query: Option<String>,
     pub headers: Vec<(String, String)>,
@@ -50,7 +50,7 @@ pub(super) struct Signed {
 }
 
 /// Signs a request, and asks for an answer in JSON.
-pub(super) fn sign(version: SignatureVersion, unsigned: &Unsigned<'_>) -> Signed {
+pub(crate) fn sign(version: SignatureVersion, unsigned: &Unsigned<'_>) -> Signed {
     let mut signed = match version {
         SignatureVersion::V1 => v1::sign(unsigned),
         SignatureVersion::V3 => v3::sign(unsigned),

@@ -7,7 +7,7 @@ use kube::Api;
 use secrecy::SecretString;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{api::Reason, cluster::words, rds::Credentials};
+use crate::{api::Reason, cluster::words, rpc::Credentials};
 
 /// How old read credentials may be: a rotated Secret is used after this at the latest.
 const LONGEST_USE: Duration = Duration::from_secs(60);
@@ -149,7 +149,7 @@ impl Source {
     }
 
     /// The credentials, at most 60 s old. One read serves all who ask at the same time.
-    pub(super) async fn get(&self) -> Result<Credentials, CredentialsError> {
+    pub(in crate::accounts) async fn get(&self) -> Result<Credentials, CredentialsError> {
         let (api, namespace, name, last) = match self {
             Self::Fixed(credentials) => return credentials.clone(),
             Self::Secret { api, namespace, name, last } => (api, namespace, name, last),
@@ -182,7 +182,7 @@ impl Source {
     }
 
     /// What was read is read anew when it is asked for, if it is `refused`; not if somebody else has done so meanwhile.
-    pub(super) async fn forget(&self, refused: &Credentials) {
+    pub(in crate::accounts) async fn forget(&self, refused: &Credentials) {
         let Self::Secret { last, .. } = self else { return };
         let mut last = last.lock().await;
         if last.as_ref().is_some_and(|read| read.result.as_ref().is_ok_and(|known| known.is(refused))) {

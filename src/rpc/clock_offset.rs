@@ -11,7 +11,7 @@ const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
 const LARGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The service's clock minus ours.
-pub(super) struct Skew(Mutex<SignedDuration>);
+pub(crate) struct Skew(Mutex<SignedDuration>);
 
 impl Skew {
     pub fn new() -> Self {
