@@ -15,10 +15,11 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, Credentials,
-        DatabaseDownload, DownloadUrl, Endpoint, InstanceId, JobId, Limits, Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery,
-        SetStatus, SignatureVersion, Stamp, StatusFilter, TypeFilter, Unknown, published_errors,
+        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, DatabaseDownload,
+        DownloadUrl, InstanceId, JobId, Limits, Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery, SetStatus, StatusFilter,
+        TypeFilter, Unknown, published_errors,
     },
+    rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -145,11 +146,9 @@ impl World {
         let server = Server::start();
         let entropy = Entropy::system();
         let endpoint = Endpoint::parse(&server.url).expect("loopback");
-        let options = ClientOptions {
-            signature,
-            limits: Limits { create_per_second: 100_000, describe_per_second: 100_000 },
-            ..ClientOptions::new(endpoint, Clock::system(), Arc::new(move || entropy.nonce()))
-        };
+        let rpc = rpc::ClientOptions { signature, ..rpc::ClientOptions::new(endpoint, Clock::system(), Arc::new(move || entropy.nonce())) };
+        let limits = Limits { create_per_second: 100_000, describe_per_second: 100_000 };
+        let options = ClientOptions { limits, ..ClientOptions::new(rpc) };
         Self { server, client: Client::new(options).expect("a client"), signature }
     }
 
@@ -183,7 +182,12 @@ impl World {
 }
 
 fn credentials() -> Credentials {
-    Credentials { access_key_id: "key-of-the-test".into(), access_key_secret: "secret-of-the-test".to_owned().into(), security_token: None }
+    Credentials {
+        access_key_id: "key-of-the-test".into(),
+        access_key_secret: "secret-of-the-test".to_owned().into(),
+        security_token: None,
+        expires_at: None,
+    }
 }
 
 /// The request of these parameters. Every parameter of the page has to have its place in it.

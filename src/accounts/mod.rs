@@ -18,7 +18,8 @@ use crate::{
     api::{RdsBackupSpec, Reason},
     clock::Clock,
     entropy::Entropy,
-    rds::{Carrier, Client, ClientError, ClientOptions, Credentials, EndpointError},
+    rds::{Client, ClientOptions},
+    rpc::{self, ClientError, Credentials, HttpTransport, RegionError},
 };
 
 /// Why an account cannot be used. Each is for an administrator or the author of the object, so each is Stalled.
@@ -50,7 +51,7 @@ pub enum AccountError {
     },
     /// The region is not one.
     #[error("regionId: {0}")]
-    Region(#[from] EndpointError),
+    Region(#[from] RegionError),
     /// The client could not be built.
     #[error("the client of account {account:?} cannot be built: {source}")]
     Client {
@@ -76,18 +77,18 @@ impl AccountError {
 pub struct Accounts {
     accounts: BTreeMap<String, Arc<Account>>,
     paused: bool,
-    surroundings: Surroundings,
+    deps: ClientDeps,
 }
 
 /// What every client is made with.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct ClientDeps {
     /// The time.
     pub clock: Clock,
     /// The dice.
     pub entropy: Entropy,
     /// What carries requests to the cloud; none stands for sockets.
-    pub carrier: Option<Arc<dyn Carrier>>,
+    pub transport: Option<Arc<dyn HttpTransport>>,
 }
 
 /// One account: its settings, its credentials, and a client for each region that was used.
@@ -117,7 +118,7 @@ impl Accounts {
         settings: BTreeMap<String, AccountSettings>,
         submissions: Submissions,
         sources: impl Fn(&AccountSettings) -> Source,
-        surroundings: Surroundings,
+        deps: ClientDeps,
     ) -> Self {
         let paused = submissions == Submissions::Paused;
         let accounts = settings
@@ -128,7 +129,7 @@ impl Accounts {
                 (name.clone(), Arc::new(Account { name, settings, source, paused, clients: Mutex::default() }))
             })
             .collect();
-        Self { accounts, paused, surroundings }
+        Self { accounts, paused, deps }
     }
 
     /// The accounts whose credentials cannot be used now, with the reason. Nothing of a credential is in it.
@@ -157,7 +158,7 @@ impl Accounts {
                 region: region.to_owned(),
             });
         }
-        let client = account.client(region, &self.surroundings)?;
+        let client = account.client(region, &self.deps)?;
         Ok(Access { account: account.clone(), client, region_id: region.to_owned() })
     }
 
@@ -200,21 +201,20 @@ impl Account {
         self.credentials().await.ok().filter(|found| !found.is(refused))
     }
 
-    fn client(&self, region: &str, surroundings: &Surroundings) -> Result<Arc<Client>, AccountError> {
+    fn client(&self, region: &str, deps: &ClientDeps) -> Result<Arc<Client>, AccountError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
         let endpoint = self.settings.endpoint_of(region)?;
-        let Surroundings { clock, entropy, carrier } = surroundings.clone();
-        let client = Client::new(ClientOptions {
-            region_id: Some(region.to_owned()),
+        let ClientDeps { clock, entropy, transport } = deps.clone();
+        let rpc = rpc::ClientOptions {
             signature: self.settings.signature.to_client(),
-            limits: self.settings.limits.to_client(),
-            carrier,
-            ..ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
-        })
-        .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
+            transport,
+            ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
+        };
+        let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })
+            .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
         let client = Arc::new(client);
         clients.insert(region.to_owned(), client.clone());
         Ok(client)

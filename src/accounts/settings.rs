@@ -3,7 +3,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::allow::AllowRule;
-use crate::{api::Span, rds};
+use crate::{
+    api::Span,
+    rds,
+    rpc::{self, Endpoint, RegionError, check_region},
+};
 
 /// One account of the configuration file. Unknown keys and wrong values are refused with their line.
 #[derive(Clone, Debug, Deserialize)]
@@ -92,7 +96,7 @@ impl TryFrom<RawAccount> for AccountSettings {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
         let network = network.unwrap_or_default();
-        let by_hand = endpoint.as_deref().is_some_and(|url| rds::Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
+        let by_hand = endpoint.as_deref().is_some_and(|url| Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
         let default = Protocol::default();
         // Whether a service that an administrator named refuses old requests is not known: without that, no lost request is ever proven dead.
         let unsaid = if by_hand { Expiry::Never } else { default.request_expiry };
@@ -110,11 +114,11 @@ impl TryFrom<RawAccount> for AccountSettings {
 impl AccountSettings {
     /// Where the service is for a region. An address that an administrator named serves every region of the account: the table of regions
     /// does not bind it.
-    pub fn endpoint_of(&self, region: &str) -> Result<rds::Endpoint, rds::EndpointError> {
-        rds::check_region(region)?;
+    pub fn endpoint_of(&self, region: &str) -> Result<Endpoint, RegionError> {
+        check_region(region)?;
         match &self.endpoint {
-            Some(url) => rds::Endpoint::parse(url),
-            None => rds::Endpoint::for_region(region, self.network.to_client()),
+            Some(url) => Ok(Endpoint::parse(url)?),
+            None => rds::hosts().endpoint(region, self.network.to_client()),
         }
     }
 }
@@ -131,10 +135,10 @@ pub enum Network {
 
 impl Network {
     /// As the client takes it.
-    pub fn to_client(self) -> rds::Network {
+    pub fn to_client(self) -> rpc::Network {
         match self {
-            Self::Public => rds::Network::Public,
-            Self::Vpc => rds::Network::Vpc,
+            Self::Public => rpc::Network::Public,
+            Self::Vpc => rpc::Network::Vpc,
         }
     }
 }
@@ -177,10 +181,10 @@ pub enum Signature {
 
 impl Signature {
     /// As the client takes it.
-    pub fn to_client(self) -> rds::SignatureVersion {
+    pub fn to_client(self) -> rpc::SignatureVersion {
         match self {
-            Self::V1 => rds::SignatureVersion::V1,
-            Self::V3 => rds::SignatureVersion::V3,
+            Self::V1 => rpc::SignatureVersion::V1,
+            Self::V3 => rpc::SignatureVersion::V3,
         }
     }
 }
@@ -213,7 +217,7 @@ impl Protocol {
             Expiry::After(expiry) => expiry,
             Expiry::Never => SignedDuration::from_mins(15),
         };
-        expiry + self.clock_skew + self.listing_lag
+        expiry.saturating_add(self.clock_skew).saturating_add(self.listing_lag)
     }
 }
 
@@ -371,13 +375,13 @@ impl<'de> Deserialize<'de> for Time {
 
 fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    rds::check_region(&text).map_err(de::Error::custom)?;
+    check_region(&text).map_err(de::Error::custom)?;
     Ok(text)
 }
 
 fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    rds::Endpoint::parse(&text).map_err(de::Error::custom)?;
+    Endpoint::parse(&text).map_err(de::Error::custom)?;
     Ok(Some(text))
 }
 

@@ -2,16 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{ApiError, BackupId, InstanceId, JobId};
-
-/// The nonce and the signed time of one request. The service refuses a nonce that it has seen, and a time older than 15 minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// `x-acs-signature-nonce`
-    pub nonce: String,
-    /// `x-acs-date`, to the second: fractions are cut off.
-    pub timestamp: Timestamp,
-}
+use super::{
+    error::ApiError,
+    ids::{BackupId, InstanceId, JobId},
+};
 
 /// A CreateBackup request. The service checks everything but the presence of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! What went wrong with a call, and what that proves.
 
-use serde::Deserialize;
-
-use super::codes::{Created, Meaning, SERVER_FAULT, meaning_of};
+use super::{
+    codes::{SERVER_FAULT, meaning_of},
+    meaning::{Created, ErrorKind, Meaning},
+};
+use crate::rpc::{Failure, ServiceError};
 
 /// An error that the service answered, in its own words, made safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +18,12 @@ pub struct ApiError {
     pub request_id: Option<String>,
     /// The HTTP status. It decides nothing where the code is known, except that a 5xx is a fault of the service, whatever its code (503 with a code of throttling is throttling).
     pub http_status: u16,
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(ServiceError { code, message, request_id, http_status }: ServiceError) -> Self {
+        Self { code, message, request_id, http_status }
+    }
 }
 
 /// Why a call gave no answer that can be used.
@@ -38,41 +46,13 @@ pub enum CallError {
     },
 }
 
-/// What an error code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-pub enum ErrorKind {
-    /// No such instance in this region, or not of this account.
-    InstanceNotFound,
-    /// The engine or the disk of the instance does not allow this kind of backup.
-    UnsupportedMethod,
-    /// The role, class or version of the instance allows no backup at all, or the set may not be deleted.
-    UnsupportedInstance,
-    /// The request itself is wrong.
-    InvalidParameter,
-    /// The RAM user or role may not do this.
-    AccessDenied,
-    /// The access key, its secret or its token is wrong.
-    InvalidCredentials,
-    /// The token has ended. Another may be at hand already: credentials are read again within a minute.
-    TokenExpired,
-    /// The cloud account is blocked: billing, identity, keys, a region that closes.
-    AccountProblem,
-    /// Another backup job runs on the instance. It may be a copy of the very same request that was delivered before.
-    BackupJobExists,
-    /// The instance is in a state, or a lock, that passes.
-    InstanceNotReady,
-    /// The backups of the day are used up.
-    DailyLimit,
-    /// Too many calls.
-    Throttled,
-    /// The request's time is too far from the service's.
-    ClockSkew,
-    /// The nonce was seen before: a copy of this request was delivered before.
-    NonceUsed,
-    /// The service failed; what it did before that is not known.
-    ServiceFault,
-    /// A code that is not in our table.
-    Unrecognised,
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent(why) => Self::NotSent { why },
+            Failure::Lost(why) => Self::Lost { why },
+        }
+    }
 }
 
 impl ApiError {

@@ -1,11 +1,19 @@
 //! Property tests of both decoders, of the reading of answers and of the error mapper: whatever the bytes are, nothing panics, what is kept
 //! is short, and no key of ours comes back.
 
+use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::{Credentials, InstanceId, error::ApiError, error_families, published_errors, wire};
-use crate::rpc::{decode, redact::Hidden};
+use super::{
+    codes::{error_families, published_errors},
+    error::ApiError,
+    ids::InstanceId,
+    meaning::ErrorKind,
+    wire,
+};
+use crate::rpc::{Credentials, HttpResponse, Response};
 
 /// Of each property. About 10 s in all in a debug build.
 const CASES: u32 = 5_000;
@@ -49,6 +57,7 @@ fn credentials() -> Credentials {
         access_key_id: "LTAIkeyofthetest".into(),
         access_key_secret: SECRET.to_owned().into(),
         security_token: Some("token-of-the-test".to_owned().into()),
+        expires_at: None,
     }
 }
 
@@ -111,12 +120,16 @@ fn xml(name: &str, value: &Value) -> String {
     }
 }
 
+/// The answer, as the client reads it.
+fn response(action: &str, status: u16, bytes: &[u8]) -> Response {
+    let answer = HttpResponse { status, headers: HeaderMap::new(), body: bytes.to_vec(), received: Timestamp::UNIX_EPOCH };
+    Response::read(action, &answer, &credentials())
+}
+
 /// Everything that is done with an answer.
 fn read(action: &'static str, status: u16, bytes: &[u8]) {
-    let credentials = credentials();
-    let Some(body) = decode::body(action, bytes) else { return };
-    let error = wire::error(status, &body, &Hidden::of(&credentials));
-    let request_id = wire::request_id(&body);
+    let Response { body: Some(body), error, request_id, .. } = response(action, status, bytes) else { return };
+    let error = error.map(ApiError::from);
     let job = wire::job_id(&body);
     let (tasks, sets) = (wire::tasks(&body), wire::sets(&body));
     // Read for the sake of the reading: it must not panic.
@@ -125,7 +138,7 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     if let Some(error) = &error {
         assert!(error.code.len() <= 128 && error.message.len() <= 256, "{error:?}");
         // Nothing is ever proven by a server fault but throttling with 503, whatever the code.
-        let throttled = status == 503 && error.kind() == super::ErrorKind::Throttled;
+        let throttled = status == 503 && error.kind() == ErrorKind::Throttled;
         assert!(status < 500 || !error.proves_nothing_was_created() || throttled);
     }
     assert!(request_id.is_none_or(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')));
@@ -186,8 +199,8 @@ proptest! {
         document.insert("Items".to_owned(), json!({ "Backup": rows.into_iter().map(object).collect::<Vec<_>>() }));
         let document = Value::from(document);
         let as_xml = format!("<?xml version=\"1.0\"?>\n{}", xml(&format!("{action}Response"), &document));
-        prop_assert_eq!(decode::body(action, as_xml.as_bytes()), Some(document.clone()));
-        prop_assert_eq!(decode::body(action, document.to_string().as_bytes()), Some(document));
+        prop_assert_eq!(response(action, 200, as_xml.as_bytes()).body, Some(document.clone()));
+        prop_assert_eq!(response(action, 200, document.to_string().as_bytes()).body, Some(document));
     }
 
     /// The mapper has an answer for every code, and only a code that is known proves anything.
@@ -208,14 +221,14 @@ proptest! {
     /// Our key, its secret and its token are not shown, whatever stands around them.
     #[test]
     fn any_message(code in "[A-Za-z.]{1,30}", before in ".{0,60}", after in ".{0,60}", which in 0usize..3, in_xml in any::<bool>()) {
-        let credentials = credentials();
         let key = ["LTAIkeyofthetest", SECRET, "token-of-the-test"][which];
         let message = format!("{before}{key}{after}");
         let document = json!({ "Code": format!("X{code}"), "Message": message });
         let bytes = if in_xml { xml("Error", &document) } else { document.to_string() };
         // A text that XML cannot hold is no answer.
-        if let Some(body) = decode::body("CreateBackup", bytes.as_bytes()) {
-            let error = wire::error(400, &body, &Hidden::of(&credentials)).expect("it has a code");
+        let response = response("CreateBackup", 400, bytes.as_bytes());
+        if response.body.is_some() {
+            let error = response.error.expect("it has a code");
             prop_assert!(!error.message.contains(key), "{}", error.message);
         }
     }

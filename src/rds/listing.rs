@@ -5,7 +5,13 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{PageSize, SetList, SetQuery, wire::SetPage};
+use super::{
+    call::{PageSize, SetQuery},
+    ids::BackupId,
+    model::SetList,
+    wire::SetPage,
+};
+use crate::time::SaturatingTime;
 
 /// 10,000 sets with the largest pages: more than 20 a day for a year.
 pub(super) const MOST_PAGES: usize = 100;
@@ -18,7 +24,7 @@ pub(super) struct Listing {
     list: SetList,
     /// Rows of a full page.
     full: usize,
-    ids: HashSet<String>,
+    ids: HashSet<BackupId>,
     total: Option<usize>,
     rows: usize,
     pages: usize,
@@ -46,11 +52,11 @@ impl Listing {
         self.total = total;
         self.list.snapshot_bytes = self.list.snapshot_bytes.or(snapshot_bytes);
         // Within one page a set may be named twice; on two pages it means that rows have moved, or that the service does not turn pages.
-        if sets.iter().any(|set| self.ids.contains(set.backup_id.as_str())) {
+        if sets.iter().any(|set| self.ids.contains(&set.backup_id)) {
             return Err(format!("page {} of the listing repeats earlier ones", self.pages));
         }
         for set in sets {
-            if self.ids.insert(set.backup_id.as_str().to_owned()) {
+            if self.ids.insert(set.backup_id.clone()) {
                 self.list.sets.push(set);
             }
         }
@@ -73,8 +79,8 @@ impl Listing {
 /// `StartTime` and `EndTime`, as far as the query has them. The service takes them to the minute, and refuses an end that is not later.
 pub(super) fn window(query: &SetQuery, now: Timestamp) -> Vec<(&'static str, String)> {
     let from = query.from.map(|from| minute(from, false));
-    let to = query.to.or_else(|| from.is_some().then(|| now + SignedDuration::from_hours(1))).map(|to| minute(to, true));
-    let to = to.map(|to| from.map_or(to, |from| to.max(from + SignedDuration::from_mins(1))));
+    let to = query.to.or_else(|| from.is_some().then(|| now.plus(SignedDuration::from_hours(1)))).map(|to| minute(to, true));
+    let to = to.map(|to| from.map_or(to, |from| to.max(from.plus(SignedDuration::from_mins(1)))));
     let text = |time: Timestamp| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%MZ").to_string();
     [("StartTime", from), ("EndTime", to)].into_iter().filter_map(|(name, time)| Some((name, text(time?)))).collect()
 }
@@ -92,7 +98,7 @@ fn minute(time: Timestamp, up: bool) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rds::{BackupId, BackupSet, InstanceId};
+    use crate::rds::{BackupSet, InstanceId};
 
     fn page(ids: std::ops::Range<usize>, total: Option<usize>) -> SetPage {
         let set = |id: usize| BackupSet::new(BackupId::new(id.to_string()));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{BackupId, InstanceId, JobId};
+use super::ids::{BackupId, InstanceId, JobId};
 
 /// The database engine of an instance (`Engine`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,31 +8,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    ApiError, BackupId, BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, InstanceId, JobId, JobState, Mode,
-    SetDetails, SetStatus,
+    ids::{BackupId, InstanceId, JobId},
+    model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetStatus},
 };
-use crate::rpc::redact::{self, Hidden, cut};
-
-/// Longer ids, states and versions are not the service's.
-const LONGEST_TEXT: usize = 128;
+use crate::rpc::text;
 
 /// The largest page that the service ever documented is 1,000 rows; a row costs a kilobyte once it is read.
 const MOST_ROWS: usize = 1000;
 
 /// Pre-signed addresses with a token in them have about 1,500 bytes.
 const LONGEST_URL: usize = 8192;
-
-/// A scalar as text; none where it is missing, null, "null", empty or no scalar.
-fn text(object: &Value, key: &str) -> Option<String> {
-    let text = match object.get(key)? {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let clean = !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.chars().any(char::is_control);
-    clean.then(|| cut(&text, LONGEST_TEXT).to_owned())
-}
 
 /// An id: a whole number too, which some converters write as 1.13E7. Rounding would make another job's id of a broken one.
 fn id(object: &Value, key: &str) -> Option<String> {
@@ -98,24 +83,9 @@ fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
-/// `RequestId` of any answer: a UUID, so anything but letters, digits and hyphens is not one.
-pub(super) fn request_id(body: &Value) -> Option<String> {
-    text(body, "RequestId").map(|id| cut(&id, 64).to_owned()).filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
-}
-
 /// `BackupJobId` of an accepted CreateBackup.
 pub(super) fn job_id(body: &Value) -> Option<JobId> {
     id(body, "BackupJobId").filter(|id| id != "0").map(JobId::new)
-}
-
-/// The error that an answer is, if it is one. A `Code` makes it one, also under status 200, unless it says that all is well.
-pub(super) fn error(http_status: u16, body: &Value, hidden: &Hidden<'_>) -> Option<ApiError> {
-    let code = text(body, "Code");
-    let code = code.filter(|code| !["200", "ok", "success"].iter().any(|well| code.eq_ignore_ascii_case(well)))?;
-    // A code is a word. What is none is not the service's, and its words are not repeated.
-    let code = if code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { code } else { "(unreadable)".to_owned() };
-    let message = redact::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
-    Some(ApiError { code, message, request_id: request_id(body), http_status })
 }
 
 /// The jobs of DescribeBackupTasks. None if the list, or one of its rows, cannot be read.
@@ -257,7 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rds::Disk;
+    use crate::rds::model::Disk;
 
     #[test]
     fn ids_are_numbers_or_text() {
@@ -362,23 +332,6 @@ mod tests {
         );
         assert_eq!(set.expires_at, None);
         assert!(!format!("{set:?}").contains("secret"), "download addresses are pre-signed");
-    }
-
-    #[test]
-    fn a_code_makes_an_answer_an_error() {
-        let wire = json!({"RequestId": "R", "Code": "Forbidden.RAM", "Message": "no"});
-        assert_eq!(
-            error(403, &wire, &Hidden::NOTHING),
-            Some(ApiError { code: "Forbidden.RAM".into(), message: "no".into(), request_id: Some("R".into()), http_status: 403 })
-        );
-        assert!(error(200, &wire, &Hidden::NOTHING).is_some(), "also under status 200");
-        let odd =
-            error(400, &json!({"Code": "see https://oss.example/?Signature=x", "Message": "no", "RequestId": "a b"}), &Hidden::NOTHING)
-                .unwrap();
-        assert_eq!((odd.code.as_str(), odd.request_id), ("(unreadable)", None));
-        for well in [json!({"Code": "200"}), json!({"Code": 200}), json!({"Code": "OK"}), json!({"Code": null}), json!({})] {
-            assert_eq!(error(200, &well, &Hidden::NOTHING), None, "{well}");
-        }
     }
 
     #[test]

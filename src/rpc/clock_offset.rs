@@ -11,9 +11,9 @@ const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
 const LARGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The service's clock minus ours.
-pub(crate) struct Skew(Mutex<SignedDuration>);
+pub(super) struct ClockOffset(Mutex<SignedDuration>);
 
-impl Skew {
+impl ClockOffset {
     pub fn new() -> Self {
         Self(Mutex::new(SignedDuration::ZERO))
     }
@@ -28,13 +28,13 @@ impl Skew {
     /// believe stays as it is while it lies within, however slow the answer was.
     pub fn learn(&self, sent: Timestamp, received: Timestamp, date: Timestamp) {
         let least = date.duration_since(received);
-        let most = date.duration_since(sent) + SignedDuration::from_secs(1);
+        let most = date.duration_since(sent).saturating_add(SignedDuration::from_secs(1));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Our own clock was set back meanwhile: this answer tells nothing.
         if most < least || (least..=most).contains(&*known) {
             return;
         }
-        let middle = least + (most - least) / 2;
+        let middle = least.saturating_add(most.saturating_sub(least) / 2);
         if middle.abs() < SMALLEST {
             *known = SignedDuration::ZERO;
         } else if middle.abs() <= LARGEST {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_offset_follows_the_service() {
-        let skew = Skew::new();
+        let known = ClockOffset::new();
         for (sent, received, date, offset) in [
             (0, 100, 0, 0),
             (0, 100, 1000, 0),
@@ -73,8 +73,8 @@ mod tests {
             // Our clock was set back by a minute while the request was under way.
             (60_000, 0, 600_000, -89_550),
         ] {
-            skew.learn(at(sent), at(received), at(date));
-            assert_eq!(skew.get(), SignedDuration::from_millis(offset), "sent {sent}, received {received}, date {date}");
+            known.learn(at(sent), at(received), at(date));
+            assert_eq!(known.get(), SignedDuration::from_millis(offset), "sent {sent}, received {received}, date {date}");
         }
     }
 }

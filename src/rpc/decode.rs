@@ -14,7 +14,7 @@ const MOST_ELEMENTS: usize = 50_000;
 const DEEPEST: usize = 16;
 
 /// The document of an answer to `action`; none if it is neither JSON nor the XML of this action or of an error.
-pub(crate) fn body(action: &str, bytes: &[u8]) -> Option<Value> {
+pub(super) fn body(action: &str, bytes: &[u8]) -> Option<Value> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
     if bytes.first() == Some(&b'<') {
         return xml(action, std::str::from_utf8(bytes).ok()?);

@@ -1,18 +1,25 @@
-//! Alibaba Cloud's RPC protocol, for any of its products: signed requests over HTTP, and what all their answers have in common.
-//! It knows no product and nothing of Kubernetes.
+//! Alibaba Cloud's RPC protocol, for any of its products: signed requests over HTTP, and the parts that all answers have in common.
+//! A product gives its name, version, hosts and parameters. Nothing here knows RDS or Kubernetes.
 
-pub(crate) mod clock_offset;
+mod client;
+mod clock_offset;
 mod credentials;
-pub(crate) mod decode;
+mod decode;
 mod endpoint;
-pub(crate) mod hosts;
-pub(crate) mod limit;
-pub(crate) mod redact;
-pub(crate) mod sign;
-pub(crate) mod transport;
+mod hosts;
+mod http;
+mod limit;
+mod redact;
+mod reqwest_transport;
+mod response;
+mod sign;
 
+pub use client::{Api, Client, ClientError, ClientOptions, Stamp};
 pub use credentials::Credentials;
-pub use endpoint::{Endpoint, EndpointError, check_region};
-pub use hosts::Network;
+pub use endpoint::{Endpoint, EndpointError};
+pub use hosts::{Hosts, Network, Region, RegionError, check_region};
+pub use http::{Failure, HttpRequest, HttpResponse, HttpTransport};
+pub use limit::Limiter;
+pub use redact::cut;
+pub use response::{Response, ServiceError, text};
 pub use sign::SignatureVersion;
-pub use transport::{Carrier, Failure, Incoming, Outgoing};

@@ -2,13 +2,13 @@
 
 use secrecy::ExposeSecret;
 
-use super::Credentials;
+use super::credentials::Credentials;
 
 /// The longest message that is kept, bytes: enough for every published one.
 const LONGEST_MESSAGE: usize = 256;
 
 /// What must not be shown although somebody else repeats it: the caller's own key.
-pub(crate) struct Hidden<'a>(Vec<&'a str>);
+pub(super) struct Hidden<'a>(Vec<&'a str>);
 
 impl<'a> Hidden<'a> {
     /// Nothing is known that could be repeated.
@@ -16,7 +16,7 @@ impl<'a> Hidden<'a> {
 
     /// The id, the secret and the token. Shorter ones than 4 characters are no keys, and would blank whole sentences.
     pub fn of(credentials: &'a Credentials) -> Self {
-        let Credentials { access_key_id, access_key_secret, security_token } = credentials;
+        let Credentials { access_key_id, access_key_secret, security_token, expires_at: _ } = credentials;
         let token = security_token.as_ref().map(|token| token.expose_secret());
         Self(
             [Some(access_key_id.as_str()), Some(access_key_secret.expose_secret()), token]
@@ -30,17 +30,17 @@ impl<'a> Hidden<'a> {
 
 /// The service's `Message`. Of a signature that does not match the service repeats the text that was signed, with the key's id and the
 /// token in it, so that message is replaced whole.
-pub(crate) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
+pub(super) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
     let echoes = ["signaturedoesnotmatch", "incompletesignature", "invalidaccesskey", "invalidsecuritytoken"];
     let code = code.to_ascii_lowercase();
     if echoes.iter().any(|echo| code.starts_with(echo)) {
         return "the service does not accept the key, the token or the signature".to_owned();
     }
-    words(text, hidden)
+    plain_text(text, hidden)
 }
 
 /// Words without control characters, addresses and keys, at most 256 bytes.
-pub(crate) fn words(text: &str, hidden: &Hidden<'_>) -> String {
+pub(super) fn plain_text(text: &str, hidden: &Hidden<'_>) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let shown = words.map(|word| match () {
         () if hidden.0.iter().any(|key| word.contains(key)) => "(hidden)",
@@ -61,7 +61,7 @@ fn is_address(word: &str) -> bool {
 }
 
 /// The longest beginning of at most `limit` bytes that ends between two characters.
-pub(crate) fn cut(text: &str, limit: usize) -> &str {
+pub fn cut(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
@@ -76,6 +76,7 @@ mod tests {
             access_key_id: "LTAI5tKeyOfOurs".into(),
             access_key_secret: "secret/+=of-ours".into(),
             security_token: Some("CAIS-token-of-ours".into()),
+            expires_at: None,
         };
         let hidden = Hidden::of(&credentials);
         for (code, text, shown) in [
@@ -99,8 +100,8 @@ mod tests {
 
     #[test]
     fn messages_are_cut_between_characters() {
-        assert_eq!(words(&"é".repeat(200), &Hidden::NOTHING).len(), 256);
-        assert_eq!(words(&format!("a{}", "é".repeat(200)), &Hidden::NOTHING).len(), 255);
+        assert_eq!(plain_text(&"é".repeat(200), &Hidden::NOTHING).len(), 256);
+        assert_eq!(plain_text(&format!("a{}", "é".repeat(200)), &Hidden::NOTHING).len(), 255);
         assert_eq!((cut("é", 1), cut("", 5), cut("abc", 2)), ("", "", "ab"));
     }
 }

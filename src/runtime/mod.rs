@@ -19,7 +19,7 @@ pub use operator::{Operator, Place};
 pub use waiting::wait_for_config;
 
 use crate::{
-    accounts::Surroundings,
+    accounts::ClientDeps,
     api::FIELD_MANAGER,
     clock::Clock,
     cluster::{Fence, Scope},
@@ -89,7 +89,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         scope: scope.clone(),
         namespace: namespace.clone(),
         instance: environment.instance.clone(),
-        surroundings: Surroundings { clock: Clock::system(), entropy: entropy.clone(), carrier: None },
+        client_deps: ClientDeps { clock: Clock::system(), entropy: entropy.clone(), transport: None },
         fence: fence.clone(),
         stop: stop.clone(),
     };

@@ -143,6 +143,7 @@ impl Source {
                 access_key_id: required("ALIBABA_CLOUD_ACCESS_KEY_ID")?,
                 access_key_secret: SecretString::from(required("ALIBABA_CLOUD_ACCESS_KEY_SECRET")?),
                 security_token: get("ALIBABA_CLOUD_SECURITY_TOKEN").map(SecretString::from),
+                expires_at: None,
             })
         };
         Self::Fixed(read())
@@ -215,5 +216,6 @@ fn from_secret(namespace: &str, name: &str, secret: &Secret) -> Result<Credentia
         access_key_id: required("accessKeyId")?,
         access_key_secret: SecretString::from(required("accessKeySecret")?),
         security_token: get("securityToken").map(SecretString::from),
+        expires_at: None,
     })
 }

@@ -6,15 +6,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha1::Sha1;
 
-use super::{Signed, Unsigned, VERSION, canonical_query, encode, pair};
+use super::request::{Signed, Unsigned, canonical_query, encode, pair};
 
 /// All parameters travel in a form body, the signature with them.
 pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
-    let Unsigned { action, params, host, nonce, date, credentials } = unsigned;
+    let Unsigned { action, version, params, host, nonce, date, credentials } = unsigned;
     let mut params = params.to_vec();
     params.extend([
         pair("Action", action),
-        pair("Version", VERSION),
+        pair("Version", version),
         pair("Format", "JSON"),
         pair("AccessKeyId", &credentials.access_key_id),
         pair("SignatureMethod", "HMAC-SHA1"),
@@ -81,10 +81,12 @@ mod tests {
             access_key_id: CAPTURED_ID.into(),
             access_key_secret: SecretString::from(CAPTURED_SECRET),
             security_token: Some(SecretString::from("token+/=")),
+            expires_at: None,
         };
         let params = [pair("DBInstanceId", "rm-1"), pair("DBName", "a b")];
         let unsigned = Unsigned {
             action: "CreateBackup",
+            version: "2014-08-15",
             params: &params,
             host: "127.0.0.1:1",
             nonce: "n",

@@ -7,17 +7,17 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::{Signed, Unsigned, VERSION, canonical_query, pair};
+use super::request::{Signed, Unsigned, canonical_query, pair};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// The parameters travel in the query, key and token in headers; there is no body.
 pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
-    let Unsigned { action, params, host, nonce, date, credentials } = unsigned;
+    let Unsigned { action, version, params, host, nonce, date, credentials } = unsigned;
     let mut headers = vec![
         pair("host", host),
         pair("x-acs-action", action),
-        pair("x-acs-version", VERSION),
+        pair("x-acs-version", version),
         pair("x-acs-date", date),
         pair("x-acs-signature-nonce", nonce),
         pair("x-acs-content-sha256", &sha256_hex(b"")),
