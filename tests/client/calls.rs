@@ -340,7 +340,7 @@ async fn an_instance_that_does_not_exist_is_an_error_of_every_call() {
     assert!(errors.iter().all(|error| matches!(error, CallError::Api(error) if error.kind() == ErrorKind::InstanceNotFound)), "{errors:?}");
 }
 
-/// What was logged, by all tests of this file: subscribers of single threads miss what another thread met first.
+/// What was logged, by all tests of this binary: subscribers of single threads miss what another thread met first.
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
     let writer = log.clone();

@@ -288,29 +288,29 @@ fn errors(page: &Page) -> Vec<(ApiError, String)> {
 }
 
 #[tokio::test]
-async fn seed_000_create_backup_of_2026() {
-    create_backup(page(include_str!("fixtures/pages/create-backup-2026-06.json")), "507****", 74).await;
+async fn create_backup_of_2026() {
+    create_backup(page(include_str!("../fixtures/pages/create-backup-2026-06.json")), "507****", 74).await;
 }
 
 #[tokio::test]
-async fn seed_001_create_backup_of_2023() {
+async fn create_backup_of_2023() {
     // The page has no parameters at all: the instance is what every request has.
-    let page = page(include_str!("fixtures/pages/create-backup-2023-05.json"));
+    let page = page(include_str!("../fixtures/pages/create-backup-2023-05.json"));
     assert_eq!(page.parameters, Parameters::new());
     create_backup(page, "5073731", 15).await;
 }
 
 #[tokio::test]
-async fn seed_002_create_backup_of_the_older_gateway() {
-    let page = page(include_str!("fixtures/pages/create-backup-rpc.json"));
+async fn create_backup_of_the_older_gateway() {
+    let page = page(include_str!("../fixtures/pages/create-backup-rpc.json"));
     let formats: Vec<_> = page.sample_answers.iter().map(|sample| sample.format.as_str()).collect();
     assert_eq!((formats, page.sample_request.is_some()), (vec!["JSON", "XML"], true));
     create_backup(page, "5073731", 1).await;
 }
 
 #[tokio::test]
-async fn seed_003_create_backup_of_2024() {
-    create_backup(page(include_str!("fixtures/pages/create-backup-2024-08.json")), "507****", 75).await;
+async fn create_backup_of_2024() {
+    create_backup(page(include_str!("../fixtures/pages/create-backup-2024-08.json")), "507****", 75).await;
 }
 
 /// The query of the page's examples.
@@ -385,8 +385,8 @@ fn rest_of_the_sample() -> String {
 }
 
 #[tokio::test]
-async fn seed_004_describe_backups_of_2026() {
-    let page = page(include_str!("fixtures/pages/describe-backups-2026-04.json"));
+async fn describe_backups_of_2026() {
+    let page = page(include_str!("../fixtures/pages/describe-backups-2026-04.json"));
     assert_eq!(page.operation, "DescribeBackups");
     let query = query(&page.parameters);
     for signature in BOTH {
