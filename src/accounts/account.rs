@@ -37,7 +37,7 @@ pub struct ClientDeps {
 /// One account: its settings, its credentials, and a client for each region that was used.
 pub struct Account {
     name: String,
-    /// What the configuration says.
+    /// Its part of the configuration.
     pub settings: AccountSettings,
     source: Source,
     paused: bool,
@@ -49,9 +49,9 @@ pub struct Account {
 pub struct Access {
     /// The account.
     pub account: Arc<Account>,
-    /// Its client for the region; shared by all objects of the account and region, as its limits are.
+    /// Its client for the region. All objects of the account and region share it, and its limits.
     pub client: Arc<Client>,
-    /// The region that is asked.
+    /// The region.
     pub region_id: String,
 }
 
@@ -75,7 +75,7 @@ impl Accounts {
         Self { accounts, paused, deps }
     }
 
-    /// The accounts whose credentials cannot be used now, with the reason. Nothing of a credential is in it.
+    /// The accounts whose credentials cannot be used now, with the reason. The reason holds no part of a credential.
     pub async fn without_credentials(&self) -> Vec<(&str, CredentialsError)> {
         let mut without = Vec::new();
         for (name, account) in &self.accounts {
@@ -137,8 +137,8 @@ impl Account {
         self.source.get().await
     }
 
-    /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may have
-    /// been rotated while the operator used the old one, so this reads it again, however recently it was read.
+    /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
+    /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
     pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
         self.source.forget(refused).await;
         self.credentials().await.ok().filter(|found| !found.is(refused))

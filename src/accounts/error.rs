@@ -6,14 +6,14 @@ use crate::{
 /// Why an account cannot be used. An administrator or the author of the object has to act on each of these, so each is Stalled.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// No such name in the configuration.
+    /// The configuration has no account of this name.
     #[error(
         "account {name:?} is not in the operator's configuration, which has: {known}. Correct spec.account, or ask an administrator to add it"
     )]
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// The names that there are.
+        /// The names in the configuration.
         known: String,
     },
     /// No rule of the account's allow-list matches.
@@ -30,7 +30,7 @@ pub enum AccountError {
         /// The region.
         region: String,
     },
-    /// The region is not one.
+    /// The region does not lead to a host.
     #[error("regionId: {0}")]
     Region(#[from] RegionError),
     /// The client could not be built.

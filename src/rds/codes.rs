@@ -1,8 +1,8 @@
-//! What the service's error codes mean. Codes decide, not HTTP statuses or messages: throttling and internal failures come as 400, the
-//! daily limit as 403. Spellings, the wrong ones included, are the service's own. The tables are data: `error-codes.tsv` has every row that
-//! the service and the sources of its clients publish (error pages of CreateBackup, DescribeBackups, DescribeBackupTasks and DeleteBackup,
-//! <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846),
-//! `error-families.tsv` the beginnings of codes that decide where the whole code is not known.
+//! The meaning of the service's error codes. Codes decide, not HTTP statuses or messages: the service answers throttling and internal
+//! failures with 400, and the daily limit with 403. All spellings are the service's own, also the wrong ones. `error-codes.tsv` has every
+//! row that the service and the sources of its clients publish (error pages of CreateBackup, DescribeBackups, DescribeBackupTasks and
+//! DeleteBackup, <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846),
+//! `error-families.tsv` has the beginnings of codes that decide if the whole code is not in the first table.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -17,19 +17,19 @@ const FAMILY_ROWS: &str = include_str!("error-families.tsv");
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedError {
-    /// The code as the service spells it. What is no code but a case has blanks in it, such as `timeout after send`.
+    /// The code as the service spells it. A row for a case without a code has blanks here, for example `timeout after send`.
     pub code: &'static str,
-    /// The operations whose pages have it, parted by commas.
+    /// The operations whose pages have it, separated by commas.
     pub operations: &'static str,
-    /// The HTTP status with which it comes, as published: `403/400`, `5xx` and `-` occur.
+    /// Its HTTP status as published, also `403/400`, `5xx` and `-`.
     pub http_status: &'static str,
     /// What it means.
     pub meaning: Meaning,
-    /// The service's message, where one is published.
+    /// The service's message, if one is published.
     pub message: &'static str,
 }
 
-/// A code that is in neither table. It never counts as a refusal.
+/// The meaning of a code that is in neither table. It never counts as a refusal.
 const UNLISTED: Meaning = Meaning {
     kind: ErrorKind::Unrecognised,
     class: ErrorClass::Config,
@@ -37,7 +37,7 @@ const UNLISTED: Meaning = Meaning {
     cure: "Nothing to do: the operator looks for the backup before it asks again",
 };
 
-/// Whatever a server fault says: a code of refusal on it is a gateway's guess.
+/// The meaning of a server fault, whatever its code: a gateway that passed the request on may answer with a code of refusal.
 pub(super) const SERVER_FAULT: Meaning = Meaning { kind: ErrorKind::ServiceFault, class: ErrorClass::Retry, ..UNLISTED };
 
 /// Every row of the table, in the order of its sources.
@@ -52,7 +52,7 @@ pub fn published_errors() -> &'static [PublishedError] {
     &ROWS
 }
 
-/// What a code means. Upper and lower case are the same: the service itself writes `Pay.NoCreditCard` and `pay.noCreditCard`.
+/// The meaning of a code. Upper and lower case are the same: the service itself writes `Pay.NoCreditCard` and `pay.noCreditCard`.
 pub fn meaning_of(code: &str) -> Meaning {
     static BY_CODE: LazyLock<HashMap<String, Meaning>> =
         LazyLock::new(|| published_errors().iter().map(|row| (row.code.to_ascii_lowercase(), row.meaning)).collect());
@@ -61,8 +61,8 @@ pub fn meaning_of(code: &str) -> Meaning {
     BY_CODE.get(&code.to_ascii_lowercase()).copied().or_else(family).unwrap_or(UNLISTED)
 }
 
-/// Beginnings of codes that decide where the whole code is not known. All of them come from the gateway or from the check of the request,
-/// before the service acts. There is no `Invalid`: of a code that nobody has documented, the name alone proves nothing.
+/// Beginnings of codes that decide if the whole code is not known. The gateway, or the check of the request, answers all of them before the
+/// service acts. `Invalid` is not one of them: the name of an undocumented code proves nothing.
 pub fn error_families() -> &'static [(&'static str, Meaning)] {
     static FAMILIES: LazyLock<Vec<(&str, Meaning)>> = LazyLock::new(|| {
         let row = |(beginning, class, kind, created, cure)| (beginning, Meaning { kind, class, created, cure });
@@ -83,7 +83,7 @@ mod tests {
         *,
     };
 
-    /// The judge: every row that the service's pages and its clients' sources have, with the class in which they put it.
+    /// The judge of the table: every row that the service's pages and its clients' sources have, with the class that they give it.
     const JUDGE: &str = include_str!("../../tests/fixtures/error-codes.tsv");
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_made_a_backup_is_never_called_a_refusal() {
+    fn an_error_that_may_have_made_a_backup_is_never_a_refusal() {
         let meanings = published_errors().iter().map(|row| (row.code, row.meaning));
         let families = error_families().iter().copied();
         for (code, meaning) in meanings.chain(families).chain([("", UNLISTED), ("5xx", SERVER_FAULT)]) {

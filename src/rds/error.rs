@@ -1,4 +1,4 @@
-//! What went wrong with a call, and what that proves.
+//! Errors of calls, and what they prove.
 
 use super::{
     codes::{SERVER_FAULT, meaning_of},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::rpc::{Failure, ServiceError};
 
-/// An error that the service answered, in its own words, made safe to show.
+/// An error that the service answered, made safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
@@ -16,7 +16,8 @@ pub struct ApiError {
     pub message: String,
     /// `RequestId`, for the service's support.
     pub request_id: Option<String>,
-    /// The HTTP status. It decides nothing where the code is known, except that a 5xx is a fault of the service, whatever its code (503 with a code of throttling is throttling).
+    /// The HTTP status. It decides only one thing: a 5xx is a fault of the service, whatever its code, unless it is a 503 with a code of
+    /// throttling.
     pub http_status: u16,
 }
 
@@ -26,19 +27,19 @@ impl From<ServiceError> for ApiError {
     }
 }
 
-/// Why a call gave no answer that can be used.
+/// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The service answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Nothing left this process: no connection, or our own limit.
+    /// The request was not sent: no connection, our own limit, or a temporary key that has ended.
     #[error("not sent: {why}")]
     NotSent {
         /// Why.
         why: String,
     },
-    /// It was sent, and no answer that can be read came back.
+    /// The request was sent, and no readable answer came back.
     #[error("sent, and the answer was lost: {why}")]
     Lost {
         /// Why.
@@ -59,22 +60,22 @@ impl ApiError {
     /// What the code means.
     pub fn meaning(&self) -> Meaning {
         let meaning = meaning_of(&self.code);
-        // Some stacks throttle with 503, before the service acts. Any other 5xx may come from a gateway that had passed the request on.
+        // Some gateways throttle with 503, before the service acts. Any other 5xx may come from a gateway that had passed the request on.
         let throttled = self.http_status == 503 && meaning.kind == ErrorKind::Throttled;
         if self.http_status >= 500 && !throttled { SERVER_FAULT } else { meaning }
     }
 
-    /// What it is about.
+    /// What the error is about.
     pub fn kind(&self) -> ErrorKind {
         self.meaning().kind
     }
 
-    /// Whether it is the credentials that the service does not accept.
+    /// Whether the service does not accept the credentials.
     pub fn refuses_credentials(&self) -> bool {
         matches!(self.kind(), ErrorKind::InvalidCredentials | ErrorKind::TokenExpired)
     }
 
-    /// Whether it proves that the request made no backup. When in doubt it does not.
+    /// Whether the error proves that the request made no backup. In doubt it does not.
     pub fn proves_nothing_was_created(&self) -> bool {
         self.meaning().created == Created::Nothing
     }

@@ -1,4 +1,4 @@
-//! What an error can mean.
+//! The meanings that an error can have.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ pub enum ErrorKind {
     AccessDenied,
     /// The access key, its secret or its token is wrong.
     InvalidCredentials,
-    /// The token has ended. Another may be at hand already: credentials are read again within a minute.
+    /// The token has ended. There may be a new one already: credentials are read again within a minute.
     TokenExpired,
     /// The cloud account is blocked: billing, identity, keys, a region that closes.
     AccountProblem,
-    /// Another backup job runs on the instance. It may be a copy of the very same request that was delivered before.
+    /// Another backup job runs on the instance. An earlier copy of this very request may have started it.
     BackupJobExists,
     /// The instance is in a state, or a lock, that passes.
     InstanceNotReady,
@@ -33,9 +33,9 @@ pub enum ErrorKind {
     Throttled,
     /// The request's time is too far from the service's.
     ClockSkew,
-    /// The nonce was seen before: a copy of this request was delivered before.
+    /// The service has seen the nonce before: the network delivered a copy of this request earlier.
     NonceUsed,
-    /// The service failed; what it did before that is not known.
+    /// The service failed, and may have done something before.
     ServiceFault,
     /// A code that is not in our table.
     Unrecognised,

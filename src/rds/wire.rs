@@ -1,8 +1,7 @@
-//! Reads the service's JSON leniently. The documentation says one thing and the wire another: ids are numbers or text, numbers are text,
-//! missing is null, "null" or nothing, one object stands where a list is meant, and states come in any case.
+//! Reads the service's JSON leniently, because answers differ from the documentation: ids are numbers or text, numbers are text, a missing
+//! value is null, "null" or nothing, a single object is a list of one, and states come in upper or lower case.
 //!
-//! Lenient about forms, not about substance: a list that cannot be read is not an empty list, since "nothing there" can start a second
-//! backup.
+//! A list that cannot be read is never an empty list: "no backup there" can start a second backup.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,13 +12,14 @@ use super::{
 };
 use crate::rpc::text;
 
-/// The largest page that the service ever documented is 1,000 rows; a row costs a kilobyte once it is read.
+/// The largest page that the service ever documented has 1,000 rows. A row takes a kilobyte of memory.
 const MOST_ROWS: usize = 1000;
 
-/// Pre-signed addresses with a token in them have about 1,500 bytes.
+/// A pre-signed address with a token in it has about 1,500 bytes.
 const LONGEST_URL: usize = 8192;
 
-/// An id: a whole number too, which some converters write as 1.13E7. Rounding would make another job's id of a broken one.
+/// An id. It may be a whole number, which some converters write as 1.13E7. A broken number is not rounded, because that would be the id of
+/// another job.
 fn id(object: &Value, key: &str) -> Option<String> {
     match object.get(key)? {
         Value::Number(number) if number.as_i64().is_none() && number.as_u64().is_none() => {
@@ -42,13 +42,13 @@ fn number(object: &Value, key: &str) -> Option<i64> {
     }
 }
 
-/// Up to 2^53 every whole number is exact.
+/// A whole number. Up to 2^53 a float holds every whole number exactly.
 fn whole(value: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     (value.is_finite() && value.abs() < 9_007_199_254_740_992.0).then_some(value.trunc() as i64)
 }
 
-/// The list `Items.<key>`; an object alone is a list of one, and nothing at all is an empty list. None if it cannot be read as a list.
+/// The list `Items.<key>`. A single object is a list of one, and an empty value is an empty list. None if it cannot be read as a list.
 fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
     let list = match body.get("Items")? {
         Value::Object(object) if object.is_empty() => return Some(Vec::new()),
@@ -72,7 +72,7 @@ fn rows(list: Option<&Value>) -> Option<Vec<&Value>> {
     }
 }
 
-/// `2026-01-02T03:04:05Z`, or to the minute.
+/// A time: `2026-01-02T03:04:05Z` or `2026-01-02T03:04Z`.
 fn time(object: &Value, key: &str) -> Option<Timestamp> {
     let text = text(object, key)?;
     let minutes = || text.strip_suffix('Z').map(|minutes| format!("{minutes}:00Z"));
@@ -160,7 +160,7 @@ fn details(item: &Value) -> SetDetails {
         engine_version: text(item, "EngineVersion"),
         host_instance: id(item, "HostInstanceID"),
         copy_only: number(item, "CopyOnlyBackup").map(|mode| mode == 1),
-        // Text that holds JSON by the page, an object in old copies of it.
+        // The documentation says text that holds JSON; older copies of it say an object.
         encryption: match item.get("Encryption") {
             Some(object @ Value::Object(_)) => Some(object.to_string()),
             _ => text(item, "Encryption"),
@@ -183,11 +183,11 @@ fn database_download(item: &Value) -> Option<DatabaseDownload> {
     Some(DatabaseDownload { database: text(item, "DataBase")?, url: link, intranet_url: intranet })
 }
 
-/// An address; longer than any other text. SQL Server says "null" where there is none.
+/// An address, which is longer than other texts. For SQL Server the service answers "null" if there is none.
 fn url(object: &Value, key: &str) -> Option<DownloadUrl> {
     let url = object.get(key)?.as_str()?.trim();
-    let clean = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
-    clean.then(|| DownloadUrl::new(url))
+    let usable = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
+    usable.then(|| DownloadUrl::new(url))
 }
 
 fn mode(text: Option<&str>) -> Mode {

@@ -2,7 +2,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-/// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
+/// Where the service is: a scheme and a host, without the other parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
@@ -39,7 +39,7 @@ impl Endpoint {
         let url = &endpoint.url;
         if !url.username().is_empty() || url.password().is_some() || url.path() != "/" || url.query().is_some() || url.fragment().is_some()
         {
-            // What follows an @ or a ? may be a secret, so it is not shown.
+            // The text after an @ or a ? may be a secret, so it is not shown.
             return Err(EndpointError::MoreThanAHost(endpoint.to_string()));
         }
         Ok(endpoint)
@@ -60,7 +60,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// The `Host` header: with the port unless it is the scheme's own. It is signed, so it must be what travels.
+    /// The `Host` header: with the port unless it is the scheme's own. It is signed, so exactly this text must be sent.
     pub(super) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
@@ -69,7 +69,7 @@ impl Endpoint {
         }
     }
 
-    /// The address of a request with this query, which is encoded already: what was signed must travel as it is.
+    /// The address of a request with this query. The query is encoded already, and must be sent exactly as it was signed.
     pub(super) fn with_query(&self, canonical_query: Option<&str>) -> Url {
         let mut url = self.url.clone();
         url.set_query(canonical_query);

@@ -16,7 +16,7 @@ use governor::{
 };
 use tokio::time::Instant;
 
-/// After a complaint the pace is halved, at most to an eighth, and doubles again after this long without one.
+/// After a complaint the pace is halved, down to an eighth at most. After this time without a complaint it doubles again.
 const RECOVERY: Duration = Duration::from_secs(60);
 
 const LARGEST_DIVISOR: u32 = 8;
@@ -104,8 +104,8 @@ impl Limiter {
         }
     }
 
-    /// When a rejected caller should come back. Callers are spread out, two calls' time apart: a thousand callers that all came back at once
-    /// would be rejected again, for ever.
+    /// When a rejected caller should come back. Callers are spread out, two calls' time apart: a thousand callers that all came back at
+    /// once would be rejected again, for ever.
     pub fn retry_after(&self) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -145,9 +145,9 @@ impl Limiter {
 fn bucket(per_second: u32, divisor: u32, clock: &TokioClock) -> Bucket {
     let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
     let period = Duration::from_secs(1) * divisor / per_second.get();
-    // A new bucket is full: after a complaint that is one call and no burst.
+    // A new bucket is full. After a complaint it holds one call, so that there is no burst.
     let burst = if divisor == 1 { per_second } else { NonZeroU32::MIN };
-    // A period of zero is the only refusal, and no u32 makes one.
+    // governor refuses only a period of zero, and no u32 leads to one.
     let quota = Quota::with_period(period).unwrap_or(Quota::per_second(per_second)).allow_burst(burst);
     RateLimiter::direct_with_clock(quota, clock.clone())
 }

@@ -80,8 +80,8 @@ pub fn text(object: &Value, key: &str) -> Option<String> {
         Value::Bool(value) => value.to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
-    let clean = !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.chars().any(char::is_control);
-    clean.then(|| cut(&text, LONGEST_TEXT).to_owned())
+    let usable = !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.chars().any(char::is_control);
+    usable.then(|| cut(&text, LONGEST_TEXT).to_owned())
 }
 
 /// `RequestId` is a UUID: letters, digits and hyphens.

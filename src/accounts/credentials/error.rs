@@ -7,7 +7,7 @@ use crate::api::Reason;
 pub enum CredentialsError {
     /// The Secret does not exist yet.
     #[error(
-        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; it is looked for every minute"
+        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; the operator looks for it every minute"
     )]
     Missing {
         /// The operator's namespace.
@@ -39,7 +39,7 @@ pub enum CredentialsError {
         name: String,
     },
     /// The API server did not answer, or answered with an error.
-    #[error("the API server cannot hand out the Secret {name} in namespace {namespace} now: {why}. It is tried again")]
+    #[error("the API server cannot hand out the Secret {name} in namespace {namespace} now: {why}. The operator tries again")]
     Unreadable {
         /// The operator's namespace.
         namespace: String,

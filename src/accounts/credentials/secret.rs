@@ -13,8 +13,8 @@ use crate::{cluster::words, rpc::Credentials};
 /// How old credentials may be: after this time at the latest, the operator uses a rotated Secret.
 const LONGEST_USE: Duration = Duration::from_secs(60);
 
-/// How long the operator remembers that a Secret is missing, so that a hundred waiting objects cost one request. It is less than the shortest
-/// pause below: an object that comes back after that pause must not get the old answer.
+/// How long the operator remembers that a Secret is missing, so that a hundred waiting objects cost one request. It is less than the
+/// shortest pause below: an object that comes back after that pause must not get the old answer.
 const LACK_REMEMBERED: Duration = Duration::from_secs(4);
 
 /// For all attempts of one read together.
