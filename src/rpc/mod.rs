@@ -20,6 +20,5 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use hosts::{Hosts, Network, Region, RegionError, check_region};
 pub use http::{Failure, HttpRequest, HttpResponse, HttpTransport};
 pub use limit::Limiter;
-pub use redact::cut;
 pub use response::{Response, ServiceError, text};
 pub use sign::SignatureVersion;

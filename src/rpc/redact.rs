@@ -61,7 +61,7 @@ fn is_address(word: &str) -> bool {
 }
 
 /// The longest beginning of at most `limit` bytes that ends between two characters.
-pub fn cut(text: &str, limit: usize) -> &str {
+pub(super) fn cut(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }

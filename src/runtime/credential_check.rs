@@ -1,5 +1,5 @@
-//! Whether the access keys of all accounts are there when the operator starts: whoever installs it hears of a missing Secret from a pod that is
-//! not ready, and not from the first backup.
+//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the first
+//! backup.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,24 +8,24 @@ use tracing::warn;
 use super::readiness::Readiness;
 use crate::backup::Context;
 
-/// Between two looks. A lack is remembered for 5 s, so a look is at most one GET for each account.
+/// The time between two checks. A missing Secret is remembered for 4 s, so a check costs at most one GET for each account.
 const PAUSE: Duration = Duration::from_secs(6);
 
-/// Says what is missing until each account's key was there once. Ends then.
-pub(super) async fn looked_for(context: Arc<Context>, readiness: Arc<Readiness>) {
-    let mut said = String::new();
+/// Reports missing keys until every account has had its key once. Then it ends.
+pub(super) async fn until_present(context: Arc<Context>, readiness: Arc<Readiness>) {
+    let mut reported = String::new();
     loop {
         let without = context.accounts.without_credentials().await;
         let Some((account, error)) = without.first() else { break };
-        let others = match without.len() - 1 {
+        let more = match without.len() - 1 {
             0 => String::new(),
             1 => "; another account lacks its own".to_owned(),
-            others => format!("; {others} more accounts lack theirs"),
+            count => format!("; {count} more accounts lack theirs"),
         };
-        let cure = format!("account {account}: {error}{others}");
-        if cure != said {
+        let cure = format!("account {account}: {error}{more}");
+        if cure != reported {
             warn!("{cure}");
-            said.clone_from(&cure);
+            reported.clone_from(&cure);
         }
         readiness.lacks_credentials(Some(cure));
         tokio::time::sleep(PAUSE).await;

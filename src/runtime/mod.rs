@@ -97,9 +97,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let looked_for = credential_check::looked_for(operator.backups.clone(), operator.readiness.clone());
+    let credential_check = credential_check::until_present(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
-    let looked_for = tokio::spawn(looked_for);
+    let credential_check = tokio::spawn(credential_check);
     let mut lost = None;
     if options.leader_elect {
         // Not the pod's name alone: the process before this one in the same pod may have a request under way.
@@ -114,7 +114,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         operator.run().await;
     }
     stop.cancel();
-    looked_for.abort();
+    credential_check.abort();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
     lost.map_or(Ok(()), |lease| Err(RunError::LeaseLost(lease)))
