@@ -97,7 +97,7 @@ impl Client {
     /// # Errors
     /// There are enough callers. The error is the time after which to ask again.
     pub fn admit(&self) -> Result<Admission, Duration> {
-        self.callers.clone().try_acquire_owned().map_err(|_| self.reads.retry_after())
+        self.callers.clone().try_acquire_owned().map_err(|_| self.reads.retry_hint())
     }
 
     /// How far the service's clock is ahead of ours, by its answers. Zero while they differ by less than 2 s.

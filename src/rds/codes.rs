@@ -1,7 +1,7 @@
 //! The meaning of the service's error codes. Codes decide, not HTTP statuses or messages: the service answers throttling and internal
 //! failures with 400, and the daily limit with 403. All spellings are the service's own, also the wrong ones. `error-codes.tsv` has every
 //! row that the service and the sources of its clients publish (error pages of CreateBackup, DescribeBackups, DescribeBackupTasks and
-//! DeleteBackup, <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846),
+//! DeleteBackup, <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846);
 //! `error-families.tsv` has the beginnings of codes that decide if the whole code is not in the first table.
 
 use std::{collections::HashMap, sync::LazyLock};

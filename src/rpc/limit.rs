@@ -24,7 +24,7 @@ const LARGEST_DIVISOR: u32 = 8;
 /// The service may ask for a pause. The official client follows it up to this long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-/// The longest hint of [`Limiter::retry_after`]: the pace may have recovered by then.
+/// The longest hint of [`Limiter::retry_hint`]: the pace may have recovered by then.
 const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// tokio's time, so that tests can pause it.
@@ -106,7 +106,7 @@ impl Limiter {
 
     /// When a rejected caller should come back. Callers are spread out, two calls' time apart: a thousand callers that all came back at
     /// once would be rejected again, for ever.
-    pub fn retry_after(&self) -> Duration {
+    pub fn retry_hint(&self) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let two_calls = Duration::from_secs(2) * state.divisor / self.per_second.max(1);
@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn rejected_callers_come_back_one_after_another_and_within_a_minute() {
         let limiter = Limiter::new(10);
-        let hints = |many: usize| (0..many).map(|_| limiter.retry_after().as_millis()).collect::<Vec<_>>();
+        let hints = |many: usize| (0..many).map(|_| limiter.retry_hint().as_millis()).collect::<Vec<_>>();
         assert_eq!(hints(3), [200, 400, 600], "two calls each");
         limiter.slow_down(Some(Duration::from_secs(7)));
         assert_eq!(hints(2), [7400, 7800], "after the pause, at half the pace");

@@ -1,5 +1,5 @@
 //! Alibaba Cloud's RPC protocol, for any of its products: signed requests over HTTP, and the parts that all answers have in common.
-//! A product gives its name, version, hosts and parameters. Nothing here knows RDS or Kubernetes.
+//! A product gives its name, version, hosts and parameters. Nothing here depends on RDS or Kubernetes.
 
 mod client;
 mod clock_offset;
