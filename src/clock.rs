@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::time::SaturatingTime;
 
 /// A source of the present: the system's, or a test's own.
 #[derive(Clone)]
@@ -23,7 +25,7 @@ impl Clock {
     /// A clock that follows tokio's: `base`, plus what passed in tokio's (possibly paused) time since now.
     pub fn from_tokio(base: Timestamp) -> Self {
         let start = tokio::time::Instant::now();
-        Self::new(move || base + start.elapsed())
+        Self::new(move || base.plus(SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX)))
     }
 
     /// The present.

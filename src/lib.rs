@@ -1,7 +1,7 @@
 //! RDS Backup Operator: backups of ApsaraDB RDS instances, declared in Kubernetes.
 //!
-//! The house, room by room. Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds`, and all of
-//! them to `api` and, for the API server, to `cluster`.
+//! The crate, module by module. Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`, and all of them but
+//! `rds` and `rpc` to `api` and, for the API server, to `cluster`.
 
 pub mod accounts;
 pub mod api;
@@ -12,5 +12,7 @@ pub mod config;
 pub mod controller;
 pub mod entropy;
 pub mod rds;
+pub mod rpc;
 pub mod runtime;
 pub mod schedule;
+pub mod time;

@@ -7,7 +7,8 @@ use peak_alloc::PeakAlloc;
 use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
-    rds::{Client, ClientOptions, CreateBackup, Credentials, Endpoint, InstanceId, SetQuery, Stamp},
+    rds::{Client, ClientOptions, CreateBackup, InstanceId, SetQuery},
+    rpc::{self, Credentials, Endpoint, Stamp},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -83,9 +84,13 @@ async fn no_answer_takes_more_memory_than_is_set_aside() {
         }
     });
     let entropy = Entropy::system();
-    let options = ClientOptions::new(Endpoint::parse(&url).expect("loopback"), Clock::system(), Arc::new(move || entropy.nonce()));
-    let client = Client::new(ClientOptions { call_timeout: Duration::from_secs(60), ..options }).expect("a client");
-    let credentials = Credentials { access_key_id: "key".into(), access_key_secret: "secret".to_owned().into(), security_token: None };
+    let rpc = rpc::ClientOptions {
+        call_timeout: Duration::from_secs(60),
+        ..rpc::ClientOptions::new(Endpoint::parse(&url).expect("loopback"), Clock::system(), Arc::new(move || entropy.nonce()))
+    };
+    let client = Client::new(ClientOptions::new(rpc)).expect("a client");
+    let credentials =
+        Credentials { access_key_id: "key".into(), access_key_secret: "secret".to_owned().into(), security_token: None, expires_at: None };
     let id = InstanceId::new("rm-1");
     let create = CreateBackup {
         instance: id.clone(),

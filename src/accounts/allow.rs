@@ -21,7 +21,8 @@ impl AllowRule {
     }
 }
 
-/// Whether `text` is `pattern`, where `*` stands for any text. The first piece is the start, the last is the end, the others follow in order.
+/// Whether `text` matches `pattern`, in which `*` stands for any text. The pieces between the stars occur in order; the first is at the
+/// start, the last at the end.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };

@@ -3,7 +3,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::allow::AllowRule;
-use crate::{api::Span, rds};
+use crate::{
+    api::Span,
+    rds,
+    rpc::{self, Endpoint, RegionError, check_region},
+};
 
 /// One account of the configuration file. Unknown keys and wrong values are refused with their line.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,20 +23,21 @@ pub struct AccountSettings {
     pub endpoint: Option<String>,
     /// What the submission protocol waits for.
     pub protocol: Protocol,
-    /// How often jobs are looked at.
+    /// How often the operator asks about jobs.
     pub poll: Poll,
     /// How requests are signed.
     pub signature: Signature,
-    /// Who may use the account. Nothing listed, nobody allowed.
+    /// The objects that may use the account. An empty list allows none.
     pub allow: Vec<AllowRule>,
     /// How many calls the account makes per second and region.
     pub limits: LimitSettings,
-    /// Paused: this account's objects are followed, but no new attempt is opened.
+    /// Whether new attempts are opened for this account's objects.
     pub submissions: Submissions,
 }
 
 /// An account that objects can name.
-// As it is written; what it leaves out depends on what it says. Its comments are the users' reference, and so are those of what it holds.
+// The account as it is in the file. The default of a missing key can depend on the other keys. These comments, and those of the types
+// below, are the users' reference.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Account")]
@@ -47,22 +52,24 @@ struct RawAccount {
     #[serde(default)]
     #[schemars(with = "Network", extend("default" = "Public"))]
     network: Option<Network>,
-    /// An address of the service other than the region's: https, or http on loopback. For private clouds. It serves every region of the account,
-    /// also ones that the operator does not know. Not together with `network`.
+    /// An address of the service other than the region's: https, or http on loopback. For private clouds. It serves every region of the
+    /// account, also ones that the operator does not know. Not together with `network`.
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     endpoint: Option<String>,
     /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
-    /// How often jobs and lost requests are looked at: first after `first`, then after half of the time elapsed, at least `min`, at most `max`.
+    /// How often the operator asks about jobs and lost requests: first after `first`, then after half of the time elapsed, at least `min`,
+    /// at most `max`.
     #[serde(default)]
     poll: Poll,
     /// How requests are signed.
     #[serde(default)]
     #[schemars(extend("default" = "V3"))]
     signature: Signature,
-    /// Who may use the account. An object must match all three lists of one rule. An empty list allows nobody. Checked at every use.
+    /// The objects that may use the account. An object must match all three lists of one rule. An empty list allows none. The list is
+    /// checked at every use.
     allow: Vec<AllowRule>,
     /// How many calls the account makes per second and region. Halved for a minute when the service complains.
     #[serde(default)]
@@ -92,9 +99,9 @@ impl TryFrom<RawAccount> for AccountSettings {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
         let network = network.unwrap_or_default();
-        let by_hand = endpoint.as_deref().is_some_and(|url| rds::Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
+        let by_hand = endpoint.as_deref().is_some_and(|url| Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
         let default = Protocol::default();
-        // Whether a service that an administrator named refuses old requests is not known: without that, no lost request is ever proven dead.
+        // A service at an address that an administrator gave may accept requests of any age. Then no lost request is ever proven dead.
         let unsaid = if by_hand { Expiry::Never } else { default.request_expiry };
         let protocol = Protocol {
             request_expiry: protocol.request_expiry.unwrap_or(unsaid),
@@ -108,13 +115,13 @@ impl TryFrom<RawAccount> for AccountSettings {
 }
 
 impl AccountSettings {
-    /// Where the service is for a region. An address that an administrator named serves every region of the account: the table of regions
-    /// does not bind it.
-    pub fn endpoint_of(&self, region: &str) -> Result<rds::Endpoint, rds::EndpointError> {
-        rds::check_region(region)?;
+    /// Where the service is for a region. An address in the configuration serves every region of the account, also one that is not in the
+    /// table of regions.
+    pub fn endpoint_of(&self, region: &str) -> Result<Endpoint, RegionError> {
+        check_region(region)?;
         match &self.endpoint {
-            Some(url) => rds::Endpoint::parse(url),
-            None => rds::Endpoint::for_region(region, self.network.to_client()),
+            Some(url) => Ok(Endpoint::parse(url)?),
+            None => rds::hosts().endpoint(region, self.network.to_client()),
         }
     }
 }
@@ -131,10 +138,10 @@ pub enum Network {
 
 impl Network {
     /// As the client takes it.
-    pub fn to_client(self) -> rds::Network {
+    pub fn to_client(self) -> rpc::Network {
         match self {
-            Self::Public => rds::Network::Public,
-            Self::Vpc => rds::Network::Vpc,
+            Self::Public => rpc::Network::Public,
+            Self::Vpc => rpc::Network::Vpc,
         }
     }
 }
@@ -142,10 +149,10 @@ impl Network {
 /// Whether new attempts are opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Submissions {
-    /// They are.
+    /// New attempts are opened.
     #[default]
     Enabled,
-    /// Jobs that run are followed, lost ones are looked for and adopted, and nothing new is sent.
+    /// The operator follows running jobs, looks for lost ones and adopts them, and sends nothing new.
     Paused,
 }
 
@@ -156,10 +163,10 @@ pub enum CredentialsSettings {
     /// The operator's environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for temporary keys,
     /// `ALIBABA_CLOUD_SECURITY_TOKEN`.
     Auto {},
-    /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. Read when
-    /// used: a key that is rotated is used within 60 s, and at once where the service refuses the old one.
+    /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. The
+    /// operator reads it when it is used: it uses a rotated key within 60 s, and at once if the service refuses the old one.
     Secret {
-        /// The name of the Secret. The operator's Role must name it too; the chart writes that by itself.
+        /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
 }
@@ -167,8 +174,8 @@ pub enum CredentialsSettings {
 /// How requests are signed (`signature`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Signature {
-    /// RPC with HMAC-SHA1, for private clouds and old gateways. Its requests travel in form bodies, since key and token are parameters there, and
-    /// never as a GET, which any proxy may repeat.
+    /// RPC with HMAC-SHA1, for private clouds and old gateways. Its requests travel in form bodies, because key and token are parameters
+    /// there, and never as a GET, because any proxy may repeat a GET.
     V1,
     /// ACS3-HMAC-SHA256.
     #[default]
@@ -177,10 +184,10 @@ pub enum Signature {
 
 impl Signature {
     /// As the client takes it.
-    pub fn to_client(self) -> rds::SignatureVersion {
+    pub fn to_client(self) -> rpc::SignatureVersion {
         match self {
-            Self::V1 => rds::SignatureVersion::V1,
-            Self::V3 => rds::SignatureVersion::V3,
+            Self::V1 => rpc::SignatureVersion::V1,
+            Self::V3 => rpc::SignatureVersion::V3,
         }
     }
 }
@@ -192,7 +199,7 @@ pub struct Protocol {
     pub request_expiry: Expiry,
     /// How far the service's clocks may differ from each other; default 2m.
     pub clock_skew: SignedDuration,
-    /// How long after its job's end a backup set may be unlisted; default 10m.
+    /// How long a backup set may be missing from the list after its job has ended; default 10m.
     pub listing_lag: SignedDuration,
 }
 
@@ -207,13 +214,14 @@ impl Default for Protocol {
 }
 
 impl Protocol {
-    /// How long after its signed time an intent that cannot be resolved stops holding its instance: the sum of the three, 27 min by default.
+    /// How long after its signed time an intent that cannot be resolved stops holding its instance: the sum of the three, by default 27
+    /// min.
     pub fn release_after(&self) -> SignedDuration {
         let expiry = match self.request_expiry {
             Expiry::After(expiry) => expiry,
             Expiry::Never => SignedDuration::from_mins(15),
         };
-        expiry + self.clock_skew + self.listing_lag
+        expiry.saturating_add(self.clock_skew).saturating_add(self.listing_lag)
     }
 }
 
@@ -222,8 +230,8 @@ impl Protocol {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Protocol")]
 struct RawProtocol {
-    /// How old a signed request may be when the service still accepts it. `Never`: nobody knows, so after a lost answer nothing more is sent.
-    /// `Never` is the default where `endpoint` names another machine.
+    /// How old a signed request may be when the service still accepts it. `Never`: that is not known, so after a lost answer the operator
+    /// sends nothing more. `Never` is the default if `endpoint` names another machine.
     #[serde(default)]
     #[schemars(with = "Expiry", extend("default" = "15m"))]
     request_expiry: Option<Expiry>,
@@ -231,7 +239,7 @@ struct RawProtocol {
     #[serde(default)]
     #[schemars(with = "Time", extend("default" = "2m"))]
     clock_skew: Option<Time>,
-    /// How long after its job's end a backup set may be unlisted. Too short a lag can make a second backup.
+    /// How long a backup set may be missing from the list after its job has ended. Too short a lag can make a second backup.
     #[serde(default)]
     #[schemars(with = "Time", extend("default" = "10m"))]
     listing_lag: Option<Time>,
@@ -242,7 +250,7 @@ struct RawProtocol {
 pub enum Expiry {
     /// This long after its signed time.
     After(SignedDuration),
-    /// Never, or nobody knows: after an unknown outcome no other attempt is opened.
+    /// Never, or it is not known: after an unknown outcome no other attempt is opened.
     Never,
 }
 
@@ -270,11 +278,12 @@ impl<'de> Deserialize<'de> for Expiry {
     }
 }
 
-/// How often jobs and lost requests are looked at (`poll`): first after `first`, then after half of the time elapsed, between `min` and `max`.
+/// How often the operator asks about jobs and lost requests (`poll`): first after `first`, then after half of the time elapsed, between
+/// `min` and `max`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "RawPoll")]
 pub struct Poll {
-    /// The first look at a job; default 15s.
+    /// The pause before the first question; default 15s.
     pub first: SignedDuration,
     /// The shortest pause; default 10s.
     pub min: SignedDuration,
@@ -289,18 +298,18 @@ impl Default for Poll {
 }
 
 impl Poll {
-    /// The pause after a look, `elapsed` into the wait: about 21 calls for 30 minutes with the defaults.
+    /// The pause after a question that is asked `elapsed` after the beginning: about 21 calls in 30 minutes with the defaults.
     pub fn after(&self, elapsed: SignedDuration) -> SignedDuration {
         (elapsed / 2).min(self.max).max(self.min)
     }
 }
 
-/// How often jobs and lost requests are looked at.
+/// How often the operator asks about jobs and lost requests.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Poll")]
 struct RawPoll {
-    /// The first look at a job.
+    /// The pause before the first question.
     #[serde(default)]
     #[schemars(with = "Time", extend("default" = "15s"))]
     first: Option<Time>,
@@ -371,13 +380,13 @@ impl<'de> Deserialize<'de> for Time {
 
 fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    rds::check_region(&text).map_err(de::Error::custom)?;
+    check_region(&text).map_err(de::Error::custom)?;
     Ok(text)
 }
 
 fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    rds::Endpoint::parse(&text).map_err(de::Error::custom)?;
+    Endpoint::parse(&text).map_err(de::Error::custom)?;
     Ok(Some(text))
 }
 

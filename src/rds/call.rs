@@ -1,19 +1,13 @@
-//! What the calls take and give.
+//! The arguments and the results of the calls.
 
 use jiff::Timestamp;
 
-use super::{ApiError, BackupId, InstanceId, JobId};
+use super::{
+    error::ApiError,
+    ids::{BackupId, InstanceId, JobId},
+};
 
-/// The nonce and the signed time of one request. The service refuses a nonce that it has seen, and a time older than 15 minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// `x-acs-signature-nonce`
-    pub nonce: String,
-    /// `x-acs-date`, to the second: fractions are cut off.
-    pub timestamp: Timestamp,
-}
-
-/// A CreateBackup request. The service checks everything but the presence of the instance.
+/// A CreateBackup request. The client checks none of it; the service does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateBackup {
     /// `DBInstanceId`
@@ -22,7 +16,7 @@ pub struct CreateBackup {
     pub method: Option<String>,
     /// `BackupStrategy`
     pub strategy: Option<String>,
-    /// `DBName`: one text, joined by commas; an array is refused.
+    /// `DBName`: sent as one text, joined by commas. The service refuses an array.
     pub databases: Vec<String>,
     /// `BackupType`
     pub backup_type: Option<String>,
@@ -32,60 +26,60 @@ pub struct CreateBackup {
     pub resource_group_id: Option<String>,
 }
 
-/// What is known after one CreateBackup request.
+/// The outcome of one CreateBackup request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// A job was begun.
+    /// The service began a job.
     Accepted {
         /// The job.
         job_id: JobId,
         /// `RequestId`
         request_id: Option<String>,
     },
-    /// Surely nothing was begun, and nothing will be.
+    /// This request began no job, and it never will.
     Rejected(Rejection),
-    /// A job may have been begun, or may yet be.
+    /// This request may have begun a job, or may still begin one.
     Unknown(Unknown),
 }
 
-/// Why nothing was begun.
+/// Why a request began no job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// The service refused.
     Api(ApiError),
-    /// The request never left.
+    /// The request was not sent.
     NotSent {
         /// Why.
         why: String,
     },
 }
 
-/// Why it is not known.
+/// Why the outcome is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// In words.
+    /// Why, as text.
     pub why: String,
-    /// The service's error, where it answered one that proves nothing.
+    /// The service's error, if it answered with one that proves nothing.
     pub api: Option<ApiError>,
 }
 
-/// An answer, and what came with it.
+/// An answer, with its request id and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer<T> {
-    /// What was asked for.
+    /// The answer itself.
     pub value: T,
     /// `RequestId`; of a listing, its last page's.
     pub request_id: Option<String>,
-    /// The service's time when it answered, by its `Date`; of a listing, its first page's: whatever was listed at that time is in it.
+    /// The service's time when it answered, by its `Date`; of a listing, its first page's: the listing has everything that was listed then.
     pub service_time: Option<Timestamp>,
 }
 
-/// Which sets DescribeBackups is asked for.
+/// The sets that DescribeBackups is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetQuery {
     /// `DBInstanceId`
     pub instance: InstanceId,
-    /// `BackupId`: this one only.
+    /// `BackupId`: only this set.
     pub backup_id: Option<BackupId>,
     /// `BackupStatus`
     pub status: Option<StatusFilter>,
@@ -95,8 +89,8 @@ pub struct SetQuery {
     pub backup_type: Option<TypeFilter>,
     /// `StartTime`; rounded down to the minute.
     pub from: Option<Timestamp>,
-    /// `EndTime`; rounded up to the minute. Where only `from` is given it is an hour from now: whether the service compares starts or ends
-    /// is not documented, and a request that is more than 15 minutes off is refused, so nothing that exists is later.
+    /// `EndTime`; rounded up to the minute. If only `from` is given, it is an hour from now. The documentation does not say whether the
+    /// service compares starts or ends, but our idea of its time is at most 15 minutes off, so no set is later than that.
     pub to: Option<Timestamp>,
     /// `PageSize`: how many sets one call brings.
     pub page_size: PageSize,
@@ -118,7 +112,7 @@ impl SetQuery {
     }
 }
 
-/// Sets that ended this way.
+/// How the sets ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFilter {
     /// `Success`
@@ -127,7 +121,7 @@ pub enum StatusFilter {
     Failed,
 }
 
-/// Sets that were asked for this way.
+/// How the sets were requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModeFilter {
     /// `Manual`: by hand or through the API.
@@ -136,7 +130,7 @@ pub enum ModeFilter {
     Automated,
 }
 
-/// Sets of this type.
+/// The type of the sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeFilter {
     /// `FullBackup`
@@ -145,7 +139,7 @@ pub enum TypeFilter {
     IncrementalBackup,
 }
 
-/// The page sizes that the service knows; it refuses all others.
+/// The page sizes that the service accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PageSize {
     /// 30, the service's default.

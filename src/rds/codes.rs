@@ -1,143 +1,74 @@
-//! What the service's error codes mean. Codes decide, not HTTP statuses or messages: throttling and internal failures come as 400, the
-//! daily limit as 403. Spellings, the wrong ones included, are the service's own. The tables are data: `error-codes.tsv` has every row that
-//! the service and the sources of its clients publish (error pages of CreateBackup, DescribeBackups, DescribeBackupTasks and DeleteBackup,
-//! <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846),
-//! `error-families.tsv` the beginnings of codes that decide where the whole code is not known.
+//! The meaning of the service's error codes. Codes decide, not HTTP statuses or messages: the service answers throttling and internal
+//! failures with 400, and the daily limit with 403. All spellings are the service's own, also the wrong ones. `error-codes.tsv` has every
+//! row that the service and the sources of its clients publish (error pages of CreateBackup, DescribeBackups, DescribeBackupTasks and
+//! DeleteBackup, <https://help.aliyun.com/document_detail/26272.html>; RDS client errors, document 26313; gateway errors, document 434846);
+//! `error-families.tsv` has the beginnings of codes that decide if the whole code is not in the first table.
 
-use std::{collections::HashMap, fmt, sync::LazyLock};
+use std::{collections::HashMap, sync::LazyLock};
 
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value},
+use super::{
+    meaning::{Created, ErrorClass, ErrorKind, Meaning},
+    table,
 };
 
-use super::ErrorKind;
-
 const CODES: &str = include_str!("error-codes.tsv");
-const FAMILIES: &str = include_str!("error-families.tsv");
-
-/// Who can do something about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ErrorClass {
-    /// Whoever wrote the object or the configuration.
-    Config,
-    /// Whoever owns the cloud account: permissions, keys, billing.
-    Account,
-    /// Nobody: a fault of the service or the network, which passes.
-    Retry,
-    /// Nobody: the instance is busy or in a state that passes.
-    Wait,
-    /// Nobody: the service's limit of backups per day.
-    Quota,
-}
-
-impl fmt::Display for ErrorClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Config => "config",
-            Self::Account => "account",
-            Self::Retry => "retry",
-            Self::Wait => "wait",
-            Self::Quota => "quota",
-        })
-    }
-}
-
-/// What an error as the answer of a CreateBackup says about the backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Created {
-    /// The request made none.
-    Nothing,
-    /// It may have made one. Also what is said when in doubt: a second backup is worse than a late one.
-    Unknown,
-}
-
-/// What a code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Meaning {
-    /// What it is about.
-    pub kind: ErrorKind,
-    /// Who can do something about it.
-    pub class: ErrorClass,
-    /// What it says about the backup.
-    pub created: Created,
-    /// What to do, as a sentence without its full stop.
-    pub cure: &'static str,
-}
+const FAMILY_ROWS: &str = include_str!("error-families.tsv");
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedError {
-    /// The code as the service spells it. What is no code but a case has blanks in it, such as `timeout after send`.
+    /// The code as the service spells it. A row for a case without a code has blanks here, for example `timeout after send`.
     pub code: &'static str,
-    /// The operations whose pages have it, parted by commas.
+    /// The operations whose pages have it, separated by commas.
     pub operations: &'static str,
-    /// The HTTP status with which it comes, as published: `403/400`, `5xx` and `-` occur.
+    /// Its HTTP status as published, also `403/400`, `5xx` and `-`.
     pub http_status: &'static str,
     /// What it means.
     pub meaning: Meaning,
-    /// The service's message, where one is published.
+    /// The service's message, if one is published.
     pub message: &'static str,
 }
 
-/// A code that is in neither table. It never counts as a refusal.
-const STRANGER: Meaning = Meaning {
+/// The meaning of a code that is in neither table. It never counts as a refusal.
+const UNLISTED: Meaning = Meaning {
     kind: ErrorKind::Unrecognised,
     class: ErrorClass::Config,
     created: Created::Unknown,
     cure: "Nothing to do: the operator looks for the backup before it asks again",
 };
 
-/// Whatever a server fault says: a code of refusal on it is a gateway's guess.
-pub(super) const SERVER_FAULT: Meaning = Meaning { kind: ErrorKind::ServiceFault, class: ErrorClass::Retry, ..STRANGER };
+/// The meaning of a server fault, whatever its code: a gateway that passed the request on may answer with a code of refusal.
+pub(super) const SERVER_FAULT: Meaning = Meaning { kind: ErrorKind::ServiceFault, class: ErrorClass::Retry, ..UNLISTED };
 
 /// Every row of the table, in the order of its sources.
 pub fn published_errors() -> &'static [PublishedError] {
-    static ROWS: LazyLock<Vec<PublishedError>> = LazyLock::new(|| rows(CODES).filter_map(published).collect());
+    static ROWS: LazyLock<Vec<PublishedError>> = LazyLock::new(|| {
+        let row = |(code, operations, http_status, class, kind, created, cure, message)| {
+            let meaning = Meaning { kind, class, created, cure };
+            PublishedError { code, operations, http_status, meaning, message }
+        };
+        table::rows(CODES).map(row).collect()
+    });
     &ROWS
 }
 
-/// What a code means. Upper and lower case are the same: the service itself writes `Pay.NoCreditCard` and `pay.noCreditCard`.
+/// The meaning of a code. Upper and lower case are the same: the service itself writes `Pay.NoCreditCard` and `pay.noCreditCard`.
 pub fn meaning_of(code: &str) -> Meaning {
     static BY_CODE: LazyLock<HashMap<String, Meaning>> =
         LazyLock::new(|| published_errors().iter().map(|row| (row.code.to_ascii_lowercase(), row.meaning)).collect());
     let begins = |beginning: &str| code.get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning));
     let family = || error_families().iter().find(|(beginning, _)| begins(beginning)).map(|(_, meaning)| *meaning);
-    BY_CODE.get(&code.to_ascii_lowercase()).copied().or_else(family).unwrap_or(STRANGER)
+    BY_CODE.get(&code.to_ascii_lowercase()).copied().or_else(family).unwrap_or(UNLISTED)
 }
 
-/// Beginnings of codes that decide where the whole code is not known. All of them come from the gateway or from the check of the request,
-/// before the service acts. There is no `Invalid`: of a code that nobody has documented, the name alone proves nothing.
+/// Beginnings of codes that decide if the whole code is not known. The gateway, or the check of the request, answers all of them before the
+/// service acts. `Invalid` is not one of them: the name of an undocumented code proves nothing.
 pub fn error_families() -> &'static [(&'static str, Meaning)] {
-    static FAMILY: LazyLock<Vec<(&str, Meaning)>> = LazyLock::new(|| {
-        let family = |columns: Vec<&'static str>| match columns[..] {
-            [beginning, class, kind, created, cure] => Some((beginning, meaning(class, kind, created, cure)?)),
-            _ => None,
-        };
-        rows(FAMILIES).filter_map(family).collect()
+    static FAMILIES: LazyLock<Vec<(&str, Meaning)>> = LazyLock::new(|| {
+        let row = |(beginning, class, kind, created, cure)| (beginning, Meaning { kind, class, created, cure });
+        table::rows(FAMILY_ROWS).map(row).collect()
     });
-    &FAMILY
-}
-
-/// The lines below the heading, in columns.
-fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
-    table.lines().skip(1).map(|line| line.split('\t').collect())
-}
-
-fn published(columns: Vec<&'static str>) -> Option<PublishedError> {
-    let [code, operations, http_status, class, kind, created, cure, message] = columns[..] else { return None };
-    Some(PublishedError { code, operations, http_status, meaning: meaning(class, kind, created, cure)?, message })
-}
-
-fn meaning(class: &str, kind: &str, created: &str, cure: &'static str) -> Option<Meaning> {
-    Some(Meaning { kind: word(kind)?, class: word(class)?, created: word(created)?, cure })
-}
-
-fn word<'w, T: Deserialize<'w>>(text: &'w str) -> Option<T> {
-    let read: Result<T, value::Error> = T::deserialize(text.into_deserializer());
-    read.ok()
+    &FAMILIES
 }
 
 #[cfg(test)]
@@ -146,31 +77,30 @@ mod tests {
 
     use super::{
         ErrorKind::{
-            self, AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, InstanceNotFound, InstanceNotReady,
-            InvalidCredentials, InvalidParameter, NonceUsed, ServiceFault, Throttled, TokenExpired, Unrecognised, UnsupportedInstance,
-            UnsupportedMethod,
+            AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, InstanceNotFound, InstanceNotReady, InvalidCredentials,
+            InvalidParameter, NonceUsed, ServiceFault, Throttled, TokenExpired, Unrecognised, UnsupportedInstance, UnsupportedMethod,
         },
         *,
     };
 
-    /// The judge: every row that the service's pages and its clients' sources have, with the class in which they put it.
+    /// The judge of the table: every row that the service's pages and its clients' sources have, with the class that they give it.
     const JUDGE: &str = include_str!("../../tests/fixtures/error-codes.tsv");
 
     #[test]
     fn the_table_is_whole_and_its_classes_are_the_sources() {
         let ours = published_errors();
-        let theirs: Vec<_> = rows(JUDGE).collect();
+        let theirs: Vec<[&str; 4]> = table::rows(JUDGE).collect();
         assert_eq!((ours.len(), theirs.len()), (171, 171), "a row that cannot be read is left out");
         let mut classes = BTreeMap::new();
         for (ours, theirs) in ours.iter().zip(theirs) {
-            let [operations, status, code, class] = theirs[..] else { panic!("{theirs:?}") };
+            let [operations, status, code, class] = theirs;
             let named = operations.trim_matches(['*', '(', ')']);
             assert_eq!((ours.operations, ours.http_status, ours.code), (named, status, code));
             assert_eq!(ours.meaning.class.to_string(), class, "{code}");
             *classes.entry(class).or_insert(0) += 1;
         }
         assert_eq!(classes, BTreeMap::from([("config", 82), ("account", 44), ("retry", 30), ("wait", 14), ("quota", 1)]));
-        assert_eq!(error_families().len(), FAMILIES.lines().count() - 1, "every family can be read");
+        assert_eq!(error_families().len(), FAMILY_ROWS.lines().count() - 1, "every family can be read");
     }
 
     #[test]
@@ -191,10 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_made_a_backup_is_never_called_a_refusal() {
+    fn an_error_that_may_have_made_a_backup_is_never_a_refusal() {
         let meanings = published_errors().iter().map(|row| (row.code, row.meaning));
         let families = error_families().iter().copied();
-        for (code, meaning) in meanings.chain(families).chain([("", STRANGER), ("5xx", SERVER_FAULT)]) {
+        for (code, meaning) in meanings.chain(families).chain([("", UNLISTED), ("5xx", SERVER_FAULT)]) {
             let doubtful = matches!(meaning.kind, BackupJobExists | NonceUsed | ServiceFault | Unrecognised);
             assert_eq!(meaning.created == Created::Unknown, doubtful, "{code}: {meaning:?}");
         }
@@ -215,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn families_and_strangers() {
+    fn families_and_unlisted_codes() {
         for (code, kind) in [
             ("Throttling.SomeNewOne", Throttled),
             ("Forbidden.SomeNewOne", AccessDenied),

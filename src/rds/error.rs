@@ -1,10 +1,12 @@
-//! What went wrong with a call, and what that proves.
+//! Errors of calls, and what they prove.
 
-use serde::Deserialize;
+use super::{
+    codes::{SERVER_FAULT, meaning_of},
+    meaning::{Created, ErrorKind, Meaning},
+};
+use crate::rpc::{Failure, ServiceError};
 
-use super::codes::{Created, Meaning, SERVER_FAULT, meaning_of};
-
-/// An error that the service answered, in its own words, made safe to show.
+/// An error that the service answered, made safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
@@ -14,23 +16,30 @@ pub struct ApiError {
     pub message: String,
     /// `RequestId`, for the service's support.
     pub request_id: Option<String>,
-    /// The HTTP status. It decides nothing where the code is known, except that a 5xx is a fault of the service, whatever its code (503 with a code of throttling is throttling).
+    /// The HTTP status. It decides only one thing: a 5xx is a fault of the service, whatever its code, unless it is a 503 with a code of
+    /// throttling.
     pub http_status: u16,
 }
 
-/// Why a call gave no answer that can be used.
+impl From<ServiceError> for ApiError {
+    fn from(ServiceError { code, message, request_id, http_status }: ServiceError) -> Self {
+        Self { code, message, request_id, http_status }
+    }
+}
+
+/// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The service answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Nothing left this process: no connection, or our own limit.
+    /// The request was not sent: no connection, our own limit, or a temporary key that has ended.
     #[error("not sent: {why}")]
     NotSent {
         /// Why.
         why: String,
     },
-    /// It was sent, and no answer that can be read came back.
+    /// The request was sent, and no readable answer came back.
     #[error("sent, and the answer was lost: {why}")]
     Lost {
         /// Why.
@@ -38,63 +47,35 @@ pub enum CallError {
     },
 }
 
-/// What an error code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-pub enum ErrorKind {
-    /// No such instance in this region, or not of this account.
-    InstanceNotFound,
-    /// The engine or the disk of the instance does not allow this kind of backup.
-    UnsupportedMethod,
-    /// The role, class or version of the instance allows no backup at all, or the set may not be deleted.
-    UnsupportedInstance,
-    /// The request itself is wrong.
-    InvalidParameter,
-    /// The RAM user or role may not do this.
-    AccessDenied,
-    /// The access key, its secret or its token is wrong.
-    InvalidCredentials,
-    /// The token has ended. Another may be at hand already: credentials are read again within a minute.
-    TokenExpired,
-    /// The cloud account is blocked: billing, identity, keys, a region that closes.
-    AccountProblem,
-    /// Another backup job runs on the instance. It may be a copy of the very same request that was delivered before.
-    BackupJobExists,
-    /// The instance is in a state, or a lock, that passes.
-    InstanceNotReady,
-    /// The backups of the day are used up.
-    DailyLimit,
-    /// Too many calls.
-    Throttled,
-    /// The request's time is too far from the service's.
-    ClockSkew,
-    /// The nonce was seen before: a copy of this request was delivered before.
-    NonceUsed,
-    /// The service failed; what it did before that is not known.
-    ServiceFault,
-    /// A code that is not in our table.
-    Unrecognised,
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent(why) => Self::NotSent { why },
+            Failure::Lost(why) => Self::Lost { why },
+        }
+    }
 }
 
 impl ApiError {
     /// What the code means.
     pub fn meaning(&self) -> Meaning {
         let meaning = meaning_of(&self.code);
-        // Some stacks throttle with 503, before the service acts. Any other 5xx may come from a gateway that had passed the request on.
+        // Some gateways throttle with 503, before the service acts. Any other 5xx may come from a gateway that had passed the request on.
         let throttled = self.http_status == 503 && meaning.kind == ErrorKind::Throttled;
         if self.http_status >= 500 && !throttled { SERVER_FAULT } else { meaning }
     }
 
-    /// What it is about.
+    /// What the error is about.
     pub fn kind(&self) -> ErrorKind {
         self.meaning().kind
     }
 
-    /// Whether it is the credentials that the service does not accept.
+    /// Whether the service does not accept the credentials.
     pub fn refuses_credentials(&self) -> bool {
         matches!(self.kind(), ErrorKind::InvalidCredentials | ErrorKind::TokenExpired)
     }
 
-    /// Whether it proves that the request made no backup. When in doubt it does not.
+    /// Whether the error proves that the request made no backup. In doubt it does not.
     pub fn proves_nothing_was_created(&self) -> bool {
         self.meaning().created == Created::Nothing
     }

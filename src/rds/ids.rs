@@ -1,4 +1,4 @@
-//! The identifiers of the cloud, each a type of its own, so that a job's id cannot be passed where a backup set's id is meant.
+//! The identifiers of the cloud. Each is a type of its own, so that a job's id cannot be passed for a backup set's id.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ id! {
     InstanceId
 }
 id! {
-    /// `BackupJobId`: what CreateBackup answers. Text in the documentation, a number on the wire.
+    /// `BackupJobId`: the answer to CreateBackup. Text in the documentation, a number on the wire.
     JobId
 }
 id! {

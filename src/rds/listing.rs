@@ -1,24 +1,30 @@
-//! DescribeBackups page by page. A listing that is cut short looks like a backup that does not exist, and then a second one is made: so a
-//! listing is whole, or it is an error.
+//! DescribeBackups page by page. If a listing is cut short, a backup seems not to exist, and the operator makes a second one. So a listing
+//! is complete, or it is an error.
 
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{PageSize, SetList, SetQuery, wire::SetPage};
+use super::{
+    call::{PageSize, SetQuery},
+    ids::BackupId,
+    model::SetList,
+    wire::SetPage,
+};
+use crate::time::SaturatingTime;
 
 /// 10,000 sets with the largest pages: more than 20 a day for a year.
 pub(super) const MOST_PAGES: usize = 100;
 
-/// As many sets, however the service cuts its pages: an answer that does not keep to the page size must not fill the memory.
+/// The same limit for sets: a service that ignores the page size must not fill the memory.
 const MOST_SETS: usize = 10_000;
 
-/// What has been read so far.
+/// The pages that have been read so far.
 pub(super) struct Listing {
     list: SetList,
     /// Rows of a full page.
     full: usize,
-    ids: HashSet<String>,
+    ids: HashSet<BackupId>,
     total: Option<usize>,
     rows: usize,
     pages: usize,
@@ -30,7 +36,10 @@ impl Listing {
         Self { list: SetList::default(), full: page_size.rows(), ids: HashSet::new(), total: None, rows: 0, pages: 0 }
     }
 
-    /// Takes the next page. Says whether it was the last; the error says what is wrong with the listing.
+    /// Takes the next page, and returns whether it was the last.
+    ///
+    /// # Errors
+    /// The listing may miss sets. The error says why.
     pub fn take(&mut self, page: SetPage) -> Result<bool, String> {
         let SetPage { sets, total, snapshot_bytes } = page;
         self.pages += 1;
@@ -45,16 +54,16 @@ impl Listing {
         }
         self.total = total;
         self.list.snapshot_bytes = self.list.snapshot_bytes.or(snapshot_bytes);
-        // Within one page a set may be named twice; on two pages it means that rows have moved, or that the service does not turn pages.
-        if sets.iter().any(|set| self.ids.contains(set.backup_id.as_str())) {
+        // One page may name a set twice. If two pages name it, rows have moved, or the service ignores the page number.
+        if sets.iter().any(|set| self.ids.contains(&set.backup_id)) {
             return Err(format!("page {} of the listing repeats earlier ones", self.pages));
         }
         for set in sets {
-            if self.ids.insert(set.backup_id.as_str().to_owned()) {
+            if self.ids.insert(set.backup_id.clone()) {
                 self.list.sets.push(set);
             }
         }
-        // The service may cut pages smaller than it was asked to, so a short page is the last one only if the total agrees.
+        // The service may answer with smaller pages than asked for, so a short page is the last one only if the total agrees.
         let last = match total {
             Some(total) => self.rows >= total && (rows < self.full || self.rows == total),
             None => rows < self.full,
@@ -70,16 +79,16 @@ impl Listing {
     }
 }
 
-/// `StartTime` and `EndTime`, as far as the query has them. The service takes them to the minute, and refuses an end that is not later.
+/// `StartTime` and `EndTime`, if the query has them. The service takes whole minutes, and refuses an end that is not after the start.
 pub(super) fn window(query: &SetQuery, now: Timestamp) -> Vec<(&'static str, String)> {
     let from = query.from.map(|from| minute(from, false));
-    let to = query.to.or_else(|| from.is_some().then(|| now + SignedDuration::from_hours(1))).map(|to| minute(to, true));
-    let to = to.map(|to| from.map_or(to, |from| to.max(from + SignedDuration::from_mins(1))));
+    let to = query.to.or_else(|| from.is_some().then(|| now.plus(SignedDuration::from_hours(1)))).map(|to| minute(to, true));
+    let to = to.map(|to| from.map_or(to, |from| to.max(from.plus(SignedDuration::from_mins(1)))));
     let text = |time: Timestamp| time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%MZ").to_string();
     [("StartTime", from), ("EndTime", to)].into_iter().filter_map(|(name, time)| Some((name, text(time?)))).collect()
 }
 
-/// The whole minute before or, with `up`, after. The ends of time stay as they are.
+/// The whole minute before or, with `up`, after. The first and the last instant of time stay as they are.
 fn minute(time: Timestamp, up: bool) -> Timestamp {
     let mut second = time.as_second() - time.as_second().rem_euclid(60);
     let is_whole = time.as_second() == second && time.subsec_nanosecond() == 0;
@@ -92,14 +101,14 @@ fn minute(time: Timestamp, up: bool) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rds::{BackupId, BackupSet, InstanceId};
+    use crate::rds::{BackupSet, InstanceId};
 
     fn page(ids: std::ops::Range<usize>, total: Option<usize>) -> SetPage {
         let set = |id: usize| BackupSet::new(BackupId::new(id.to_string()));
         SetPage { sets: ids.map(set).collect(), total, snapshot_bytes: None }
     }
 
-    /// How many sets the pages make, or what is wrong; `None` if more pages are expected.
+    /// The number of sets in these pages, or the error; `None` if more pages are expected.
     fn read(pages: Vec<SetPage>) -> Option<Result<usize, String>> {
         let mut listing = Listing::new(PageSize::Hundred);
         for page in pages {
@@ -119,7 +128,7 @@ mod tests {
             (vec![page(0..3, Some(3))], 3),
             (vec![page(0..100, Some(100))], 100),
             (vec![page(0..100, Some(150)), page(100..150, Some(150))], 150),
-            // The service cuts pages of 30.
+            // The service answers with pages of 30.
             (vec![page(0..30, Some(70)), page(30..60, Some(70)), page(60..70, Some(70))], 70),
             (vec![page(0..3, None)], 3),
             (vec![page(0..100, None), page(100..110, None)], 110),
@@ -141,7 +150,7 @@ mod tests {
             (vec![page(0..100, Some(150)), page(99..150, Some(151))], "changed"),
             (vec![page(0..10_001, None)], "more than 10000"),
             (vec![page(0..9_950, Some(20_000)), page(9_950..10_050, Some(20_000))], "more than 10000"),
-            // One was added and one removed.
+            // One set was added and one removed.
             (vec![page(0..100, Some(150)), page(99..149, Some(150))], "repeats"),
         ] {
             let found = read(pages);

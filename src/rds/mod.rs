@@ -1,39 +1,31 @@
-//! The client of the RDS API (version 2014-08-15), as far as backups need it. It knows nothing of Kubernetes.
+//! ApsaraDB RDS (API version 2014-08-15), as far as backups need it: calls, answers, error codes, regions. It knows nothing of Kubernetes.
 //!
 //! One request per call, never repeated by this client nor by the libraries below it: CreateBackup takes no client token, so a second copy
 //! of a request is a second backup.
 
 mod call;
-mod clean;
 mod client;
 mod codes;
-mod credentials;
-mod decode;
-mod endpoint;
 mod error;
 #[cfg(test)]
-mod hostile;
+mod fuzz;
 mod ids;
-mod limit;
 mod listing;
+mod meaning;
 mod model;
 mod regions;
-mod sign;
-mod skew;
-mod transport;
+mod table;
 mod wire;
 
-pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, Stamp, StatusFilter, TypeFilter, Unknown};
-pub use client::{Admission, Client, ClientError, ClientOptions};
-pub use codes::{Created, ErrorClass, Meaning, PublishedError, error_families, meaning_of, published_errors};
-pub use credentials::Credentials;
-pub use endpoint::{Endpoint, EndpointError, check_region};
-pub use error::{ApiError, CallError, ErrorKind};
+pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, StatusFilter, TypeFilter, Unknown};
+pub use client::{Admission, Client, ClientOptions, Limits};
+pub use codes::{PublishedError, error_families, meaning_of, published_errors};
+pub use error::{ApiError, CallError};
 pub use ids::{BackupId, InstanceId, JobId};
-pub use limit::Limits;
+pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
     BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,
 };
-pub use regions::Network;
-pub use sign::SignatureVersion;
-pub use transport::{Carrier, Failure, Incoming, Outgoing};
+pub use regions::hosts;
+
+pub use crate::rpc::{Credentials, Stamp};

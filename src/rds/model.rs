@@ -1,10 +1,10 @@
-//! What the service tells, after lenient reading: every answer of the client is made of these.
+//! The service's answers, as the client returns them.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{BackupId, InstanceId, JobId};
+use super::ids::{BackupId, InstanceId, JobId};
 
 /// The database engine of an instance (`Engine`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Engine {
     SqlServer,
     /// `MariaDB`
     MariaDb,
-    /// Anything that the service invents later, as it was spelt.
+    /// Any other engine, as the service spells it.
     Other(String),
 }
 
@@ -30,7 +30,7 @@ pub struct Instance {
     pub engine: Engine,
     /// `EngineVersion`
     pub engine_version: Option<String>,
-    /// `DBInstanceStatus` as it was spelt, for example `Running`. Compare with [`Instance::is_running`].
+    /// `DBInstanceStatus` as the service spells it, for example `Running`. Compare with [`Instance::is_running`].
     pub status: String,
     /// `DBInstanceStorageType`, for example `local_ssd` or `cloud_essd`.
     pub storage_type: Option<String>,
@@ -50,7 +50,7 @@ impl Instance {
         self.status.eq_ignore_ascii_case("running")
     }
 
-    /// What kind of disk it has: methods depend on it.
+    /// Its kind of disk. The possible backup methods depend on it.
     pub fn disk(&self) -> Disk {
         let Some(disk) = self.storage_type.as_deref().map(str::to_ascii_lowercase) else { return Disk::Unknown };
         match () {
@@ -72,7 +72,7 @@ pub enum Disk {
     Unknown,
 }
 
-/// How far a job is (`BackupStatus` of a task). Seven spellings of the service become four answers.
+/// The state of a job (`BackupStatus` of a task). The service's seven states become four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
     /// `NoStart`, `Checking`, `Preparing`, `Waiting`, `Uploading`: not ended.
@@ -81,11 +81,11 @@ pub enum JobState {
     Finished,
     /// `Failed`
     Failed,
-    /// A state that the documentation does not name: treated as not ended.
+    /// A state that the documentation does not name. It is treated as not ended.
     Unknown,
 }
 
-/// Who asked for a backup (`JobMode`, `BackupMode`).
+/// How a backup was requested (`JobMode`, `BackupMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// By hand or through the API.
@@ -107,9 +107,9 @@ pub struct BackupTask {
     pub progress: Option<u8>,
     /// `JobMode`
     pub mode: Mode,
-    /// Whether `TaskAction` is `TempBackupTask`: asked for by hand or through the API, as ours are.
+    /// Whether `TaskAction` is `TempBackupTask`: requested by hand or through the API, like the operator's backups.
     pub on_demand: bool,
-    /// `BackupId`: told only when the job is finished and was asked for by its id.
+    /// `BackupId`: answered only if the job is finished and was requested by its id.
     pub backup_id: Option<BackupId>,
 }
 
@@ -120,16 +120,16 @@ pub enum SetStatus {
     Success,
     /// `Failed`
     Failed,
-    /// Not documented: treated as not finished.
+    /// A status that the documentation does not name. It is treated as not finished.
     Unknown,
 }
 
-/// The sets that a DescribeBackups names.
+/// The answer to a DescribeBackups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetList {
     /// `Items.Backup`, over all pages.
     pub sets: Vec<BackupSet>,
-    /// `TotalEcsSnapshotSize`, bytes: what the instance's snapshots take together.
+    /// `TotalEcsSnapshotSize`, bytes: the size of all snapshots of the instance together.
     pub snapshot_bytes: Option<i64>,
 }
 
@@ -144,9 +144,9 @@ pub struct BackupSet {
     pub mode: Mode,
     /// Whether `BackupInitiator` is `User` (or missing: then only `BackupMode` can tell).
     pub by_user: bool,
-    /// `BackupMethod` as it was spelt: `Physical`, `Logical` or `Snapshot`.
+    /// `BackupMethod` as the service spells it: `Physical`, `Logical` or `Snapshot`.
     pub method: Option<String>,
-    /// `BackupType` as it was spelt: `FullBackup` or `IncrementalBackup`.
+    /// `BackupType` as the service spells it: `FullBackup` or `IncrementalBackup`.
     pub backup_type: Option<String>,
     /// `BackupStartTime`
     pub started_at: Option<Timestamp>,
@@ -234,7 +234,7 @@ pub struct DatabaseDownload {
     pub intranet_url: Option<DownloadUrl>,
 }
 
-/// A pre-signed address: whoever holds it has the backup. It is never shown.
+/// A pre-signed address. It is enough to download the backup, so it is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DownloadUrl(String);
 
@@ -244,7 +244,7 @@ impl DownloadUrl {
         Self(url.into())
     }
 
-    /// The address itself, for whoever downloads.
+    /// The address itself, for a download.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,75 +1,31 @@
-//! The regions that serve RDS, and the hosts that serve them: `regions.tsv`, from the API's metadata of December 2025 and, for regions that
-//! it does not name, from the official SDK's map. A central host serves most regions of the mainland; the others have their own.
+//! The regions that serve RDS, and their hosts: `regions.tsv`, from the API's metadata of December 2025 and, for regions that the metadata
+//! does not name, from the official SDK's map. A central host serves most regions of mainland China; the other regions have their own.
 
 use std::sync::LazyLock;
 
-/// Which network a host is reached through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Network {
-    /// The internet.
-    #[default]
-    Public,
-    /// The region's own network, without a way to the internet.
-    Vpc,
-}
+use super::table;
+use crate::rpc::{Hosts, Region};
 
-/// A region of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Region {
-    /// `cn-hangzhou`
-    pub id: &'static str,
-    public_host: &'static str,
-    vpc_host: &'static str,
-    /// Whether anybody can have instances there: not a closed region, nor one of the provider's own.
-    pub is_open: bool,
-}
-
-impl Region {
-    pub fn host(&self, network: Network) -> &'static str {
-        match network {
-            Network::Public => self.public_host,
-            Network::Vpc => self.vpc_host,
+/// Where RDS is served.
+pub fn hosts() -> &'static Hosts {
+    static HOSTS: LazyLock<Hosts> = LazyLock::new(|| {
+        let region = |(id, public_host, vpc_host, _place, kind): (_, _, _, &str, &str)| {
+            // The last row is the rule for all other regions.
+            (kind != "rule").then_some(Region { id, public_host, vpc_host, is_open: kind == "public" })
+        };
+        Hosts {
+            regions: table::rows(include_str!("regions.tsv")).filter_map(region).collect(),
+            public_rule: "rds.{region}.aliyuncs.com",
+            vpc_rule: "rds-vpc.{region}.aliyuncs.com",
         }
-    }
-}
-
-/// How many names an error offers.
-const OFFERED: usize = 3;
-
-static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| include_str!("regions.tsv").lines().skip(1).filter_map(row).collect());
-
-/// `None` also for the last row, which is the rule for every other region: see [`by_rule`].
-fn row(line: &'static str) -> Option<Region> {
-    let mut columns = line.split('\t');
-    let (id, public_host, vpc_host, _place) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
-    let kind = columns.next()?;
-    (kind != "rule").then_some(Region { id, public_host, vpc_host, is_open: kind == "public" })
-}
-
-/// The region of that name.
-pub(super) fn find(id: &str) -> Option<&'static Region> {
-    REGIONS.iter().find(|region| region.id == id)
-}
-
-/// The open regions whose names differ least, the likeliest first.
-pub(super) fn nearest(id: &str) -> String {
-    let mut open: Vec<_> =
-        REGIONS.iter().filter(|region| region.is_open).map(|region| (strsim::osa_distance(id, region.id), region.id)).collect();
-    open.sort_unstable();
-    open.into_iter().take(OFFERED).map(|(_, id)| id).collect::<Vec<_>>().join(", ")
-}
-
-/// The host that a region has which is newer than the table.
-pub(super) fn by_rule(id: &str, network: Network) -> String {
-    match network {
-        Network::Public => format!("rds.{id}.aliyuncs.com"),
-        Network::Vpc => format!("rds-vpc.{id}.aliyuncs.com"),
-    }
+    });
+    &HOSTS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rpc::{Network, RegionError};
 
     /// Regions with their suggested public host and their VPC host, as collected from the SDKs and the API's metadata.
     const COLLECTED: &str = include_str!("../../tests/fixtures/endpoints.tsv");
@@ -78,22 +34,22 @@ mod tests {
     fn every_region_has_its_hosts() {
         let rows: Vec<_> = COLLECTED.lines().skip(1).collect();
         assert_eq!(rows.len(), 61);
+        let rule = |rule: &str| rule.replace("{region}", "cn-new-1");
         for row in rows {
             let [id, public, vpc] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
-            match find(id) {
-                Some(region) => {
-                    assert_eq!((region.host(Network::Public), region.host(Network::Vpc)), (public, vpc), "{id}");
-                    let asked = super::super::Endpoint::for_region(id, Network::Vpc).map(|endpoint| endpoint.to_string());
-                    assert_eq!(asked, Ok(format!("https://{vpc}")), "as an account or an object names it");
-                }
-                None => {
-                    let like = |network| by_rule("{region}", network);
-                    assert_eq!((id, public, vpc), ("*", &*like(Network::Public), &*like(Network::Vpc)));
+            if id == "*" {
+                assert_eq!((hosts().public_rule, hosts().vpc_rule), (public, vpc));
+            }
+            for (network, host) in [(Network::Public, public), (Network::Vpc, vpc)] {
+                match hosts().endpoint(if id == "*" { "cn-new-1" } else { id }, network) {
+                    Ok(endpoint) => assert_eq!(endpoint.to_string(), format!("https://{host}"), "{id}"),
+                    Err(RegionError::Unknown { host: offered, .. }) => assert_eq!((id, offered), ("*", rule(host))),
+                    Err(error) => panic!("{id}: {error}"),
                 }
             }
         }
-        assert_eq!(REGIONS.len(), 60);
-        assert_eq!(REGIONS.iter().filter(|region| region.is_open).count(), 27);
+        assert_eq!(hosts().regions.len(), 60);
+        assert_eq!(hosts().regions.iter().filter(|region| region.is_open).count(), 27);
     }
 
     #[test]
@@ -104,7 +60,9 @@ mod tests {
             ("eu-centrall-1", "eu-central-1"),
             ("cn-hangzhou-internal", "cn-hangzhou-finance"),
         ] {
-            assert!(nearest(wrong).starts_with(offered), "{wrong}: {}", nearest(wrong));
+            let error = hosts().endpoint(wrong, Network::Vpc).unwrap_err().to_string();
+            assert!(error.contains(&format!("the nearest are {offered}")), "{wrong}: {error}");
+            assert!(error.ends_with(&format!("https://rds-vpc.{wrong}.aliyuncs.com")), "{wrong}: {error}");
         }
     }
 }

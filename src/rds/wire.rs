@@ -1,40 +1,25 @@
-//! Reads the service's JSON leniently. The documentation says one thing and the wire another: ids are numbers or text, numbers are text,
-//! missing is null, "null" or nothing, one object stands where a list is meant, and states come in any case.
+//! Reads the service's JSON leniently, because answers differ from the documentation: ids are numbers or text, numbers are text, a missing
+//! value is null, "null" or nothing, a single object is a list of one, and states come in upper or lower case.
 //!
-//! Lenient about forms, not about substance: a list that cannot be read is not an empty list, since "nothing there" can start a second
-//! backup.
+//! A list that cannot be read is never an empty list: "no backup there" can start a second backup.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    ApiError, BackupId, BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, InstanceId, JobId, JobState, Mode,
-    SetDetails, SetStatus,
-    clean::{self, Hidden, cut},
+    ids::{BackupId, InstanceId, JobId},
+    model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetStatus},
 };
+use crate::rpc::text;
 
-/// Longer ids, states and versions are not the service's.
-const LONGEST_TEXT: usize = 128;
-
-/// The largest page that the service ever documented is 1,000 rows; a row costs a kilobyte once it is read.
+/// The largest page that the service ever documented has 1,000 rows. A row takes a kilobyte of memory.
 const MOST_ROWS: usize = 1000;
 
-/// Pre-signed addresses with a token in them have about 1,500 bytes.
+/// A pre-signed address with a token in it has about 1,500 bytes.
 const LONGEST_URL: usize = 8192;
 
-/// A scalar as text; none where it is missing, null, "null", empty or no scalar.
-fn text(object: &Value, key: &str) -> Option<String> {
-    let text = match object.get(key)? {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let clean = !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.chars().any(char::is_control);
-    clean.then(|| cut(&text, LONGEST_TEXT).to_owned())
-}
-
-/// An id: a whole number too, which some converters write as 1.13E7. Rounding would make another job's id of a broken one.
+/// An id. It may be a whole number, which some converters write as 1.13E7. A broken number is not rounded, because that would be the id of
+/// another job.
 fn id(object: &Value, key: &str) -> Option<String> {
     match object.get(key)? {
         Value::Number(number) if number.as_i64().is_none() && number.as_u64().is_none() => {
@@ -57,13 +42,13 @@ fn number(object: &Value, key: &str) -> Option<i64> {
     }
 }
 
-/// Up to 2^53 every whole number is exact.
+/// A whole number. Up to 2^53 a float holds every whole number exactly.
 fn whole(value: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "checked")]
     (value.is_finite() && value.abs() < 9_007_199_254_740_992.0).then_some(value.trunc() as i64)
 }
 
-/// The list `Items.<key>`; an object alone is a list of one, and nothing at all is an empty list. None if it cannot be read as a list.
+/// The list `Items.<key>`. A single object is a list of one, and an empty value is an empty list. None if it cannot be read as a list.
 fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
     let list = match body.get("Items")? {
         Value::Object(object) if object.is_empty() => return Some(Vec::new()),
@@ -87,7 +72,7 @@ fn rows(list: Option<&Value>) -> Option<Vec<&Value>> {
     }
 }
 
-/// `2026-01-02T03:04:05Z`, or to the minute.
+/// A time: `2026-01-02T03:04:05Z` or `2026-01-02T03:04Z`.
 fn time(object: &Value, key: &str) -> Option<Timestamp> {
     let text = text(object, key)?;
     let minutes = || text.strip_suffix('Z').map(|minutes| format!("{minutes}:00Z"));
@@ -98,24 +83,9 @@ fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
-/// `RequestId` of any answer: a UUID, so anything but letters, digits and hyphens is not one.
-pub(super) fn request_id(body: &Value) -> Option<String> {
-    text(body, "RequestId").map(|id| cut(&id, 64).to_owned()).filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
-}
-
 /// `BackupJobId` of an accepted CreateBackup.
 pub(super) fn job_id(body: &Value) -> Option<JobId> {
     id(body, "BackupJobId").filter(|id| id != "0").map(JobId::new)
-}
-
-/// The error that an answer is, if it is one. A `Code` makes it one, also under status 200, unless it says that all is well.
-pub(super) fn error(http_status: u16, body: &Value, hidden: &Hidden<'_>) -> Option<ApiError> {
-    let code = text(body, "Code");
-    let code = code.filter(|code| !["200", "ok", "success"].iter().any(|well| code.eq_ignore_ascii_case(well)))?;
-    // A code is a word. What is none is not the service's, and its words are not repeated.
-    let code = if code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { code } else { "(unreadable)".to_owned() };
-    let message = clean::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
-    Some(ApiError { code, message, request_id: request_id(body), http_status })
 }
 
 /// The jobs of DescribeBackupTasks. None if the list, or one of its rows, cannot be read.
@@ -190,7 +160,7 @@ fn details(item: &Value) -> SetDetails {
         engine_version: text(item, "EngineVersion"),
         host_instance: id(item, "HostInstanceID"),
         copy_only: number(item, "CopyOnlyBackup").map(|mode| mode == 1),
-        // Text that holds JSON by the page, an object in old copies of it.
+        // The documentation says text that holds JSON; older copies of it say an object.
         encryption: match item.get("Encryption") {
             Some(object @ Value::Object(_)) => Some(object.to_string()),
             _ => text(item, "Encryption"),
@@ -213,11 +183,11 @@ fn database_download(item: &Value) -> Option<DatabaseDownload> {
     Some(DatabaseDownload { database: text(item, "DataBase")?, url: link, intranet_url: intranet })
 }
 
-/// An address; longer than any other text. SQL Server says "null" where there is none.
+/// An address, which is longer than other texts. For SQL Server the service answers "null" if there is none.
 fn url(object: &Value, key: &str) -> Option<DownloadUrl> {
     let url = object.get(key)?.as_str()?.trim();
-    let clean = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
-    clean.then(|| DownloadUrl::new(url))
+    let usable = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
+    usable.then(|| DownloadUrl::new(url))
 }
 
 fn mode(text: Option<&str>) -> Mode {
@@ -257,7 +227,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rds::Disk;
+    use crate::rds::model::Disk;
 
     #[test]
     fn ids_are_numbers_or_text() {
@@ -362,23 +332,6 @@ mod tests {
         );
         assert_eq!(set.expires_at, None);
         assert!(!format!("{set:?}").contains("secret"), "download addresses are pre-signed");
-    }
-
-    #[test]
-    fn a_code_makes_an_answer_an_error() {
-        let wire = json!({"RequestId": "R", "Code": "Forbidden.RAM", "Message": "no"});
-        assert_eq!(
-            error(403, &wire, &Hidden::NOTHING),
-            Some(ApiError { code: "Forbidden.RAM".into(), message: "no".into(), request_id: Some("R".into()), http_status: 403 })
-        );
-        assert!(error(200, &wire, &Hidden::NOTHING).is_some(), "also under status 200");
-        let odd =
-            error(400, &json!({"Code": "see https://oss.example/?Signature=x", "Message": "no", "RequestId": "a b"}), &Hidden::NOTHING)
-                .unwrap();
-        assert_eq!((odd.code.as_str(), odd.request_id), ("(unreadable)", None));
-        for well in [json!({"Code": "200"}), json!({"Code": 200}), json!({"Code": "OK"}), json!({"Code": null}), json!({})] {
-            assert_eq!(error(200, &well, &Hidden::NOTHING), None, "{well}");
-        }
     }
 
     #[test]

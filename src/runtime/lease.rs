@@ -53,7 +53,7 @@ fn name_of(scope: &Scope) -> String {
         Scope::Cluster => FIELD_MANAGER.to_owned(),
         Scope::Namespaces(names) => {
             let digest = Sha256::digest(names.join(","));
-            let suffix: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+            let suffix = base16ct::lower::encode_string(&digest[..4]);
             format!("{FIELD_MANAGER}-{suffix}")
         }
     }

@@ -1,7 +1,7 @@
 //! The process around the reconcile loop: the client of the API server, the watches, health and metrics, and a shutdown that drains.
 
 mod controllers;
-mod credentials;
+mod credential_check;
 mod environment;
 mod health;
 mod lease;
@@ -19,7 +19,7 @@ pub use operator::{Operator, Place};
 pub use waiting::wait_for_config;
 
 use crate::{
-    accounts::Surroundings,
+    accounts::ClientDeps,
     api::FIELD_MANAGER,
     clock::Clock,
     config::Config,
@@ -89,7 +89,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         scope: scope.clone(),
         namespace: namespace.clone(),
         instance: environment.instance.clone(),
-        surroundings: Surroundings { clock: Clock::system(), entropy: entropy.clone(), carrier: None },
+        client_deps: ClientDeps { clock: Clock::system(), entropy: entropy.clone(), transport: None },
         fence: fence.clone(),
         stop: stop.clone(),
     };
@@ -97,9 +97,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let looked_for = credentials::looked_for(operator.backups.clone(), operator.readiness.clone());
+    let credential_check = credential_check::until_present(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
-    let looked_for = tokio::spawn(looked_for);
+    let credential_check = tokio::spawn(credential_check);
     let mut lost = None;
     if options.leader_elect {
         // Not the pod's name alone: the process before this one in the same pod may have a request under way.
@@ -114,7 +114,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         operator.run().await;
     }
     stop.cancel();
-    looked_for.abort();
+    credential_check.abort();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
     lost.map_or(Ok(()), |lease| Err(RunError::LeaseLost(lease)))

@@ -16,7 +16,7 @@ use super::{
     readiness::Readiness,
 };
 use crate::{
-    accounts::{AccountSettings, Accounts, CredentialsSettings, Source, Surroundings},
+    accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Ended, InstanceLocks},
     config::Config,
@@ -41,7 +41,7 @@ pub struct Place {
     /// The operator's name in events.
     pub instance: String,
     /// The clock, the dice and the way to the cloud.
-    pub surroundings: Surroundings,
+    pub client_deps: ClientDeps,
     /// Shut when nothing may be begun: another replica leads.
     pub fence: Fence,
     /// Ends it when cancelled: no new work is taken, what is under way is finished.
@@ -63,7 +63,7 @@ pub struct Operator {
 impl Operator {
     /// Sets it up; nothing is asked yet. `variable` reads the environment.
     pub fn new(config: Config, place: Place, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let Place { client, scope, namespace, instance, surroundings, fence, stop } = place;
+        let Place { client, scope, namespace, instance, client_deps, fence, stop } = place;
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();
@@ -74,7 +74,7 @@ impl Operator {
             CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
         };
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
-        let (clock, entropy) = (surroundings.clock.clone(), surroundings.entropy.clone());
+        let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
             children: schedule::Children::new(wake_schedule),
@@ -85,7 +85,7 @@ impl Operator {
         });
         let backups = Arc::new(Context {
             cluster,
-            accounts: Accounts::new(accounts, submissions, source, surroundings),
+            accounts: Accounts::new(accounts, submissions, source, client_deps),
             tracker: ObjectTracker::default(),
             locks: InstanceLocks::default(),
             ended: Ended::default(),

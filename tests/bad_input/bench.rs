@@ -17,10 +17,8 @@ use rds_backup_operator::{
     },
     clock::Clock,
     entropy::Entropy,
-    rds::{
-        self, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, InstanceId, ModeFilter, SetQuery,
-        SignatureVersion, Stamp,
-    },
+    rds::{self, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, InstanceId, Limits, ModeFilter, SetQuery},
+    rpc::{Credentials, Endpoint, SignatureVersion, Stamp},
 };
 use rds_backup_sandbox::rds::{self as simulated, Catalogue, Engine, InstanceSpec, Key, Options, Settings};
 use serde_json::Value;
@@ -62,16 +60,14 @@ impl Bench {
         let entropy = Entropy::system();
         let nonces = entropy.clone();
         let at = Endpoint::parse(&endpoint.url()).expect("loopback");
-        let options = ClientOptions {
-            signature,
-            limits: rds_backup_operator::rds::Limits { create_per_second: 100_000, describe_per_second: 100_000 },
-            ..ClientOptions::new(at, Clock::system(), Arc::new(move || nonces.nonce()))
-        };
+        let rpc = rpc::ClientOptions { signature, ..rpc::ClientOptions::new(at, Clock::system(), Arc::new(move || nonces.nonce())) };
+        let limits = Limits { create_per_second: 100_000, describe_per_second: 100_000 };
+        let options = ClientOptions { limits, ..ClientOptions::new(rpc) };
         Self { endpoint, client: Client::new(options).expect("a client"), entropy }
     }
 
     pub fn credentials(&self) -> Credentials {
-        Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.to_owned().into(), security_token: None }
+        Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.to_owned().into(), security_token: None, expires_at: None }
     }
 
     /// Asks the judge: sends the request as it is, whatever the operator would say to it. The code of the refusal, or none.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rds_backup_operator::{
     api::Phase,
     backup::decide::Effect,
-    rds::{CreateBackup, InstanceId, SignatureVersion},
+    rds::{CreateBackup, InstanceId},
+    rpc::SignatureVersion,
 };
 use serde_json::{Value, json};
 

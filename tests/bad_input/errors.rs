@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rds_backup_operator::{
     api::Phase,
     backup::decide::Effect,
-    rds::{Created, SignatureVersion, meaning_of},
+    rds::{Created, meaning_of},
+    rpc::SignatureVersion,
 };
 use rds_backup_sandbox::rds::{self as simulated, Fault};
 use serde_json::json;

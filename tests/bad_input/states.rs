@@ -1,6 +1,6 @@
 //! Instances that cannot be backed up now, or never: read-only ones, locked ones, ones that do not run, ones that do not exist.
 
-use rds_backup_operator::{api::Phase, backup::decide::Effect, rds::SignatureVersion};
+use rds_backup_operator::{api::Phase, backup::decide::Effect, rpc::SignatureVersion};
 use rds_backup_sandbox::rds::{Engine, InstanceSpec};
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use rds_backup_operator::{
-    accounts::Surroundings,
+    accounts::ClientDeps,
     clock::Clock,
     config::Config,
     controller::{Fence, Scope},
@@ -188,7 +188,7 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         scope,
         namespace: "rds-system".to_owned(),
         instance: format!("operator-{process}"),
-        surroundings: Surroundings { clock, entropy, carrier: Some(Arc::new(line)) },
+        client_deps: ClientDeps { clock, entropy, transport: Some(Arc::new(line)) },
         fence: Fence::none(),
         stop,
     };

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use rds_backup_operator::{
     clock::Clock,
-    rds::{Carrier, Failure, Incoming, Outgoing},
+    rpc::{Failure, HttpRequest, HttpResponse, HttpTransport},
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -27,21 +27,21 @@ pub struct Line {
     pub clock: Clock,
 }
 
-impl Carrier for Line {
-    fn carry(&self, request: Outgoing) -> BoxFuture<'_, Result<Incoming, Failure>> {
+impl HttpTransport for Line {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>> {
         Box::pin(async move {
             let reply = self.ask(request).await?;
             let mut headers = HeaderMap::new();
             for (name, value) in reply.headers {
                 headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).expect("a header's value"));
             }
-            Ok(Incoming { status: reply.status, headers, body: reply.body, received: self.clock.now() })
+            Ok(HttpResponse { status: reply.status, headers, body: reply.body, received: self.clock.now() })
         })
     }
 }
 
 impl Line {
-    async fn ask(&self, Outgoing { url, headers, body }: Outgoing) -> Result<Reply, Failure> {
+    async fn ask(&self, HttpRequest { url, headers, body }: HttpRequest) -> Result<Reply, Failure> {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let call = Call::read(url.query().unwrap_or_default(), &body, header);

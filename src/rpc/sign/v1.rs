@@ -1,20 +1,20 @@
-//! Signatures of version 1 (RPC, HMAC-SHA1): <https://help.aliyun.com/document_detail/315526.html>, "V2 request structure and signature", as
-//! the newer pages call it; the parameter itself says `SignatureVersion=1.0`.
+//! Signatures of version 1 (RPC, HMAC-SHA1): <https://help.aliyun.com/document_detail/315526.html>. Newer pages call it "V2 request
+//! structure and signature"; the parameter itself says `SignatureVersion=1.0`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha1::Sha1;
 
-use super::{Signed, Unsigned, VERSION, canonical_query, encode, pair};
+use super::request::{Signed, Unsigned, canonical_query, encode, pair};
 
-/// All parameters travel in a form body, the signature with them.
+/// All parameters and the signature travel in a form body.
 pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
-    let Unsigned { action, params, host, nonce, date, credentials } = unsigned;
+    let Unsigned { action, version, params, host, nonce, date, credentials } = unsigned;
     let mut params = params.to_vec();
     params.extend([
         pair("Action", action),
-        pair("Version", VERSION),
+        pair("Version", version),
         pair("Format", "JSON"),
         pair("AccessKeyId", &credentials.access_key_id),
         pair("SignatureMethod", "HMAC-SHA1"),
@@ -31,7 +31,7 @@ pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
 
 /// Base64 of HMAC-SHA1 over the method and the canonical query.
 fn signature(method: &str, canonical_query: &str, secret: &str) -> String {
-    // HMAC takes keys of any length; the error exists for other MACs.
+    // HMAC takes keys of any length. The error exists for other MACs.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes()) else { return String::new() };
     mac.update(string_to_sign(method, canonical_query).as_bytes());
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
@@ -46,7 +46,7 @@ mod tests {
     use secrecy::SecretString;
 
     use super::{super::vectors::*, *};
-    use crate::rds::Credentials;
+    use crate::rpc::Credentials;
 
     #[test]
     fn the_published_vectors_are_reproduced() {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_official_client_sent_is_reproduced() {
+    fn the_signatures_of_the_official_client_are_reproduced() {
         let captures = captures("HMAC-SHA1");
         assert_eq!(captures.len(), 2);
         for capture in captures {
@@ -81,10 +81,12 @@ mod tests {
             access_key_id: CAPTURED_ID.into(),
             access_key_secret: SecretString::from(CAPTURED_SECRET),
             security_token: Some(SecretString::from("token+/=")),
+            expires_at: None,
         };
         let params = [pair("DBInstanceId", "rm-1"), pair("DBName", "a b")];
         let unsigned = Unsigned {
             action: "CreateBackup",
+            version: "2014-08-15",
             params: &params,
             host: "127.0.0.1:1",
             nonce: "n",

@@ -2,15 +2,13 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use super::regions::{self, Network};
-
-/// Where the service is: a scheme and a host. Nothing else of a URL means anything to it.
+/// Where the service is: a scheme and a host, without the other parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
 }
 
-/// Why a text is no endpoint, or no region.
+/// Why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// It is not a URL.
@@ -22,22 +20,6 @@ pub enum EndpointError {
     /// It names more than a host.
     #[error("the endpoint {0:?} must be a scheme and a host, without user, path, query or fragment")]
     MoreThanAHost(String),
-    /// It does not look like a region.
-    #[error("{0:?} is not a region: it looks like cn-hangzhou or ap-southeast-1")]
-    NotARegion(String),
-    /// No region of the table has this name.
-    #[error(
-        "{region:?} is not a region that this release knows; the nearest are {nearest}. If it is newer, an administrator can set the account's \
-         endpoint: https://{host}"
-    )]
-    UnknownRegion {
-        /// The name.
-        region: String,
-        /// Names that differ little.
-        nearest: String,
-        /// Where the region would be, by the rule for hosts.
-        host: String,
-    },
 }
 
 impl Endpoint {
@@ -57,23 +39,10 @@ impl Endpoint {
         let url = &endpoint.url;
         if !url.username().is_empty() || url.password().is_some() || url.path() != "/" || url.query().is_some() || url.fragment().is_some()
         {
-            // What follows an @ or a ? may be a secret, so it is not shown.
+            // The text after an @ or a ? may be a secret, so it is not shown.
             return Err(EndpointError::MoreThanAHost(endpoint.to_string()));
         }
         Ok(endpoint)
-    }
-
-    /// The host of a region.
-    pub fn for_region(region: &str, network: Network) -> Result<Self, EndpointError> {
-        check_region(region)?;
-        match regions::find(region) {
-            Some(found) => Self::parse(&format!("https://{}", found.host(network))),
-            None => Err(EndpointError::UnknownRegion {
-                region: region.to_owned(),
-                nearest: regions::nearest(region),
-                host: regions::by_rule(region, network),
-            }),
-        }
     }
 
     /// Whether it is this machine itself.
@@ -91,7 +60,7 @@ impl Endpoint {
         self.url.scheme() == "https"
     }
 
-    /// The `Host` header: with the port unless it is the scheme's own. It is signed, so it must be what travels.
+    /// The `Host` header: with the port unless it is the scheme's own. It is signed, so exactly this text must be sent.
     pub(super) fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port() {
@@ -100,7 +69,7 @@ impl Endpoint {
         }
     }
 
-    /// The address of a request with this query, which is encoded already: what was signed must travel as it is.
+    /// The address of a request with this query. The query is encoded already, and must be sent exactly as it was signed.
     pub(super) fn with_query(&self, canonical_query: Option<&str>) -> Url {
         let mut url = self.url.clone();
         url.set_query(canonical_query);
@@ -114,57 +83,9 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Whether the text has the form of a region. Private clouds name theirs as they like, within this form.
-pub fn check_region(text: &str) -> Result<(), EndpointError> {
-    if is_region(text) { Ok(()) } else { Err(EndpointError::NotARegion(text.chars().take(40).collect())) }
-}
-
-/// Two or three letters (`cn-hangzhou`, `rus-west-1-pop`), then at least one group of letters and digits, with hyphens between.
-fn is_region(text: &str) -> bool {
-    let mut groups = text.split('-');
-    let area = groups.next().unwrap_or_default();
-    let word = |group: &str| !group.is_empty() && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let mut rest = 0;
-    text.len() <= 40
-        && matches!(area.len(), 2 | 3)
-        && area.bytes().all(|b| b.is_ascii_lowercase())
-        && groups.all(|group| {
-            rest += 1;
-            word(group)
-        })
-        && rest > 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn regions_have_their_hosts() {
-        let host = |region: &str, network| Endpoint::for_region(region, network).map(|endpoint| endpoint.to_string());
-        assert_eq!(host("cn-hangzhou", Network::Public).as_deref(), Ok("https://rds.aliyuncs.com"));
-        assert_eq!(host("cn-hangzhou", Network::Vpc).as_deref(), Ok("https://rds-vpc.cn-hangzhou.aliyuncs.com"));
-        assert_eq!(host("ap-southeast-1", Network::Public).as_deref(), Ok("https://rds.ap-southeast-1.aliyuncs.com"));
-        assert_eq!(
-            host("cn-hangzou", Network::Vpc).unwrap_err().to_string(),
-            "\"cn-hangzou\" is not a region that this release knows; the nearest are cn-hangzhou, cn-guangzhou, cn-chengdu. If it is newer, an \
-             administrator can set the account's endpoint: https://rds-vpc.cn-hangzou.aliyuncs.com"
-        );
-        for wrong in [
-            "",
-            "cn",
-            "cn-",
-            "CN-hangzhou",
-            "cn-hang zhou",
-            "cn-x.evil.example/",
-            "-cn-x",
-            "cn--x",
-            "china-east",
-            &format!("cn-{}", "x".repeat(40)),
-        ] {
-            assert!(matches!(Endpoint::for_region(wrong, Network::Public), Err(EndpointError::NotARegion(_))), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn only_loopback_may_be_unencrypted() {

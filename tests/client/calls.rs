@@ -11,9 +11,10 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Disk, Endpoint, Engine, ErrorKind,
-        InstanceId, JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, SignatureVersion, Stamp, Unknown,
+        ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Disk, Engine, ErrorKind, InstanceId, JobId,
+        JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, Unknown,
     },
+    rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
 use rds_backup_sandbox::rds::{
     self as simulated, Catalogue, Effect, Fault, Key, ManualClock, Nothing, Options, PRESIGNED_CANARY, Quirks, Settings,
@@ -77,14 +78,13 @@ impl World {
 
 fn client(url: &str, signature: SignatureVersion) -> Client {
     let entropy = Entropy::system();
-    Client::new(ClientOptions {
+    let rpc = rpc::ClientOptions {
         signature,
-        limits: Limits { create_per_second: 1000, describe_per_second: 1000 },
-        region_id: Some("cn-hangzhou".into()),
         call_timeout: Duration::from_secs(10),
-        ..ClientOptions::new(Endpoint::parse(url).unwrap(), Clock::system(), Arc::new(move || entropy.nonce()))
-    })
-    .unwrap()
+        ..rpc::ClientOptions::new(Endpoint::parse(url).unwrap(), Clock::system(), Arc::new(move || entropy.nonce()))
+    };
+    let limits = Limits { create_per_second: 1000, describe_per_second: 1000 };
+    Client::new(ClientOptions { rpc, limits, region_id: Some("cn-hangzhou".into()) }).unwrap()
 }
 
 fn settings() -> Settings {
@@ -98,7 +98,7 @@ fn settings() -> Settings {
 }
 
 fn key(id: &str, secret: &str, token: Option<&str>) -> Credentials {
-    Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: token.map(Into::into) }
+    Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: token.map(Into::into), expires_at: None }
 }
 
 fn credentials() -> Credentials {
@@ -340,7 +340,7 @@ async fn an_instance_that_does_not_exist_is_an_error_of_every_call() {
     assert!(errors.iter().all(|error| matches!(error, CallError::Api(error) if error.kind() == ErrorKind::InstanceNotFound)), "{errors:?}");
 }
 
-/// What was logged, by all tests of this file: subscribers of single threads miss what another thread met first.
+/// What was logged, by all tests of this binary: subscribers of single threads miss what another thread met first.
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
     let writer = log.clone();

@@ -3,21 +3,22 @@
 
 use std::fmt::Write as _;
 
+use base16ct::lower::encode_string;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::{Signed, Unsigned, VERSION, canonical_query, pair};
+use super::request::{Signed, Unsigned, canonical_query, pair};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// The parameters travel in the query, key and token in headers; there is no body.
 pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
-    let Unsigned { action, params, host, nonce, date, credentials } = unsigned;
+    let Unsigned { action, version, params, host, nonce, date, credentials } = unsigned;
     let mut headers = vec![
         pair("host", host),
         pair("x-acs-action", action),
-        pair("x-acs-version", VERSION),
+        pair("x-acs-version", version),
         pair("x-acs-date", date),
         pair("x-acs-signature-nonce", nonce),
         pair("x-acs-content-sha256", &sha256_hex(b"")),
@@ -29,9 +30,9 @@ pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
     Signed { query: Some(canonical.query), headers, body: String::new() }
 }
 
-/// What is signed: all of a request, in the service's canonical form.
+/// The text that is signed: the whole request, in the service's canonical form.
 struct Canonical {
-    /// The request's query, in the form in which it must travel.
+    /// The query, in the form in which it must be sent.
     query: String,
     /// The names of the signed headers.
     signed_headers: String,
@@ -39,7 +40,7 @@ struct Canonical {
 }
 
 impl Canonical {
-    /// `headers` are those to be signed. Names of any case, values with blanks around, and repeated names are brought into form.
+    /// Signs all of `headers`. Names become lower case, values are trimmed, and the values of a repeated name are joined.
     fn new(method: &str, params: &[(String, String)], headers: &[(String, String)], body: &[u8]) -> Self {
         let query = canonical_query(params);
         let mut by_name: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
@@ -65,23 +66,16 @@ impl Canonical {
 
     fn signature(&self, secret: &str) -> String {
         let to_sign = format!("{ALGORITHM}\n{}", sha256_hex(self.text.as_bytes()));
-        // HMAC takes keys of any length; the error exists for other MACs.
+        // HMAC takes keys of any length. The error exists for other MACs.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
         mac.update(to_sign.as_bytes());
-        hex(&mac.finalize().into_bytes())
+        encode_string(&mac.finalize().into_bytes())
     }
 }
 
 /// Lower-case hexadecimal SHA-256.
 fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    encode_string(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -112,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_official_client_sent_is_reproduced() {
+    fn the_signatures_of_the_official_client_are_reproduced() {
         let captures = captures("ACS3");
         assert_eq!(captures.len(), 2);
         for capture in captures {

@@ -13,9 +13,8 @@ use std::{
 use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
-    rds::{
-        CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Credentials, Endpoint, InstanceId, JobId, Rejection, Stamp, Unknown,
-    },
+    rds::{CallError, Client, ClientOptions, CreateBackup, CreateOutcome, InstanceId, JobId, Rejection, Unknown},
+    rpc::{self, Credentials, Endpoint, Stamp},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -136,12 +135,12 @@ fn api_error(status: &str, code: &str) -> Act {
 
 fn client(url: &str) -> Client {
     let entropy = Entropy::system();
-    Client::new(ClientOptions {
+    let rpc = rpc::ClientOptions {
         connect_timeout: Duration::from_millis(700),
         call_timeout: Duration::from_millis(1000),
-        ..ClientOptions::new(Endpoint::parse(url).unwrap(), Clock::system(), Arc::new(move || entropy.nonce()))
-    })
-    .unwrap()
+        ..rpc::ClientOptions::new(Endpoint::parse(url).unwrap(), Clock::system(), Arc::new(move || entropy.nonce()))
+    };
+    Client::new(ClientOptions::new(rpc)).unwrap()
 }
 
 fn credentials() -> Credentials {
@@ -149,6 +148,7 @@ fn credentials() -> Credentials {
         access_key_id: "key-of-the-test".into(),
         access_key_secret: "secret-of-the-test".into(),
         security_token: Some("token-of-the-test".into()),
+        expires_at: None,
     }
 }
 

@@ -1,22 +1,30 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-/// An access key, with its token where the key is temporary.
+/// An access key, with its token if the key is temporary.
 #[derive(Clone)]
 pub struct Credentials {
-    /// `AccessKeyId`: not a secret by itself, but it never reaches a log either.
+    /// `AccessKeyId`. It is not a secret by itself, but it never reaches a log either.
     pub access_key_id: String,
     /// `AccessKeySecret`
     pub access_key_secret: SecretString,
     /// `SecurityToken` of temporary keys.
     pub security_token: Option<SecretString>,
+    /// When a temporary key ends, if its source says so.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Credentials {
-    /// Whether they are the same.
+    /// Whether both are the same key. The end is not compared: a key does not become another one because its source names an end.
     pub fn is(&self, other: &Self) -> bool {
         self.parts() == other.parts()
+    }
+
+    /// The end of a key that has ended; none while the service can accept the key.
+    pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_at.filter(|end| *end <= now)
     }
 
     fn parts(&self) -> (&str, &str, Option<&str>) {

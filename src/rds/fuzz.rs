@@ -1,17 +1,26 @@
-//! Property tests of both decoders, of the reading of answers and of the error mapper: whatever the bytes are, nothing panics, what is kept
-//! is short, and no key of ours comes back.
+//! Property tests of both decoders, of the reading of answers and of the meanings of errors. Whatever the bytes are: there is no panic, the
+//! texts that are kept are short, and none of them has our key in it.
 
+use jiff::Timestamp;
 use proptest::{collection::vec, prelude::*};
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::{Credentials, InstanceId, clean::Hidden, decode, error::ApiError, error_families, published_errors, wire};
+use super::{
+    codes::{error_families, published_errors},
+    error::ApiError,
+    ids::InstanceId,
+    meaning::ErrorKind,
+    wire,
+};
+use crate::rpc::{Credentials, HttpResponse, Response};
 
-/// Of each property. About 10 s in all in a debug build.
+/// Cases of each property. A debug build takes about 10 s for all of them.
 const CASES: u32 = 5_000;
 
 const ACTIONS: [&str; 4] = ["CreateBackup", "DescribeBackups", "DescribeBackupTasks", "DescribeDBInstanceAttribute"];
 
-/// Names that are read, and one that is not.
+/// Names that the client reads, and one that it does not.
 const NAMES: [&str; 26] = [
     "Items",
     "Backup",
@@ -48,6 +57,7 @@ fn credentials() -> Credentials {
         access_key_id: "LTAIkeyofthetest".into(),
         access_key_secret: SECRET.to_owned().into(),
         security_token: Some("token-of-the-test".to_owned().into()),
+        expires_at: None,
     }
 }
 
@@ -68,7 +78,7 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Documents whose names are the service's and whose forms are anybody's.
+/// Documents that have the service's names in any form.
 fn document() -> impl Strategy<Value = Value> {
     let leaf = scalar();
     let tree = leaf.prop_recursive(6, 60, 5, |inner| {
@@ -82,7 +92,7 @@ fn document() -> impl Strategy<Value = Value> {
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into())
 }
 
-/// Codes that are published, ones that are nearly so, and any text.
+/// Published codes, nearly published ones, and any text.
 fn code() -> impl Strategy<Value = String> {
     let published = || prop::sample::select(published_errors().iter().map(|row| row.code).collect::<Vec<_>>());
     prop_oneof![
@@ -97,7 +107,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The document as XML, written by nothing of the decoder's.
+/// The document as XML. This shares no code with the decoder.
 fn xml(name: &str, value: &Value) -> String {
     match value {
         Value::Array(list) => list.iter().map(|value| xml(name, value)).collect(),
@@ -110,21 +120,25 @@ fn xml(name: &str, value: &Value) -> String {
     }
 }
 
-/// Everything that is done with an answer.
+/// The answer, as the client reads it.
+fn response(action: &str, status: u16, bytes: &[u8]) -> Response {
+    let answer = HttpResponse { status, headers: HeaderMap::new(), body: bytes.to_vec(), received: Timestamp::UNIX_EPOCH };
+    Response::read(action, &answer, &credentials())
+}
+
+/// Reads an answer in every way that the client does.
 fn read(action: &'static str, status: u16, bytes: &[u8]) {
-    let credentials = credentials();
-    let Some(body) = decode::body(action, bytes) else { return };
-    let error = wire::error(status, &body, &Hidden::of(&credentials));
-    let request_id = wire::request_id(&body);
+    let Response { body: Some(body), error, request_id, .. } = response(action, status, bytes) else { return };
+    let error = error.map(ApiError::from);
     let job = wire::job_id(&body);
     let (tasks, sets) = (wire::tasks(&body), wire::sets(&body));
-    // Read for the sake of the reading: it must not panic.
+    // The result is not looked at, but reading must not panic.
     let _ = wire::instance(&body, &InstanceId::new("rm-1"));
 
     if let Some(error) = &error {
         assert!(error.code.len() <= 128 && error.message.len() <= 256, "{error:?}");
-        // Nothing is ever proven by a server fault but throttling with 503, whatever the code.
-        let throttled = status == 503 && error.kind() == super::ErrorKind::Throttled;
+        // A server fault proves nothing, whatever its code, unless it is throttling with 503.
+        let throttled = status == 503 && error.kind() == ErrorKind::Throttled;
         assert!(status < 500 || !error.proves_nothing_was_created() || throttled);
     }
     assert!(request_id.is_none_or(|id| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')));
@@ -134,7 +148,7 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     }
     let shown = format!("{error:?}");
     assert!(!shown.contains(SECRET) && !shown.contains("LTAIkeyofthetest") && !shown.contains("token-of-the-test"), "{shown}");
-    // Whatever stands in its place: an address of a download is never printed.
+    // The address of a download is never printed, whatever it is.
     let addresses =
         sets.iter().flat_map(|page| &page.sets).flat_map(|set| [&set.details.download_url, &set.details.intranet_download_url]).flatten();
     for address in addresses {
@@ -173,7 +187,7 @@ proptest! {
         read(action, status, &flipped);
     }
 
-    /// Where a document has a form that both can say, both say the same.
+    /// A document that has a JSON form and an XML form reads the same from both.
     #[test]
     fn both_decoders_agree(
         action in prop::sample::select(ACTIONS.to_vec()),
@@ -185,11 +199,11 @@ proptest! {
         document.insert("Items".to_owned(), json!({ "Backup": rows.into_iter().map(object).collect::<Vec<_>>() }));
         let document = Value::from(document);
         let as_xml = format!("<?xml version=\"1.0\"?>\n{}", xml(&format!("{action}Response"), &document));
-        prop_assert_eq!(decode::body(action, as_xml.as_bytes()), Some(document.clone()));
-        prop_assert_eq!(decode::body(action, document.to_string().as_bytes()), Some(document));
+        prop_assert_eq!(response(action, 200, as_xml.as_bytes()).body, Some(document.clone()));
+        prop_assert_eq!(response(action, 200, document.to_string().as_bytes()).body, Some(document));
     }
 
-    /// The mapper has an answer for every code, and only a code that is known proves anything.
+    /// Every code has a meaning, and only a known code proves anything.
     #[test]
     fn any_code(code in code(), http_status in prop_oneof![any::<u16>(), 400u16..600]) {
         let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status };
@@ -204,17 +218,17 @@ proptest! {
         }
     }
 
-    /// Our key, its secret and its token are not shown, whatever stands around them.
+    /// Our key, its secret and its token are not shown, whatever the text around them is.
     #[test]
     fn any_message(code in "[A-Za-z.]{1,30}", before in ".{0,60}", after in ".{0,60}", which in 0usize..3, in_xml in any::<bool>()) {
-        let credentials = credentials();
         let key = ["LTAIkeyofthetest", SECRET, "token-of-the-test"][which];
         let message = format!("{before}{key}{after}");
         let document = json!({ "Code": format!("X{code}"), "Message": message });
         let bytes = if in_xml { xml("Error", &document) } else { document.to_string() };
-        // A text that XML cannot hold is no answer.
-        if let Some(body) = decode::body("CreateBackup", bytes.as_bytes()) {
-            let error = wire::error(400, &body, &Hidden::of(&credentials)).expect("it has a code");
+        // Some texts cannot be in XML: then there is no answer.
+        let response = response("CreateBackup", 400, bytes.as_bytes());
+        if response.body.is_some() {
+            let error = response.error.expect("it has a code");
             prop_assert!(!error.message.contains(key), "{}", error.message);
         }
     }

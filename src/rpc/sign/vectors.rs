@@ -1,10 +1,10 @@
-//! The published vectors, and what the official client put on the wire.
+//! The published vectors, and captured requests of the official client.
 
 use serde_json::Value;
 
 const FILE: &str = include_str!("../../../tests/fixtures/signature-vectors.json");
 
-/// The key of the captures: invented.
+/// The key of the captures. It is invented.
 pub(super) const CAPTURED_ID: &str = "LTAItestAccessKeyId0001"; // gitleaks:allow
 pub(super) const CAPTURED_SECRET: &str = "testAccessKeySecret/+=0001"; // gitleaks:allow
 

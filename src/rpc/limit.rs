@@ -1,5 +1,5 @@
-//! How fast an account may ask. The service's limits are shared with the console and every other client of the account, so ours are lower,
-//! and become lower still when it complains.
+//! How many calls per second a client makes. The account's console and all its other clients share the service's limits, so ours are
+//! lower, and are lowered further when the service complains.
 
 use std::{
     num::NonZeroU32,
@@ -16,31 +16,16 @@ use governor::{
 };
 use tokio::time::Instant;
 
-/// Calls per second, for one account and region.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// CreateBackup; default 5. The service publishes 50 per second and account.
-    pub create_per_second: u32,
-    /// Every read; default 10: no figure is published for DescribeBackupTasks, and 10 is the commonest.
-    pub describe_per_second: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { create_per_second: 5, describe_per_second: 10 }
-    }
-}
-
-/// After a complaint the pace is halved, at most to an eighth, and doubles again after this long without one.
+/// After a complaint the pace is halved, down to an eighth at most. After this time without a complaint it doubles again.
 const RECOVERY: Duration = Duration::from_secs(60);
 
 const LARGEST_DIVISOR: u32 = 8;
 
-/// The service may ask for a pause; the official client follows it up to this long.
+/// The service may ask for a pause. The official client follows it up to this long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-/// Nobody comes back later: the pace may have recovered meanwhile.
-const LONGEST_INVITATION: Duration = Duration::from_secs(60);
+/// The longest hint of [`Limiter::retry_hint`]: the pace may have recovered by then.
+const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// tokio's time, so that tests can pause it.
 #[derive(Clone, Debug)]
@@ -56,8 +41,8 @@ impl governor::clock::Clock for TokioClock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
 
-/// One token bucket, with a queue before it: whoever came first goes first.
-pub(super) struct Limiter {
+/// One token bucket with a queue: callers go in the order in which they came.
+pub struct Limiter {
     per_second: u32,
     clock: TokioClock,
     queue: tokio::sync::Mutex<()>,
@@ -72,24 +57,28 @@ struct State {
     /// The newest complaint, or the last step of the recovery from it.
     complained: Option<Instant>,
     paused_until: Option<Instant>,
-    /// When the last of those comes back that found no room.
-    invited: Option<Instant>,
+    /// The latest moment at which a rejected caller was told to come back.
+    hinted: Option<Instant>,
 }
 
 impl Limiter {
+    /// A limit of calls per second; 0 counts as 1.
     pub fn new(per_second: u32) -> Self {
         let clock = TokioClock(Instant::now());
         let state =
-            State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, invited: None };
+            State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, hinted: None };
         Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
     }
 
-    /// Waits for a turn, at most `longest`. The error says how long it would have been, at least.
-    pub async fn turn(&self, longest: Duration) -> Result<(), Duration> {
+    /// Waits until a call may be made.
+    ///
+    /// # Errors
+    /// That would take longer than `longest`. The error is the whole wait, or a lower bound of it.
+    pub async fn acquire(&self, longest: Duration) -> Result<(), Duration> {
         let begun = Instant::now();
-        let Ok(_first) = tokio::time::timeout(longest, self.queue.lock()).await else { return Err(longest) };
+        let Ok(_queue) = tokio::time::timeout(longest, self.queue.lock()).await else { return Err(longest) };
         loop {
-            let Some(wait) = self.wait() else { return Ok(()) };
+            let Some(wait) = self.try_acquire() else { return Ok(()) };
             if begun.elapsed() + wait > longest {
                 return Err(begun.elapsed() + wait);
             }
@@ -97,14 +86,14 @@ impl Limiter {
         }
     }
 
-    /// The service complained about the pace, and may have named a pause.
+    /// Lowers the pace: the service complained about it, and may have asked for a pause.
     pub fn slow_down(&self, pause: Option<Duration>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        // Answers to calls that were under way together are one complaint.
-        let news = state.slowed.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
+        // Complaints within one second are one: they answer calls that were made at the same time.
+        let is_new = state.slowed.is_none_or(|at| now.duration_since(at) >= Duration::from_secs(1));
         state.complained = Some(now);
-        if news && state.divisor < LARGEST_DIVISOR {
+        if is_new && state.divisor < LARGEST_DIVISOR {
             state.slowed = Some(now);
             state.divisor *= 2;
             state.bucket = bucket(self.per_second, state.divisor, &self.clock);
@@ -115,20 +104,20 @@ impl Limiter {
         }
     }
 
-    /// When somebody who finds no room should come back: one after another, as fast as the pace allows for two calls each. Without an order
-    /// of their own, a thousand that wait would ask all the time.
-    pub fn invitation(&self) -> Duration {
+    /// When a rejected caller should come back. Callers are spread out, two calls' time apart: a thousand callers that all came back at
+    /// once would be rejected again, for ever.
+    pub fn retry_hint(&self) -> Duration {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let two_calls = Duration::from_secs(2) * state.divisor / self.per_second.max(1);
-        let last = [Some(now), state.paused_until, state.invited].into_iter().flatten().max().unwrap_or(now);
-        let at = (last + two_calls).min(now + LONGEST_INVITATION);
-        state.invited = Some(at);
+        let last = [Some(now), state.paused_until, state.hinted].into_iter().flatten().max().unwrap_or(now);
+        let at = (last + two_calls).min(now + LONGEST_HINT);
+        state.hinted = Some(at);
         at - now
     }
 
-    /// How long until the next turn; none if it is taken now.
-    fn wait(&self) -> Option<Duration> {
+    /// Takes a token; without one, the time until the next.
+    fn try_acquire(&self) -> Option<Duration> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if let Some(until) = state.paused_until {
@@ -156,9 +145,9 @@ impl Limiter {
 fn bucket(per_second: u32, divisor: u32, clock: &TokioClock) -> Bucket {
     let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
     let period = Duration::from_secs(1) * divisor / per_second.get();
-    // A new bucket is full: after a complaint that is one call and no burst.
+    // A new bucket is full. After a complaint it holds one call, so that there is no burst.
     let burst = if divisor == 1 { per_second } else { NonZeroU32::MIN };
-    // A period of zero is the only refusal, and no u32 makes one.
+    // governor refuses only a period of zero, and no u32 leads to one.
     let quota = Quota::with_period(period).unwrap_or(Quota::per_second(per_second)).allow_burst(burst);
     RateLimiter::direct_with_clock(quota, clock.clone())
 }
@@ -171,7 +160,7 @@ mod tests {
         let begun = Instant::now();
         let mut calls = 0;
         loop {
-            limiter.turn(Duration::from_secs(3600)).await.unwrap();
+            limiter.acquire(Duration::from_secs(3600)).await.unwrap();
             if begun.elapsed() > span {
                 return calls;
             }
@@ -203,55 +192,55 @@ mod tests {
     async fn a_pause_that_the_service_names_is_kept_up_to_two_minutes() {
         let limiter = Limiter::new(10);
         limiter.slow_down(Some(Duration::from_secs(7)));
-        assert!(limiter.turn(Duration::from_secs(5)).await.is_err(), "it does not wait longer than allowed");
+        assert!(limiter.acquire(Duration::from_secs(5)).await.is_err(), "it does not wait longer than allowed");
         let begun = Instant::now();
-        limiter.turn(Duration::from_secs(10)).await.unwrap();
+        limiter.acquire(Duration::from_secs(10)).await.unwrap();
         assert!(begun.elapsed() >= Duration::from_secs(7), "{:?}", begun.elapsed());
         limiter.slow_down(Some(Duration::from_secs(86_400)));
         let begun = Instant::now();
-        limiter.turn(Duration::from_secs(200)).await.unwrap();
+        limiter.acquire(Duration::from_secs(200)).await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 120);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_no_room_comes_back_one_after_another_and_within_a_minute() {
+    async fn rejected_callers_come_back_one_after_another_and_within_a_minute() {
         let limiter = Limiter::new(10);
-        let invited = |many: usize| (0..many).map(|_| limiter.invitation().as_millis()).collect::<Vec<_>>();
-        assert_eq!(invited(3), [200, 400, 600], "two calls each");
+        let hints = |many: usize| (0..many).map(|_| limiter.retry_hint().as_millis()).collect::<Vec<_>>();
+        assert_eq!(hints(3), [200, 400, 600], "two calls each");
         limiter.slow_down(Some(Duration::from_secs(7)));
-        assert_eq!(invited(2), [7400, 7800], "after the pause, at half the pace");
-        assert_eq!(invited(1000).last(), Some(&60_000));
+        assert_eq!(hints(2), [7400, 7800], "after the pause, at half the pace");
+        assert_eq!(hints(1000).last(), Some(&60_000));
         tokio::time::advance(Duration::from_secs(300)).await;
-        assert_eq!(invited(1), [400], "nobody is waited for who has long been back");
+        assert_eq!(hints(1), [400], "an old hint delays no new caller");
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_complaint_there_is_no_burst() {
         let limiter = Limiter::new(10);
         limiter.slow_down(None);
-        limiter.turn(Duration::ZERO).await.unwrap();
-        assert_eq!(limiter.turn(Duration::ZERO).await, Err(Duration::from_millis(200)));
+        limiter.acquire(Duration::ZERO).await.unwrap();
+        assert_eq!(limiter.acquire(Duration::ZERO).await, Err(Duration::from_millis(200)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_go_in_order_and_nobody_waits_longer_than_allowed() {
+    async fn calls_go_in_order_and_none_waits_longer_than_allowed() {
         let limiter = Limiter::new(1);
-        limiter.turn(Duration::ZERO).await.unwrap();
+        limiter.acquire(Duration::ZERO).await.unwrap();
         let begun = Instant::now();
         let wait = |longest: u64| {
             let limiter = &limiter;
-            async move { (limiter.turn(Duration::from_millis(longest)).await.is_ok(), begun.elapsed().as_millis()) }
+            async move { (limiter.acquire(Duration::from_millis(longest)).await.is_ok(), begun.elapsed().as_millis()) }
         };
         let (first, second, third, fourth) = tokio::join!(wait(10_000), wait(10_000), wait(1500), wait(10_000));
         assert_eq!((first, second, third, fourth), ((true, 1000), (true, 2000), (false, 1500), (true, 3000)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_would_wait_too_long_is_told_at_once() {
+    async fn a_wait_that_is_too_long_is_refused_at_once() {
         let limiter = Limiter::new(1);
-        limiter.turn(Duration::ZERO).await.unwrap();
+        limiter.acquire(Duration::ZERO).await.unwrap();
         let begun = Instant::now();
-        assert!(limiter.turn(Duration::from_millis(500)).await.is_err());
+        assert!(limiter.acquire(Duration::from_millis(500)).await.is_err());
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

@@ -15,10 +15,11 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, Credentials,
-        DatabaseDownload, DownloadUrl, Endpoint, InstanceId, JobId, Limits, Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery,
-        SetStatus, SignatureVersion, Stamp, StatusFilter, TypeFilter, Unknown, published_errors,
+        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, DatabaseDownload,
+        DownloadUrl, InstanceId, JobId, Limits, Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery, SetStatus, StatusFilter,
+        TypeFilter, Unknown, published_errors,
     },
+    rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -145,11 +146,9 @@ impl World {
         let server = Server::start();
         let entropy = Entropy::system();
         let endpoint = Endpoint::parse(&server.url).expect("loopback");
-        let options = ClientOptions {
-            signature,
-            limits: Limits { create_per_second: 100_000, describe_per_second: 100_000 },
-            ..ClientOptions::new(endpoint, Clock::system(), Arc::new(move || entropy.nonce()))
-        };
+        let rpc = rpc::ClientOptions { signature, ..rpc::ClientOptions::new(endpoint, Clock::system(), Arc::new(move || entropy.nonce())) };
+        let limits = Limits { create_per_second: 100_000, describe_per_second: 100_000 };
+        let options = ClientOptions { limits, ..ClientOptions::new(rpc) };
         Self { server, client: Client::new(options).expect("a client"), signature }
     }
 
@@ -183,7 +182,12 @@ impl World {
 }
 
 fn credentials() -> Credentials {
-    Credentials { access_key_id: "key-of-the-test".into(), access_key_secret: "secret-of-the-test".to_owned().into(), security_token: None }
+    Credentials {
+        access_key_id: "key-of-the-test".into(),
+        access_key_secret: "secret-of-the-test".to_owned().into(),
+        security_token: None,
+        expires_at: None,
+    }
 }
 
 /// The request of these parameters. Every parameter of the page has to have its place in it.
@@ -284,29 +288,29 @@ fn errors(page: &Page) -> Vec<(ApiError, String)> {
 }
 
 #[tokio::test]
-async fn seed_000_create_backup_of_2026() {
-    create_backup(page(include_str!("fixtures/pages/create-backup-2026-06.json")), "507****", 74).await;
+async fn create_backup_of_2026() {
+    create_backup(page(include_str!("../fixtures/pages/create-backup-2026-06.json")), "507****", 74).await;
 }
 
 #[tokio::test]
-async fn seed_001_create_backup_of_2023() {
+async fn create_backup_of_2023() {
     // The page has no parameters at all: the instance is what every request has.
-    let page = page(include_str!("fixtures/pages/create-backup-2023-05.json"));
+    let page = page(include_str!("../fixtures/pages/create-backup-2023-05.json"));
     assert_eq!(page.parameters, Parameters::new());
     create_backup(page, "5073731", 15).await;
 }
 
 #[tokio::test]
-async fn seed_002_create_backup_of_the_older_gateway() {
-    let page = page(include_str!("fixtures/pages/create-backup-rpc.json"));
+async fn create_backup_of_the_older_gateway() {
+    let page = page(include_str!("../fixtures/pages/create-backup-rpc.json"));
     let formats: Vec<_> = page.sample_answers.iter().map(|sample| sample.format.as_str()).collect();
     assert_eq!((formats, page.sample_request.is_some()), (vec!["JSON", "XML"], true));
     create_backup(page, "5073731", 1).await;
 }
 
 #[tokio::test]
-async fn seed_003_create_backup_of_2024() {
-    create_backup(page(include_str!("fixtures/pages/create-backup-2024-08.json")), "507****", 75).await;
+async fn create_backup_of_2024() {
+    create_backup(page(include_str!("../fixtures/pages/create-backup-2024-08.json")), "507****", 75).await;
 }
 
 /// The query of the page's examples.
@@ -381,8 +385,8 @@ fn rest_of_the_sample() -> String {
 }
 
 #[tokio::test]
-async fn seed_004_describe_backups_of_2026() {
-    let page = page(include_str!("fixtures/pages/describe-backups-2026-04.json"));
+async fn describe_backups_of_2026() {
+    let page = page(include_str!("../fixtures/pages/describe-backups-2026-04.json"));
     assert_eq!(page.operation, "DescribeBackups");
     let query = query(&page.parameters);
     for signature in BOTH {

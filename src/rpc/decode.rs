@@ -1,19 +1,19 @@
-//! From the bytes of an answer to a document. JSON is always asked for; old gateways answer XML whatever was asked, and the documentation
+//! From the bytes of an answer to a document. Every request asks for JSON, but old gateways always answer in XML, and the documentation
 //! shows both.
 //!
-//! An XML document becomes what a JSON answer would be: an element with elements in it is an object, a repeated name is a list, anything else
-//! is text. Reading it further is lenient about numbers as text and about lists of one.
+//! An XML document becomes the JSON that the service would have answered: an element that contains elements is an object, a repeated name
+//! is a list, anything else is text. The code that reads the document accepts numbers as text and single objects as lists.
 
 use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
 use serde_json::{Map, Value};
 
-/// Elements of one document. A full page of 100 sets has about 2,700; more than this is no answer of the service.
+/// Elements of one document. A full page of 100 sets has about 2,700; a document with more is not the service's.
 const MOST_ELEMENTS: usize = 50_000;
 
-/// How deep elements may lie in each other; the service's answers need 6.
+/// How deep elements may be nested. The service's answers need 6.
 const DEEPEST: usize = 16;
 
-/// The document of an answer to `action`; none if it is neither JSON nor the XML of this action or of an error.
+/// The document of an answer to `action`; none if the answer is neither JSON nor the XML of this action or of an error.
 pub(super) fn body(action: &str, bytes: &[u8]) -> Option<Value> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
     if bytes.first() == Some(&b'<') {
@@ -22,7 +22,7 @@ pub(super) fn body(action: &str, bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// An element whose end has not come yet.
+/// An element whose end tag has not been read yet.
 struct Open {
     name: String,
     children: Map<String, Value>,
@@ -39,7 +39,7 @@ fn xml(action: &str, text: &str) -> Option<Value> {
             Event::Start(start) => {
                 elements += 1;
                 let name = start.local_name().into_inner().to_owned();
-                // A proxy's page is XML too, now and then: only the service's own roots are answers.
+                // A proxy's page can be XML too. Only the service's own root elements are answers.
                 let fits = !open.is_empty() || (root.is_none() && is_root(action, &name));
                 if !fits || open.len() >= DEEPEST || elements > MOST_ELEMENTS {
                     return None;
@@ -51,7 +51,7 @@ fn xml(action: &str, text: &str) -> Option<Value> {
                 let name = start.local_name().into_inner().to_owned();
                 match open.last_mut() {
                     Some(parent) if elements <= MOST_ELEMENTS => add(&mut parent.children, name, Value::String(String::new())),
-                    // An answer without anything in it is none.
+                    // An empty root element is not an answer.
                     _ => return None,
                 }
             }
@@ -76,7 +76,7 @@ fn xml(action: &str, text: &str) -> Option<Value> {
                 let element = open.last_mut()?;
                 match reference.resolve_char_ref().ok()? {
                     Some(character) => element.text.push(character),
-                    // Entities of a document's own are how small documents become large ones; only XML's five are known here.
+                    // A document can define entities that make it arbitrarily large. Only XML's own five are resolved here.
                     None => element.text.push_str(resolve_predefined_entity(&reference)?),
                 }
             }
@@ -92,7 +92,7 @@ fn is_root(action: &str, name: &str) -> bool {
     name == "Error" || name.strip_suffix("Response").is_some_and(|name| name == action)
 }
 
-/// A second element of a name makes a list of both.
+/// Adds an element. A second element of the same name turns the value into a list.
 fn add(children: &mut Map<String, Value>, name: String, value: Value) {
     match children.get_mut(&name) {
         None => {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_services_is_no_answer() {
+    fn a_document_that_is_not_the_services_is_no_answer() {
         let deep = |depth: usize| format!("<Error>{}<Code>x</Code>{}</Error>", "<a>".repeat(depth), "</a>".repeat(depth));
         assert!(body("CreateBackup", deep(14).as_bytes()).is_some());
         let wide = |count: usize| format!("<Error>{}</Error>", "<a/>".repeat(count));

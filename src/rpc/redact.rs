@@ -1,22 +1,22 @@
-//! Makes foreign words safe to show: in a status, an event or a log.
+//! Makes text from outside safe to show in a status, an event or a log.
 
 use secrecy::ExposeSecret;
 
-use super::Credentials;
+use super::credentials::Credentials;
 
-/// The longest message that is kept, bytes: enough for every published one.
+/// The longest message that is kept, in bytes. Every message that the service publishes is shorter.
 const LONGEST_MESSAGE: usize = 256;
 
-/// What must not be shown although somebody else repeats it: the caller's own key.
+/// The texts that must not be shown, even if the service repeats them: the caller's own key.
 pub(super) struct Hidden<'a>(Vec<&'a str>);
 
 impl<'a> Hidden<'a> {
-    /// Nothing is known that could be repeated.
+    /// No text is hidden.
     pub const NOTHING: Hidden<'static> = Hidden(Vec::new());
 
-    /// The id, the secret and the token. Shorter ones than 4 characters are no keys, and would blank whole sentences.
+    /// The id, the secret and the token. A text of less than 4 characters is not a key, and hiding it would blank whole sentences.
     pub fn of(credentials: &'a Credentials) -> Self {
-        let Credentials { access_key_id, access_key_secret, security_token } = credentials;
+        let Credentials { access_key_id, access_key_secret, security_token, expires_at: _ } = credentials;
         let token = security_token.as_ref().map(|token| token.expose_secret());
         Self(
             [Some(access_key_id.as_str()), Some(access_key_secret.expose_secret()), token]
@@ -28,19 +28,19 @@ impl<'a> Hidden<'a> {
     }
 }
 
-/// The service's `Message`. Of a signature that does not match the service repeats the text that was signed, with the key's id and the
-/// token in it, so that message is replaced whole.
+/// The service's `Message`. If a signature does not match, the service repeats the text that was signed, with the key's id and the token
+/// in it, so that message is replaced as a whole.
 pub(super) fn message(code: &str, text: &str, hidden: &Hidden<'_>) -> String {
     let echoes = ["signaturedoesnotmatch", "incompletesignature", "invalidaccesskey", "invalidsecuritytoken"];
     let code = code.to_ascii_lowercase();
     if echoes.iter().any(|echo| code.starts_with(echo)) {
         return "the service does not accept the key, the token or the signature".to_owned();
     }
-    words(text, hidden)
+    plain_text(text, hidden)
 }
 
-/// Words without control characters, addresses and keys, at most 256 bytes.
-pub(super) fn words(text: &str, hidden: &Hidden<'_>) -> String {
+/// The text without control characters, addresses and keys, at most 256 bytes.
+pub(super) fn plain_text(text: &str, hidden: &Hidden<'_>) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let shown = words.map(|word| match () {
         () if hidden.0.iter().any(|key| word.contains(key)) => "(hidden)",
@@ -50,7 +50,7 @@ pub(super) fn words(text: &str, hidden: &Hidden<'_>) -> String {
     cut(&shown.collect::<Vec<_>>().join(" "), LONGEST_MESSAGE).to_owned()
 }
 
-/// Anything that may be a pre-signed address, whole or torn off its beginning.
+/// Whether a word may be a pre-signed address, or the rest of one.
 fn is_address(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     let query = lower.split_once('?').is_some_and(|(_, query)| query.contains('='));
@@ -71,11 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_service_repeats_is_not_shown() {
+    fn a_key_that_the_service_repeats_is_not_shown() {
         let credentials = Credentials {
             access_key_id: "LTAI5tKeyOfOurs".into(),
             access_key_secret: "secret/+=of-ours".into(),
             security_token: Some("CAIS-token-of-ours".into()),
+            expires_at: None,
         };
         let hidden = Hidden::of(&credentials);
         for (code, text, shown) in [
@@ -99,8 +100,8 @@ mod tests {
 
     #[test]
     fn messages_are_cut_between_characters() {
-        assert_eq!(words(&"é".repeat(200), &Hidden::NOTHING).len(), 256);
-        assert_eq!(words(&format!("a{}", "é".repeat(200)), &Hidden::NOTHING).len(), 255);
+        assert_eq!(plain_text(&"é".repeat(200), &Hidden::NOTHING).len(), 256);
+        assert_eq!(plain_text(&format!("a{}", "é".repeat(200)), &Hidden::NOTHING).len(), 255);
         assert_eq!((cut("é", 1), cut("", 5), cut("abc", 2)), ("", "", "ab"));
     }
 }

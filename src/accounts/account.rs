@@ -1,0 +1,165 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    credentials::{CredentialsError, Source},
+    error::AccountError,
+    settings::{AccountSettings, Protocol, Submissions},
+};
+use crate::{
+    api::RdsBackupSpec,
+    clock::Clock,
+    entropy::Entropy,
+    rds::{Client, ClientOptions},
+    rpc::{self, Credentials, HttpTransport},
+};
+
+/// All accounts of the configuration.
+pub struct Accounts {
+    accounts: BTreeMap<String, Arc<Account>>,
+    paused: bool,
+    deps: ClientDeps,
+}
+
+/// The dependencies of every client.
+#[derive(Clone)]
+pub struct ClientDeps {
+    /// The clock of this machine.
+    pub clock: Clock,
+    /// The source of nonces.
+    pub entropy: Entropy,
+    /// How requests are sent to the cloud; `None` means over the network.
+    pub transport: Option<Arc<dyn HttpTransport>>,
+}
+
+/// One account: its settings, its credentials, and a client for each region that was used.
+pub struct Account {
+    name: String,
+    /// Its part of the configuration.
+    pub settings: AccountSettings,
+    source: Source,
+    paused: bool,
+    clients: Mutex<HashMap<String, Arc<Client>>>,
+}
+
+/// The right to act in one region for one object.
+#[derive(Clone)]
+pub struct Access {
+    /// The account.
+    pub account: Arc<Account>,
+    /// Its client for the region. All objects of the account and region share it, and its limits.
+    pub client: Arc<Client>,
+    /// The region.
+    pub region_id: String,
+}
+
+impl Accounts {
+    /// Takes the accounts of a checked configuration.
+    pub fn new(
+        settings: BTreeMap<String, AccountSettings>,
+        submissions: Submissions,
+        sources: impl Fn(&AccountSettings) -> Source,
+        deps: ClientDeps,
+    ) -> Self {
+        let paused = submissions == Submissions::Paused;
+        let accounts = settings
+            .into_iter()
+            .map(|(name, settings)| {
+                let source = sources(&settings);
+                let paused = paused || settings.submissions == Submissions::Paused;
+                (name.clone(), Arc::new(Account { name, settings, source, paused, clients: Mutex::default() }))
+            })
+            .collect();
+        Self { accounts, paused, deps }
+    }
+
+    /// The accounts whose credentials cannot be used now, with the reason. The reason holds no part of a credential.
+    pub async fn without_credentials(&self) -> Vec<(&str, CredentialsError)> {
+        let mut without = Vec::new();
+        for (name, account) in &self.accounts {
+            if let Err(error) = account.source.get().await {
+                without.push((name.as_str(), error));
+            }
+        }
+        without
+    }
+
+    /// The account that this object may use, checked against the allow-list.
+    pub fn access(&self, namespace: &str, spec: &RdsBackupSpec) -> Result<Access, AccountError> {
+        let account = self.accounts.get(&spec.account).ok_or_else(|| AccountError::Unknown {
+            name: spec.account.chars().take(63).collect(),
+            known: self.accounts.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        let region = spec.region_id.as_deref().unwrap_or(&account.settings.region_id);
+        if !account.settings.allow.iter().any(|rule| rule.allows(namespace, &spec.db_instance_id, region)) {
+            return Err(AccountError::NotAllowed {
+                account: account.name.clone(),
+                namespace: namespace.to_owned(),
+                instance: spec.db_instance_id.clone(),
+                region: region.to_owned(),
+            });
+        }
+        let client = account.client(region, &self.deps)?;
+        Ok(Access { account: account.clone(), client, region_id: region.to_owned() })
+    }
+
+    /// The waits of an account's submission protocol; the defaults if the account is unknown.
+    pub fn protocol(&self, name: &str) -> Protocol {
+        self.accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())
+    }
+
+    /// Every client that was used, with the name of its account and its region, for the metrics.
+    pub fn clients(&self) -> Vec<(String, String, Arc<Client>)> {
+        let mut all = Vec::new();
+        for (name, account) in &self.accounts {
+            let clients = account.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(clients.iter().map(|(region, client)| (name.clone(), region.clone(), client.clone())));
+        }
+        all
+    }
+
+    /// Whether the configuration pauses every account.
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+}
+
+impl Account {
+    /// Whether new attempts are paused, for this account or for all.
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The credentials, at most 60 s old.
+    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        self.source.get().await
+    }
+
+    /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
+    /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
+    pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
+        self.source.forget(refused).await;
+        self.credentials().await.ok().filter(|found| !found.is(refused))
+    }
+
+    fn client(&self, region: &str, deps: &ClientDeps) -> Result<Arc<Client>, AccountError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(region) {
+            return Ok(client.clone());
+        }
+        let endpoint = self.settings.endpoint_of(region)?;
+        let ClientDeps { clock, entropy, transport } = deps.clone();
+        let rpc = rpc::ClientOptions {
+            signature: self.settings.signature.to_client(),
+            transport,
+            ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
+        };
+        let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })
+            .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
+        let client = Arc::new(client);
+        clients.insert(region.to_owned(), client.clone());
+        Ok(client)
+    }
+}

@@ -1,0 +1,73 @@
+use jiff::SignedDuration;
+
+use crate::api::Reason;
+
+/// Why there are no credentials. No variant holds any part of them.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The Secret does not exist yet.
+    #[error(
+        "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; the operator looks for it every minute"
+    )]
+    Missing {
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+    },
+    /// The Secret exists, and one of its keys cannot be used.
+    #[error(
+        "the Secret {name} in namespace {namespace} has no usable key {key}. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys"
+    )]
+    Incomplete {
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+        /// The key that is missing, empty or not text.
+        key: &'static str,
+    },
+    /// The environment has no such variable.
+    #[error("the operator's environment has no {0}. Set it, or give the account credentials of type Secret")]
+    NotInEnvironment(&'static str),
+    /// The operator may not read the Secret.
+    #[error("the operator may not read the Secret {name} in namespace {namespace}. Grant its ServiceAccount get on that Secret")]
+    Forbidden {
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+    },
+    /// The API server did not answer, or answered with an error.
+    #[error("the API server cannot hand out the Secret {name} in namespace {namespace} now: {why}. The operator tries again")]
+    Unreadable {
+        /// The operator's namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+        /// Why.
+        why: String,
+        /// When to try again: the longer it lasts, the later.
+        again_in: SignedDuration,
+    },
+}
+
+impl CredentialsError {
+    /// The reason that the object shows.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Missing { .. } => Reason::CredentialsNotFound,
+            Self::Incomplete { .. } | Self::NotInEnvironment(_) => Reason::InvalidCredentials,
+            Self::Forbidden { .. } => Reason::AccessDenied,
+            Self::Unreadable { .. } => Reason::CredentialsNotFound,
+        }
+    }
+
+    /// When to read again, if the API server is the cause: that passes, and needs no change by a user.
+    pub fn again_in(&self) -> Option<SignedDuration> {
+        match self {
+            Self::Unreadable { again_in, .. } => Some(*again_in),
+            Self::Missing { .. } | Self::Incomplete { .. } | Self::NotInEnvironment(_) | Self::Forbidden { .. } => None,
+        }
+    }
+}

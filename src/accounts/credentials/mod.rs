@@ -1,0 +1,9 @@
+//! Where the credentials of accounts are read: one file for each source.
+
+mod environment;
+mod error;
+mod secret;
+mod source;
+
+pub use error::CredentialsError;
+pub use source::Source;

@@ -1,0 +1,39 @@
+use super::{environment, error::CredentialsError, secret::SecretReader};
+use crate::rpc::Credentials;
+
+/// The source of one account's credentials.
+#[expect(clippy::large_enum_variant, reason = "there is one for each account")]
+pub enum Source {
+    /// Credentials that were read once.
+    Fixed(Result<Credentials, CredentialsError>),
+    /// A Secret, read when it is used.
+    Secret(SecretReader),
+}
+
+impl Source {
+    /// A Secret of the operator's namespace.
+    pub fn secret(client: kube::Client, namespace: &str, name: &str) -> Self {
+        Self::Secret(SecretReader::new(client, namespace, name))
+    }
+
+    /// The operator's environment, of which `lookup` reads one variable. It is read once, now.
+    pub fn environment(lookup: impl Fn(&'static str) -> Option<String>) -> Self {
+        Self::Fixed(environment::read(lookup))
+    }
+
+    /// The credentials, at most 60 s old.
+    pub(in crate::accounts) async fn get(&self) -> Result<Credentials, CredentialsError> {
+        match self {
+            Self::Fixed(credentials) => credentials.clone(),
+            Self::Secret(reader) => reader.get().await,
+        }
+    }
+
+    /// Makes the next [`Source::get`] read again, if `refused` is what was read last. If not, another caller has done so already.
+    pub(in crate::accounts) async fn forget(&self, refused: &Credentials) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Secret(reader) => reader.forget(refused).await,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One call: one request, signed and sent once, and the answer to it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use tracing::debug;
+
+use super::{
+    clock_offset::ClockOffset,
+    credentials::Credentials,
+    endpoint::Endpoint,
+    http::{Failure, HttpRequest, HttpResponse, HttpTransport},
+    reqwest_transport::ReqwestTransport,
+    response::Response,
+    sign::{SignatureVersion, Signed, Unsigned, sign},
+};
+use crate::{clock::Clock, time::SaturatingTime};
+
+/// The API of one product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// The product's name, for the log.
+    pub product: &'static str,
+    /// The version that its requests name, for example `2014-08-15`.
+    pub version: &'static str,
+}
+
+/// The nonce and the signed time of one request. The service refuses a nonce that it has seen, and a time older than 15 minutes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// `x-acs-signature-nonce`
+    pub nonce: String,
+    /// `x-acs-date`, to the second: fractions are cut off.
+    pub timestamp: Timestamp,
+}
+
+/// How a client is made.
+#[derive(Clone)]
+pub struct ClientOptions {
+    /// Where the service is.
+    pub endpoint: Endpoint,
+    /// How requests are signed.
+    pub signature: SignatureVersion,
+    /// The clock of this machine.
+    pub clock: Clock,
+    /// Nonces, for requests whose caller does not choose one.
+    pub nonce_source: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The longest time to connect; default 5 s.
+    pub connect_timeout: Duration,
+    /// The longest time of a whole call, including connecting and reading the answer's body; default 30 s.
+    pub call_timeout: Duration,
+    /// How requests are sent; default: over the network.
+    pub transport: Option<Arc<dyn HttpTransport>>,
+}
+
+impl ClientOptions {
+    /// The defaults, for an endpoint.
+    pub fn new(endpoint: Endpoint, clock: Clock, nonce_source: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
+        let (connect_timeout, call_timeout) = (Duration::from_secs(5), Duration::from_secs(30));
+        Self { endpoint, signature: SignatureVersion::default(), clock, nonce_source, connect_timeout, call_timeout, transport: None }
+    }
+}
+
+/// Why a client cannot be made. The usual cause is a system without CA certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up: {0}")]
+pub struct ClientError(String);
+
+/// A client of one product at one endpoint. All its calls share what is known of the service's clock.
+pub struct Client {
+    api: Api,
+    options: ClientOptions,
+    transport: Arc<dyn HttpTransport>,
+    clock_offset: ClockOffset,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.options.endpoint)
+    }
+}
+
+impl Client {
+    /// Sets up a client. It sends nothing.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub fn new(api: Api, options: ClientOptions) -> Result<Self, ClientError> {
+        let ClientOptions { endpoint, clock, connect_timeout, transport, .. } = &options;
+        let transport = match transport {
+            Some(transport) => transport.clone(),
+            None => Arc::new(ReqwestTransport::new(endpoint.is_encrypted(), clock.clone(), *connect_timeout).map_err(ClientError)?),
+        };
+        Ok(Self { api, options, transport, clock_offset: ClockOffset::new() })
+    }
+
+    /// How far the service's clock is ahead of ours, by its answers. Zero while they differ by less than 2 s.
+    pub fn clock_offset(&self) -> SignedDuration {
+        self.clock_offset.get()
+    }
+
+    /// The service's time, as far as it is known.
+    pub fn now(&self) -> Timestamp {
+        self.options.clock.now().plus(self.clock_offset())
+    }
+
+    /// A new nonce and the present time.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { nonce: (self.options.nonce_source)(), timestamp: self.now() }
+    }
+
+    /// Signs and sends one request, once, with exactly this nonce and time.
+    ///
+    /// # Errors
+    /// There is no answer. An error that the service answers is in the [`Response`].
+    pub async fn call(
+        &self,
+        action: &'static str,
+        params: &[(String, String)],
+        credentials: &Credentials,
+        stamp: &Stamp,
+    ) -> Result<Response, Failure> {
+        let Api { product, version } = self.api;
+        // The service would refuse the key, and the refusal would look like a wrong key.
+        if let Some(end) = credentials.ended_at(self.now()) {
+            return Err(Failure::NotSent(format!("the temporary access key ended at {end}")));
+        }
+        let date = Timestamp::from_second(stamp.timestamp.as_second()).unwrap_or(stamp.timestamp).to_string();
+        let host = self.options.endpoint.host_header();
+        let unsigned = Unsigned { action, version, params, host: &host, nonce: &stamp.nonce, date: &date, credentials };
+        let signed = sign(self.options.signature, &unsigned);
+
+        let sent = self.options.clock.now();
+        let answer = self.post(signed).await;
+        let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
+        let answer = answer.inspect_err(|failure| match failure {
+            Failure::NotSent(why) => debug!(product, action, elapsed_ms, why, "not sent"),
+            Failure::Lost(why) => debug!(product, action, elapsed_ms, why, "no answer"),
+        })?;
+        let response = Response::read(action, &answer, credentials);
+        let code = response.error.as_ref().map(|error| error.code.as_str());
+        debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
+        // Only an answer with a request id is the service's own; a proxy's page shows the proxy's clock.
+        if let (Some(date), Some(_)) = (response.date, &response.request_id) {
+            self.clock_offset.learn(sent, answer.received, date);
+        }
+        Ok(response)
+    }
+
+    async fn post(&self, Signed { query, headers, body }: Signed) -> Result<HttpResponse, Failure> {
+        let url = self.options.endpoint.with_query(query.as_deref());
+        // hyper leaves this header out if there is no body, and gateways answer a POST without it with 411.
+        let mut sent = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(body.len()))]);
+        for (name, value) in headers {
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::NotSent("a header's name cannot be sent".to_owned()))?;
+            // The value may be a signature or a token: the error does not show it.
+            let mut value =
+                HeaderValue::from_str(&value).map_err(|_| Failure::NotSent(format!("the value of {name} cannot be sent in a header")))?;
+            value.set_sensitive(true);
+            sent.insert(name, value);
+        }
+        let call_timeout = self.options.call_timeout;
+        let answer = self.transport.send(HttpRequest { url, headers: sent, body });
+        tokio::time::timeout(call_timeout, answer)
+            .await
+            .map_err(|_| Failure::Lost(format!("no whole answer within {} s", call_timeout.as_secs_f32())))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::BoxFuture;
+
+    use super::*;
+
+    /// Answers every request with an empty document, and counts them.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl HttpTransport for Counting {
+        fn send(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let answer = HttpResponse { status: 200, headers: HeaderMap::new(), body: b"{}".to_vec(), received: Timestamp::UNIX_EPOCH };
+            Box::pin(std::future::ready(Ok(answer)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_temporary_key_that_has_ended_is_not_used() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let transport = Arc::new(Counting::default());
+        let options = ClientOptions {
+            transport: Some(transport.clone()),
+            ..ClientOptions::new(Endpoint::parse("https://sts.example").unwrap(), Clock::new(move || now), Arc::new(|| "nonce".to_owned()))
+        };
+        let client = Client::new(Api { product: "Sts", version: "2015-04-01" }, options).unwrap();
+        let call = async |expires_at: Option<&str>| {
+            let credentials = Credentials {
+                access_key_id: "STS.key-of-the-test".into(),
+                access_key_secret: "secret-of-the-test".to_owned().into(),
+                security_token: Some("token-of-the-test".to_owned().into()),
+                expires_at: expires_at.map(|end| end.parse().unwrap()),
+            };
+            client.call("AssumeRole", &[], &credentials, &client.stamp()).await.err()
+        };
+        let ended = |end: &str| Some(Failure::NotSent(format!("the temporary access key ended at {end}")));
+        assert_eq!(call(Some("2026-03-01T11:59:59Z")).await, ended("2026-03-01T11:59:59Z"));
+        assert_eq!(call(Some("2026-03-01T12:00:00Z")).await, ended("2026-03-01T12:00:00Z"), "it is valid until its end, not at it");
+        assert_eq!(transport.0.load(Ordering::Relaxed), 0);
+        assert_eq!((call(Some("2026-03-01T12:00:01Z")).await, call(None).await), (None, None));
+        assert_eq!(transport.0.load(Ordering::Relaxed), 2);
+    }
+}

@@ -1,0 +1,49 @@
+//! What goes to the service and what comes back, below all meaning: an HTTP request, an HTTP response, and the way between them.
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use reqwest::header::HeaderMap;
+use url::Url;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The request was not sent.
+    NotSent(String),
+    /// The request may have arrived.
+    Lost(String),
+}
+
+/// A signed request. It is always a POST.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// With the signed query, if the signature version signs a query.
+    pub url: Url,
+    /// All of them are sensitive.
+    pub headers: HeaderMap,
+    /// Empty if everything is in the query.
+    pub body: String,
+}
+
+/// An answer, from the service or from anything in front of it.
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The client reads `Date` and `x-acs-retry-after`.
+    pub headers: HeaderMap,
+    /// At most 1 MiB.
+    pub body: Vec<u8>,
+    /// When the head of the answer arrived, by our clock.
+    pub received: Timestamp,
+}
+
+/// Sends a request to the service, once, and brings back its answer. The operator uses the network; tests use a transport of their own. The
+/// client bounds the time of every call, so a transport need not.
+pub trait HttpTransport: Send + Sync {
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// [`Failure::NotSent`] only if no byte of the request left this process.
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>>;
+}

@@ -1,0 +1,92 @@
+//! One HTTP request, one answer: no retry, no redirect, no proxy, no connection that was used before.
+
+use std::{error::Error as _, time::Duration};
+
+use futures::future::BoxFuture;
+use reqwest::Method;
+
+use super::{
+    http::{Failure, HttpRequest, HttpResponse, HttpTransport},
+    redact::{self, Hidden},
+};
+use crate::clock::Clock;
+
+/// The longest answer that is read, bytes. A full page of sets has about 300 KiB, most of it download addresses.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// HTTP/1.1, with a new connection for each call.
+pub(super) struct ReqwestTransport {
+    http: reqwest::Client,
+    clock: Clock,
+    connect_timeout: Duration,
+}
+
+impl ReqwestTransport {
+    /// The error is text that holds no address.
+    pub fn new(encrypted: bool, clock: Clock, connect_timeout: Duration) -> Result<Self, String> {
+        // reqwest panics without a provider of cryptography. If another part of the process has chosen one, it stays.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let mut builder = reqwest::Client::builder()
+            // The service may have accepted a request whose connection breaks, so neither reqwest nor hyper may send it again. reqwest
+            // repeats a request that a server refused before it read it; hyper repeats on a kept connection that turned out closed, so
+            // no connection is kept.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            // A redirect would carry the signed request to a host that the answer names.
+            .redirect(reqwest::redirect::Policy::none())
+            // A proxy of the environment would see the request, and could repeat it by its own rules.
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(connect_timeout)
+            .user_agent(concat!("rds-backup-operator/", env!("CARGO_PKG_VERSION")));
+        if !encrypted {
+            // reqwest cannot build a client without the system's certificates; plain http on loopback needs none.
+            builder = builder.tls_certs_only(std::iter::empty::<reqwest::Certificate>());
+        }
+        let http = builder.build().map_err(|error| innermost(&error))?;
+        Ok(Self { http, clock, connect_timeout })
+    }
+
+    async fn post(&self, HttpRequest { url, headers, body }: HttpRequest) -> Result<HttpResponse, Failure> {
+        let mut response =
+            self.http.request(Method::POST, url).headers(headers).body(body).send().await.map_err(|error| self.failure(&error))?;
+        let received = self.clock.now();
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
+            if body.len() + chunk.len() > LARGEST_BODY {
+                return Err(Failure::Lost(format!("status {status} with more than {LARGEST_BODY} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(HttpResponse { status, headers, body, received })
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        // Connecting covers DNS, TCP and TLS, and comes before any byte of the request: every call has a new connection.
+        if error.is_connect() || error.is_builder() {
+            let seconds = self.connect_timeout.as_secs_f32();
+            return Failure::NotSent(if error.is_timeout() { format!("no connection within {seconds} s") } else { innermost(error) });
+        }
+        Failure::Lost(innermost(error))
+    }
+}
+
+impl HttpTransport for ReqwestTransport {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>> {
+        Box::pin(self.post(request))
+    }
+}
+
+/// The last cause: "Connection refused" rather than "error sending request for url (...)". It is shown without the address, because the
+/// address holds the request.
+fn innermost(error: &reqwest::Error) -> String {
+    let Some(mut cause) = error.source() else { return "the connection failed".to_owned() };
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    redact::plain_text(&cause.to_string(), &Hidden::NOTHING)
+}
