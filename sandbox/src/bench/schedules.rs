@@ -13,7 +13,7 @@ use crate::rds::Settings;
 use crate::world::cli::WorldArgs;
 use crate::world::{NAMESPACE, SERVICE_ACCOUNT, StartOperator, World, WorldOptions};
 
-use super::BenchError;
+use super::error::BenchError;
 use super::figures::{Figures, seconds};
 
 /// Many schedules due in the same minute: how late their backups are created, and what that writes.

@@ -10,8 +10,8 @@ use crate::rds::{Quirks, Settings};
 use crate::world::cli::WorldArgs;
 use crate::world::{LogFormat, Operator, StartOperator, World, WorldOptions};
 
-use super::DemoError;
 use super::board::{Board, Verdict, change_line, refusal};
+use super::error::DemoError;
 use super::samples::{Sample, Samples};
 use super::screen::Screen;
 use super::seen::Seen;

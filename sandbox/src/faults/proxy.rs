@@ -6,24 +6,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsConnector;
 
+use super::answer::{Body, NoAnswer, json_answer, refusal, whole};
 use super::label::{self, Server};
 use super::plan::{Blow, HELD};
 use super::strike::Strike;
-use super::weather::{self, Sky, Weather};
+use super::upstream::Upstream;
+use super::watch;
+use super::weather::{Sky, Weather};
 use crate::tasks::Tasks;
 
 /// Nothing that passes here is anywhere near it.
@@ -31,13 +31,6 @@ const LARGEST_BODY: usize = 8 << 20;
 
 /// After the answer was handed over it takes so long until it has been read.
 const READ: Duration = Duration::from_millis(20);
-
-/// Where requests go.
-#[derive(Clone)]
-pub(super) enum Upstream {
-    Plain(SocketAddr),
-    Tls(SocketAddr, TlsConnector),
-}
 
 /// A running proxy. It stops when it is dropped, with all its connections.
 pub(super) struct Proxy {
@@ -50,13 +43,6 @@ impl Drop for Proxy {
         self.shared.tasks.close();
     }
 }
-
-/// The connection is to end without an answer, or before its end.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer")]
-pub(super) struct NoAnswer;
-
-pub(super) type Body = UnsyncBoxBody<Bytes, NoAnswer>;
 
 struct Shared {
     server: Server,
@@ -240,7 +226,7 @@ async fn forward(shared: &Shared, request: Request<Full<Bytes>>, what: &str) -> 
         }
     };
     if what.starts_with("kube watch") {
-        return Ok(response.map(|body| weather::watched(Arc::clone(&shared.sky), body)));
+        return Ok(response.map(|body| watch::watched(Arc::clone(&shared.sky), body)));
     }
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
@@ -256,37 +242,4 @@ where
     // How it ends is the server's business.
     shared.tasks.spawn(async { _ = connection.await });
     sender.send_request(request).await.map_err(|_| NoAnswer)
-}
-
-fn whole(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// An answer as something in front of the server, or the server itself, would give it.
-fn refusal(server: Server, status: u16) -> Response<Body> {
-    let reason = match status {
-        404 => "NotFound",
-        409 => "Conflict",
-        429 => "TooManyRequests",
-        _ => "InternalError",
-    };
-    let body = match server {
-        Server::Kube => json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason, "message": "by plan",
-        }),
-        Server::Cloud => json!({ "Code": "InternalError", "Message": "by plan", "RequestId": "00000000-0000-0000-0000-000000000000" }),
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json_answer(status, whole(Bytes::from(body.to_string())));
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn json_answer(status: StatusCode, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::check::{ENDED, Violation};
 use super::scenario::Scenario;
+use super::violation::{ENDED, Violation};
 
 /// What came of a plan, of a row of the matrix, or of a learning run.
 pub(super) struct Ran {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::check::{self, Evidence, RULES, Violation};
+use super::check::{self, Evidence};
 use super::ran::Ran;
+use super::violation::{RULES, Violation};
 
 /// Every plan with what it broke.
 pub(super) type Judged = Vec<(Ran, Vec<Violation>)>;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::FaultsError;
+use super::error::FaultsError;
 use super::label::Server;
 use super::plan::Plan;
-use super::proxy::{Proxy, Upstream};
+use super::proxy::Proxy;
 use super::strike::Strike;
+use super::upstream::Upstream;
 use super::weather::{Sky, Weather};
 use crate::world::{Operator, StartOperator, World};
 

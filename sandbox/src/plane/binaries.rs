@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::Progress;
 use super::build::{self, BuildError};
 use super::modules::{self, Set};
+use super::progress::Progress;
 
 /// The programs of a control plane.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::Progress;
 use super::modules::{Set, Step, go_version, ldflags, wanted_go};
 use super::process::Supervised;
+use super::progress::Progress;
 
 /// Between two signs of life.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Plane, PlaneError, PlaneOptions};
+use super::control_plane::{Plane, PlaneOptions};
+use super::error::PlaneError;
 
 /// Start a Kubernetes control plane and leave it running until Ctrl-C.
 #[derive(Debug, clap::Args)]

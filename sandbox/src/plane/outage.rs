@@ -5,8 +5,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::binaries::Binaries;
+use super::control_plane::{GRACE, Plane};
+use super::error::PlaneError;
+use super::process::{Signal, Supervised};
 use super::start::{self, API_SERVER, ETCD};
-use super::{Plane, PlaneError};
 
 impl Plane {
     /// Kills the API server (SIGKILL) and returns when it is gone.
@@ -63,7 +65,7 @@ impl Plane {
             stream.read_to_string(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
-        let answer = match tokio::time::timeout(super::GRACE, exchange).await {
+        let answer = match tokio::time::timeout(GRACE, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(PlaneError::Compaction(error.to_string())),
             Err(_) => return Err(PlaneError::Compaction("no answer".to_owned())),
@@ -73,9 +75,9 @@ impl Plane {
     }
 }
 
-async fn kill(component: &'static str, process: &mut super::Supervised) -> Result<(), PlaneError> {
+async fn kill(component: &'static str, process: &mut Supervised) -> Result<(), PlaneError> {
     let outage = |source| PlaneError::Outage { component, source };
-    process.signal(super::Signal::Kill).map_err(outage)?;
+    process.signal(Signal::Kill).map_err(outage)?;
     process.wait().await.map_err(outage)?;
     Ok(())
 }

@@ -8,9 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::auth::Key;
 use super::catalogue::Catalogue;
-use super::endpoint::{Endpoint, OnCall, Options};
+use super::endpoint::{Endpoint, Options};
 use super::ledger::CallRecord;
 use super::settings::Settings;
+use super::shared::OnCall;
 
 /// Run a simulated RDS endpoint until Ctrl-C
 #[derive(Clone, clap::Args)]

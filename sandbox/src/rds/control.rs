@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::catalogue::Catalogue;
-use super::endpoint::Shared;
 use super::faults::{Fault, FaultId};
 use super::ledger::JobKind;
 use super::request::RawRequest;
+use super::shared::Shared;
 use super::span;
 
 /// What there is, for whoever asks `/sandbox`.

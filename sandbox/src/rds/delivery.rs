@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::answer::{Answer, Format};
-use super::endpoint::Shared;
 use super::error::ApiError;
 use super::faults::{Delivery, Effect, Garbage, When};
 use super::request::RawRequest;
+use super::shared::Shared;
 use super::world::Reach;
 
 /// What the connection is to do.

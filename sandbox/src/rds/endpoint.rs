@@ -1,10 +1,10 @@
 //! The endpoint as a program holds it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,11 +17,9 @@ use super::faults::{Fault, FaultId};
 use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
 use super::server;
 use super::settings::Settings;
+use super::shared::{OnCall, Shared};
 use super::world::World;
 use crate::tasks::Tasks;
-
-/// Told of a call.
-pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;
 
 /// How an endpoint is to be.
 pub struct Options {
@@ -181,46 +179,5 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.shared.tasks.close();
-    }
-}
-
-/// What connections, deliveries and the handle have in common.
-pub(super) struct Shared {
-    world: Mutex<World>,
-    clock: Arc<dyn Clock>,
-    log: Option<Mutex<File>>,
-    on_call: Option<OnCall>,
-    pub(super) tasks: Tasks,
-}
-
-impl Shared {
-    /// Everything that can change. Never held across an await.
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What time it is, on both clocks.
-    pub(super) fn now(&self, world: &World) -> Now {
-        Now::new(self.clock.now(), world.settings.clock_offset_ms)
-    }
-
-    pub(super) fn start_job(&self, instance: &str, kind: JobKind, length: Duration) -> Result<String, ApiError> {
-        let mut world = self.world();
-        let now = self.now(&world);
-        let World { cloud, settings, .. } = &mut *world;
-        cloud.start(instance, kind, length, settings, now).map(|id| id.to_string())
-    }
-
-    /// Tells of the call, now that its end is known.
-    pub(super) fn told(&self, place: usize) {
-        let Some(call) = self.world().calls().get(place).cloned() else { return };
-        if let Some(on_call) = &self.on_call {
-            on_call(&call);
-        }
-        if let Some(log) = &self.log {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            // The log is for whoever watches: a full disk must not change what the endpoint answers.
-            let _ = serde_json::to_string(&call).map(|line| writeln!(log, "{line}"));
-        }
     }
 }

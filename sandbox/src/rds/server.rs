@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 use super::answer::Answer;
 use super::control;
 use super::delivery::{Reply, deliver};
-use super::endpoint::Shared;
 use super::request::RawRequest;
+use super::shared::Shared;
 
 /// No request of this API is anywhere near it.
 const LARGEST_BODY: usize = 1 << 20;

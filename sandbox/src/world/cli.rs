@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::build::{self, OperatorBuildError, Profile};
-use super::{Signature, WorldOptions};
+use super::config::Signature;
+use super::running::WorldOptions;
 use crate::rds::Settings;
 
 /// Where a world comes from and where it goes.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::rds::Settings;
 
-use super::install::SECRET;
+use super::installed::SECRET;
 
 /// How the operator signs its requests, as the configuration spells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

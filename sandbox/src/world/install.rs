@@ -7,14 +7,8 @@ use serde_json::json;
 
 use crate::plane::{Kubectl, Plane};
 
-use super::WorldError;
-
-/// The operator's namespace, as `deploy/install/` makes it.
-pub const NAMESPACE: &str = "rds-backup-system";
-/// The operator's ServiceAccount, as `deploy/install/` makes it.
-pub const SERVICE_ACCOUNT: &str = "rds-backup-operator";
-/// The Secret that the account `default` reads, and that the role of `deploy/install/` names.
-pub const SECRET: &str = "rds-access-key";
+use super::error::WorldError;
+use super::installed::{NAMESPACE, SECRET};
 
 /// An access key that the endpoint knows.
 pub(super) struct AccessKey {

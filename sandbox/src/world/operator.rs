@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::plane::{Signal, Supervised};
 
-use super::health;
-use super::install::NAMESPACE;
+use super::health::{self, Answer};
+use super::installed::NAMESPACE;
 
 /// How an operator is to be started.
 #[derive(Debug, Clone, Default)]
@@ -85,15 +85,6 @@ pub enum OperatorError {
         /// Why not.
         source: io::Error,
     },
-}
-
-/// An answer of the health and metrics server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 /// A running operator. Dropping it kills it.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::faults::ran::Asked;
+use crate::faults::violation::ENDED;
 use crate::plane::audit::Stage;
 
 const AT: &str = "2027-01-15T08:00:00Z";

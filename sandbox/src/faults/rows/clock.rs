@@ -3,9 +3,8 @@
 //! It is the service's clock that is moved, so not while anything is under way: what the service had noted would contradict its clock. A clock
 //! of the operator that is set under way is a row of `tests/faults`.
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::ran::Times;
 
 const MINUTE: i64 = 60_000;

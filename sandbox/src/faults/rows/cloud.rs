@@ -1,8 +1,7 @@
 //! Rows 12 to 17: what the service, or the way to it, does.
 
-use super::ground::{Ground, of_name};
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, of_name, seconds};
+use crate::faults::error::FaultsError;
 use crate::rds::{Delivery, Effect, Fault, Garbage, When};
 
 const CREATE: &str = "CreateBackup";

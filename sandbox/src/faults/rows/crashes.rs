@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
-use crate::faults::run::ended;
+use super::ground::{Ground, seconds};
+use crate::faults::error::FaultsError;
+use crate::faults::plan_run::ended;
 
 /// So often 25 instances get two backups each.
 const WAVE: Duration = seconds(45);

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Row;
-use crate::faults::FaultsError;
-use crate::faults::check::{ROW, Violation};
-use crate::faults::proxy::Upstream;
+use crate::faults::error::FaultsError;
+use crate::faults::plan_run::ended;
 use crate::faults::ran::{Asked, Expected, Ran};
-use crate::faults::run::ended;
 use crate::faults::stand::{Setup, Stand};
+use crate::faults::upstream::Upstream;
+use crate::faults::violation::{ROW, Violation};
 use crate::plane::Kubectl;
 use crate::rds::InstanceSpec;
 use crate::world::World;
@@ -46,11 +45,16 @@ pub(super) struct Ground<'w> {
 }
 
 impl<'w> Ground<'w> {
-    pub(super) async fn new(world: Place<'w>, upstream: Upstream, number: usize, row: Row) -> Result<Self, FaultsError> {
+    pub(super) async fn new(
+        world: Place<'w>,
+        upstream: Upstream,
+        number: usize,
+        id: String,
+        group: (String, String),
+    ) -> Result<Self, FaultsError> {
         let namespace = format!("plan-{number}");
         world.kubectl().run(&["create", "namespace", &namespace]).await?;
-        let group = (format!("row {:02}", row.number), row.name.to_owned());
-        let ran = Ran::new(row.id(), group, namespace, Expected::Backups(0));
+        let ran = Ran::new(id, group, namespace, Expected::Backups(0));
         Ok(Self { world, upstream, number, began: Instant::now(), ran, stands: Vec::new() })
     }
 
@@ -177,7 +181,7 @@ impl<'w> Ground<'w> {
     }
 
     pub(super) async fn objects(&self) -> Result<Vec<Value>, FaultsError> {
-        crate::faults::run::objects(&self.world, &self.ran.namespace).await
+        crate::faults::plan_run::objects(&self.world, &self.ran.namespace).await
     }
 
     /// How many requests of this row were accepted by now.
@@ -235,6 +239,10 @@ impl<'w> Ground<'w> {
     pub(super) fn note(&mut self, note: impl Into<String>) {
         self.ran.notes.push(note.into());
     }
+}
+
+pub(super) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 /// The object of that name; null if there is none.

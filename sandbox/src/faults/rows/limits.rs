@@ -3,9 +3,8 @@
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, seconds};
+use crate::faults::error::FaultsError;
 use crate::plane::audit;
 use crate::rds::{Effect, Fault, Garbage};
 use crate::world::{NAMESPACE, SERVICE_ACCOUNT};

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Ground, of_name};
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, of_name, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::ran::Expected;
 use crate::rds::{Effect, Fault, When};
 

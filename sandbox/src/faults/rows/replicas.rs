@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::plan::{Blow, Plan};
 use crate::faults::scenario::Scenario;
 use crate::faults::stand::Setup;

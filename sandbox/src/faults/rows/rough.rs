@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::weather::{Distortion, Weather};
 
 /// Requests per second of one operator, over the whole row: an operator that does not wait makes hundreds.

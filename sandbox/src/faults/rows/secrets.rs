@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Ground, condition, of_name};
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, condition, of_name, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::stand::Setup;
 use crate::rds::Key;
 use crate::world::{NAMESPACE, SECRET, SERVICE_ACCOUNT};

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::ground::{Ground, of_name};
-use super::seconds;
-use crate::faults::FaultsError;
+use super::ground::{Ground, of_name, seconds};
+use crate::faults::error::FaultsError;
 use crate::faults::ran::{Expected, Times};
 use crate::plane::Signal;
 

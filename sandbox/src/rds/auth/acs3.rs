@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
 
-use super::{ENCODED, names};
+use super::encoding::{ENCODED, names};
 use crate::rds::error::ApiError;
 use crate::rds::request::RawRequest;
 

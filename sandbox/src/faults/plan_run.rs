@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::FaultsError;
+use super::error::FaultsError;
 use super::plan::{Blow, Plan};
-use super::proxy::Upstream;
 use super::ran::{Asked, Expected, Ran};
 use super::scenario::Scenario;
 use super::stand::{Setup, Stand};
+use super::upstream::Upstream;
 use crate::world::World;
 
 /// Nothing is asked for so long: the work is over. A held request is asked for before, and answered later.

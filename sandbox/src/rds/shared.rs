@@ -1,0 +1,56 @@
+//! The state that an endpoint's connections, its deliveries and the handle on it share.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::clock::{Clock, Now};
+use super::error::ApiError;
+use super::ledger::{CallRecord, JobKind};
+use super::world::World;
+use crate::tasks::Tasks;
+
+/// Told of a call.
+pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;
+
+/// What connections, deliveries and the handle have in common.
+pub(super) struct Shared {
+    pub(super) world: Mutex<World>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) log: Option<Mutex<File>>,
+    pub(super) on_call: Option<OnCall>,
+    pub(super) tasks: Tasks,
+}
+
+impl Shared {
+    /// Everything that can change. Never held across an await.
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is, on both clocks.
+    pub(super) fn now(&self, world: &World) -> Now {
+        Now::new(self.clock.now(), world.settings.clock_offset_ms)
+    }
+
+    pub(super) fn start_job(&self, instance: &str, kind: JobKind, length: Duration) -> Result<String, ApiError> {
+        let mut world = self.world();
+        let now = self.now(&world);
+        let World { cloud, settings, .. } = &mut *world;
+        cloud.start(instance, kind, length, settings, now).map(|id| id.to_string())
+    }
+
+    /// Tells of the call, now that its end is known.
+    pub(super) fn told(&self, place: usize) {
+        let Some(call) = self.world().calls().get(place).cloned() else { return };
+        if let Some(on_call) = &self.on_call {
+            on_call(&call);
+        }
+        if let Some(log) = &self.log {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            // The log is for whoever watches: a full disk must not change what the endpoint answers.
+            let _ = serde_json::to_string(&call).map(|line| writeln!(log, "{line}"));
+        }
+    }
+}
