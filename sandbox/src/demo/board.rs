@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::observation::Observation;
 use super::samples::{Expected, Sample};
-use super::seen::Seen;
 
 /// All samples and what is known of each.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Board {
 struct Row {
     sample: Sample,
     refused: Option<String>,
-    seen: Option<Seen>,
+    seen: Option<Observation>,
 }
 
 /// How it all stands.
@@ -46,7 +46,7 @@ impl Board {
     }
 
     /// An object was seen. Returns it if it is a sample's and its phase or reason are new.
-    pub fn update(&mut self, seen: Seen) -> Option<&Seen> {
+    pub fn update(&mut self, seen: Observation) -> Option<&Observation> {
         let row = self.row(&seen.name)?;
         let news = row.seen.as_ref().is_none_or(|before| (&before.phase, &before.reason) != (&seen.phase, &seen.reason));
         let seen = row.seen.insert(seen);
@@ -69,7 +69,7 @@ impl Board {
     }
 
     /// The objects that failed.
-    pub fn failed(&self) -> impl Iterator<Item = &Seen> {
+    pub fn failed(&self) -> impl Iterator<Item = &Observation> {
         self.seen().filter(|seen| seen.end() == Some(Expected::Failed))
     }
 
@@ -83,7 +83,7 @@ impl Board {
         let jobs = self.jobs();
         let nobodys = accepted.iter().filter(|job| !jobs.contains(**job)).map(|job| format!("the accepted job {job} is no object's"));
         let wrong = self.seen().filter(|seen| seen.end() == Some(Expected::Succeeded) || !seen.job_id.is_empty()).filter_map(|seen| {
-            let Seen { name, job_id, .. } = seen;
+            let Observation { name, job_id, .. } = seen;
             let shared = self.seen().filter(|other| !job_id.is_empty() && other.job_id == *job_id).count() > 1;
             match accepted.iter().filter(|job| *job == job_id).count() {
                 _ if job_id.is_empty() => Some(format!("{name} names no job")),
@@ -95,7 +95,7 @@ impl Board {
         nobodys.chain(wrong).collect()
     }
 
-    fn seen(&self) -> impl Iterator<Item = &Seen> {
+    fn seen(&self) -> impl Iterator<Item = &Observation> {
         self.rows.iter().filter_map(|row| row.seen.as_ref())
     }
 
@@ -144,7 +144,7 @@ impl Row {
     fn end(&self) -> Option<Expected> {
         match &self.refused {
             Some(_) => Some(Expected::Refused),
-            None => self.seen.as_ref().and_then(Seen::end),
+            None => self.seen.as_ref().and_then(Observation::end),
         }
     }
 
@@ -160,8 +160,8 @@ impl Row {
 }
 
 /// One change as one line: `  12.3s  team-a/mysql-physical  Running  Running  job 4711`.
-pub fn change_line(elapsed: Duration, seen: &Seen) -> String {
-    let Seen { name, phase, reason, .. } = seen;
+pub fn change_line(elapsed: Duration, seen: &Observation) -> String {
+    let Observation { name, phase, reason, .. } = seen;
     let line = format!("{:>6.1}s  {name:<36}  {:<10}  {:<18}  {}", elapsed.as_secs_f64(), or_dash(phase), or_dash(reason), seen.detail());
     line.trim_end().to_owned()
 }

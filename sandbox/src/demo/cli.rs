@@ -1,7 +1,7 @@
 //! `sandbox demo` on the command line.
 
 use super::error::DemoError;
-use super::play;
+use super::session;
 use crate::world::cli::{Interrupts, WorldArgs};
 
 /// Start everything, apply the samples, show how each one ends, and stop.
@@ -16,7 +16,7 @@ pub struct DemoArgs {
 pub async fn run(args: DemoArgs) -> Result<u8, DemoError> {
     let mut interrupts = Interrupts::listen()?;
     tokio::select! {
-        as_expected = play::play(&args.world) => Ok(u8::from(!as_expected?)),
+        as_expected = session::run(&args.world) => Ok(u8::from(!as_expected?)),
         // Dropping the play kills what it started and removes its directory.
         code = interrupts.come() => Ok(code),
     }

@@ -3,10 +3,10 @@
 pub mod board;
 mod cli;
 mod error;
-mod play;
+pub mod observation;
 pub mod samples;
 mod screen;
-pub mod seen;
+mod session;
 
 pub use cli::{DemoArgs, run};
 pub use error::DemoError;

@@ -8,11 +8,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::check::Evidence;
 use super::error::FaultsError;
+use super::outcome::Outcome;
 use super::plan::{self, Plan};
 use super::plan_run;
-use super::ran::Ran;
 use super::report::{self, Judged};
-use super::rows::{self, Makings, Row};
+use super::rows::{self, OwnWorldOptions, Row};
 
 use super::scenario::Scenario;
 use super::upstream::Upstream;
@@ -20,21 +20,21 @@ use crate::rds::Settings;
 use crate::world::cli::{Interrupts, WorldArgs};
 use crate::world::{World, WorldOptions};
 
-/// Strike the operator at every request that it makes, and play the rows of the fault matrix that are more than that.
+/// Inject a fault at every request that the operator makes, and run the rows of the fault matrix that take more than that.
 ///
-/// A learning run lists the requests of each scenario. Then, for each request and each blow: the operator is killed before the request arrives,
+/// A learning run lists the requests of each scenario. Then, for each request and each fault: the operator is killed before the request arrives,
 /// after it was executed, or when it has the answer, or is told to end; or the answer is dropped, is a 409, 429 or 500, or comes 20 s late.
 /// The rows: a crash loop, two replicas, leases, a control plane that is killed, an API server that misbehaves, clocks, Secrets, limits. When
-/// all is quiet the ledger, the objects and the audit log are compared with the undisturbed run. 30 minutes for all of it.
+/// the operator is at rest, the ledger, the objects and the audit log are compared with the undisturbed run. 30 minutes for all of it.
 #[derive(Debug, clap::Args)]
 pub struct FaultsArgs {
     /// Only the plans whose id contains this; without --output json, with the operator's logs. Can be repeated.
     #[arg(long, value_name = "ID")]
     pub plan: Vec<String>,
-    /// Each of them so often.
+    /// Run each of them N times.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub repeat: u16,
-    /// Only every N-th plan, and of the rows of the fault matrix six that stand for all.
+    /// Only every N-th plan, and of the rows of the fault matrix a sample of six.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub every: u16,
     /// How many plans run at the same time.
@@ -61,16 +61,17 @@ pub enum Output {
 pub async fn run(args: FaultsArgs) -> Result<u8, FaultsError> {
     let mut interrupts = Interrupts::listen()?;
     tokio::select! {
-        kept = strike_all(&args) => Ok(u8::from(!kept?)),
+        kept = run_plans(&args) => Ok(u8::from(!kept?)),
         // Dropping it kills what it started and removes its directory.
         code = interrupts.come() => Ok(code),
     }
 }
 
-async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
+async fn run_plans(args: &FaultsArgs) -> Result<bool, FaultsError> {
     let options = args.world.prepare().await?;
     let settings = args.world.dialect(Settings { job_time: Duration::from_secs(2), ..Settings::sandbox() });
-    let makings = Makings { operator: options.operator.clone(), repository: options.repository.clone(), settings: settings.clone() };
+    let own_world =
+        OwnWorldOptions { operator: options.operator.clone(), repository: options.repository.clone(), settings: settings.clone() };
     let world = World::start(WorldOptions { settings, ..options }).await?;
     let upstream = Upstream::api_server(&world)?;
 
@@ -82,37 +83,42 @@ async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
     let progress = Progress { done: AtomicUsize::new(0), count };
 
     let rows = rows.into_iter().enumerate().map(|(number, row)| {
-        let (world, upstream, makings, progress) = (&world, &upstream, &makings, &progress);
+        let (world, upstream, own_world, progress) = (&world, &upstream, &own_world, &progress);
         async move {
-            let ran = rows::run(world, upstream, makings, first_row + number, row).await;
-            if let Ok((ran, _)) = &ran {
-                eprintln!("{}: {:.0} s{}", ran.id, ran.took.as_secs_f64(), if ran.troubles.is_empty() { "" } else { ", with troubles" });
+            let outcome = rows::run(world, upstream, own_world, first_row + number, row).await;
+            if let Ok((outcome, _)) = &outcome {
+                eprintln!(
+                    "{}: {:.0} s{}",
+                    outcome.id,
+                    outcome.took.as_secs_f64(),
+                    if outcome.troubles.is_empty() { "" } else { ", with troubles" }
+                );
             }
             progress.step();
-            ran
+            outcome
         }
     });
     let plans = plans.into_iter().enumerate().map(|(number, plan)| {
         let (world, upstream, progress) = (&world, &upstream, &progress);
         async move {
-            let ran = plan_run::run(world, upstream, first + number, plan.scenario, Some(plan)).await;
+            let outcome = plan_run::run(world, upstream, first + number, plan.scenario, Some(plan)).await;
             progress.step();
-            ran
+            outcome
         }
     });
-    let plans = futures::stream::iter(plans).buffer_unordered(usize::from(args.jobs)).try_collect::<Vec<Ran>>();
-    let mut ran = plans.await?;
-    // Their operators wait for leases, and their control planes for a core: fewer at a time.
+    let plans = futures::stream::iter(plans).buffer_unordered(usize::from(args.jobs)).try_collect::<Vec<Outcome>>();
+    let mut outcome = plans.await?;
+    // Fewer rows at a time: their operators wait for leases, and their control planes need a core.
     let rows = futures::stream::iter(rows).buffer_unordered(usize::from(args.jobs.div_ceil(3))).try_collect::<Vec<_>>().await?;
 
     let mut judged: Judged = Vec::new();
     for (row, evidence) in rows {
         match evidence {
             Some(evidence) => judged.extend(report::judged(vec![row], &undisturbed, &evidence)),
-            None => ran.push(row),
+            None => outcome.push(row),
         }
     }
-    judged.extend(report::judged(ran, &undisturbed, &Evidence::of(&world)?));
+    judged.extend(report::judged(outcome, &undisturbed, &Evidence::of(&world)?));
     judged.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
     let logs = !args.plan.is_empty() && args.output == Output::Text;
     let text = match args.output {
@@ -126,23 +132,23 @@ async fn strike_all(args: &FaultsArgs) -> Result<bool, FaultsError> {
     Ok(judged.iter().all(|(_, violations)| violations.is_empty()))
 }
 
-/// Runs every scenario undisturbed, and makes the plans of what it asks for.
-async fn learn(world: &World, upstream: &Upstream) -> Result<(Vec<Ran>, Vec<Plan>), FaultsError> {
+/// Runs every scenario undisturbed, and makes the plans from the requests of that run.
+async fn learn(world: &World, upstream: &Upstream) -> Result<(Vec<Outcome>, Vec<Plan>), FaultsError> {
     let (mut undisturbed, mut plans) = (Vec::new(), Vec::new());
     for (number, scenario) in Scenario::ALL.into_iter().enumerate() {
-        let ran = plan_run::run(world, upstream, number, scenario, None).await?;
-        if let Some(trouble) = ran.troubles.first() {
+        let outcome = plan_run::run(world, upstream, number, scenario, None).await?;
+        if let Some(trouble) = outcome.troubles.first() {
             return Err(FaultsError::Undisturbed { scenario: scenario.to_string(), trouble: trouble.what.clone() });
         }
-        let of_scenario = plan::all(scenario, &ran.requests);
-        eprintln!("{scenario}: {} requests, {} plans", ran.requests.len(), of_scenario.len());
+        let of_scenario = plan::all(scenario, &outcome.requests);
+        eprintln!("{scenario}: {} requests, {} plans", outcome.requests.len(), of_scenario.len());
         plans.extend(of_scenario);
-        undisturbed.push(ran);
+        undisturbed.push(outcome);
     }
     Ok((undisturbed, plans))
 }
 
-/// What is to run.
+/// The plans and rows to run.
 fn chosen(args: &FaultsArgs, plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Row>), FaultsError> {
     let every = usize::from(args.every);
     let mut rows = rows::ROWS.to_vec();
@@ -165,7 +171,7 @@ fn chosen(args: &FaultsArgs, plans: Vec<Plan>) -> Result<(Vec<Plan>, Vec<Row>), 
     Ok((plans.into_iter().flat_map(again).collect(), rows.repeat(repeat)))
 }
 
-/// How far it is.
+/// Counts the plans that are done.
 struct Progress {
     done: AtomicUsize,
     count: usize,

@@ -6,7 +6,7 @@ use crate::plane::{KubectlError, PlaneError};
 use crate::world::cli::PrepareError;
 use crate::world::{OperatorError, WorldError};
 
-/// Why nothing can be struck.
+/// Why no plan can be run.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultsError {
     /// The operator could not be built.

@@ -1,23 +1,24 @@
-//! `sandbox faults`: the real operator, struck at every request that it ever makes.
+//! `sandbox faults`: injects faults at every request that the real operator makes, and judges what comes of it from outside.
+//! Plans inject one fault at one request; the rows of the fault matrix in `rows/` do more than that.
 
 mod answer;
 mod check;
 mod cli;
 mod error;
+mod injector;
 mod label;
+mod network_conditions;
+mod outcome;
 mod plan;
 mod plan_run;
+mod proxied_operator;
 mod proxy;
-mod ran;
 mod report;
 mod rows;
 mod scenario;
-mod stand;
-mod strike;
 mod upstream;
 mod violation;
 mod watch;
-mod weather;
 
 pub use cli::{FaultsArgs, Output, run};
 pub use error::FaultsError;

@@ -1,16 +1,16 @@
-//! Rows of the fault matrix that are more than a blow at one request: a rule of the API server broken for a while, a control plane killed, a
+//! Rows of the fault matrix that are more than a fault at one request: a rule of the API server broken for a while, a control plane killed, a
 //! clock that is wrong, two replicas.
 
 mod clock;
 mod cloud;
+mod control_plane;
 mod crashes;
-mod ground;
+mod environment;
 mod limits;
+mod network;
 mod objects;
 mod replicas;
-mod rough;
 mod secrets;
-mod server;
 mod table;
 
-pub(super) use table::{Makings, ROWS, Row, run};
+pub(super) use table::{OwnWorldOptions, ROWS, Row, run};

@@ -4,30 +4,30 @@ use std::path::PathBuf;
 
 use futures::future::BoxFuture;
 
-use super::ground::{Ground, Place, seconds};
-use super::{clock, cloud, crashes, limits, objects, replicas, rough, secrets, server};
+use super::environment::{Environment, RowWorld, seconds};
+use super::{clock, cloud, control_plane, crashes, limits, network, objects, replicas, secrets};
 use crate::faults::check::Evidence;
 use crate::faults::error::FaultsError;
-use crate::faults::ran::Ran;
+use crate::faults::network_conditions::{Distortion, NetworkCondition};
+use crate::faults::outcome::Outcome;
 use crate::faults::upstream::Upstream;
-use crate::faults::weather::{Distortion, Weather};
 use crate::rds::Settings;
 use crate::world::{World, WorldOptions};
 
 /// A row of the matrix in `tests/faults/README.md`.
 #[derive(Clone, Copy)]
 pub(in crate::faults) struct Row {
-    /// Its number there.
+    /// Its number in the matrix.
     pub number: u8,
     /// What is done.
     name: &'static str,
-    /// Whether it needs a world of its own: it kills the control plane, or sets the clock.
+    /// The settings of its own world, if it needs one because it kills the control plane or sets the clock.
     own: Option<fn(Settings) -> Settings>,
-    run: for<'g, 'w> fn(&'g mut Ground<'w>) -> BoxFuture<'g, Result<(), FaultsError>>,
+    run: for<'e, 'w> fn(&'e mut Environment<'w>) -> BoxFuture<'e, Result<(), FaultsError>>,
 }
 
 impl Row {
-    /// Whether it is among those that stand for all.
+    /// Whether it is in the sample that runs with `--every`.
     pub(in crate::faults) fn is_sample(&self) -> bool {
         SAMPLE.contains(&self.name)
     }
@@ -44,16 +44,16 @@ impl Row {
 
 /// A row in the world of all plans.
 macro_rules! row {
-    ($number:literal, $name:literal, |$ground:ident| $run:expr) => {
-        Row { number: $number, name: $name, own: None, run: |$ground| Box::pin($run) }
+    ($number:literal, $name:literal, |$env:ident| $run:expr) => {
+        Row { number: $number, name: $name, own: None, run: |$env| Box::pin($run) }
     };
-    ($number:literal, $name:literal, own $settings:expr, |$ground:ident| $run:expr) => {
-        Row { number: $number, name: $name, own: Some($settings), run: |$ground| Box::pin($run) }
+    ($number:literal, $name:literal, own $settings:expr, |$env:ident| $run:expr) => {
+        Row { number: $number, name: $name, own: Some($settings), run: |$env| Box::pin($run) }
     };
 }
 
 /// The settings of all plans.
-fn as_ever(settings: Settings) -> Settings {
+fn unchanged(settings: Settings) -> Settings {
     settings
 }
 
@@ -62,100 +62,103 @@ fn expiry_of_15_minutes(settings: Settings) -> Settings {
     Settings { expiry: seconds(900), ..settings }
 }
 
-/// For requests that are seconds on their way.
+/// For requests that arrive seconds late.
 fn expiry_of_a_minute(settings: Settings) -> Settings {
     Settings { expiry: seconds(60), ..settings }
 }
 
-/// All of them, the longest first: they run side by side.
+/// All rows, the longest first: they run side by side.
 pub(in crate::faults) const ROWS: &[Row] = &[
-    row!(9, "crash-loop-200", |ground| crashes::crash_loop(ground)),
-    row!(28, "clock-off", own expiry_of_15_minutes, |ground| clock::off(ground)),
-    row!(34, "10000-unrelated", own as_ever, |ground| limits::unrelated(ground)),
-    row!(23, "api-server-and-etcd-killed", own as_ever, |ground| server::killed(ground)),
-    row!(23, "etcd-empty", own as_ever, |ground| server::emptied(ground)),
-    row!(21, "history-compacted", own as_ever, |ground| server::compacted(ground)),
-    row!(32, "crd-changed-and-made-anew", own as_ever, |ground| server::crds(ground)),
-    row!(25, "leader-killed-at-60-of-200", |ground| replicas::killed(ground, 60)),
-    row!(25, "leader-killed-at-100-of-200", |ground| replicas::killed(ground, 100)),
-    row!(25, "leader-killed-at-140-of-200", |ground| replicas::killed(ground, 140)),
-    row!(25, "leader-stands-still-20-s", |ground| replicas::frozen(ground, replicas::CLEAR, seconds(20))),
-    row!(25, "leader-stands-still-60-s", |ground| replicas::frozen(ground, replicas::CLEAR, seconds(60))),
-    row!(25, "leader-stands-still-before-its-intent", |ground| replicas::frozen(ground, replicas::PREFLIGHT, seconds(20))),
-    row!(26, "two-leaders", |ground| replicas::both(ground)),
-    row!(27, "lease-refused-30-s", |ground| replicas::refused(ground)),
-    row!(29, "secret-rotated", |ground| secrets::rotated(ground)),
-    row!(29, "secret-emptied", |ground| secrets::broken(ground, secrets::Damage::Emptied)),
-    row!(29, "secret-deleted", |ground| secrets::broken(ground, secrets::Damage::Deleted)),
-    row!(29, "secret-of-junk", |ground| secrets::broken(ground, secrets::Damage::Junk)),
-    row!(29, "secret-forbidden", |ground| secrets::broken(ground, secrets::Damage::Forbidden)),
-    row!(30, "deleted-in-each-phase", |ground| objects::deleted(ground)),
-    row!(30, "namespace-deleted", |ground| objects::namespace(ground)),
-    row!(31, "spec-edited", |ground| objects::spec_edited(ground)),
-    row!(31, "status-edited", |ground| objects::status_edited(ground)),
-    row!(12, "delivered-twice", |ground| cloud::twice(ground)),
-    row!(13, "no-answer-at-all", |ground| cloud::garbage(ground)),
-    row!(14, "broken-ways", |ground| cloud::broken(ground)),
-    row!(15, "refusals-that-pass", |ground| cloud::refused(ground)),
-    row!(17, "set-deleted", |ground| cloud::deleted(ground)),
-    row!(18, "old-lists", |ground| rough::old_lists(ground)),
-    row!(19, "events-left-out", |ground| rough::weather(ground, Weather::Watches(Distortion::Without(3)))),
-    row!(20, "one-write-of-three-409", |ground| rough::weather(ground, Weather::Answers { to: "kube patch", one_of: 3, status: 409 })),
-    row!(21, "watches-410-every-3-s", |ground| rough::weather(ground, Weather::Watches(Distortion::Expired(seconds(3))))),
-    row!(22, "one-of-five-429", |ground| rough::weather(ground, Weather::Answers { to: "kube", one_of: 5, status: 429 })),
-    row!(22, "one-of-five-500", |ground| rough::weather(ground, Weather::Answers { to: "kube", one_of: 5, status: 500 })),
-    row!(22, "slow-2-s", own expiry_of_a_minute, |ground| rough::weather(
-        ground,
-        Weather::Slow(seconds(2))
+    row!(9, "crash-loop-200", |env| crashes::crash_loop(env)),
+    row!(28, "clock-off", own expiry_of_15_minutes, |env| clock::off(env)),
+    row!(34, "10000-unrelated", own unchanged, |env| limits::unrelated(env)),
+    row!(23, "api-server-and-etcd-killed", own unchanged, |env| control_plane::killed(env)),
+    row!(23, "etcd-empty", own unchanged, |env| control_plane::emptied(env)),
+    row!(21, "history-compacted", own unchanged, |env| control_plane::compacted(env)),
+    row!(32, "crd-changed-and-made-anew", own unchanged, |env| control_plane::crds(env)),
+    row!(25, "leader-killed-at-60-of-200", |env| replicas::killed(env, 60)),
+    row!(25, "leader-killed-at-100-of-200", |env| replicas::killed(env, 100)),
+    row!(25, "leader-killed-at-140-of-200", |env| replicas::killed(env, 140)),
+    row!(25, "leader-stands-still-20-s", |env| replicas::frozen(env, replicas::CLEAR, seconds(20))),
+    row!(25, "leader-stands-still-60-s", |env| replicas::frozen(env, replicas::CLEAR, seconds(60))),
+    row!(25, "leader-stands-still-before-its-intent", |env| replicas::frozen(env, replicas::PREFLIGHT, seconds(20))),
+    row!(26, "two-leaders", |env| replicas::both(env)),
+    row!(27, "lease-refused-30-s", |env| replicas::refused(env)),
+    row!(29, "secret-rotated", |env| secrets::rotated(env)),
+    row!(29, "secret-emptied", |env| secrets::broken(env, secrets::Damage::Emptied)),
+    row!(29, "secret-deleted", |env| secrets::broken(env, secrets::Damage::Deleted)),
+    row!(29, "secret-of-junk", |env| secrets::broken(env, secrets::Damage::Junk)),
+    row!(29, "secret-forbidden", |env| secrets::broken(env, secrets::Damage::Forbidden)),
+    row!(30, "deleted-in-each-phase", |env| objects::deleted(env)),
+    row!(30, "namespace-deleted", |env| objects::namespace(env)),
+    row!(31, "spec-edited", |env| objects::spec_edited(env)),
+    row!(31, "status-edited", |env| objects::status_edited(env)),
+    row!(12, "delivered-twice", |env| cloud::twice(env)),
+    row!(13, "no-answer-at-all", |env| cloud::garbage(env)),
+    row!(14, "broken-ways", |env| cloud::broken(env)),
+    row!(15, "refusals-that-pass", |env| cloud::refused(env)),
+    row!(17, "set-deleted", |env| cloud::deleted(env)),
+    row!(18, "old-lists", |env| network::old_lists(env)),
+    row!(19, "events-left-out", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Without(3)))),
+    row!(20, "one-write-of-three-409", |env| network::throughout(
+        env,
+        NetworkCondition::Answers { to: "kube patch", one_of: 3, status: 409 }
     )),
-    row!(22, "silent-30-s", |ground| rough::for_a_while(ground, Weather::Silent, seconds(30))),
-    row!(22, "torn-watches", |ground| rough::weather(ground, Weather::Watches(Distortion::Torn(4)))),
-    row!(22, "only-bookmarks-20-s", |ground| rough::for_a_while(ground, Weather::Watches(Distortion::OnlyBookmarks), seconds(20))),
-    row!(24, "watches-cut-every-5-s", |ground| rough::weather(ground, Weather::Watches(Distortion::Cut(seconds(5))))),
-    row!(35, "64-mib", |ground| limits::memory(ground)),
-    row!(35, "100-files", |ground| limits::files(ground)),
+    row!(21, "watches-410-every-3-s", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Expired(seconds(3))))),
+    row!(22, "one-of-five-429", |env| network::throughout(env, NetworkCondition::Answers { to: "kube", one_of: 5, status: 429 })),
+    row!(22, "one-of-five-500", |env| network::throughout(env, NetworkCondition::Answers { to: "kube", one_of: 5, status: 500 })),
+    row!(22, "slow-2-s", own expiry_of_a_minute, |env| network::throughout(
+        env,
+        NetworkCondition::Slow(seconds(2))
+    )),
+    row!(22, "silent-30-s", |env| network::for_a_while(env, NetworkCondition::Silent, seconds(30))),
+    row!(22, "torn-watches", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Torn(4)))),
+    row!(22, "only-bookmarks-20-s", |env| network::for_a_while(env, NetworkCondition::Watches(Distortion::OnlyBookmarks), seconds(20))),
+    row!(24, "watches-cut-every-5-s", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Cut(seconds(5))))),
+    row!(35, "64-mib", |env| limits::memory(env)),
+    row!(35, "100-files", |env| limits::files(env)),
 ];
 
-/// Of each kind one that takes half a minute: for every change of the code.
+/// One row of each kind that takes half a minute: they run at every change of the code.
 const SAMPLE: [&str; 6] =
     ["delivered-twice", "old-lists", "watches-410-every-3-s", "two-leaders", "deleted-in-each-phase", "status-edited"];
 
-/// What a row's world is made of, if it needs one of its own.
-pub(in crate::faults) struct Makings {
+/// The options of a world of its own, for a row that needs one.
+pub(in crate::faults) struct OwnWorldOptions {
     pub operator: PathBuf,
     pub repository: PathBuf,
     pub settings: Settings,
 }
 
-/// Runs a row. With what was seen of it, if that is not in the shared world's logs.
+/// Runs a row. Returns its evidence too if it ran in a world of its own: the shared world's evidence does not have it.
 pub(in crate::faults) async fn run(
     shared: &World,
     upstream: &Upstream,
-    makings: &Makings,
+    own_world: &OwnWorldOptions,
     number: usize,
     row: Row,
-) -> Result<(Ran, Option<Evidence>), FaultsError> {
+) -> Result<(Outcome, Option<Evidence>), FaultsError> {
     match row.own {
         None => {
-            let mut ground = Ground::new(Place::Shared(shared), upstream.clone(), number, row.id(), row.group()).await?;
-            (row.run)(&mut ground).await?;
-            Ok((ground.ended().await?.0, None))
+            let mut env = Environment::new(RowWorld::Shared(shared), upstream.clone(), number, row.id(), row.group()).await?;
+            (row.run)(&mut env).await?;
+            Ok((env.ended().await?.0, None))
         }
         Some(settings) => {
             let options = WorldOptions {
-                settings: settings(makings.settings.clone()),
+                settings: settings(own_world.settings.clone()),
                 progress: Box::new(|_| {}),
-                ..WorldOptions::new(&makings.operator, &makings.repository)
+                ..WorldOptions::new(&own_world.operator, &own_world.repository)
             };
             let world = World::start(options).await?;
             let upstream = Upstream::api_server(&world)?;
-            let mut ground = Ground::new(Place::Own(Box::new(world)), upstream, number, row.id(), row.group()).await?;
-            (row.run)(&mut ground).await?;
-            let (ran, place) = ground.ended().await?;
-            let Place::Own(world) = place else { return Ok((ran, None)) };
+            let mut env = Environment::new(RowWorld::Own(Box::new(world)), upstream, number, row.id(), row.group()).await?;
+            (row.run)(&mut env).await?;
+            let (outcome, world) = env.ended().await?;
+            let RowWorld::Own(world) = world else { return Ok((outcome, None)) };
             let evidence = Evidence::of(&world)?;
             world.stop().await;
-            Ok((ran, Some(evidence)))
+            Ok((outcome, Some(evidence)))
         }
     }
 }

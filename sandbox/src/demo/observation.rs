@@ -6,7 +6,7 @@ use super::samples::Expected;
 
 /// The part of an object that the demo shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Observation {
     /// `namespace/name`.
     pub name: String,
     /// The phase; empty, or the CRD's default, until the operator has seen the object.
@@ -27,7 +27,7 @@ pub struct Seen {
     pub duration: String,
 }
 
-impl Seen {
+impl Observation {
     /// Reads an object. None if it has no name, which no stored object lacks.
     pub fn read(object: &Value) -> Option<Self> {
         let (metadata, status) = (&object["metadata"], &object["status"]);

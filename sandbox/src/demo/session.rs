@@ -12,9 +12,9 @@ use crate::world::{LogFormat, Operator, StartOperator, World, WorldOptions};
 
 use super::board::{Board, Verdict, change_line, refusal};
 use super::error::DemoError;
+use super::observation::Observation;
 use super::samples::{Sample, Samples};
 use super::screen::Screen;
-use super::seen::Seen;
 
 /// For all samples together. The slowest waits 20 s for its instance, so they take about 35 s; compilers beside them may double that.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -26,7 +26,7 @@ const READY: Duration = Duration::from_secs(60);
 const WATCH: &str = "/apis/rdsbackup.io/v1alpha1/rdsbackups?watch=1";
 
 /// Whether every sample ended as expected.
-pub(super) async fn play(args: &WorldArgs) -> Result<bool, DemoError> {
+pub(super) async fn run(args: &WorldArgs) -> Result<bool, DemoError> {
     // Before anything is built: a broken sample should not cost minutes.
     let samples = Samples::read(&args.repository()?.join("deploy").join("samples"))?;
     let settings = Settings {
@@ -119,9 +119,9 @@ async fn apply(kubectl: &Kubectl, samples: &[Sample], tell: mpsc::UnboundedSende
 }
 
 /// An event of the watch: `{"type": "MODIFIED", "object": {...}}`.
-fn event(line: &str) -> Option<Seen> {
+fn event(line: &str) -> Option<Observation> {
     let event: Value = serde_json::from_str(line).ok()?;
-    Seen::read(&event["object"])
+    Observation::read(&event["object"])
 }
 
 /// Prints what came of it. Returns whether that is what was expected, and the last line.
