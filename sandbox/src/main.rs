@@ -51,14 +51,14 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The error and what led to it. A cause that the error already names is not said twice.
+/// The error and its causes. A cause that the error already names is not repeated.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
         }
         cause = error.source();
     }

@@ -1,4 +1,4 @@
-//! Where every sample is, and whether that is where it should be. Pure: what is shown and what is judged follow from what was seen.
+//! The state of every sample, and whether it is the expected one. Does no I/O: what is shown and judged follows from what was observed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,12 +20,12 @@ struct Row {
     seen: Option<Observation>,
 }
 
-/// How it all stands.
+/// The state of the whole demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Some samples are on their way: `namespace/name` and where each is.
+    /// Some samples have not ended: `namespace/name` and the state of each.
     Open(Vec<String>),
-    /// Every sample has ended, and these ended otherwise than expected.
+    /// Every sample has ended, and these did not end as expected.
     Ended {
         /// What is wrong; nothing, if all is well.
         wrong: Vec<String>,
@@ -50,7 +50,7 @@ impl Board {
         let row = self.row(&seen.name)?;
         let news = row.seen.as_ref().is_none_or(|before| (&before.phase, &before.reason) != (&seen.phase, &seen.reason));
         let seen = row.seen.insert(seen);
-        // Until the operator has seen it there is nothing to tell: the phase Pending is a default of the CRD's.
+        // Before the operator has seen it there is nothing to show: the phase Pending is a default of the CRD.
         (news && !seen.reason.is_empty()).then_some(seen)
     }
 
@@ -58,14 +58,14 @@ impl Board {
         self.rows.iter_mut().find(|row| row.sample.name == name)
     }
 
-    /// How it stands.
+    /// The state of the demo.
     pub fn verdict(&self) -> Verdict {
-        let open: Vec<String> = self.rows.iter().filter(|row| row.end().is_none()).map(Row::whereabouts).collect();
+        let open: Vec<String> = self.rows.iter().filter(|row| row.end().is_none()).map(Row::state).collect();
         if !open.is_empty() {
             return Verdict::Open(open);
         }
         let wrong = self.rows.iter().filter(|row| row.end() != Some(row.sample.expected));
-        Verdict::Ended { wrong: wrong.map(|row| format!("{}; expected {}", row.whereabouts(), row.sample.expected)).collect() }
+        Verdict::Ended { wrong: wrong.map(|row| format!("{}; expected {}", row.state(), row.sample.expected)).collect() }
     }
 
     /// The objects that failed.
@@ -78,10 +78,11 @@ impl Board {
         self.seen().map(|seen| seen.job_id.as_str()).filter(|job| !job.is_empty()).collect()
     }
 
-    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each is the other's one and only.
+    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each object has one job and each job one object.
     pub fn against_ledger(&self, accepted: &[&str]) -> Vec<String> {
         let jobs = self.jobs();
-        let nobodys = accepted.iter().filter(|job| !jobs.contains(**job)).map(|job| format!("the accepted job {job} is no object's"));
+        let unclaimed =
+            accepted.iter().filter(|job| !jobs.contains(**job)).map(|job| format!("the accepted job {job} belongs to no object"));
         let wrong = self.seen().filter(|seen| seen.end() == Some(Expected::Succeeded) || !seen.job_id.is_empty()).filter_map(|seen| {
             let Observation { name, job_id, .. } = seen;
             let shared = self.seen().filter(|other| !job_id.is_empty() && other.job_id == *job_id).count() > 1;
@@ -92,7 +93,7 @@ impl Board {
                 _ => None,
             }
         });
-        nobodys.chain(wrong).collect()
+        unclaimed.chain(wrong).collect()
     }
 
     fn seen(&self) -> impl Iterator<Item = &Observation> {
@@ -107,7 +108,7 @@ impl Board {
         };
         let refused = count(Expected::Refused, true) + count(Expected::Refused, false);
         let mut parts = vec![format!("{} backups", self.rows.len() - refused), format!("{} Succeeded", count(Expected::Succeeded, true))];
-        for (number, words) in [
+        for (number, label) in [
             (count(Expected::Failed, true), "Failed as expected"),
             (count(Expected::Refused, true), "manifests refused as expected"),
             (count(Expected::Succeeded, false), "Succeeded unexpectedly"),
@@ -116,8 +117,8 @@ impl Board {
             (self.rows.iter().filter(|row| row.end().is_none()).count(), "not at their end"),
         ] {
             if number > 0 {
-                let words = if number == 1 { words.replace("manifests", "manifest").replace("their", "its") } else { words.to_owned() };
-                parts.push(format!("{number} {words}"));
+                let label = if number == 1 { label.replace("manifests", "manifest").replace("their", "its") } else { label.to_owned() };
+                parts.push(format!("{number} {label}"));
             }
         }
         if !ledger_agrees {
@@ -148,7 +149,7 @@ impl Row {
         }
     }
 
-    fn whereabouts(&self) -> String {
+    fn state(&self) -> String {
         let name = &self.sample.name;
         match (&self.refused, &self.seen) {
             (Some(message), _) => format!("{name} was refused: {message}"),
@@ -166,7 +167,7 @@ pub fn change_line(elapsed: Duration, seen: &Observation) -> String {
     line.trim_end().to_owned()
 }
 
-/// kubectl's words for a refusal, without the name of the object, which stands beside them.
+/// kubectl's message of a refusal, without the name of the object, which is printed beside it.
 pub fn refusal(stderr: &str) -> String {
     let message = stderr.split_once("is invalid: ").map_or(stderr, |(_, message)| message);
     message.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -17,7 +17,7 @@ pub async fn run(args: DemoArgs) -> Result<u8, DemoError> {
     let mut interrupts = Interrupts::listen()?;
     tokio::select! {
         as_expected = session::run(&args.world) => Ok(u8::from(!as_expected?)),
-        // Dropping the play kills what it started and removes its directory.
+        // Dropping the session kills what it started and removes its directory.
         code = interrupts.come() => Ok(code),
     }
 }

@@ -25,13 +25,13 @@ pub enum DemoError {
     /// A call of kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] KubectlError),
-    /// The control plane broke down.
+    /// A component of the control plane ended.
     #[error(transparent)]
     Plane(#[from] crate::plane::StartError),
     /// The objects could not be watched.
     #[error("the watch of the objects ended {0} times")]
     Watch(u32),
-    /// Nobody reads what is shown, or signals cannot be listened for.
+    /// Standard output is closed, or signals cannot be received.
     #[error("standard output or signals")]
     Io(#[from] io::Error),
 }

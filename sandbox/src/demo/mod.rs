@@ -1,4 +1,4 @@
-//! `sandbox demo`: a world, the samples, and the way of each of them to its end.
+//! `sandbox demo`: starts a world, applies the samples and shows each of them until its end.
 
 pub mod board;
 mod cli;

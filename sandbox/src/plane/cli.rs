@@ -1,4 +1,4 @@
-//! `sandbox plane`: a control plane to play with, until Ctrl-C.
+//! `sandbox plane`: a control plane that runs until Ctrl-C.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub async fn run(args: PlaneArgs) -> Result<(), PlaneError> {
     ended
 }
 
-/// For a shell to read.
+/// Quoted for a shell.
 fn quoted(path: &std::path::Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

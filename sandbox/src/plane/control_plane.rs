@@ -1,4 +1,4 @@
-//! A control plane as a program holds it: started, asked where things are, stopped.
+//! A control plane as a value: started, queried for its paths and addresses, stopped.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use super::progress::Progress;
 use super::start::{self, StartError};
 use super::tool::{Kubectl, Tool};
 
-/// How a plane is to be.
+/// The options of a plane.
 pub struct PlaneOptions {
     /// Its directory, new or empty. A fresh temporary one if there is none.
     pub dir: Option<PathBuf>,
     /// Leave the directory behind, with logs and all.
     pub keep: bool,
-    /// Where progress is told. To stderr by default.
+    /// Where progress is reported. To stderr by default.
     pub progress: Progress,
-    /// Appended to kube-apiserver's own, for tests of rough weather (`--goaway-chance=0.02`).
+    /// Appended to kube-apiserver's own, for tests of an unreliable server (`--goaway-chance=0.02`).
     pub extra_apiserver_flags: Vec<String>,
 }
 
@@ -127,7 +127,7 @@ impl Plane {
         [&self.etcd, &self.api_server, &self.controller_manager].map(|process| (process.name(), process.pid()))
     }
 
-    /// The API server's process, to freeze it or to see how it fares.
+    /// The API server's process, to stop it or to read its figures.
     pub fn api_server(&mut self) -> &mut Supervised {
         &mut self.api_server
     }
@@ -178,7 +178,7 @@ impl Plane {
     }
 }
 
-/// For one component to end by itself.
+/// How long a component may take to end by itself.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

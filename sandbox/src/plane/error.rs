@@ -38,7 +38,7 @@ pub enum PlaneError {
     #[error("listening for Ctrl-C")]
     Signals(#[source] std::io::Error),
     /// A component could not be killed, or its data not be removed.
-    #[error("taking {component} away")]
+    #[error("{component} could not be stopped, or its data not be removed")]
     Outage {
         /// The component.
         component: &'static str,

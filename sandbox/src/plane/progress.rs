@@ -1,4 +1,4 @@
-//! How a start or a build that takes a while tells of itself.
+//! How a start or a build reports its progress.
 
-/// Told what is going on, one line at a time.
+/// Receives each step of a start or a build as one line.
 pub type Progress = Box<dyn Fn(&str) + Send + Sync>;

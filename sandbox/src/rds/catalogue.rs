@@ -143,7 +143,7 @@ impl Catalogue {
         self
     }
 
-    /// Adds a pattern, or says anew what its instances are.
+    /// Adds a pattern, or replaces the specification of its instances.
     pub fn define(&mut self, pattern: &str, spec: InstanceSpec) {
         self.0.insert(pattern.to_owned(), spec);
     }

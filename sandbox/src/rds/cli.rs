@@ -152,7 +152,7 @@ fn line(call: &CallRecord) -> String {
         named(&call.instance),
         call.outcome
     );
-    // What a client sends must not move the cursor of whoever watches.
+    // Text that a client sends must not move the cursor of a terminal.
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

@@ -1,4 +1,4 @@
-//! `/sandbox/...`: what a program in the same process does with the handle, over HTTP. The real service lives at `/` alone.
+//! `/sandbox/...`: what a program in the same process does with the handle, over HTTP. The simulated service is at `/` alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::request::RawRequest;
 use super::shared::Shared;
 use super::span;
 
-/// What there is, for whoever asks `/sandbox`.
+/// The answer to `/sandbox`: all paths.
 const INDEX: &[&str] = &[
     "GET /sandbox/ledger?instance=",
     "GET /sandbox/calls?instance=&action=",

@@ -1,4 +1,4 @@
-//! The endpoint as a program holds it.
+//! The endpoint as a value: started, changed, queried, stopped.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -21,7 +21,7 @@ use super::shared::{OnCall, Shared};
 use super::world::World;
 use crate::tasks::Tasks;
 
-/// How an endpoint is to be.
+/// The options of an endpoint.
 pub struct Options {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -37,7 +37,7 @@ pub struct Options {
     pub call_log_file: Option<PathBuf>,
     /// Its time.
     pub clock: Arc<dyn Clock>,
-    /// Told of every call, once it is known whether its answer was delivered.
+    /// Receives every call, once it is known whether its answer was delivered.
     pub on_call: Option<OnCall>,
 }
 
@@ -115,12 +115,12 @@ impl Endpoint {
         self.shared.world().faults.add(fault)
     }
 
-    /// No fault strikes any more.
+    /// Ends all faults.
     pub fn clear_faults(&self) {
         self.shared.world().faults.clear();
     }
 
-    /// How often the fault has struck.
+    /// How often the fault was applied.
     pub fn fault_hits(&self, id: FaultId) -> u64 {
         self.shared.world().faults.hits(id)
     }
@@ -130,7 +130,7 @@ impl Endpoint {
         self.shared.world().gateway.set_keys(keys);
     }
 
-    /// Adds instances, or says anew what they are.
+    /// Adds instances, or replaces their specification.
     pub fn define(&self, pattern: &str, spec: InstanceSpec) {
         self.shared.world().cloud.catalogue.define(pattern, spec);
     }
@@ -140,7 +140,7 @@ impl Endpoint {
         self.shared.start_job(instance, kind, length)
     }
 
-    /// Removes a set, as somebody in the console would. Whether there was one.
+    /// Removes a set, as a user in the console can. Whether there was one.
     pub fn remove_set(&self, instance: &str, backup_id: &str) -> bool {
         let mut world = self.shared.world();
         let now = self.shared.now(&world);
@@ -158,7 +158,7 @@ impl Endpoint {
         self.shared.world().cloud.accepted(instance)
     }
 
-    /// Every call, in the order in which they were dealt with.
+    /// Every call, in the order in which they were handled.
     pub fn calls(&self) -> Vec<CallRecord> {
         self.shared.world().calls().to_vec()
     }

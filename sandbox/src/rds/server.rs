@@ -1,4 +1,4 @@
-//! Connections.
+//! Serves the connections of an endpoint.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use super::delivery::{Reply, deliver};
 use super::request::RawRequest;
 use super::shared::Shared;
 
-/// No request of this API is anywhere near it.
+/// The largest body of a request. Requests of this API are far smaller.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// The connection is to end without an answer.
@@ -49,7 +49,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut builder = http1::Builder::new();
     builder.auto_date_header(false);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
-    // How a connection ends is the client's business, or a fault's.
+    // A connection may end in any way: the client or a fault decides.
     let _ = poll_fn(|context| Pin::new(&mut connection).poll_without_shutdown(context)).await;
     if reset.load(Ordering::Relaxed) {
         let stream = connection.into_parts().io.into_inner();

@@ -116,7 +116,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             expiry: Duration::from_secs(15 * 60),
-            // The longest retention that is told of; it has to outlast the expiry on both sides of the clock, or a replay gets through.
+            // The longest retention that is documented; it has to outlast the expiry on both sides of the clock, or a replay gets through.
             nonce_retention: Duration::from_secs(31 * 60),
             clock_offset_ms: 0,
             lag: Duration::from_secs(60),

@@ -11,10 +11,10 @@ use super::ledger::{CallRecord, JobKind};
 use super::world::World;
 use crate::tasks::Tasks;
 
-/// Told of a call.
+/// Receives each call.
 pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;
 
-/// What connections, deliveries and the handle have in common.
+/// The state that connections, deliveries and the handle share.
 pub(super) struct Shared {
     pub(super) world: Mutex<World>,
     pub(super) clock: Arc<dyn Clock>,
@@ -41,15 +41,15 @@ impl Shared {
         cloud.start(instance, kind, length, settings, now).map(|id| id.to_string())
     }
 
-    /// Tells of the call, now that its end is known.
-    pub(super) fn told(&self, place: usize) {
+    /// Reports the call, now that its end is known.
+    pub(super) fn report(&self, place: usize) {
         let Some(call) = self.world().calls().get(place).cloned() else { return };
         if let Some(on_call) = &self.on_call {
             on_call(&call);
         }
         if let Some(log) = &self.log {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            // The log is for whoever watches: a full disk must not change what the endpoint answers.
+            // The log is only informative: a full disk must not change the answers of the endpoint.
             let _ = serde_json::to_string(&call).map(|line| writeln!(log, "{line}"));
         }
     }

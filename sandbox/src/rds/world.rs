@@ -27,7 +27,7 @@ pub(super) enum Reach {
     Gateway(ApiError),
     /// As [`Reach::Gateway`], with the error of throttling.
     Throttled(Option<u64>),
-    /// Nobody sees it.
+    /// It does not arrive.
     Nowhere,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct World {
     request_ids: StdRng,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub(super) struct Handled {
     pub(super) answer: Answer,
     pub(super) outcome: String,
@@ -97,7 +97,7 @@ impl World {
         )
     }
 
-    /// Writes the call down and returns its place in the log.
+    /// Records the call and returns its place in the log.
     pub(super) fn record(
         &mut self,
         request: &RawRequest,

@@ -9,7 +9,7 @@ use crate::plane::{KubectlError, PlaneError};
 /// Why there is no world, or why it cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum WorldError {
-    /// The control plane does not run, or refused what the world is made of.
+    /// The control plane does not run, or refused an object of the world.
     #[error(transparent)]
     Plane(#[from] PlaneError),
     /// A call of kubectl failed.
@@ -18,7 +18,7 @@ pub enum WorldError {
     /// The simulated endpoint does not run.
     #[error("the simulated RDS endpoint does not start")]
     Endpoint(#[source] io::Error),
-    /// Something that the world is made from is not there.
+    /// A file or directory that the world needs is not there.
     #[error("{what} is not at {}", path.display())]
     Missing {
         /// What it is.

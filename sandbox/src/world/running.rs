@@ -1,4 +1,4 @@
-//! A world as a program holds it: started, asked where things are, stopped.
+//! A world as a value: started, queried for its paths and addresses, stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::operator::{Operator, OperatorError, StartOperator};
 use crate::plane::{Kubectl, Plane, PlaneOptions, Progress};
 use crate::rds::{Catalogue, Endpoint, Key, Options, Settings};
 
-/// How a world is to be.
+/// The options of a world.
 pub struct WorldOptions {
     /// The operator's binary.
     pub operator: PathBuf,
@@ -30,9 +30,9 @@ pub struct WorldOptions {
     pub dir: Option<PathBuf>,
     /// Leave the directory behind, with logs and all.
     pub keep: bool,
-    /// Where progress is told. To stderr by default.
+    /// Where progress is reported. To stderr by default.
     pub progress: Progress,
-    /// Appended to kube-apiserver's own, for tests of rough weather.
+    /// Appended to kube-apiserver's own, for tests of an unreliable server.
     pub extra_apiserver_flags: Vec<String>,
 }
 
@@ -81,15 +81,15 @@ impl World {
     pub async fn start(options: WorldOptions) -> Result<Self, WorldError> {
         let WorldOptions { operator, repository, settings, signature, catalogue, seed, dir, keep, progress, extra_apiserver_flags } =
             options;
-        // First what costs nothing, so that nobody waits for a plane to hear that a file is missing.
+        // The cheap checks first: a missing file is reported before a plane is started.
         if !operator.is_file() {
             return Err(WorldError::Missing { what: "the operator's binary", path: operator });
         }
         let manifests = Manifests::find(&repository)?;
         let progress: Arc<dyn Fn(&str) + Send + Sync> = progress.into();
-        let told = Arc::clone(&progress);
+        let of_plane = Arc::clone(&progress);
 
-        let plane = Plane::start(PlaneOptions { dir, keep, progress: Box::new(move |line| told(line)), extra_apiserver_flags }).await?;
+        let plane = Plane::start(PlaneOptions { dir, keep, progress: Box::new(move |line| of_plane(line)), extra_apiserver_flags }).await?;
         let call_log_file = Some(plane.dir().join("logs").join("rds-calls.jsonl"));
         let options = Options { keys: vec![Key::new(KEY.id, KEY.secret)], catalogue, settings, seed, call_log_file, ..Options::default() };
         let rds = Endpoint::start(options).await.map_err(WorldError::Endpoint)?;
@@ -104,8 +104,8 @@ impl World {
         Ok(world)
     }
 
-    /// Applies what the operator finds when it starts once more, to a control plane that has lost it. The operator's kubeconfig is made anew,
-    /// since the token in the old one was that of another ServiceAccount.
+    /// Applies once more what the operator needs before it starts, to a control plane that has lost it. The operator's kubeconfig is created
+    /// again, since the token in the old one belongs to a deleted ServiceAccount.
     pub async fn install_again(&self) -> Result<(), WorldError> {
         install::install(&self.plane, &Manifests::find(&self.repository)?, &KEY).await?;
         self.plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
@@ -154,7 +154,7 @@ impl World {
     /// Stops everything and removes the directory unless it is to be kept.
     pub async fn stop(self) {
         let Self { rds, plane, .. } = self;
-        // The endpoint first: once it is gone nothing new can happen, so nothing is cut off half-way.
+        // The endpoint first: without it no new job can start while the plane stops.
         rds.stop().await;
         plane.stop().await;
     }
