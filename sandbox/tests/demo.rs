@@ -46,14 +46,14 @@ fn a_change_of_phase_or_reason_is_news_and_anything_else_is_not() {
     let mut board = three();
     let unseen = |status: Value| json!({ "metadata": { "namespace": "shop", "name": "good" }, "status": status });
     for status in [json!(null), json!({ "observedGeneration": -1 }), json!({ "observedGeneration": -1, "phase": "Pending" })] {
-        assert_eq!(board.update(Observation::read(&unseen(status)).expect("an object")), None, "nobody has looked at it");
+        assert_eq!(board.update(Observation::read(&unseen(status)).expect("an object")), None, "the operator has not seen it");
     }
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_some());
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_none());
     assert!(board.update(Observation { message: "another".into(), ..seen("good", "Queued", "False", "InstanceBusy") }).is_none());
     assert!(board.update(seen("good", "Queued", "False", "Throttled")).is_some());
     assert!(board.update(seen("good", "Running", "False", "Running")).is_some());
-    assert!(board.update(seen("somebody-elses", "Running", "False", "Running")).is_none());
+    assert!(board.update(seen("unknown", "Running", "False", "Running")).is_none());
 }
 
 #[test]

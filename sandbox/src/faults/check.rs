@@ -71,16 +71,16 @@ pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evide
         broken(ABSORBED, format!("{name} left its end"));
     }
     if let Expected::As(scenario) = outcome.expected
-        && let Some(learnt) = learnt(scenario, undisturbed)
+        && let Some(reference) = reference(scenario, undisturbed)
     {
-        let (is, was) = (made(&outcome.namespace, evidence), made(&learnt.namespace, evidence));
+        let (is, was) = (made(&outcome.namespace, evidence), made(&reference.namespace, evidence));
         if is != was {
             broken(MADE, format!("{is:?}, and undisturbed {was:?}"));
         }
         let was = evidence
             .audit
             .iter()
-            .filter(|event| event.namespace == learnt.namespace && event.accepted() && event.write() == Some(Write::BackupStatus));
+            .filter(|event| event.namespace == reference.namespace && event.accepted() && event.write() == Some(Write::BackupStatus));
         let most = was.count() + EXTRA_WRITES;
         if writes.len() > most {
             broken(WRITES, format!("{} status writes, at most {most} are right", writes.len()));
@@ -89,13 +89,13 @@ pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evide
     found
 }
 
-fn learnt(scenario: Scenario, undisturbed: &[Outcome]) -> Option<&Outcome> {
-    undisturbed.iter().find(|outcome| matches!(outcome.expected, Expected::As(learnt) if learnt == scenario))
+fn reference(scenario: Scenario, undisturbed: &[Outcome]) -> Option<&Outcome> {
+    undisturbed.iter().find(|outcome| matches!(outcome.expected, Expected::As(reference) if reference == scenario))
 }
 
 /// How the objects must be.
 fn expected(expected: Expected, undisturbed: &[Outcome]) -> Vec<String> {
-    let of = |scenario| learnt(scenario, undisturbed).map(|outcome| ends(&outcome.objects)).unwrap_or_default();
+    let of = |scenario| reference(scenario, undisturbed).map(|outcome| ends(&outcome.objects)).unwrap_or_default();
     match expected {
         Expected::As(scenario) => of(scenario),
         Expected::Backups(count) => of(Scenario::OneShot).into_iter().cycle().take(count).collect(),

@@ -23,7 +23,7 @@ struct State {
     matched: usize,
     /// The fault was injected.
     injected: bool,
-    /// The operator was killed, or told to end.
+    /// The operator was killed, or asked to end.
     ended: bool,
     /// A request is held.
     held: bool,
@@ -63,7 +63,7 @@ impl FaultInjector {
         self.end(Signal::KILL);
     }
 
-    /// Tells the operator to end.
+    /// Asks the operator to end (SIGTERM).
     pub(super) fn terminate(&self) {
         self.end(Signal::TERM);
     }
@@ -92,7 +92,7 @@ impl FaultInjector {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).injected
     }
 
-    /// Whether the operator was killed, or told to end.
+    /// Whether the operator was killed, or asked to end.
     pub(super) fn process_ended(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).ended
     }

@@ -15,7 +15,7 @@ pub(super) enum RequestFault {
     KillExecuted,
     /// The operator is killed when it has the answer.
     KillAnswered,
-    /// The operator is told to end (SIGTERM) as the request arrives, which is answered as usual.
+    /// The operator is asked to end (SIGTERM) as the request arrives, which is answered as usual.
     Terminate,
     /// The operator is stopped (SIGSTOP) when the request was executed, before its answer leaves. The row with this plan continues it.
     Freeze,

@@ -109,7 +109,7 @@ fn goes_on(operator: &mut ProxiedOperator, world: &World, plan: Option<&Plan>, o
         return Ok(false);
     }
     if plan.is_some_and(|plan| plan.fault == RequestFault::Terminate) && !status.success() {
-        outcome.trouble(format!("told to end, it ended with {status}:\n{}", operator.process.log_tail()));
+        outcome.trouble(format!("asked to end, it ended with {status}:\n{}", operator.process.log_tail()));
     }
     operator.restart(world)?;
     Ok(true)

@@ -26,7 +26,7 @@ fn outcome(objects: Vec<Value>) -> Outcome {
 }
 
 /// The learning run, in a namespace of its own that has no history.
-fn learnt() -> Outcome {
+fn reference() -> Outcome {
     Outcome { namespace: "plan-0".into(), ..outcome(vec![backup("Succeeded", "1")]) }
 }
 
@@ -77,7 +77,7 @@ fn good() -> Evidence {
 }
 
 fn rules(outcome: &Outcome, evidence: &Evidence) -> Vec<&'static str> {
-    judge(outcome, &[learnt()], evidence).into_iter().map(|found| found.rule).collect()
+    judge(outcome, &[reference()], evidence).into_iter().map(|found| found.rule).collect()
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::plane::Kubectl;
 use crate::rds::InstanceSpec;
 use crate::world::World;
 
-/// How long a row goes on after its last change: writes that should not happen would happen then.
+/// How long a row continues after its last change: writes that should not happen would happen then.
 const AFTERWARDS: Duration = Duration::from_secs(4);
 
 /// The world of all plans, or one of its own.

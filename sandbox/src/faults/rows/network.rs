@@ -14,7 +14,7 @@ pub(super) async fn throughout(env: &mut Environment<'_>, condition: NetworkCond
     env.start_operator().await?;
     let began = Instant::now();
     env.first_operator().network.set(condition);
-    env.backups("rough", 4, 3).await?;
+    env.backups("backup", 4, 3).await?;
     env.until_ended(seconds(180)).await;
     judge_pace(env, began, condition);
     Ok(())
@@ -24,7 +24,7 @@ pub(super) async fn throughout(env: &mut Environment<'_>, condition: NetworkCond
 pub(super) async fn for_a_while(env: &mut Environment<'_>, condition: NetworkCondition, long: Duration) -> Result<(), FaultsError> {
     env.start_operator().await?;
     let began = Instant::now();
-    env.backups("rough", 4, 3).await?;
+    env.backups("backup", 4, 3).await?;
     if !env.until_accepted(2, seconds(60)).await {
         return Ok(());
     }
