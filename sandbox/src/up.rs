@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::plane::StartError;
+use crate::plane::cli::quoted;
 use crate::world::cli::{Interrupts, PrepareError, WorldArgs};
 use crate::world::{LogFormat, Operator, OperatorError, StartOperator, World, WorldError};
 
@@ -151,9 +152,4 @@ export KUBECONFIG={kubeconfig}
 
 fn json(addresses: &Addresses) -> io::Result<String> {
     Ok(format!("{}\n", serde_json::to_string(addresses)?))
-}
-
-/// Quoted for a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

@@ -120,7 +120,7 @@ fn every_backup_has_a_job_of_its_own_in_the_ledger_and_the_ledger_has_no_other()
     };
     assert_eq!(board("1", "").against_ledger(&["1"]), [""; 0], "one that was refused by the service never had a job");
     assert_eq!(board("1", "2").against_ledger(&["1", "2"]), [""; 0]);
-    assert_eq!(board("1", "").against_ledger(&["1", "9"]), ["the accepted job 9 is no object's"], "a second backup was made");
+    assert_eq!(board("1", "").against_ledger(&["1", "9"]), ["the accepted job 9 belongs to no object"], "a second backup was made");
     assert_eq!(board("1", "").against_ledger(&[]), ["shop/good names job 1, which was never accepted"]);
     assert_eq!(board("", "").against_ledger(&[]), ["shop/good names no job"]);
     assert_eq!(board("1", "1").against_ledger(&["1"]).len(), 2, "two objects take the same job for theirs");

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::build::{self, BuildError};
@@ -161,7 +162,7 @@ fn key(set: &Set) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize()[..6])
 }
 
 async fn lock(path: &Path, progress: &Progress) -> io::Result<File> {

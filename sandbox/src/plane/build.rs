@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
+
 use super::modules::{Set, Step, go_version, ldflags, wanted_go};
 use super::process::Supervised;
 use super::progress::Progress;
@@ -184,13 +186,12 @@ impl Environment {
     }
 }
 
-/// A duration in minutes and seconds: `45 s`, `2 min`, `2 min 15 s`.
+/// Prints `2 mins 15 secs`.
+static PRINTER: SpanPrinter = SpanPrinter::new().designator(Designator::Short).spacing(Spacing::BetweenUnitsAndDesignators);
+
+/// A duration in whole seconds: `45 secs`, `2 mins`, `2 mins 15 secs`.
 pub(super) fn span(duration: Duration) -> String {
-    match (duration.as_secs() / 60, duration.as_secs() % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, 0) => format!("{minutes} min"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
+    PRINTER.unsigned_duration_to_string(&Duration::from_secs(duration.as_secs()))
 }
 
 #[cfg(test)]
@@ -207,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_as_one_would_say_it() {
+    fn a_span_is_written_in_minutes_and_seconds() {
         let spans = [15, 120, 135].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(spans, ["15 s", "2 min", "2 min 15 s"]);
+        assert_eq!(spans, ["15 secs", "2 mins", "2 mins 15 secs"]);
     }
 }

@@ -43,6 +43,6 @@ pub async fn run(args: PlaneArgs) -> Result<(), PlaneError> {
 }
 
 /// Quoted for a shell.
-fn quoted(path: &std::path::Path) -> String {
+pub(crate) fn quoted(path: &std::path::Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact as span;
 use serde::{Deserialize, Serialize};
-
-use super::span;
 
 /// What an instance is, or all instances of a pattern are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

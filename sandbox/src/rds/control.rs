@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact as span;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use super::faults::{Fault, FaultId};
 use super::ledger::JobKind;
 use super::request::RawRequest;
 use super::shared::Shared;
-use super::span;
 
 /// The answer to `/sandbox`: all paths.
 const INDEX: &[&str] = &[
@@ -31,7 +31,7 @@ const INDEX: &[&str] = &[
 struct StartJob {
     instance: String,
     kind: JobKind,
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     length: Duration,
 }
 

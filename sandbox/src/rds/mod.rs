@@ -22,7 +22,6 @@ mod server;
 mod sets;
 mod settings;
 mod shared;
-mod span;
 mod wire;
 mod world;
 
