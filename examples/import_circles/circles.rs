@@ -6,8 +6,9 @@ use crate::resolve::{Import, Imports};
 
 /// Every import that lies on a circle, in a shortest circle: files in order, the first of them the one with the smallest path.
 ///
-/// A group of files that all import each other has more circles than can be printed. Those listed here hold every import that must go, and there is
-/// none of them exactly if there is no circle at all. The search is breadth first from each import: a few hundred of them need no library of graphs.
+/// A group of files that all import each other has more circles than can be printed. Those listed here hold every import that must go, and
+/// there is none of them exactly if there is no circle at all. The search is breadth first from each import: a few hundred of them need no
+/// library of graphs.
 pub fn circles(imports: &Imports) -> BTreeSet<Vec<String>> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in imports.keys() {

@@ -1,11 +1,12 @@
 //! Prints every circle of files that import each other: `cargo run --quiet --locked --example import_circles [-- FOLDER...]`.
 //!
-//! A folder is the `src` of a crate (with lib.rs, main.rs or both); without one, every crate's is read that has hand-written modules. Exit code 1 if there is
-//! a circle, 2 if something could not be read or resolved: a name that is not found is an error, so that nothing is left out in silence.
+//! A folder is the `src` of a crate (with lib.rs, main.rs or both); without one, every crate's is read that has hand-written modules. Exit
+//! code 1 if there is a circle, 2 if something could not be read or resolved: a name that is not found is an error, so that nothing is left
+//! out in silence.
 //!
-//! What counts as an import of one file by another: a `use`, or a path in an expression, a type, a macro's arguments or an attribute, that leads to an
-//! item of the other file. `pub use` is followed to the file that has the item: the file which only passes a name on is no part of it, unless its own code uses
-//! the name too. A `mod x;` is no import, and code under `#[cfg(test)]` is left out.
+//! What counts as an import of one file by another: a `use`, or a path in an expression, a type, a macro's arguments or an attribute, that
+//! leads to an item of the other file. `pub use` is followed to the file that has the item: the file which only passes a name on is no part
+//! of it, unless its own code uses the name too. A `mod x;` is no import, and code under `#[cfg(test)]` is left out.
 
 mod circles;
 mod resolve;

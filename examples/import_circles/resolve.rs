@@ -192,7 +192,8 @@ impl Tree<'_> {
         }
     }
 
-    /// Whether a path that is not found must be one of this crate: else its first name is another crate, a type parameter or a type of the prelude.
+    /// Whether a path that is not found must be one of this crate: else its first name is another crate, a type parameter or a type of the
+    /// prelude.
     fn must_resolve(&self, node: usize, path: &[String]) -> bool {
         path.first().is_some_and(|first| is_relative(first) || !self.name(node, first, true, &mut BTreeSet::new()).is_empty())
     }

@@ -33,7 +33,8 @@ pub struct Module {
     pub uses: Vec<Use>,
     /// Paths of two names or more outside of `use`, and those that an attribute names in a string.
     pub mentions: Vec<Mention>,
-    /// The first name of every path, and every name in the arguments of a macro: how names that came by a re-export or a glob are found in use.
+    /// The first name of every path, and every name in the arguments of a macro: how names that came by a re-export or a glob are found in
+    /// use.
     pub words: BTreeSet<String>,
     /// Every name in an item that is written by a macro: the macro may define it.
     pub words_of_macros: BTreeSet<String>,

@@ -12,7 +12,8 @@ use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
 use rds_backup_sandbox::up::{self, UpArgs};
 
-/// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud account.
+/// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud
+/// account.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox", bin_name = "cargo sandbox", version)]
 struct Cli {

@@ -1,5 +1,5 @@
-//! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, disconnected and delayed at requests that it makes, on
-//! a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults`, about 30 minutes.
+//! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, disconnected and delayed at requests that it
+//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults`, about 30 minutes.
 
 use rds_backup_sandbox::{
     faults::{self, FaultsArgs, Output},

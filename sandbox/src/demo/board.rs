@@ -78,7 +78,8 @@ impl Board {
         self.seen().map(|seen| seen.job_id.as_str()).filter(|job| !job.is_empty()).collect()
     }
 
-    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each object has one job and each job one object.
+    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each object has one job and each job one
+    /// object.
     pub fn against_ledger(&self, accepted: &[&str]) -> Vec<String> {
         let jobs = self.jobs();
         let unclaimed =

@@ -29,7 +29,7 @@ impl Evidence {
     }
 }
 
-/// The rules that a plan broke. `undisturbed`: the learning runs.
+/// The rules that a plan broke. `undisturbed`: the runs without faults.
 pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evidence) -> Vec<Violation> {
     let mut found = outcome.troubles.clone();
     let mut broken = |rule, what| found.push(Violation { rule, what });

@@ -22,10 +22,11 @@ use crate::world::{World, WorldOptions};
 
 /// Inject a fault at every request that the operator makes, and run the rows of the fault matrix that take more than that.
 ///
-/// A learning run lists the requests of each scenario. Then, for each request and each fault: the operator is killed before the request arrives,
-/// after it was executed, or when it has the answer, or is asked to end; or the answer is dropped, is a 409, 429 or 500, or comes 20 s late.
-/// The rows: a crash loop, two replicas, leases, a control plane that is killed, an API server that misbehaves, clocks, Secrets, limits. When
-/// the operator is at rest, the ledger, the objects and the audit log are compared with the undisturbed run. 30 minutes for all of it.
+/// First, a run without faults lists the requests of each scenario. Then, for each request and each fault: the operator is killed before
+/// the request arrives, after it was executed, or when it has the answer, or is asked to end; or the answer is dropped, is a 409, 429 or
+/// 500, or comes 20 s late. The rows: a crash loop, two replicas, leases, a control plane that is killed, an API server that misbehaves,
+/// clocks, Secrets, limits. When the operator is at rest, the ledger, the objects and the audit log are compared with the undisturbed run.
+/// 30 minutes for all of it.
 #[derive(Debug, clap::Args)]
 pub struct FaultsArgs {
     /// Only the plans whose id contains this; without --output json, with the operator's logs. Can be repeated.
@@ -75,7 +76,7 @@ async fn run_plans(args: &FaultsArgs) -> Result<bool, FaultsError> {
     let world = World::start(WorldOptions { settings, ..options }).await?;
     let upstream = Upstream::api_server(&world)?;
 
-    let (undisturbed, plans) = learn(&world, &upstream).await?;
+    let (undisturbed, plans) = run_undisturbed(&world, &upstream).await?;
     let (plans, rows) = chosen(args, plans)?;
     let first = Scenario::ALL.len();
     let first_row = first + plans.len();
@@ -133,7 +134,7 @@ async fn run_plans(args: &FaultsArgs) -> Result<bool, FaultsError> {
 }
 
 /// Runs every scenario undisturbed, and makes the plans from the requests of that run.
-async fn learn(world: &World, upstream: &Upstream) -> Result<(Vec<Outcome>, Vec<Plan>), FaultsError> {
+async fn run_undisturbed(world: &World, upstream: &Upstream) -> Result<(Vec<Outcome>, Vec<Plan>), FaultsError> {
     let (mut undisturbed, mut plans) = (Vec::new(), Vec::new());
     for (number, scenario) in Scenario::ALL.into_iter().enumerate() {
         let outcome = plan_run::run(world, upstream, number, scenario, None).await?;

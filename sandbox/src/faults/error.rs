@@ -30,7 +30,7 @@ pub enum FaultsError {
     /// No plan has such an id.
     #[error("no plan's id contains {0:?}; without --plan all of them run, and are named")]
     NoPlan(String),
-    /// The learning run did not end well.
+    /// A run without faults did not end well.
     #[error("undisturbed, {scenario} did not end: {trouble}")]
     Undisturbed {
         /// Which.

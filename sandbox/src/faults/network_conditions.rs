@@ -61,8 +61,8 @@ impl NetworkConditions {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Whether the condition applies to this request or event: to one of so many, at random. With a fixed order, an operator that always fails at
-    /// the same step would never get past it.
+    /// Whether the condition applies to this request or event: to one of so many, at random. With a fixed order, an operator that always
+    /// fails at the same step would never get past it.
     pub(super) fn chosen(&self, one_of: u32) -> bool {
         let chosen = self.current.lock().unwrap_or_else(PoisonError::into_inner).1.random_ratio(1, one_of);
         if chosen {

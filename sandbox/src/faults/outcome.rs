@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::scenario::Scenario;
 use super::violation::{ENDED, Violation};
 
-/// The outcome of a plan, of a row of the matrix, or of a learning run.
+/// The outcome of a plan, of a row of the matrix, or of a run without faults.
 pub(super) struct Outcome {
     /// The id that `--plan` takes.
     pub id: String,

@@ -93,7 +93,8 @@ impl Plan {
     }
 }
 
-/// How many requests of this name every run makes. Polls repeat until the job has ended or its set is listed: a slow machine makes more of them.
+/// How many requests of this name every run makes. Polls repeat until the job has ended or its set is listed: a slow machine makes more of
+/// them.
 fn in_every_run(request: &str) -> usize {
     match request {
         // One before the request is sent, and those of the first two polls.

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::answer::{Body, NoAnswer};
 use super::network_conditions::{Distortion, NetworkCondition, NetworkConditions};
 
-/// A watch, as the current condition passes it on. The condition is read anew for each event: a watch that began normally is distorted later.
+/// A watch, as the current condition passes it on. The condition is read anew for each event: a watch that began normally is distorted
+/// later.
 pub(super) fn watched(network: Arc<NetworkConditions>, body: Incoming) -> Body {
     let watch = Watch { network, body: BodyStream::new(body), half: Vec::new(), lines: VecDeque::new(), began: Instant::now(), end: None };
     let frames = stream::unfold(watch, |mut watch| async move { watch.next().await.map(|next| (next.map(Frame::data), watch)) });

@@ -12,8 +12,8 @@ const GROUP: &str = "rdsbackup.io";
 
 /// One request, or one end of a watch.
 ///
-/// Bodies are there for the group `rdsbackup.io` only. The server writes an event after it has answered, so a request that was just made may
-/// still be missing.
+/// Bodies are there for the group `rdsbackup.io` only. The server writes an event after it has answered, so a request that was just made
+/// may still be missing.
 #[derive(Debug, Clone)]
 pub struct AuditEvent {
     /// When the server received the request.

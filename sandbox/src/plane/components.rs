@@ -58,8 +58,8 @@ impl Layout {
     }
 }
 
-/// Bodies are logged for our own group, so that tests see what was written; for other groups only the user and the request are. The content of
-/// Secrets is never logged.
+/// Bodies are logged for our own group, so that tests see what was written; for other groups only the user and the request are. The content
+/// of Secrets is never logged.
 pub(super) const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -70,8 +70,8 @@ rules:
 - level: Metadata
 ";
 
-/// etcd listens on sockets in the plane's private directory only: no other process can take a port first, and no other user of the machine can connect.
-/// It insists on advertising a host and a port; a cluster of one member never uses them.
+/// etcd listens on sockets in the plane's private directory only: no other process can take a port first, and no other user of the machine
+/// can connect. It insists on advertising a host and a port; a cluster of one member never uses them.
 pub(super) fn etcd(layout: &Layout) -> Vec<OsString> {
     const NOWHERE: &str = "http://127.0.0.1:1";
     vec![

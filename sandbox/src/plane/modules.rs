@@ -109,8 +109,8 @@ impl Set {
     }
 }
 
-/// Without a stamp the server reports v0.0.0-master, and a chart's `kubeVersion` check fails. Only linking sees these flags, so they cost no
-/// compilation.
+/// Without a stamp the server reports v0.0.0-master, and a chart's `kubeVersion` check fails. Only linking sees these flags, so they cost
+/// no compilation.
 pub(super) fn ldflags(module: &Module) -> String {
     let mut flags = "-s -w".to_owned();
     let version = version(module);

@@ -42,7 +42,8 @@ impl Plane {
         std::fs::remove_dir_all(self.layout.etcd_data()).map_err(|source| PlaneError::Outage { component: ETCD, source })
     }
 
-    /// Compacts etcd's history up to now: a watch from an earlier resourceVersion is answered 410, once the API server's own cache is gone too.
+    /// Compacts etcd's history up to now: a watch from an earlier resourceVersion is answered 410, once the API server's own cache is gone
+    /// too.
     pub async fn compact_etcd(&self) -> Result<(), PlaneError> {
         let wrong = |answer: &Value| PlaneError::Compaction(answer.to_string());
         // Any key: only the revision in the header is needed. It is text, as etcd's JSON has 64-bit numbers.

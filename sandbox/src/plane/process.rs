@@ -37,7 +37,8 @@ pub enum Signal {
 /// A running program that ends at the latest when we do.
 ///
 /// It has a process group of its own, so that Ctrl-C reaches only us and we can stop things in order; an environment of exactly what it was
-/// given, so that a developer's cloud credentials or proxies never reach it; no standard input; and its output in a file. Dropping it kills it.
+/// given, so that a developer's cloud credentials or proxies never reach it; no standard input; and its output in a file. Dropping it kills
+/// it.
 #[derive(Debug)]
 pub struct Supervised {
     name: String,

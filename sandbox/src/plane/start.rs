@@ -63,7 +63,8 @@ pub(super) async fn etcd(binaries: &Binaries, layout: &Layout) -> Result<Supervi
     Ok(process)
 }
 
-/// Returns the server's URL too. A port that was free a moment ago may be taken when the server, a second later, wants it: then with another.
+/// Returns the server's URL too. A port that was free a moment ago may be taken when the server, a second later, wants it: then with
+/// another.
 pub(super) async fn api_server(
     binaries: &Binaries,
     layout: &Layout,

@@ -20,8 +20,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the request is answered in. RPC requests say it in `Format`, and get XML if they say nothing; V3 requests say it in `accept`, and
-    /// get JSON if they say nothing.
+    /// What the request is answered in. RPC requests say it in `Format`, and get XML if they say nothing; V3 requests say it in `accept`,
+    /// and get JSON if they say nothing.
     pub(super) fn of(request: &RawRequest, quirks: &Quirks) -> Self {
         let json = match request.signature_version() {
             SignatureVersion::V1 => request.parameter("Format").is_some_and(|format| format.eq_ignore_ascii_case("json")),

@@ -18,7 +18,7 @@ use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
 use super::server;
 use super::settings::Settings;
 use super::shared::{OnCall, Shared};
-use super::world::World;
+use super::state::State;
 use crate::tasks::Tasks;
 
 /// The options of an endpoint.
@@ -75,7 +75,7 @@ impl Endpoint {
         let listener = TcpListener::bind(listen).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            world: Mutex::new(World::new(keys, catalogue, settings, seed)),
+            state: Mutex::new(State::new(keys, catalogue, settings, seed)),
             clock,
             log: log.map(Mutex::new),
             on_call,
@@ -97,42 +97,42 @@ impl Endpoint {
 
     /// What time it is, on both clocks.
     pub fn now(&self) -> Now {
-        self.shared.now(&self.shared.world())
+        self.shared.now(&self.shared.state())
     }
 
     /// How it behaves now.
     pub fn settings(&self) -> Settings {
-        self.shared.world().settings.clone()
+        self.shared.state().settings.clone()
     }
 
     /// Changes how it behaves.
     pub fn update(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.shared.world().settings);
+        change(&mut self.shared.state().settings);
     }
 
     /// Sets up a fault.
     pub fn add_fault(&self, fault: Fault) -> FaultId {
-        self.shared.world().faults.add(fault)
+        self.shared.state().faults.add(fault)
     }
 
     /// Ends all faults.
     pub fn clear_faults(&self) {
-        self.shared.world().faults.clear();
+        self.shared.state().faults.clear();
     }
 
     /// How often the fault was applied.
     pub fn fault_hits(&self, id: FaultId) -> u64 {
-        self.shared.world().faults.hits(id)
+        self.shared.state().faults.hits(id)
     }
 
     /// The access keys it knows from now on.
     pub fn set_keys(&self, keys: Vec<Key>) {
-        self.shared.world().gateway.set_keys(keys);
+        self.shared.state().gateway.set_keys(keys);
     }
 
     /// Adds instances, or replaces their specification.
     pub fn define(&self, pattern: &str, spec: InstanceSpec) {
-        self.shared.world().cloud.catalogue.define(pattern, spec);
+        self.shared.state().cloud.catalogue.define(pattern, spec);
     }
 
     /// Starts a job that no request asked for, and returns its id. Refused like a request if the instance is unknown or busy.
@@ -142,31 +142,31 @@ impl Endpoint {
 
     /// Removes a set, as a user in the console can. Whether there was one.
     pub fn remove_set(&self, instance: &str, backup_id: &str) -> bool {
-        let mut world = self.shared.world();
-        let now = self.shared.now(&world);
-        world.cloud.remove_set(instance, backup_id, now)
+        let mut state = self.shared.state();
+        let now = self.shared.now(&state);
+        state.cloud.remove_set(instance, backup_id, now)
     }
 
     /// Every CreateBackup that was accepted.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let world = self.shared.world();
-        world.cloud.ledger(self.shared.now(&world))
+        let state = self.shared.state();
+        state.cloud.ledger(self.shared.now(&state))
     }
 
     /// How many CreateBackup calls were accepted for the instance.
     pub fn accepted(&self, instance: &str) -> usize {
-        self.shared.world().cloud.accepted(instance)
+        self.shared.state().cloud.accepted(instance)
     }
 
     /// Every call, in the order in which they were handled.
     pub fn calls(&self) -> Vec<CallRecord> {
-        self.shared.world().calls().to_vec()
+        self.shared.state().calls().to_vec()
     }
 
     /// The instance's sets, listed or not, oldest first.
     pub fn sets(&self, instance: &str) -> Vec<SetRecord> {
-        let world = self.shared.world();
-        world.cloud.sets(instance, world.settings.lag, self.shared.now(&world))
+        let state = self.shared.state();
+        state.cloud.sets(instance, state.settings.lag, self.shared.now(&state))
     }
 
     /// Stops it and waits until it has.

@@ -22,8 +22,8 @@ mod server;
 mod sets;
 mod settings;
 mod shared;
+mod state;
 mod wire;
-mod world;
 
 pub use answer::Format;
 pub use auth::Key;

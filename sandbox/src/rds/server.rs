@@ -89,7 +89,7 @@ async fn read(request: Request<Incoming>) -> Result<RawRequest, NoAnswer> {
 }
 
 fn response(shared: &Shared, answer: Answer) -> Response<Full<Bytes>> {
-    let service_time = shared.now(&shared.world()).service;
+    let service_time = shared.now(&shared.state()).service;
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service_time).ok();

@@ -104,8 +104,8 @@ impl World {
         Ok(world)
     }
 
-    /// Applies once more what the operator needs before it starts, to a control plane that has lost it. The operator's kubeconfig is created
-    /// again, since the token in the old one belongs to a deleted ServiceAccount.
+    /// Applies once more what the operator needs before it starts, to a control plane that has lost it. The operator's kubeconfig is
+    /// created again, since the token in the old one belongs to a deleted ServiceAccount.
     pub async fn install_again(&self) -> Result<(), WorldError> {
         install::install(&self.plane, &Manifests::find(&self.repository)?, &KEY).await?;
         self.plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;

@@ -25,7 +25,7 @@ fn outcome(objects: Vec<Value>) -> Outcome {
     Outcome { asked: vec![Asked { instance: "rm-1".into(), backups: 1..=1 }], objects, ..outcome }
 }
 
-/// The learning run, in a namespace of its own that has no history.
+/// The run without faults, in a namespace of its own that has no history.
 fn reference() -> Outcome {
     Outcome { namespace: "plan-0".into(), ..outcome(vec![backup("Succeeded", "1")]) }
 }

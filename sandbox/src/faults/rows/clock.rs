@@ -1,7 +1,7 @@
 //! Row 28: the operator's clock and the service's differ. Requests expire after 15 minutes here, as in the real service.
 //!
-//! The service's clock is the one that is moved, so never while a job runs: its start would contradict the clock. An operator's clock that is
-//! set while a job runs is a row of `tests/faults`.
+//! The service's clock is the one that is moved, so never while a job runs: its start would contradict the clock. An operator's clock that
+//! is set while a job runs is a row of `tests/faults`.
 
 use super::environment::{Environment, seconds};
 use crate::faults::error::FaultsError;

@@ -95,7 +95,8 @@ impl<'w> Environment<'w> {
         format!("rm-mysql-{}-{what}", self.number)
     }
 
-    /// Sets how long the jobs of some of this row's instances run: long enough to change an object while its job runs, on a busy machine too.
+    /// Sets how long the jobs of some of this row's instances run: long enough to change an object while its job runs, on a busy machine
+    /// too.
     pub(super) fn jobs_run_for(&self, what: &str, length: Duration) {
         let pattern = self.instance(what);
         self.world.rds.define(&pattern, InstanceSpec { job_time: Some(length), ..InstanceSpec::default() });

@@ -1,5 +1,5 @@
-//! Rows of the fault matrix that are more than a fault at one request: a rule of the API server broken for a while, a control plane killed, a
-//! clock that is wrong, two replicas.
+//! Rows of the fault matrix that are more than a fault at one request: a rule of the API server broken for a while, a control plane killed,
+//! a clock that is wrong, two replicas.
 
 mod clock;
 mod cloud;

@@ -69,7 +69,8 @@ pub(super) async fn killed(env: &mut Environment<'_>, accepted: usize) -> Result
     Ok(())
 }
 
-/// The last call about the instance before an intent is written. An operator that continues here has an answer that stays valid for a minute.
+/// The last call about the instance before an intent is written. An operator that continues here has an answer that stays valid for a
+/// minute.
 pub(super) const PREFLIGHT: (&str, usize) = ("cloud DescribeBackups", 1);
 /// The first status write is the intent, the second clears it, and then the request is sent.
 pub(super) const CLEAR: (&str, usize) = ("kube patch rdsbackups/status", 2);

@@ -32,7 +32,7 @@ pub(super) enum Reach {
 }
 
 /// Everything that can change.
-pub(super) struct World {
+pub(super) struct State {
     pub(super) settings: Settings,
     pub(super) faults: Faults,
     pub(super) gateway: Gateway,
@@ -47,7 +47,7 @@ pub(super) struct Handled {
     pub(super) outcome: String,
 }
 
-impl World {
+impl State {
     pub(super) fn new(keys: Vec<Key>, catalogue: Catalogue, settings: Settings, seed: u64) -> Self {
         Self {
             settings,
