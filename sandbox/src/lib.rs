@@ -1,6 +1,6 @@
 //! A simulated RDS endpoint and a real Kubernetes control plane, to try and to test the operator on one machine.
 //!
-//! Nothing here uses the operator's code: what judges shares nothing with what it judges.
+//! It uses no code of the operator: a judge shares no code with what it judges.
 
 pub mod bench;
 pub mod demo;

@@ -12,7 +12,8 @@ use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
 use rds_backup_sandbox::up::{self, UpArgs};
 
-/// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud account.
+/// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud
+/// account.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox", bin_name = "cargo sandbox", version)]
 struct Cli {
@@ -51,14 +52,14 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The error and what led to it. A cause that the error already names is not said twice.
+/// The error and its causes. A cause that the error already names is not repeated.
 fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
         }
         cause = error.source();
     }

@@ -1,4 +1,4 @@
-//! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that who uses kustomize gets what Helm installs.
+//! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that kustomize installs the same objects as Helm.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::plane::{BinariesError, Helms, Progress, Tool, ToolError};
 
-/// Render deploy/install anew from the chart. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
+/// Render deploy/install from the chart. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     /// The repository.
@@ -57,7 +57,7 @@ const FILES: [(&str, &str); 8] = [
     ("service", "operator.yaml"),
 ];
 
-/// What says that Helm looks after an object, which is not so here.
+/// Labels that say that Helm manages an object, which it does not here.
 const HELMS_OWN: [&str; 2] = ["app.kubernetes.io/managed-by: ", "helm.sh/chart: "];
 
 /// Writes them.

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Running tasks and the wish that they end.
+/// Running tasks, and whether they are to end.
 pub(crate) struct Tasks {
     closing: watch::Sender<bool>,
     running: watch::Sender<usize>,

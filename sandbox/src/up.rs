@@ -1,4 +1,4 @@
-//! `sandbox up`: a world to play with, until Ctrl-C.
+//! `sandbox up`: a world that runs until Ctrl-C.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::plane::StartError;
+use crate::plane::cli::quoted;
 use crate::world::cli::{Interrupts, PrepareError, WorldArgs};
 use crate::world::{LogFormat, Operator, OperatorError, StartOperator, World, WorldError};
 
@@ -16,12 +17,12 @@ pub struct UpArgs {
     /// The world.
     #[command(flatten)]
     pub world: WorldArgs,
-    /// Say where everything is as one JSON object on standard output.
+    /// Print the addresses and paths as one JSON object.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Why a world did not come up, or did not stay up.
+/// Why a world did not start, or did not keep running.
 #[derive(Debug, thiserror::Error)]
 pub enum UpError {
     /// The operator could not be built.
@@ -33,15 +34,15 @@ pub enum UpError {
     /// The operator does not run.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// The control plane broke down.
+    /// A component of the control plane ended.
     #[error(transparent)]
     Plane(#[from] StartError),
-    /// Nobody reads what is shown, or signals cannot be listened for.
+    /// Standard output is closed, or signals cannot be received.
     #[error("standard output or signals")]
     Io(#[from] io::Error),
 }
 
-/// For the operator to come up.
+/// How long the operator may take to become ready.
 const READY: Duration = Duration::from_secs(60);
 
 /// Runs until Ctrl-C or SIGTERM, or until something breaks.
@@ -51,8 +52,8 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
         started = start(&args) => started?,
         _ = interrupts.come() => return Ok(()), // Dropping the start kills and removes what there is so far.
     };
-    let there = Whereabouts::of(&world, &operator);
-    let text = if args.json { json(&there)? } else { there.text(&args.world.repository()?, args.world.keep) };
+    let addresses = Addresses::of(&world, &operator);
+    let text = if args.json { json(&addresses)? } else { addresses.text(&args.world.repository()?, args.world.keep) };
     io::stdout().write_all(text.as_bytes())?;
     io::stdout().flush()?;
 
@@ -60,7 +61,7 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
         tokio::select! {
             _ = interrupts.come() => break Ok(()),
             error = world.plane.broken() => break Err(error.into()),
-            // Whoever kills the operator wants to see what becomes of its work: it comes back, as it would in a cluster.
+            // The operator is started again, as a cluster would do: a user who kills it wants to see what happens to its work.
             error = operator.broken() => {
                 eprintln!("{error}\nstarting the operator again");
                 operator = tokio::select! {
@@ -70,7 +71,7 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
                     },
                     _ = interrupts.come() => break Ok(()),
                 };
-                let Whereabouts { operator_pid, operator_log, health, .. } = Whereabouts::of(&world, &operator);
+                let Addresses { operator_pid, operator_log, health, .. } = Addresses::of(&world, &operator);
                 eprintln!("the operator is ready again: pid {operator_pid}, log {}, {health}", operator_log.display());
             }
         }
@@ -94,10 +95,10 @@ async fn start_operator(world: &World) -> Result<Operator, OperatorError> {
     Ok(operator)
 }
 
-/// Where everything is.
+/// The addresses and paths of a world.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Whereabouts {
+struct Addresses {
     kubeconfig: PathBuf,
     endpoint: String,
     kubectl: PathBuf,
@@ -108,7 +109,7 @@ struct Whereabouts {
     audit_log: PathBuf,
 }
 
-impl Whereabouts {
+impl Addresses {
     fn of(world: &World, operator: &Operator) -> Self {
         Self {
             kubeconfig: world.plane.kubeconfig().to_owned(),
@@ -149,11 +150,6 @@ export KUBECONFIG={kubeconfig}
     }
 }
 
-fn json(there: &Whereabouts) -> io::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string(there)?))
-}
-
-/// For a shell to read.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+fn json(addresses: &Addresses) -> io::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string(addresses)?))
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rds_backup_sandbox::demo::board::{Board, Verdict, change_line, refusal};
+use rds_backup_sandbox::demo::observation::Observation;
 use rds_backup_sandbox::demo::samples::{Expected, Sample, Samples};
-use rds_backup_sandbox::demo::seen::Seen;
 use rds_backup_sandbox::rds::{Catalogue, Settings};
 use rds_backup_sandbox::world::{Signature, operator_config};
 use serde_json::{Value, json};
@@ -28,12 +28,12 @@ fn object(name: &str, phase: &str, ready: &str, reason: &str) -> Value {
     })
 }
 
-fn seen(name: &str, phase: &str, ready: &str, reason: &str) -> Seen {
-    Seen::read(&object(name, phase, ready, reason)).expect("an object")
+fn seen(name: &str, phase: &str, ready: &str, reason: &str) -> Observation {
+    Observation::read(&object(name, phase, ready, reason)).expect("an object")
 }
 
-fn with_job(name: &str, phase: &str, ready: &str, job: &str) -> Seen {
-    Seen { job_id: job.into(), ..seen(name, phase, ready, phase) }
+fn with_job(name: &str, phase: &str, ready: &str, job: &str) -> Observation {
+    Observation { job_id: job.into(), ..seen(name, phase, ready, phase) }
 }
 
 /// One of each kind.
@@ -46,26 +46,27 @@ fn a_change_of_phase_or_reason_is_news_and_anything_else_is_not() {
     let mut board = three();
     let unseen = |status: Value| json!({ "metadata": { "namespace": "shop", "name": "good" }, "status": status });
     for status in [json!(null), json!({ "observedGeneration": -1 }), json!({ "observedGeneration": -1, "phase": "Pending" })] {
-        assert_eq!(board.update(Seen::read(&unseen(status)).expect("an object")), None, "nobody has looked at it");
+        assert_eq!(board.update(Observation::read(&unseen(status)).expect("an object")), None, "the operator has not seen it");
     }
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_some());
     assert!(board.update(seen("good", "Queued", "False", "InstanceBusy")).is_none());
-    assert!(board.update(Seen { message: "another".into(), ..seen("good", "Queued", "False", "InstanceBusy") }).is_none());
+    assert!(board.update(Observation { message: "another".into(), ..seen("good", "Queued", "False", "InstanceBusy") }).is_none());
     assert!(board.update(seen("good", "Queued", "False", "Throttled")).is_some());
     assert!(board.update(seen("good", "Running", "False", "Running")).is_some());
-    assert!(board.update(seen("somebody-elses", "Running", "False", "Running")).is_none());
+    assert!(board.update(seen("unknown", "Running", "False", "Running")).is_none());
 }
 
 #[test]
 fn a_change_is_one_line_whatever_the_message_holds() {
     let at = Duration::from_millis(12_340);
-    let running = Seen { job_id: "4711".into(), ..seen("good", "Running", "False", "Running") };
+    let running = Observation { job_id: "4711".into(), ..seen("good", "Running", "False", "Running") };
     assert_eq!(change_line(at, &running), "  12.3s  shop/good                             Running     Running             job 4711");
-    let done = Seen { backup_id: "77".into(), size: "4Gi".into(), duration: "5s".into(), ..seen("good", "Succeeded", "True", "Succeeded") };
+    let done =
+        Observation { backup_id: "77".into(), size: "4Gi".into(), duration: "5s".into(), ..seen("good", "Succeeded", "True", "Succeeded") };
     assert!(change_line(at, &done).ends_with("Succeeded           set 77, 4Gi, in 5s"), "{}", change_line(at, &done));
     let mut hostile = object("bad", "Failed", "False", "Rejected");
     hostile["status"]["conditions"][1]["message"] = json!("two\nlines \u{1b}[2J");
-    let line = change_line(at, &Seen::read(&hostile).expect("an object"));
+    let line = change_line(at, &Observation::read(&hostile).expect("an object"));
     assert!(line.ends_with("Rejected            two lines  [2J"), "{line:?}");
 }
 
@@ -73,7 +74,7 @@ fn a_change_is_one_line_whatever_the_message_holds() {
 fn the_table_has_a_line_for_every_sample_that_was_taken_and_none_that_wraps() {
     let mut board = three();
     board.refused("shop/wrong", "no");
-    board.update(Seen { message: "a very long explanation".repeat(20), ..seen("bad", "Failed", "False", "Rejected") });
+    board.update(Observation { message: "a very long explanation".repeat(20), ..seen("bad", "Failed", "False", "Rejected") });
     let table = board.table(Duration::from_secs(7), 60);
     assert_eq!(table.len(), 3, "{table:#?}");
     assert!(table[0].starts_with("NAME") && table[0].ends_with("7 s"), "{table:#?}");
@@ -119,7 +120,7 @@ fn every_backup_has_a_job_of_its_own_in_the_ledger_and_the_ledger_has_no_other()
     };
     assert_eq!(board("1", "").against_ledger(&["1"]), [""; 0], "one that was refused by the service never had a job");
     assert_eq!(board("1", "2").against_ledger(&["1", "2"]), [""; 0]);
-    assert_eq!(board("1", "").against_ledger(&["1", "9"]), ["the accepted job 9 is no object's"], "a second backup was made");
+    assert_eq!(board("1", "").against_ledger(&["1", "9"]), ["the accepted job 9 belongs to no object"], "a second backup was made");
     assert_eq!(board("1", "").against_ledger(&[]), ["shop/good names job 1, which was never accepted"]);
     assert_eq!(board("", "").against_ledger(&[]), ["shop/good names no job"]);
     assert_eq!(board("1", "1").against_ledger(&["1"]).len(), 2, "two objects take the same job for theirs");

@@ -62,7 +62,7 @@ async fn a_plane_is_a_cluster_with_rbac_controllers_and_an_audit_log_and_leaves_
 
 async fn only_the_health_and_version_paths_are_open_to_anonymous_users(plane: &Plane) {
     let nobody = plane.dir().join("nobody.kubeconfig");
-    // kubectl asks for a name when it has none. The server knows no passwords, so whoever has only that is anonymous to it.
+    // kubectl asks for a name when it has none. The server knows no passwords, so a user with only a password is anonymous to it.
     let user = serde_json::json!({ "username": "nobody", "password": "none" });
     let config = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
@@ -109,7 +109,7 @@ async fn a_service_account_may_do_what_rbac_says_and_is_logged_by_its_own_name(p
     assert_eq!(write.request_body.as_ref().map(ToString::to_string).as_deref(), Some(status), "bodies of our group are logged");
     let events = audit::read(plane.audit_log()).expect("a log");
     assert!(audit::by_user(&events, &user).any(|event| event.resource == "secrets" && event.code == 403));
-    assert!(events.iter().all(|event| event.group == "rdsbackup.io" || event.request_body.is_none()), "bodies of others are not");
+    assert!(events.iter().all(|event| event.group == "rdsbackup.io" || event.request_body.is_none()), "bodies of other groups are not");
 }
 
 /// Needs the controller manager: the API server alone only marks a namespace for deletion.

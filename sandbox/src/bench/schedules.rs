@@ -13,7 +13,7 @@ use crate::rds::Settings;
 use crate::world::cli::WorldArgs;
 use crate::world::{NAMESPACE, SERVICE_ACCOUNT, StartOperator, World, WorldOptions};
 
-use super::BenchError;
+use super::error::BenchError;
 use super::figures::{Figures, seconds};
 
 /// Many schedules due in the same minute: how late their backups are created, and what that writes.
@@ -32,19 +32,19 @@ pub struct SchedulesArgs {
 /// Where the schedules are.
 const TEAM: &str = "bench";
 
-/// For the operator to come up.
+/// How long the operator may take to become ready.
 const READY: Duration = Duration::from_secs(60);
 
 /// kubectl sends 50 requests a second at most, and the API server needs its time on two cores.
 const CREATED_PER_SECOND: u64 = 25;
 
-/// So long after the last schedule was created the machine is taken to be idle.
+/// How long after the creation of the last schedule the machine counts as idle.
 const SETTLE: Duration = Duration::from_secs(15);
 
 /// The writes of a fire are over when there was none for so long.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// For all of them.
+/// How long all schedules may take.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// Whether every schedule made one backup, and none before its slot.

@@ -1,10 +1,10 @@
-//! Where every sample is, and whether that is where it should be. Pure: what is shown and what is judged follow from what was seen.
+//! The state of every sample, and whether it is the expected one. Does no I/O: what is shown and judged follows from what was observed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::observation::Observation;
 use super::samples::{Expected, Sample};
-use super::seen::Seen;
 
 /// All samples and what is known of each.
 #[derive(Debug, Clone)]
@@ -17,15 +17,15 @@ pub struct Board {
 struct Row {
     sample: Sample,
     refused: Option<String>,
-    seen: Option<Seen>,
+    seen: Option<Observation>,
 }
 
-/// How it all stands.
+/// The state of the whole demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Some samples are on their way: `namespace/name` and where each is.
+    /// Some samples have not ended: `namespace/name` and the state of each.
     Open(Vec<String>),
-    /// Every sample has ended, and these ended otherwise than expected.
+    /// Every sample has ended, and these did not end as expected.
     Ended {
         /// What is wrong; nothing, if all is well.
         wrong: Vec<String>,
@@ -46,11 +46,11 @@ impl Board {
     }
 
     /// An object was seen. Returns it if it is a sample's and its phase or reason are new.
-    pub fn update(&mut self, seen: Seen) -> Option<&Seen> {
+    pub fn update(&mut self, seen: Observation) -> Option<&Observation> {
         let row = self.row(&seen.name)?;
         let news = row.seen.as_ref().is_none_or(|before| (&before.phase, &before.reason) != (&seen.phase, &seen.reason));
         let seen = row.seen.insert(seen);
-        // Until the operator has seen it there is nothing to tell: the phase Pending is a default of the CRD's.
+        // Before the operator has seen it there is nothing to show: the phase Pending is a default of the CRD.
         (news && !seen.reason.is_empty()).then_some(seen)
     }
 
@@ -58,18 +58,18 @@ impl Board {
         self.rows.iter_mut().find(|row| row.sample.name == name)
     }
 
-    /// How it stands.
+    /// The state of the demo.
     pub fn verdict(&self) -> Verdict {
-        let open: Vec<String> = self.rows.iter().filter(|row| row.end().is_none()).map(Row::whereabouts).collect();
+        let open: Vec<String> = self.rows.iter().filter(|row| row.end().is_none()).map(Row::state).collect();
         if !open.is_empty() {
             return Verdict::Open(open);
         }
         let wrong = self.rows.iter().filter(|row| row.end() != Some(row.sample.expected));
-        Verdict::Ended { wrong: wrong.map(|row| format!("{}; expected {}", row.whereabouts(), row.sample.expected)).collect() }
+        Verdict::Ended { wrong: wrong.map(|row| format!("{}; expected {}", row.state(), row.sample.expected)).collect() }
     }
 
     /// The objects that failed.
-    pub fn failed(&self) -> impl Iterator<Item = &Seen> {
+    pub fn failed(&self) -> impl Iterator<Item = &Observation> {
         self.seen().filter(|seen| seen.end() == Some(Expected::Failed))
     }
 
@@ -78,12 +78,14 @@ impl Board {
         self.seen().map(|seen| seen.job_id.as_str()).filter(|job| !job.is_empty()).collect()
     }
 
-    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each is the other's one and only.
+    /// What is wrong between the objects and the jobs that the endpoint accepted; nothing, if each object has one job and each job one
+    /// object.
     pub fn against_ledger(&self, accepted: &[&str]) -> Vec<String> {
         let jobs = self.jobs();
-        let nobodys = accepted.iter().filter(|job| !jobs.contains(**job)).map(|job| format!("the accepted job {job} is no object's"));
+        let unclaimed =
+            accepted.iter().filter(|job| !jobs.contains(**job)).map(|job| format!("the accepted job {job} belongs to no object"));
         let wrong = self.seen().filter(|seen| seen.end() == Some(Expected::Succeeded) || !seen.job_id.is_empty()).filter_map(|seen| {
-            let Seen { name, job_id, .. } = seen;
+            let Observation { name, job_id, .. } = seen;
             let shared = self.seen().filter(|other| !job_id.is_empty() && other.job_id == *job_id).count() > 1;
             match accepted.iter().filter(|job| *job == job_id).count() {
                 _ if job_id.is_empty() => Some(format!("{name} names no job")),
@@ -92,10 +94,10 @@ impl Board {
                 _ => None,
             }
         });
-        nobodys.chain(wrong).collect()
+        unclaimed.chain(wrong).collect()
     }
 
-    fn seen(&self) -> impl Iterator<Item = &Seen> {
+    fn seen(&self) -> impl Iterator<Item = &Observation> {
         self.rows.iter().filter_map(|row| row.seen.as_ref())
     }
 
@@ -107,7 +109,7 @@ impl Board {
         };
         let refused = count(Expected::Refused, true) + count(Expected::Refused, false);
         let mut parts = vec![format!("{} backups", self.rows.len() - refused), format!("{} Succeeded", count(Expected::Succeeded, true))];
-        for (number, words) in [
+        for (number, label) in [
             (count(Expected::Failed, true), "Failed as expected"),
             (count(Expected::Refused, true), "manifests refused as expected"),
             (count(Expected::Succeeded, false), "Succeeded unexpectedly"),
@@ -116,8 +118,8 @@ impl Board {
             (self.rows.iter().filter(|row| row.end().is_none()).count(), "not at their end"),
         ] {
             if number > 0 {
-                let words = if number == 1 { words.replace("manifests", "manifest").replace("their", "its") } else { words.to_owned() };
-                parts.push(format!("{number} {words}"));
+                let label = if number == 1 { label.replace("manifests", "manifest").replace("their", "its") } else { label.to_owned() };
+                parts.push(format!("{number} {label}"));
             }
         }
         if !ledger_agrees {
@@ -144,11 +146,11 @@ impl Row {
     fn end(&self) -> Option<Expected> {
         match &self.refused {
             Some(_) => Some(Expected::Refused),
-            None => self.seen.as_ref().and_then(Seen::end),
+            None => self.seen.as_ref().and_then(Observation::end),
         }
     }
 
-    fn whereabouts(&self) -> String {
+    fn state(&self) -> String {
         let name = &self.sample.name;
         match (&self.refused, &self.seen) {
             (Some(message), _) => format!("{name} was refused: {message}"),
@@ -160,13 +162,13 @@ impl Row {
 }
 
 /// One change as one line: `  12.3s  team-a/mysql-physical  Running  Running  job 4711`.
-pub fn change_line(elapsed: Duration, seen: &Seen) -> String {
-    let Seen { name, phase, reason, .. } = seen;
+pub fn change_line(elapsed: Duration, seen: &Observation) -> String {
+    let Observation { name, phase, reason, .. } = seen;
     let line = format!("{:>6.1}s  {name:<36}  {:<10}  {:<18}  {}", elapsed.as_secs_f64(), or_dash(phase), or_dash(reason), seen.detail());
     line.trim_end().to_owned()
 }
 
-/// kubectl's words for a refusal, without the name of the object, which stands beside them.
+/// kubectl's message of a refusal, without the name of the object, which is printed beside it.
 pub fn refusal(stderr: &str) -> String {
     let message = stderr.split_once("is invalid: ").map_or(stderr, |(_, message)| message);
     message.split_whitespace().collect::<Vec<_>>().join(" ")

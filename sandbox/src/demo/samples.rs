@@ -36,9 +36,9 @@ pub struct Sample {
 pub enum Expected {
     /// With a backup set.
     Succeeded,
-    /// Without one, by the operator's judgement.
+    /// Without a backup set, as the operator decides.
     Failed,
-    /// The API server does not take it.
+    /// The API server refuses it.
     Refused,
 }
 

@@ -1,39 +1,20 @@
-//! What must hold after every plan, from the ledger, the objects, the endpoint's calls and the audit log. No code of the operator.
+//! Judges a plan by the ledger, the objects, the endpoint's calls and the audit log. Shares no code with the operator.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ran::{Expected, Ran, Times};
+use super::outcome::{Expected, Outcome, Times};
 use super::scenario::Scenario;
+use super::violation::{ABSORBED, AS_UNDISTURBED, CLEARED, MADE, ONE_ACCEPTED, RECORDED, SENT_ONCE, Violation, WRITES};
 use crate::plane::audit::{self, AuditEvent, Write};
 use crate::rds::{CallRecord, JobOutcome, LedgerEntry};
 use crate::world::World;
 
-/// A rule that was broken, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Violation {
-    pub rule: &'static str,
-    pub what: String,
-}
-
-pub(super) const ENDED: &str = "struck, and quiet within its time";
-pub(super) const ONE_ACCEPTED: &str = "one accepted CreateBackup";
-pub(super) const AS_UNDISTURBED: &str = "ends as undisturbed";
-pub(super) const RECORDED: &str = "the accepted job is the result";
-pub(super) const CLEARED: &str = "sent after its cleared intent";
-pub(super) const SENT_ONCE: &str = "every request is sent once";
-pub(super) const ABSORBED: &str = "an end is the end";
-pub(super) const MADE: &str = "creates and deletes as undisturbed";
-pub(super) const WRITES: &str = "few status writes";
-pub(super) const ROW: &str = "what the row says besides";
-
-pub(super) const RULES: [&str; 10] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, SENT_ONCE, ABSORBED, MADE, WRITES, ROW];
-
-/// A lost answer costs six status writes; so much for two of them in a row, on top of what is written undisturbed.
+/// How many more status writes than undisturbed are right. A lost answer costs six; a fault may lose two in a row.
 const EXTRA_WRITES: usize = 12;
 
-/// What was seen from outside.
+/// What can be seen of an operator from outside.
 #[derive(Clone)]
 pub(super) struct Evidence {
     pub audit: Vec<AuditEvent>,
@@ -42,64 +23,64 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// What was seen of a world by now.
+    /// The evidence of a world up to now.
     pub(super) fn of(world: &World) -> std::io::Result<Self> {
         Ok(Self { audit: audit::read(world.plane.audit_log())?, calls: world.rds.calls(), ledger: world.rds.ledger() })
     }
 }
 
-/// What a plan broke. `undisturbed`: the learning runs.
-pub(super) fn judge(ran: &Ran, undisturbed: &[Ran], evidence: &Evidence) -> Vec<Violation> {
-    let mut found = ran.troubles.clone();
+/// The rules that a plan broke. `undisturbed`: the runs without faults.
+pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evidence) -> Vec<Violation> {
+    let mut found = outcome.troubles.clone();
     let mut broken = |rule, what| found.push(Violation { rule, what });
 
-    for asked in &ran.asked {
+    for asked in &outcome.asked {
         let accepted = evidence.ledger.iter().filter(|entry| entry.instance == asked.instance).count();
         if !asked.backups.contains(&accepted) {
             broken(ONE_ACCEPTED, format!("{accepted} accepted of {}, asked for {:?}", asked.instance, asked.backups));
         }
     }
-    let (is, was) = (ends(&ran.objects), expected(ran.expected, undisturbed));
+    let (is, was) = (ends(&outcome.objects), expected(outcome.expected, undisturbed));
     if is != was {
         broken(AS_UNDISTURBED, difference(&is, &was));
     }
     for entry in evidence.ledger.iter().filter(|entry| entry.outcome == JobOutcome::Success) {
-        let Some(asked) = ran.asked.iter().find(|asked| asked.instance == entry.instance) else { continue };
+        let Some(asked) = outcome.asked.iter().find(|asked| asked.instance == entry.instance) else { continue };
         let is_result = |backup: &&Value| {
             let status = &backup["status"];
             status["backupJobId"] == entry.job_id.as_str() || entry.backup_id.as_deref().is_some_and(|id| status["backupId"] == id)
         };
-        let results = backups(&ran.objects).filter(is_result).count();
+        let results = backups(&outcome.objects).filter(is_result).count();
         // Where objects were deleted under way, a job may have none left.
         if results > 1 || results == 0 && asked.backups.start() == asked.backups.end() {
             broken(RECORDED, format!("job {} is the result of {results} objects", entry.job_id));
         }
     }
-    let of_ran = |event: &&AuditEvent| event.namespace == ran.namespace && event.accepted();
-    let events: Vec<&AuditEvent> = evidence.audit.iter().filter(of_ran).collect();
+    let of_outcome = |event: &&AuditEvent| event.namespace == outcome.namespace && event.accepted();
+    let events: Vec<&AuditEvent> = evidence.audit.iter().filter(of_outcome).collect();
     let writes: Vec<&AuditEvent> = events.iter().copied().filter(|event| event.write() == Some(Write::BackupStatus)).collect();
-    if ran.times != Times::Incomplete {
-        for call in unclear(ran, evidence, &writes) {
+    if outcome.times != Times::Incomplete {
+        for call in unclear(outcome, evidence, &writes) {
             broken(CLEARED, format!("call {call} was sent without one"));
         }
     }
-    for nonce in sent_again(ran, evidence) {
+    for nonce in sent_again(outcome, evidence) {
         broken(SENT_ONCE, format!("that of the nonce {nonce} arrived more than once"));
     }
     for name in left_their_end(&events) {
         broken(ABSORBED, format!("{name} left its end"));
     }
-    if let Expected::As(scenario) = ran.expected
-        && let Some(learnt) = learnt(scenario, undisturbed)
+    if let Expected::As(scenario) = outcome.expected
+        && let Some(reference) = reference(scenario, undisturbed)
     {
-        let (is, was) = (made(&ran.namespace, evidence), made(&learnt.namespace, evidence));
+        let (is, was) = (made(&outcome.namespace, evidence), made(&reference.namespace, evidence));
         if is != was {
             broken(MADE, format!("{is:?}, and undisturbed {was:?}"));
         }
         let was = evidence
             .audit
             .iter()
-            .filter(|event| event.namespace == learnt.namespace && event.accepted() && event.write() == Some(Write::BackupStatus));
+            .filter(|event| event.namespace == reference.namespace && event.accepted() && event.write() == Some(Write::BackupStatus));
         let most = was.count() + EXTRA_WRITES;
         if writes.len() > most {
             broken(WRITES, format!("{} status writes, at most {most} are right", writes.len()));
@@ -108,20 +89,20 @@ pub(super) fn judge(ran: &Ran, undisturbed: &[Ran], evidence: &Evidence) -> Vec<
     found
 }
 
-fn learnt(scenario: Scenario, undisturbed: &[Ran]) -> Option<&Ran> {
-    undisturbed.iter().find(|ran| matches!(ran.expected, Expected::As(learnt) if learnt == scenario))
+fn reference(scenario: Scenario, undisturbed: &[Outcome]) -> Option<&Outcome> {
+    undisturbed.iter().find(|outcome| matches!(outcome.expected, Expected::As(reference) if reference == scenario))
 }
 
 /// How the objects must be.
-fn expected(expected: Expected, undisturbed: &[Ran]) -> Vec<String> {
-    let of = |scenario| learnt(scenario, undisturbed).map(|ran| ends(&ran.objects)).unwrap_or_default();
+fn expected(expected: Expected, undisturbed: &[Outcome]) -> Vec<String> {
+    let of = |scenario| reference(scenario, undisturbed).map(|outcome| ends(&outcome.objects)).unwrap_or_default();
     match expected {
         Expected::As(scenario) => of(scenario),
         Expected::Backups(count) => of(Scenario::OneShot).into_iter().cycle().take(count).collect(),
     }
 }
 
-/// What is there too often or too seldom.
+/// Which ends are there too often or too seldom.
 fn difference(is: &[String], was: &[String]) -> String {
     let count = |list: &[String], one: &str| list.iter().filter(|other| *other == one).count();
     let mut ends: Vec<&String> = is.iter().chain(was).collect();
@@ -133,27 +114,27 @@ fn difference(is: &[String], was: &[String]) -> String {
 }
 
 /// The requests for backups that reached the endpoint.
-fn sends<'a>(ran: &'a Ran, evidence: &'a Evidence) -> impl Iterator<Item = &'a CallRecord> {
-    let ours = |call: &&CallRecord| call.action == "CreateBackup" && ran.asked.iter().any(|asked| asked.instance == call.instance);
+fn sends<'a>(outcome: &'a Outcome, evidence: &'a Evidence) -> impl Iterator<Item = &'a CallRecord> {
+    let ours = |call: &&CallRecord| call.action == "CreateBackup" && outcome.asked.iter().any(|asked| asked.instance == call.instance);
     evidence.calls.iter().filter(ours)
 }
 
-/// The calls of CreateBackup that no cleared intent went before.
-fn unclear(ran: &Ran, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
+/// The calls of CreateBackup without a cleared intent before them.
+fn unclear(outcome: &Outcome, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
     let cleared = |call: &&CallRecord| {
         writes.iter().any(|event| {
             let submission = event.request_body.as_ref().map(|body| &body["status"]["submission"]);
             submission.is_some_and(|said| said["nonce"] == call.nonce.as_str() && said["cleared"] == true)
-                && (ran.times == Times::OfTwoClocks || event.at <= call.time)
+                && (outcome.times == Times::OfTwoClocks || event.at <= call.time)
         })
     };
-    sends(ran, evidence).filter(|call| !cleared(call)).map(|call| call.number).collect()
+    sends(outcome, evidence).filter(|call| !cleared(call)).map(|call| call.number).collect()
 }
 
-/// The nonces of the requests that arrived more than once, although no network delivered them twice.
-fn sent_again(ran: &Ran, evidence: &Evidence) -> Vec<String> {
+/// The nonces of the requests that arrived more than once, although the network delivered none twice.
+fn sent_again(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
     let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
-    for call in sends(ran, evidence).filter(|call| call.fault.as_deref() != Some("duplicate")) {
+    for call in sends(outcome, evidence).filter(|call| call.fault.as_deref() != Some("duplicate")) {
         *arrived.entry(&call.nonce).or_default() += 1;
     }
     arrived.into_iter().filter(|(_, times)| *times > 1).map(|(nonce, _)| nonce.to_owned()).collect()

@@ -1,4 +1,4 @@
-//! What a request is called: by what it asks, and by how many of that kind came before.
+//! The name of a request: its verb and resource, or its action.
 
 use hyper::Method;
 use hyper::http::request::Parts;
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_called_by_what_it_asks() {
+    fn a_request_is_named_by_its_verb_and_resource() {
         let group = "/apis/rdsbackup.io/v1alpha1";
         for (method, path, query, expected) in [
             (Method::GET, format!("{group}/namespaces/a/rdsbackups"), "limit=50", "list rdsbackups"),

@@ -1,4 +1,4 @@
-//! Stands in front of a server, counts what passes, and strikes one request.
+//! A proxy in front of a server: names the requests, injects the fault of the plan, and applies the network conditions.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,38 +6,31 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsConnector;
 
+use super::answer::{Body, NoAnswer, json_answer, refusal, whole};
+use super::injector::FaultInjector;
 use super::label::{self, Server};
-use super::plan::{Blow, HELD};
-use super::strike::Strike;
-use super::weather::{self, Sky, Weather};
+use super::network_conditions::{NetworkCondition, NetworkConditions};
+use super::plan::{HELD, RequestFault};
+use super::upstream::Upstream;
+use super::watch;
 use crate::tasks::Tasks;
 
-/// Nothing that passes here is anywhere near it.
+/// The largest body that is passed on. The requests of the operator are far smaller.
 const LARGEST_BODY: usize = 8 << 20;
 
-/// After the answer was handed over it takes so long until it has been read.
+/// How long the operator needs to read an answer after it was sent.
 const READ: Duration = Duration::from_millis(20);
-
-/// Where requests go.
-#[derive(Clone)]
-pub(super) enum Upstream {
-    Plain(SocketAddr),
-    Tls(SocketAddr, TlsConnector),
-}
 
 /// A running proxy. It stops when it is dropped, with all its connections.
 pub(super) struct Proxy {
@@ -51,35 +44,33 @@ impl Drop for Proxy {
     }
 }
 
-/// The connection is to end without an answer, or before its end.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer")]
-pub(super) struct NoAnswer;
-
-pub(super) type Body = UnsyncBoxBody<Bytes, NoAnswer>;
-
 struct Shared {
     server: Server,
     upstream: Upstream,
-    strike: Arc<Strike>,
-    sky: Arc<Sky>,
-    /// First lists, and a lease, of weathers that lie.
-    lies: Mutex<Lies>,
+    injector: Arc<FaultInjector>,
+    network: Arc<NetworkConditions>,
+    /// The lists and the lease that are answered in place of the server's.
+    substitutes: Mutex<Substitutes>,
     tasks: Tasks,
 }
 
 #[derive(Default)]
-struct Lies {
+struct Substitutes {
     lists: BTreeMap<String, Bytes>,
     lease: Option<Value>,
     version: u64,
 }
 
 impl Proxy {
-    pub(super) async fn start(server: Server, upstream: Upstream, strike: Arc<Strike>, sky: Arc<Sky>) -> io::Result<Self> {
+    pub(super) async fn start(
+        server: Server,
+        upstream: Upstream,
+        injector: Arc<FaultInjector>,
+        network: Arc<NetworkConditions>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { server, upstream, strike, sky, lies: Mutex::default(), tasks: Tasks::default() });
+        let shared = Arc::new(Shared { server, upstream, injector, network, substitutes: Mutex::default(), tasks: Tasks::default() });
         shared.tasks.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared })
     }
@@ -102,7 +93,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| pass(Arc::clone(&shared), request));
-    // How a connection ends is the operator's business, or the plan's.
+    // A connection may end in any way: the operator or the plan decides.
     let _ = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -110,47 +101,47 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, LARGEST_BODY).collect().await.map_err(|_| NoAnswer)?.to_bytes();
     let what = label::of(shared.server, &parts);
-    let blow = shared.strike.arrived(&what);
-    match blow {
-        Some(Blow::KillBefore) => {
-            shared.strike.kill();
+    let fault = shared.injector.fault_for(&what);
+    match fault {
+        Some(RequestFault::KillBefore) => {
+            shared.injector.kill();
             return Err(NoAnswer);
         }
-        Some(Blow::Terminate) => shared.strike.terminate(),
-        Some(Blow::Answer(status)) => return Ok(refusal(shared.server, status)),
-        Some(Blow::Hold) => {
-            // Whoever asked may be gone by then, and this with the connection; the request arrives all the same.
+        Some(RequestFault::Terminate) => shared.injector.terminate(),
+        Some(RequestFault::Answer(status)) => return Ok(refusal(shared.server, status)),
+        Some(RequestFault::Hold) => {
+            // The operator may have closed the connection by then, which drops this future; the task still forwards the request.
             let (done, response) = oneshot::channel();
             let held = Arc::clone(&shared);
             shared.tasks.spawn(async move {
                 tokio::time::sleep(HELD).await;
                 let response = handle(&held, parts, body, &what).await;
-                held.strike.released();
+                held.injector.released();
                 let _ = done.send(response);
             });
             return response.await.unwrap_or(Err(NoAnswer));
         }
         _ => {}
     }
-    if let Some(response) = shared.meets_weather(&parts.method, &body, &what).await {
+    if let Some(response) = shared.answer_by_condition(&parts.method, &body, &what).await {
         return Ok(response);
     }
     let response = handle(&shared, parts, body, &what).await;
-    match blow {
-        Some(Blow::Freeze) => {
-            shared.strike.freeze();
+    match fault {
+        Some(RequestFault::Freeze) => {
+            shared.injector.freeze();
             response
         }
-        Some(Blow::KillExecuted) => {
-            shared.strike.kill();
+        Some(RequestFault::KillExecuted) => {
+            shared.injector.kill();
             Err(NoAnswer)
         }
-        Some(Blow::DropAnswer) => Err(NoAnswer),
-        Some(Blow::KillAnswered) => {
-            let strike = Arc::clone(&shared.strike);
+        Some(RequestFault::DropAnswer) => Err(NoAnswer),
+        Some(RequestFault::KillAnswered) => {
+            let injector = Arc::clone(&shared.injector);
             shared.tasks.spawn(async move {
                 tokio::time::sleep(READ).await;
-                strike.kill();
+                injector.kill();
             });
             response
         }
@@ -163,29 +154,31 @@ async fn handle(shared: &Shared, parts: Parts, body: Bytes, what: &str) -> Resul
 }
 
 impl Shared {
-    /// What the weather answers in the server's place, once it has held up what it holds up.
-    async fn meets_weather(&self, method: &Method, body: &Bytes, what: &str) -> Option<Response<Body>> {
-        match self.sky.weather() {
-            Weather::Answers { to, one_of, status } if what.contains(to) && self.sky.turn(one_of) => Some(refusal(self.server, status)),
-            Weather::Slow(by) => {
-                self.sky.strike();
+    /// The answer that the current condition gives in the server's place, if it does; a condition that delays the request waits first.
+    async fn answer_by_condition(&self, method: &Method, body: &Bytes, what: &str) -> Option<Response<Body>> {
+        match self.network.current() {
+            NetworkCondition::Answers { to, one_of, status } if what.contains(to) && self.network.chosen(one_of) => {
+                Some(refusal(self.server, status))
+            }
+            NetworkCondition::Slow(by) => {
+                self.network.count_applied();
                 tokio::time::sleep(by).await;
                 None
             }
-            Weather::Silent => {
-                self.sky.strike();
+            NetworkCondition::Silent => {
+                self.network.count_applied();
                 std::future::pending().await
             }
-            Weather::LeasesLie if what.ends_with(" leases") => {
-                self.sky.strike();
+            NetworkCondition::SeparateLeases if what.ends_with(" leases") => {
+                self.network.count_applied();
                 Some(self.own_lease(method, body))
             }
-            Weather::OldLists(_) if what.starts_with("kube list") && !what.ends_with("of the instance") => {
+            NetworkCondition::OldLists(_) if what.starts_with("kube list") && !what.ends_with("of the instance") => {
                 let old = self.old_list(what)?;
-                self.sky.strike();
+                self.network.count_applied();
                 Some(json_answer(StatusCode::OK, whole(old)))
             }
-            Weather::OldLists(late) if what.starts_with("kube watch") => {
+            NetworkCondition::OldLists(late) if what.starts_with("kube watch") => {
                 tokio::time::sleep(late).await;
                 None
             }
@@ -195,27 +188,27 @@ impl Shared {
 
     /// The first list of that name, if there was one.
     fn old_list(&self, what: &str) -> Option<Bytes> {
-        self.lies.lock().unwrap_or_else(PoisonError::into_inner).lists.get(what).cloned()
+        self.substitutes.lock().unwrap_or_else(PoisonError::into_inner).lists.get(what).cloned()
     }
 
     /// Remembers a first list.
     fn listed(&self, what: &str, body: &Bytes) {
         if what.starts_with("kube list") {
-            self.lies.lock().unwrap_or_else(PoisonError::into_inner).lists.entry(what.to_owned()).or_insert_with(|| body.clone());
+            self.substitutes.lock().unwrap_or_else(PoisonError::into_inner).lists.entry(what.to_owned()).or_insert_with(|| body.clone());
         }
     }
 
-    /// A lease that nobody else sees.
+    /// A lease that only this operator sees.
     fn own_lease(&self, method: &Method, body: &Bytes) -> Response<Body> {
-        let mut lies = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut substitutes = self.substitutes.lock().unwrap_or_else(PoisonError::into_inner);
         if *method != Method::GET {
-            lies.version += 1;
+            substitutes.version += 1;
             let mut lease: Value = serde_json::from_slice(body).unwrap_or_default();
-            lease["metadata"]["resourceVersion"] = lies.version.to_string().into();
+            lease["metadata"]["resourceVersion"] = substitutes.version.to_string().into();
             lease["metadata"]["uid"] = "00000000-0000-0000-0000-000000000001".into();
-            lies.lease = Some(lease);
+            substitutes.lease = Some(lease);
         }
-        match &lies.lease {
+        match &substitutes.lease {
             Some(lease) => {
                 let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
                 json_answer(status, whole(Bytes::from(lease.to_string())))
@@ -240,7 +233,7 @@ async fn forward(shared: &Shared, request: Request<Full<Bytes>>, what: &str) -> 
         }
     };
     if what.starts_with("kube watch") {
-        return Ok(response.map(|body| weather::watched(Arc::clone(&shared.sky), body)));
+        return Ok(response.map(|body| watch::watched(Arc::clone(&shared.network), body)));
     }
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
@@ -253,40 +246,7 @@ where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let (mut sender, connection) = client::conn::http1::handshake(stream).await.map_err(|_| NoAnswer)?;
-    // How it ends is the server's business.
+    // The connection may end in any way: the server decides.
     shared.tasks.spawn(async { _ = connection.await });
     sender.send_request(request).await.map_err(|_| NoAnswer)
-}
-
-fn whole(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// An answer as something in front of the server, or the server itself, would give it.
-fn refusal(server: Server, status: u16) -> Response<Body> {
-    let reason = match status {
-        404 => "NotFound",
-        409 => "Conflict",
-        429 => "TooManyRequests",
-        _ => "InternalError",
-    };
-    let body = match server {
-        Server::Kube => json!({
-            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason, "message": "by plan",
-        }),
-        Server::Cloud => json!({ "Code": "InternalError", "Message": "by plan", "RequestId": "00000000-0000-0000-0000-000000000000" }),
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json_answer(status, whole(Bytes::from(body.to_string())));
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn json_answer(status: StatusCode, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -1,4 +1,4 @@
-//! What the operator is asked to do while it is struck.
+//! What the operator is asked to do while a fault is injected.
 
 use std::fmt;
 
@@ -29,11 +29,11 @@ impl Scenario {
         };
         json!({
             "apiVersion": "rdsbackup.io/v1alpha1", "kind": kind,
-            "metadata": { "name": "struck", "namespace": namespace }, "spec": spec,
+            "metadata": { "name": "sample", "namespace": namespace }, "spec": spec,
         })
     }
 
-    /// What goes wrong at the endpoint besides.
+    /// The fault of the endpoint that belongs to the scenario.
     pub(super) fn fault(self, instance: &str) -> Option<Fault> {
         (self == Self::LostAnswer).then(|| Fault::on("CreateBackup", Effect::LoseAnswer).instance(instance).times(1))
     }

@@ -1,4 +1,4 @@
-//! The API server's audit log: who did what, as the server saw it.
+//! The API server's audit log: every request, its user and its answer, as the server saw them.
 
 use std::io;
 use std::path::Path;
@@ -12,8 +12,8 @@ const GROUP: &str = "rdsbackup.io";
 
 /// One request, or one end of a watch.
 ///
-/// Bodies are there for the group `rdsbackup.io` only. The server writes an event after it has answered, so a request that was just made may
-/// still be missing.
+/// Bodies are there for the group `rdsbackup.io` only. The server writes an event after it has answered, so a request that was just made
+/// may still be missing.
 #[derive(Debug, Clone)]
 pub struct AuditEvent {
     /// When the server received the request.
@@ -24,9 +24,9 @@ pub struct AuditEvent {
     pub id: String,
     /// How far the request was.
     pub stage: Stage,
-    /// Who asked, for example `system:serviceaccount:team-a:operator`.
+    /// The user, for example `system:serviceaccount:team-a:operator`.
     pub user: String,
-    /// What the client calls itself.
+    /// The client's `User-Agent`.
     pub user_agent: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
     pub verb: String,
@@ -59,11 +59,11 @@ pub enum Stage {
     /// The answer was complete.
     #[serde(rename = "ResponseComplete")]
     Complete,
-    /// The server failed inside.
+    /// The server panicked.
     Panic,
 }
 
-/// What a write was about, told apart as the operator's budgets do.
+/// The kind of object that a write changed, divided as the operator's budgets divide them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Write {
     /// The status of an `RdsBackup`.
@@ -79,7 +79,7 @@ pub enum Write {
 }
 
 impl AuditEvent {
-    /// What it wrote, or None for a read. A refused write is a write too: [`AuditEvent::accepted`] tells them apart.
+    /// What it wrote, or None for a read. A refused write is a write too: see [`AuditEvent::accepted`].
     pub fn write(&self) -> Option<Write> {
         if matches!(self.verb.as_str(), "get" | "list" | "watch") {
             return None;
@@ -110,7 +110,7 @@ pub fn by_user<'a>(events: &'a [AuditEvent], user: &'a str) -> impl Iterator<Ite
     events.iter().filter(move |event| event.user == user)
 }
 
-/// The name under which a ServiceAccount is in the log.
+/// The user name of a ServiceAccount in the log.
 pub fn service_account_user(namespace: &str, name: &str) -> String {
     format!("system:serviceaccount:{namespace}:{name}")
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::Progress;
 use super::build::{self, BuildError};
 use super::modules::{self, Set};
+use super::progress::Progress;
 
 /// The programs of a control plane.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ const KUBE_APISERVER: &str = "kube-apiserver";
 const KUBE_CONTROLLER_MANAGER: &str = "kube-controller-manager";
 const KUBECTL: &str = "kubectl";
 
-/// Another process may be building, which takes minutes; past this it hangs.
+/// How long to wait for another process that builds. A build takes minutes, so one that takes longer hangs.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 
 impl Binaries {
@@ -89,7 +90,7 @@ impl Binaries {
     }
 }
 
-/// Both Helms that are in use, built once like the programs of the plane.
+/// Helm 4 and Helm 3, built once like the programs of the plane.
 #[derive(Debug, Clone)]
 pub struct Helms {
     /// Helm 4.
@@ -161,13 +162,13 @@ fn key(set: &Set) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize()[..6])
 }
 
 async fn lock(path: &Path, progress: &Progress) -> io::Result<File> {
     let file = File::options().create(true).write(true).truncate(false).open(path)?;
     let began = Instant::now();
-    let mut told = None;
+    let mut last_progress = None;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -177,9 +178,9 @@ async fn lock(path: &Path, progress: &Progress) -> io::Result<File> {
             }
             Err(TryLockError::WouldBlock) => {}
         }
-        if told.is_none_or(|told: Instant| told.elapsed() >= build::HEARTBEAT) {
+        if last_progress.is_none_or(|last: Instant| last.elapsed() >= build::HEARTBEAT) {
             progress(&format!("another process is building the binaries; waiting for it, {} so far", build::span(began.elapsed())));
-            told = Some(Instant::now());
+            last_progress = Some(Instant::now());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -208,13 +209,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_another_process_takes_what_that_one_built() {
+    async fn a_process_that_waits_for_a_build_uses_its_result() {
         let root = tempfile::tempdir().expect("a directory");
         let other = File::create(root.path().join("kubernetes.lock")).expect("a lock");
         other.lock().expect("locked");
         let (lines, waiting) = (Arc::new(Mutex::new(Vec::new())), root.path().to_owned());
-        let told = Arc::clone(&lines);
-        let progress: Progress = Box::new(move |line| told.lock().expect("lines").push(line.to_owned()));
+        let received = Arc::clone(&lines);
+        let progress: Progress = Box::new(move |line| received.lock().expect("lines").push(line.to_owned()));
         let found = async { cached(&modules::PLANE, &waiting, &progress).await };
         let build = async {
             tokio::time::sleep(Duration::from_millis(50)).await;

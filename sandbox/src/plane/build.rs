@@ -1,4 +1,4 @@
-//! Builds etcd, Kubernetes and Helm from the Go modules pinned in `sandbox/kubernetes`, with signs of life, since it takes minutes.
+//! Builds etcd, Kubernetes and Helm from the Go modules pinned in `sandbox/kubernetes`, and reports progress, since it takes minutes.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::Progress;
+use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
+
 use super::modules::{Set, Step, go_version, ldflags, wanted_go};
 use super::process::Supervised;
+use super::progress::Progress;
 
-/// Between two signs of life.
+/// How often a build reports that it still runs.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// For one program. The slowest took 4 min 32 s on 2 busy cores.
+/// How long one program may take. The slowest took 4 min 32 s on 2 busy cores.
 const STEP_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Why the programs could not be built.
@@ -25,7 +27,7 @@ pub enum BuildError {
     NoGo {
         /// What is to be built.
         what: String,
-        /// What would do as well.
+        /// What can be done instead of installing Go.
         instead: &'static str,
         /// The oldest version that will do.
         wanted: String,
@@ -35,7 +37,7 @@ pub enum BuildError {
     OldGo {
         /// What is to be built.
         what: String,
-        /// What would do as well.
+        /// What can be done instead of installing Go.
         instead: &'static str,
         /// The one in PATH.
         go: PathBuf,
@@ -47,25 +49,25 @@ pub enum BuildError {
     /// Files could not be written, or Go could not be run.
     #[error("building {program}")]
     Io {
-        /// The program whose turn it was.
+        /// The program that was being built.
         program: &'static str,
         /// What went wrong.
         source: io::Error,
     },
-    /// Go says no.
+    /// The Go compiler failed.
     #[error("go could not build {program} ({status}):\n{output}")]
     Failed {
-        /// The program whose turn it was.
+        /// The program that was being built.
         program: &'static str,
         /// How Go ended.
         status: ExitStatus,
         /// The end of what it printed.
         output: String,
     },
-    /// It hangs.
+    /// The build did not end in time.
     #[error("go did not build {program} within {limit:?}")]
     TimedOut {
-        /// The program whose turn it was.
+        /// The program that was being built.
         program: &'static str,
         /// How long it was given.
         limit: Duration,
@@ -145,7 +147,7 @@ async fn find_go(set: &Set, environment: &Environment, dir: &Path, log: &Path) -
     let go = go.ok_or_else(|| BuildError::NoGo { what: (set.what)(), instead: set.instead, wanted: wanted.clone() })?;
 
     let io = |source| BuildError::Io { program: "go", source };
-    // `-C` so that no go.mod of the directory we happen to be in has a say.
+    // `-C` so that no go.mod of the current directory is read.
     let args = ["env".as_ref(), "-C".as_ref(), dir.as_os_str(), "GOVERSION".as_ref()];
     let mut process = Supervised::spawn("go env", &go, args, environment.with_go(), log).map_err(io)?;
     let limit = Duration::from_secs(60);
@@ -159,7 +161,7 @@ async fn find_go(set: &Set, environment: &Environment, dir: &Path, log: &Path) -
         Some(found) if found < (major, minor) => {
             Err(BuildError::OldGo { what: (set.what)(), instead: set.instead, go, found: printed.trim().to_owned(), wanted })
         }
-        // A development build has a version like `devel go1.28-...`: it knows what it does.
+        // A development build has a version like `devel go1.28-...`, and is assumed to be new enough.
         _ => Ok(go),
     }
 }
@@ -176,7 +178,7 @@ impl Environment {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
-    /// What must not depend on the user: static binaries, no toolchain fetched behind our back, no flags or workspace from outside.
+    /// What must not depend on the user: static binaries, no toolchain that Go fetches by itself, no flags or workspace from outside.
     fn with_go(&self) -> Vec<(OsString, OsString)> {
         let ours = [("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")];
         let theirs = self.0.iter().filter(|(key, _)| ours.iter().all(|(name, _)| key != name)).cloned();
@@ -184,13 +186,12 @@ impl Environment {
     }
 }
 
-/// A duration as one would say it: `45 s`, `2 min`, `2 min 15 s`.
+/// Prints `2 mins 15 secs`.
+static PRINTER: SpanPrinter = SpanPrinter::new().designator(Designator::Short).spacing(Spacing::BetweenUnitsAndDesignators);
+
+/// A duration in whole seconds: `45 secs`, `2 mins`, `2 mins 15 secs`.
 pub(super) fn span(duration: Duration) -> String {
-    match (duration.as_secs() / 60, duration.as_secs() % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, 0) => format!("{minutes} min"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
+    PRINTER.unsigned_duration_to_string(&Duration::from_secs(duration.as_secs()))
 }
 
 #[cfg(test)]
@@ -207,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_written_as_one_would_say_it() {
+    fn a_span_is_written_in_minutes_and_seconds() {
         let spans = [15, 120, 135].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(spans, ["15 s", "2 min", "2 min 15 s"]);
+        assert_eq!(spans, ["15 secs", "2 mins", "2 mins 15 secs"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The plane's own certificate authority, and what it issues. All of it lives and dies with one plane's directory.
+//! The plane's own certificate authority and the certificates that it issues, all in the directory of one plane.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ pub(super) struct Certs {
     pub service_account: Pair,
 }
 
-/// A key and what is public of it: a certificate, or the bare public key.
+/// A private key and its public part: a certificate, or the bare public key.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
     pub public: PathBuf,
@@ -37,14 +37,14 @@ pub enum CertsError {
 }
 
 impl Certs {
-    /// Makes everything anew in `dir`.
+    /// Creates all keys and certificates in `dir`.
     pub(super) fn issue(dir: &Path) -> Result<Self, CertsError> {
         let ca_key = KeyPair::generate()?;
         let mut ca = params(&[], "rds-backup-sandbox-ca", None)?;
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let ca_file = dir.join("ca.crt");
-        // The authority's key is not written down: nothing is issued after this function.
+        // The authority's key is not written to a file: nothing is issued after this function.
         write_private(&ca_file, &ca.self_signed(&ca_key)?.pem())?;
         let issuer = Issuer::new(ca, ca_key);
 

@@ -1,10 +1,11 @@
-//! `sandbox plane`: a control plane to play with, until Ctrl-C.
+//! `sandbox plane`: a control plane that runs until Ctrl-C.
 
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Plane, PlaneError, PlaneOptions};
+use super::control_plane::{Plane, PlaneOptions};
+use super::error::PlaneError;
 
 /// Start a Kubernetes control plane and leave it running until Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ pub async fn run(args: PlaneArgs) -> Result<(), PlaneError> {
     ended
 }
 
-/// For a shell to read.
-fn quoted(path: &std::path::Path) -> String {
+/// Quoted for a shell.
+pub(crate) fn quoted(path: &std::path::Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

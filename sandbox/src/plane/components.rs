@@ -58,8 +58,8 @@ impl Layout {
     }
 }
 
-/// Bodies for our own group, so that tests see what was written and not only that something was; for all else who asked for what. Secrets
-/// are never logged with their content.
+/// Bodies are logged for our own group, so that tests see what was written; for other groups only the user and the request are. The content
+/// of Secrets is never logged.
 pub(super) const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -70,8 +70,8 @@ rules:
 - level: Metadata
 ";
 
-/// etcd listens on sockets in the plane's private directory only: no port to lose a race for, and nobody else on the machine can connect.
-/// It insists on advertising a host and a port; a cluster of one member never uses them.
+/// etcd listens on sockets in the plane's private directory only: no other process can take a port first, and no other user of the machine
+/// can connect. It insists on advertising a host and a port; a cluster of one member never uses them.
 pub(super) fn etcd(layout: &Layout) -> Vec<OsString> {
     const NOWHERE: &str = "http://127.0.0.1:1";
     vec![
@@ -129,10 +129,10 @@ pub(super) fn kube_controller_manager(layout: &Layout, certs: &Certs) -> Vec<OsS
         flag("service-account-private-key-file", &certs.service_account.key),
         "--use-service-account-credentials".into(), // Each controller is in the audit log by its own name.
         "--leader-elect=false".into(),
-        // It holds itself to 20 requests a second otherwise, and is ready after 4 s instead of 0.7 s.
+        // Its default limit is 20 requests a second, and is ready after 4 s instead of 0.7 s.
         "--kube-api-qps=200".into(),
         "--kube-api-burst=400".into(),
-        // No port of its own: what tells that it works is what it does, the `default` ServiceAccount.
+        // It serves no port: it is ready when it has created the `default` ServiceAccount.
         "--secure-port=0".into(),
         CONTROLLERS.into(),
     ]

@@ -1,4 +1,4 @@
-//! The one directory in which a plane lives.
+//! The directory of a plane.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -19,7 +19,7 @@ pub enum DirectoryError {
         /// Why not.
         source: io::Error,
     },
-    /// It is removed at the end, so it must not hold anything of somebody else's.
+    /// It is removed at the end, so it must not hold other files.
     #[error("the plane's directory {} is not empty: name a new or an empty one", .0.display())]
     NotEmpty(PathBuf),
     /// etcd's sockets would not fit.
@@ -93,7 +93,7 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if !self.keep {
-            // Nothing to be done about a failure, and temporary directories are swept.
+            // A failure cannot be handled here, and the system removes temporary directories.
             let _ = fs::remove_dir_all(&self.path);
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::certs::write_private;
 
-/// Who the holder of a kubeconfig is.
+/// The credentials in a kubeconfig.
 pub(super) enum Identity<'a> {
     /// A client certificate and its key.
     Certificate { certificate: &'a Path, key: &'a Path },
@@ -15,8 +15,8 @@ pub(super) enum Identity<'a> {
     Token(&'a str),
 }
 
-/// Writes a kubeconfig with one cluster, one user and one context. JSON, which every reader of kubeconfigs takes since it is YAML, and which
-/// needs no thought about quoting paths.
+/// Writes a kubeconfig with one cluster, one user and one context. JSON, which every reader of kubeconfigs takes since it is YAML, and
+/// which needs no quoting of paths.
 pub(super) fn write(path: &Path, server: &str, ca: &Path, namespace: &str, identity: &Identity<'_>) -> io::Result<()> {
     let user = match identity {
         Identity::Certificate { certificate, key } => json!({ "client-certificate": certificate, "client-key": key }),

@@ -5,7 +5,7 @@ pub(super) struct Module {
     pub name: &'static str,
     pub go_mod: &'static str,
     pub go_sum: &'static str,
-    /// The package whose version the whole module is about.
+    /// The package whose version the module pins.
     pinned: &'static str,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Set {
     pub what: fn() -> String,
     /// How long all of it takes on 2 cores.
     pub usually: &'static str,
-    /// What does as well as a Go to build it with.
+    /// What can be done instead of installing Go.
     pub instead: &'static str,
     pub modules: &'static [&'static Module],
     pub steps: &'static [Step],
@@ -61,7 +61,7 @@ pub(super) const PLANE: Set = Set {
     steps: &STEPS,
 };
 
-/// Both Helms that are in use.
+/// Helm 4 and Helm 3.
 pub(super) const HELM: Set = Set {
     name: "helm",
     what: || format!("Helm {} and {}", version(&HELM4), version(&HELM3)),
@@ -109,14 +109,14 @@ impl Set {
     }
 }
 
-/// Without a stamp the server reports v0.0.0-master, and a chart's `kubeVersion` check fails. Only linking sees these flags, so they cost no
-/// compilation.
+/// Without a stamp the server reports v0.0.0-master, and a chart's `kubeVersion` check fails. Only linking sees these flags, so they cost
+/// no compilation.
 pub(super) fn ldflags(module: &Module) -> String {
     let mut flags = "-s -w".to_owned();
     let version = version(module);
     if let Some(helm) = module.pinned.strip_prefix("helm.sh/") {
         flags.push_str(&format!(" -X helm.sh/{helm}/internal/version.version={version}"));
-        // Which Kubernetes `helm template` takes a cluster for. Helm 4 reads it from its modules.
+        // The Kubernetes version that `helm template` assumes. Helm 4 reads it from its modules.
         let client = pinned(module, "k8s.io/client-go").trim_start_matches("v0.");
         let minor = client.split('.').next().unwrap_or_default();
         for package in ["chartutil", "lint/rules"].iter().filter(|_| module.pinned == HELM3.pinned) {

@@ -1,12 +1,14 @@
-//! What can befall a control plane: components that are killed and come back, an empty etcd, a history that is forgotten.
+//! Outages of a control plane: components that are killed and started again, an empty etcd, a compacted history.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::binaries::Binaries;
+use super::control_plane::{GRACE, Plane};
+use super::error::PlaneError;
+use super::process::{Signal, Supervised};
 use super::start::{self, API_SERVER, ETCD};
-use super::{Plane, PlaneError};
 
 impl Plane {
     /// Kills the API server (SIGKILL) and returns when it is gone.
@@ -35,16 +37,16 @@ impl Plane {
         Ok(())
     }
 
-    /// Removes all that a killed etcd knew: it comes back empty.
+    /// Removes the data of a killed etcd: it starts empty.
     pub fn empty_etcd(&self) -> Result<(), PlaneError> {
         std::fs::remove_dir_all(self.layout.etcd_data()).map_err(|source| PlaneError::Outage { component: ETCD, source })
     }
 
-    /// Makes etcd forget all that was before now: who watches from an earlier resourceVersion is told 410, once the API server's own memory is
-    /// gone too.
+    /// Compacts etcd's history up to now: a watch from an earlier resourceVersion is answered 410, once the API server's own cache is gone
+    /// too.
     pub async fn compact_etcd(&self) -> Result<(), PlaneError> {
         let wrong = |answer: &Value| PlaneError::Compaction(answer.to_string());
-        // Any key: what is asked for is the revision in the header. Text, as JSON has 64-bit numbers by its rules.
+        // Any key: only the revision in the header is needed. It is text, as etcd's JSON has 64-bit numbers.
         let answer = self.ask_etcd("/v3/kv/range", &json!({ "key": "AA==" })).await?;
         let revision = answer["header"]["revision"].as_str().ok_or_else(|| wrong(&answer))?;
         let answer = self.ask_etcd("/v3/kv/compaction", &json!({ "revision": revision, "physical": true })).await?;
@@ -63,7 +65,7 @@ impl Plane {
             stream.read_to_string(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
-        let answer = match tokio::time::timeout(super::GRACE, exchange).await {
+        let answer = match tokio::time::timeout(GRACE, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(PlaneError::Compaction(error.to_string())),
             Err(_) => return Err(PlaneError::Compaction("no answer".to_owned())),
@@ -73,9 +75,9 @@ impl Plane {
     }
 }
 
-async fn kill(component: &'static str, process: &mut super::Supervised) -> Result<(), PlaneError> {
+async fn kill(component: &'static str, process: &mut Supervised) -> Result<(), PlaneError> {
     let outage = |source| PlaneError::Outage { component, source };
-    process.signal(super::Signal::Kill).map_err(outage)?;
+    process.signal(Signal::Kill).map_err(outage)?;
     process.wait().await.map_err(outage)?;
     Ok(())
 }

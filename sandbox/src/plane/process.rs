@@ -1,4 +1,4 @@
-//! Child processes that cannot outlive us, whatever ends us.
+//! Child processes that end when this process ends, however it ends.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -11,33 +11,34 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 
-/// How a program is put on a leash without a line of unsafe code.
+/// A shell script that ends a program when this process ends, without unsafe code.
 ///
 /// The shell leaves a watcher behind, which reads from a pipe that only we can write to, and then becomes the program itself: so the
-/// program has the pid and the exit status that we see, and no process stands between. When we end, even by `kill -9`, the kernel closes our
+/// program has the pid and the exit status that we see, without a process in between. When we end, even by `kill -9`, the kernel closes our
 /// side of the pipe, `read` fails, and the watcher kills the program (`$$` stays the program's pid in the subshell). When the program ends
-/// first we write a word, so that the watcher goes quietly and never signals a pid that may by then belong to somebody else.
+/// first we write a word, so that the watcher ends and never signals a pid that may by then be that of another process.
 const LEASH: &str = r#"exec 3<&0 </dev/null
 { trap "" HUP INT TERM; read -r word <&3 || kill -KILL $$; } >/dev/null 2>&1 &
 exec "$@" 3<&-"#;
 
-/// What a supervised process can be told.
+/// The signals that can be sent to a supervised process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Please end (SIGTERM).
+    /// Ends it, with time to finish (SIGTERM).
     Term,
-    /// End now (SIGKILL).
+    /// Ends it at once (SIGKILL).
     Kill,
-    /// Freeze (SIGSTOP): the process keeps its connections and answers nobody.
+    /// Stops it (SIGSTOP): the process keeps its connections and does not answer.
     Stop,
-    /// Go on after [`Signal::Stop`] (SIGCONT).
+    /// Continues it after [`Signal::Stop`] (SIGCONT).
     Cont,
 }
 
 /// A running program that ends at the latest when we do.
 ///
 /// It has a process group of its own, so that Ctrl-C reaches only us and we can stop things in order; an environment of exactly what it was
-/// given, so that a developer's cloud credentials or proxies never reach it; no standard input; and its output in a file. Dropping it kills it.
+/// given, so that a developer's cloud credentials or proxies never reach it; no standard input; and its output in a file. Dropping it kills
+/// it.
 #[derive(Debug)]
 pub struct Supervised {
     name: String,
@@ -95,7 +96,7 @@ impl Supervised {
         &self.log
     }
 
-    /// Sends a signal. An error if the program has ended: its pid may be somebody else's by now.
+    /// Sends a signal. An error if the program has ended: its pid may be another process's by now.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let signal = match signal {
             Signal::Term => rustix::process::Signal::TERM,
@@ -168,7 +169,7 @@ impl Drop for Supervised {
     }
 }
 
-/// The last 20 lines of a log: enough to hold a component's last words, not so much that they scroll away.
+/// The last 20 lines of a log: enough to show why a component ended, and few enough to stay on the screen.
 pub(super) fn log_tail(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -225,7 +226,7 @@ mod tests {
         log_says(&polite, "ready").await;
         let status = polite.stop(Duration::from_secs(10)).await.expect("a status");
         assert_eq!(status.code(), Some(3));
-        assert!(polite.signal(Signal::Kill).is_err(), "an ended process is never signalled: its pid may be somebody else's");
+        assert!(polite.signal(Signal::Kill).is_err(), "an ended process is never signalled: its pid may be another process's");
     }
 
     #[tokio::test]

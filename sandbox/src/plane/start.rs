@@ -16,7 +16,7 @@ use super::kubeconfig::{self, Identity};
 use super::process::Supervised;
 use super::tool::Kubectl;
 
-/// For one component. The slowest, kube-apiserver, takes 2.5 s on 2 idle cores; compilers beside it may make that 20 s.
+/// How long one component may take. The slowest, kube-apiserver, takes 2.5 s on 2 idle cores; compilers beside it may make that 20 s.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Why a component did not come up.
@@ -31,7 +31,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// It ended instead of serving.
-    #[error("{component} ended ({status}); its last words:\n{log}")]
+    #[error("{component} ended ({status}); the end of its log:\n{log}")]
     Died {
         /// The component.
         component: &'static str,
@@ -41,7 +41,7 @@ pub enum StartError {
         log: String,
     },
     /// It runs, and did not become ready.
-    #[error("{component} was not ready after {limit:?}; its last words:\n{log}")]
+    #[error("{component} was not ready after {limit:?}; the end of its log:\n{log}")]
     NotReady {
         /// The component.
         component: &'static str,
@@ -63,7 +63,8 @@ pub(super) async fn etcd(binaries: &Binaries, layout: &Layout) -> Result<Supervi
     Ok(process)
 }
 
-/// Returns the server's URL too. A port that was free a moment ago may be taken when the server, a second later, wants it: then with another.
+/// Returns the server's URL too. A port that was free a moment ago may be taken when the server, a second later, wants it: then with
+/// another.
 pub(super) async fn api_server(
     binaries: &Binaries,
     layout: &Layout,
@@ -96,7 +97,7 @@ pub(super) async fn api_server_on(
     }
     let flags = components::kube_apiserver(layout, certs, port, extra);
     let mut process = spawn(API_SERVER, &binaries.kube_apiserver, flags, layout)?;
-    // First what costs nothing: a kubectl takes 60 ms of a core, and the server needs both cores for about 2 s before it listens.
+    // A cheap check first: a kubectl takes 60 ms of a core, and the server needs both cores for about 2 s before it listens.
     ready(API_SERVER, &mut process, Duration::from_millis(50), || async move { TcpStream::connect(address).await.is_ok() }).await?;
     let kubectl = Kubectl::new("kubectl", &binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
     ready(API_SERVER, &mut process, Duration::from_millis(200), || async { kubectl.run(&["get", "--raw", "/readyz"]).await.is_ok() })

@@ -1,4 +1,4 @@
-//! `kubectl` and `helm`, told everything explicitly: nothing of the user's own configuration is read or written.
+//! `kubectl` and `helm`, with everything given explicitly: nothing of the user's own configuration is read or written.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Longer than anything that is asked of a plane on one machine: a call that takes this long hangs.
+/// No call to a plane on one machine takes so long: one that does hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A command line client that speaks to one plane as one user.
@@ -47,7 +47,7 @@ pub enum ToolError {
         args: String,
         /// How it ended.
         status: ExitStatus,
-        /// What it had to say.
+        /// What it printed to stderr.
         stderr: String,
     },
     /// It was killed because it took too long.
@@ -92,7 +92,7 @@ impl Tool {
         Self::new(name, program, Path::new("/dev/null"), home)
     }
 
-    /// The same as somebody else.
+    /// The same as another user.
     pub fn with_kubeconfig(&self, kubeconfig: &Path) -> Self {
         Self { kubeconfig: kubeconfig.to_owned(), ..self.clone() }
     }
@@ -119,7 +119,7 @@ impl Tool {
         serde_json::from_str(&printed).map_err(|source| ToolError::NotJson { tool: self.name, args: args.join(" "), source })
     }
 
-    /// Runs it for as long as its output is read, line by line: for watches. It prints its complaints to nobody.
+    /// Runs it for as long as its output is read, line by line: for watches. Its stderr is discarded.
     pub fn stream(&self, args: &[&str]) -> Result<Stream, ToolError> {
         let failed = |source| ToolError::Run { tool: self.name, args: args.join(" "), source };
         let mut child = self.command(args).stdin(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
@@ -146,7 +146,7 @@ impl Tool {
         let pipe = child.stdin.take();
         let feed = async {
             if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
-                // A kubectl that refuses its arguments never reads: its own message is the one worth seeing.
+                // A kubectl that refuses its arguments never reads its input: the error to report is its own.
                 let _ = pipe.write_all(text.as_bytes()).await;
             }
         };
@@ -154,7 +154,7 @@ impl Tool {
         output
     }
 
-    /// Not under a leash, unlike the plane's components: a client ends by itself as soon as its API server is gone.
+    /// Not supervised, unlike the plane's components: a client ends by itself as soon as its API server is gone.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(args).env_clear().env("KUBECONFIG", &self.kubeconfig).stdout(Stdio::piped()).kill_on_drop(true);
@@ -163,7 +163,7 @@ impl Tool {
     }
 }
 
-/// A client that is being read. Dropping it kills it.
+/// A client whose output is being read. Dropping it kills it.
 #[derive(Debug)]
 pub struct Stream {
     lines: Lines<BufReader<ChildStdout>>,

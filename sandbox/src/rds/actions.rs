@@ -83,7 +83,7 @@ impl TaskFilter {
     }
 
     fn takes(&self, job: &Job, settings: &Settings, now: Now) -> bool {
-        // One that has ended is shown only to whoever names it.
+        // A job that has ended is shown only to a request that names it.
         let shown = match self.job {
             Some(id) => id == job.id && job.remembered(settings.task_retention, now),
             None => !job.ended(now),

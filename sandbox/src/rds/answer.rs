@@ -1,4 +1,4 @@
-//! What goes back over the wire, in JSON or in XML.
+//! The answers that the endpoint sends, in JSON or in XML.
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -20,8 +20,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the request is answered in. RPC requests say it in `Format`, and get XML if they say nothing; V3 requests say it in `accept`, and
-    /// get JSON if they say nothing.
+    /// What the request is answered in. RPC requests say it in `Format`, and get XML if they say nothing; V3 requests say it in `accept`,
+    /// and get JSON if they say nothing.
     pub(super) fn of(request: &RawRequest, quirks: &Quirks) -> Self {
         let json = match request.signature_version() {
             SignatureVersion::V1 => request.parameter("Format").is_some_and(|format| format.eq_ignore_ascii_case("json")),
@@ -65,7 +65,7 @@ fn xml(root: &str, document: &Value) -> Vec<u8> {
     writer.into_inner()
 }
 
-/// A field is an element, a list is its element again and again, and what is nothing is an empty element.
+/// A field is an element, a list repeats its element, and null is an empty element.
 fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Value) -> std::io::Result<()> {
     if let Value::Array(items) = value {
         return items.iter().try_for_each(|item| element(writer, name, item));
@@ -80,7 +80,7 @@ fn element(writer: &mut Writer<Vec<u8>>, name: &str, value: &Value) -> std::io::
     writer.write_event(Event::End(BytesEnd::new(name)))
 }
 
-/// XML 1.0 has no place for most control characters, however they are written.
+/// XML 1.0 does not allow most control characters, escaped or not.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !matches!(c, '\t' | '\n' | '\r') { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact as span;
 use serde::{Deserialize, Serialize};
-
-use super::span;
 
 /// What an instance is, or all instances of a pattern are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,7 +142,7 @@ impl Catalogue {
         self
     }
 
-    /// Adds a pattern, or says anew what its instances are.
+    /// Adds a pattern, or replaces the specification of its instances.
     pub fn define(&mut self, pattern: &str, spec: InstanceSpec) {
         self.0.insert(pattern.to_owned(), spec);
     }

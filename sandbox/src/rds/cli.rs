@@ -8,9 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::auth::Key;
 use super::catalogue::Catalogue;
-use super::endpoint::{Endpoint, OnCall, Options};
+use super::endpoint::{Endpoint, Options};
 use super::ledger::CallRecord;
 use super::settings::Settings;
+use super::shared::OnCall;
 
 /// Run a simulated RDS endpoint until Ctrl-C
 #[derive(Clone, clap::Args)]
@@ -151,7 +152,7 @@ fn line(call: &CallRecord) -> String {
         named(&call.instance),
         call.outcome
     );
-    // What a client sends must not move the cursor of whoever watches.
+    // Text that a client sends must not move the cursor of a terminal.
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

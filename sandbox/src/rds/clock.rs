@@ -1,4 +1,4 @@
-//! The endpoint's time. Nothing else in this room looks at a clock.
+//! The endpoint's time. No other file of this module reads a clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, so that a test sees a backup of sixteen hours in no time.
+/// A clock that stands still until it is moved, so that a test of a backup of sixteen hours takes no time.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Timestamp>);
 

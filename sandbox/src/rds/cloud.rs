@@ -194,7 +194,7 @@ impl Cloud {
 }
 
 impl Start {
-    /// What the service's own schedule, or a hand in the console, asks for.
+    /// What the service's own schedule, or a user in the console, asks for.
     fn unasked(origin: Origin, spec: &InstanceSpec, length: Duration) -> Self {
         let mut wanted = Wanted { method: Method::Physical, strategy: false, databases: Vec::new(), backup_type: None, retention: None };
         // Of a read-only instance neither is allowed to a request; what its sets are called does not matter.

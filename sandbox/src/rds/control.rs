@@ -1,21 +1,21 @@
-//! `/sandbox/...`: what a program in the same process does with the handle, over HTTP. The real service lives at `/` alone.
+//! `/sandbox/...`: what a program in the same process does with the handle, over HTTP. The simulated service is at `/` alone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact as span;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::catalogue::Catalogue;
-use super::endpoint::Shared;
 use super::faults::{Fault, FaultId};
 use super::ledger::JobKind;
 use super::request::RawRequest;
-use super::span;
+use super::shared::Shared;
 
-/// What there is, for whoever asks `/sandbox`.
+/// The answer to `/sandbox`: all paths.
 const INDEX: &[&str] = &[
     "GET /sandbox/ledger?instance=",
     "GET /sandbox/calls?instance=&action=",
@@ -31,7 +31,7 @@ const INDEX: &[&str] = &[
 struct StartJob {
     instance: String,
     kind: JobKind,
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     length: Duration,
 }
 
@@ -54,47 +54,47 @@ pub(super) fn answer(shared: &Shared, request: &RawRequest) -> Answer {
 fn route(shared: &Shared, request: &RawRequest) -> Result<Value, Refused> {
     let asked = request.parameters();
     let path = request.path.strip_prefix("/sandbox").unwrap_or_default().trim_matches('/');
-    let mut world = shared.world();
-    let now = shared.now(&world);
+    let mut state = shared.state();
+    let now = shared.now(&state);
     match (request.method.as_str(), path) {
-        ("GET", "") => Ok(json!({ "now": now.service, "instances": world.cloud.catalogue.patterns().collect::<Vec<_>>(), "paths": INDEX })),
+        ("GET", "") => Ok(json!({ "now": now.service, "instances": state.cloud.catalogue.patterns().collect::<Vec<_>>(), "paths": INDEX })),
         ("GET", "ledger") => {
-            let entries = world.cloud.ledger(now);
+            let entries = state.cloud.ledger(now);
             all(entries.iter().filter(|entry| is(&asked, "instance", &entry.instance)))
         }
         ("GET", "calls") => {
-            all(world.calls().iter().filter(|call| is(&asked, "instance", &call.instance) && is(&asked, "action", &call.action)))
+            all(state.calls().iter().filter(|call| is(&asked, "instance", &call.instance) && is(&asked, "action", &call.action)))
         }
         ("GET", "sets") => match asked.get("instance") {
-            Some(instance) => all(world.cloud.sets(instance, world.settings.lag, now).iter()),
+            Some(instance) => all(state.cloud.sets(instance, state.settings.lag, now).iter()),
             None => Err(Refused(400, "say which: ?instance=".into())),
         },
-        ("GET", "settings") => Ok(serde_json::to_value(&world.settings)?),
+        ("GET", "settings") => Ok(serde_json::to_value(&state.settings)?),
         ("PATCH", "settings") => {
-            world.settings = world.settings.patched(&body(request)?)?;
-            Ok(serde_json::to_value(&world.settings)?)
+            state.settings = state.settings.patched(&body(request)?)?;
+            Ok(serde_json::to_value(&state.settings)?)
         }
-        ("GET", "faults") => all(world.faults.list().iter()),
-        ("POST", "faults") => Ok(json!({ "id": world.faults.add(body::<Fault>(request)?) })),
+        ("GET", "faults") => all(state.faults.list().iter()),
+        ("POST", "faults") => Ok(json!({ "id": state.faults.add(body::<Fault>(request)?) })),
         ("DELETE", "faults") => {
-            world.faults.clear();
-            all(world.faults.list().iter())
+            state.faults.clear();
+            all(state.faults.list().iter())
         }
         ("DELETE", fault) if fault.starts_with("faults/") => {
             let id = FaultId(fault.trim_start_matches("faults/").parse()?);
-            match world.faults.remove(id) {
-                true => all(world.faults.list().iter()),
+            match state.faults.remove(id) {
+                true => all(state.faults.list().iter()),
                 false => Err(Refused(404, "there is no such fault".into())),
             }
         }
         ("POST", "jobs") => {
             let StartJob { instance, kind, length } = body(request)?;
-            drop(world);
+            drop(state);
             Ok(json!({ "jobId": shared.start_job(&instance, kind, length)? }))
         }
         ("PUT", "instances") => {
-            world.cloud.catalogue.extend(body::<Catalogue>(request)?);
-            Ok(serde_json::to_value(&world.cloud.catalogue)?)
+            state.cloud.catalogue.extend(body::<Catalogue>(request)?);
+            Ok(serde_json::to_value(&state.cloud.catalogue)?)
         }
         _ => Err(Refused(404, format!("there is {}", INDEX.join("; ")))),
     }

@@ -1,4 +1,4 @@
-//! A request's way through the network, and what faults do to it.
+//! The delivery of a request and its answer over the network, with the faults that change it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::answer::{Answer, Format};
-use super::endpoint::Shared;
 use super::error::ApiError;
 use super::faults::{Delivery, Effect, Garbage, When};
 use super::request::RawRequest;
-use super::world::Reach;
+use super::shared::Shared;
+use super::state::Reach;
 
 /// What the connection is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(super) enum Reply {
     Reset,
 }
 
-/// What becomes of the answer.
+/// What happens to the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Way {
+enum AnswerDelivery {
     /// It is sent.
     Sent,
     /// Something else is sent in its place.
@@ -44,62 +44,64 @@ enum Substitute {
     Error(ApiError),
 }
 
-/// A request's way.
+/// How a request and its answer are delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Plan {
-    /// On its way for so long, before anybody looks at it.
+struct DeliveryPlan {
+    /// The request arrives after so long.
     before: Duration,
     reach: Reach,
     /// Delivered a second time right after the first; which of the two is answered.
     duplicate: Option<Delivery>,
-    /// The answer is on its way for so long.
+    /// The answer arrives after so long.
     after: Duration,
-    way: Way,
+    way: AnswerDelivery,
 }
 
-impl Plan {
+impl DeliveryPlan {
     fn undisturbed() -> Self {
-        Self { before: Duration::ZERO, reach: Reach::Service, duplicate: None, after: Duration::ZERO, way: Way::Sent }
+        Self { before: Duration::ZERO, reach: Reach::Service, duplicate: None, after: Duration::ZERO, way: AnswerDelivery::Sent }
     }
 }
 
-fn plan(effect: Option<&Effect>) -> Plan {
-    let plain = Plan::undisturbed();
+fn plan(effect: Option<&Effect>) -> DeliveryPlan {
+    let plain = DeliveryPlan::undisturbed();
     let reach = |executed: &bool| if *executed { Reach::Service } else { Reach::Nowhere };
     let ms = |ms: &u64| Duration::from_millis(*ms);
     match effect {
         None | Some(Effect::FailJob | Effect::SpoilJob) => plain,
-        Some(Effect::DropBefore) => Plan { reach: Reach::Nowhere, way: Way::Closed, ..plain },
-        Some(Effect::LoseAnswer) => Plan { way: Way::Closed, ..plain },
-        Some(Effect::Reset { executed }) => Plan { reach: reach(executed), way: Way::Reset, ..plain },
-        Some(Effect::Delay { ms: time, when: When::Before }) => Plan { before: ms(time), ..plain },
-        Some(Effect::Delay { ms: time, when: When::After }) => Plan { after: ms(time), ..plain },
+        Some(Effect::DropBefore) => DeliveryPlan { reach: Reach::Nowhere, way: AnswerDelivery::Closed, ..plain },
+        Some(Effect::LoseAnswer) => DeliveryPlan { way: AnswerDelivery::Closed, ..plain },
+        Some(Effect::Reset { executed }) => DeliveryPlan { reach: reach(executed), way: AnswerDelivery::Reset, ..plain },
+        Some(Effect::Delay { ms: time, when: When::Before }) => DeliveryPlan { before: ms(time), ..plain },
+        Some(Effect::Delay { ms: time, when: When::After }) => DeliveryPlan { after: ms(time), ..plain },
         Some(Effect::Status5xx { status, executed }) => {
-            Plan { reach: reach(executed), way: Way::Replaced(Substitute::Status(*status)), ..plain }
+            DeliveryPlan { reach: reach(executed), way: AnswerDelivery::Replaced(Substitute::Status(*status)), ..plain }
         }
         Some(Effect::Garbage { body, executed }) => {
-            Plan { reach: reach(executed), way: Way::Replaced(Substitute::Garbage(*body)), ..plain }
+            DeliveryPlan { reach: reach(executed), way: AnswerDelivery::Replaced(Substitute::Garbage(*body)), ..plain }
         }
-        Some(Effect::Throttle { retry_after_ms }) => Plan { reach: Reach::Throttled(*retry_after_ms), ..plain },
+        Some(Effect::Throttle { retry_after_ms }) => DeliveryPlan { reach: Reach::Throttled(*retry_after_ms), ..plain },
         Some(Effect::ApiError { code, http_status, message, executed }) => {
             let error = ApiError::new(*http_status, code, message.clone());
             match executed {
-                true => Plan { way: Way::Replaced(Substitute::Error(error)), ..plain },
-                false => Plan { reach: Reach::Gateway(error), ..plain },
+                true => DeliveryPlan { way: AnswerDelivery::Replaced(Substitute::Error(error)), ..plain },
+                false => DeliveryPlan { reach: Reach::Gateway(error), ..plain },
             }
         }
-        Some(Effect::Hold { ms: time, executed }) => Plan { reach: reach(executed), after: ms(time), way: Way::Closed, ..plain },
-        Some(Effect::Hang { executed }) => Plan { reach: reach(executed), way: Way::Never, ..plain },
-        Some(Effect::Duplicate { answer }) => Plan { duplicate: Some(*answer), ..plain },
+        Some(Effect::Hold { ms: time, executed }) => {
+            DeliveryPlan { reach: reach(executed), after: ms(time), way: AnswerDelivery::Closed, ..plain }
+        }
+        Some(Effect::Hang { executed }) => DeliveryPlan { reach: reach(executed), way: AnswerDelivery::Never, ..plain },
+        Some(Effect::Duplicate { answer }) => DeliveryPlan { duplicate: Some(*answer), ..plain },
     }
 }
 
-/// Takes a request to its end. Runs on its own, because a request that is late still arrives when its sender has gone.
+/// Delivers a request and its answer. A task of its own, because a late request still arrives after its sender has closed the connection.
 pub(super) async fn deliver(shared: Arc<Shared>, request: RawRequest, reply: oneshot::Sender<Reply>) {
     let (effect, latency) = {
-        let mut world = shared.world();
-        let effect = world.faults.strike(&request.action(), &request.instance());
-        (effect, world.settings.latency)
+        let mut state = shared.state();
+        let effect = state.faults.next_effect(&request.action(), &request.instance());
+        (effect, state.settings.latency)
     };
     let plan = plan(effect.as_ref());
     let fault = effect.as_ref().map(Effect::name);
@@ -112,11 +114,11 @@ pub(super) async fn deliver(shared: Arc<Shared>, request: RawRequest, reply: one
 
     pause(plan.after + latency / 2).await;
     let outgoing = match plan.way {
-        Way::Sent | Way::Replaced(_) => Reply::Answer(answer),
-        Way::Closed => Reply::Close,
-        Way::Reset => Reply::Reset,
-        Way::Never => {
-            shared.told(place);
+        AnswerDelivery::Sent | AnswerDelivery::Replaced(_) => Reply::Answer(answer),
+        AnswerDelivery::Closed => Reply::Close,
+        AnswerDelivery::Reset => Reply::Reset,
+        AnswerDelivery::Never => {
+            shared.report(place);
             // Until the client gives up, or the endpoint stops.
             let mut reply = reply;
             reply.closed().await;
@@ -124,25 +126,25 @@ pub(super) async fn deliver(shared: Arc<Shared>, request: RawRequest, reply: one
         }
     };
     if reply.send(outgoing).is_err() {
-        shared.world().undelivered(place);
+        shared.state().undelivered(place);
     }
-    shared.told(place);
+    shared.report(place);
 }
 
-/// Executes as far as the plan says, and writes the call down before anybody can ask for it.
-fn execute(shared: &Shared, request: &RawRequest, plan: &Plan, fault: Option<&str>, answers: bool) -> (usize, Answer) {
-    let mut world = shared.world();
-    let now = shared.now(&world);
-    let handled = world.handle(request, &plan.reach, now);
+/// Executes as far as the plan says, and records the call before a client can ask for it.
+fn execute(shared: &Shared, request: &RawRequest, plan: &DeliveryPlan, fault: Option<&str>, answers: bool) -> (usize, Answer) {
+    let mut state = shared.state();
+    let now = shared.now(&state);
+    let handled = state.handle(request, &plan.reach, now);
     let answer = match &plan.way {
-        Way::Replaced(substitute) => substitute.answer(handled.answer, Format::of(request, &world.settings.quirks)),
-        Way::Sent | Way::Closed | Way::Reset | Way::Never => handled.answer,
+        AnswerDelivery::Replaced(substitute) => substitute.answer(handled.answer, Format::of(request, &state.settings.quirks)),
+        AnswerDelivery::Sent | AnswerDelivery::Closed | AnswerDelivery::Reset | AnswerDelivery::Never => handled.answer,
     };
-    let sent = answers && matches!(plan.way, Way::Sent | Way::Replaced(_));
-    let place = world.record(request, handled.outcome, sent.then_some(answer.status), fault, now.service);
-    drop(world);
+    let sent = answers && matches!(plan.way, AnswerDelivery::Sent | AnswerDelivery::Replaced(_));
+    let place = state.record(request, handled.outcome, sent.then_some(answer.status), fault, now.service);
+    drop(state);
     if !answers {
-        shared.told(place);
+        shared.report(place);
     }
     (place, answer)
 }
@@ -163,7 +165,7 @@ impl Substitute {
     }
 }
 
-/// The service's own errors are documents; what stands before it answers in pages.
+/// The service's own errors are documents; a gateway in front of it answers in pages.
 fn server_error(status: u16, format: Format) -> Answer {
     let request_id = "00000000-0000-4000-8000-000000005000";
     match status {

@@ -1,10 +1,10 @@
-//! The endpoint as a program holds it.
+//! The endpoint as a value: started, changed, queried, stopped.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,13 +17,11 @@ use super::faults::{Fault, FaultId};
 use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
 use super::server;
 use super::settings::Settings;
-use super::world::World;
+use super::shared::{OnCall, Shared};
+use super::state::State;
 use crate::tasks::Tasks;
 
-/// Told of a call.
-pub type OnCall = Box<dyn Fn(&CallRecord) + Send + Sync>;
-
-/// How an endpoint is to be.
+/// The options of an endpoint.
 pub struct Options {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -39,7 +37,7 @@ pub struct Options {
     pub call_log_file: Option<PathBuf>,
     /// Its time.
     pub clock: Arc<dyn Clock>,
-    /// Told of every call, once it is known whether its answer was delivered.
+    /// Receives every call, once it is known whether its answer was delivered.
     pub on_call: Option<OnCall>,
 }
 
@@ -77,7 +75,7 @@ impl Endpoint {
         let listener = TcpListener::bind(listen).await?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            world: Mutex::new(World::new(keys, catalogue, settings, seed)),
+            state: Mutex::new(State::new(keys, catalogue, settings, seed)),
             clock,
             log: log.map(Mutex::new),
             on_call,
@@ -99,42 +97,42 @@ impl Endpoint {
 
     /// What time it is, on both clocks.
     pub fn now(&self) -> Now {
-        self.shared.now(&self.shared.world())
+        self.shared.now(&self.shared.state())
     }
 
     /// How it behaves now.
     pub fn settings(&self) -> Settings {
-        self.shared.world().settings.clone()
+        self.shared.state().settings.clone()
     }
 
     /// Changes how it behaves.
     pub fn update(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.shared.world().settings);
+        change(&mut self.shared.state().settings);
     }
 
     /// Sets up a fault.
     pub fn add_fault(&self, fault: Fault) -> FaultId {
-        self.shared.world().faults.add(fault)
+        self.shared.state().faults.add(fault)
     }
 
-    /// No fault strikes any more.
+    /// Ends all faults.
     pub fn clear_faults(&self) {
-        self.shared.world().faults.clear();
+        self.shared.state().faults.clear();
     }
 
-    /// How often the fault has struck.
+    /// How often the fault was applied.
     pub fn fault_hits(&self, id: FaultId) -> u64 {
-        self.shared.world().faults.hits(id)
+        self.shared.state().faults.hits(id)
     }
 
     /// The access keys it knows from now on.
     pub fn set_keys(&self, keys: Vec<Key>) {
-        self.shared.world().gateway.set_keys(keys);
+        self.shared.state().gateway.set_keys(keys);
     }
 
-    /// Adds instances, or says anew what they are.
+    /// Adds instances, or replaces their specification.
     pub fn define(&self, pattern: &str, spec: InstanceSpec) {
-        self.shared.world().cloud.catalogue.define(pattern, spec);
+        self.shared.state().cloud.catalogue.define(pattern, spec);
     }
 
     /// Starts a job that no request asked for, and returns its id. Refused like a request if the instance is unknown or busy.
@@ -142,33 +140,33 @@ impl Endpoint {
         self.shared.start_job(instance, kind, length)
     }
 
-    /// Removes a set, as somebody in the console would. Whether there was one.
+    /// Removes a set, as a user in the console can. Whether there was one.
     pub fn remove_set(&self, instance: &str, backup_id: &str) -> bool {
-        let mut world = self.shared.world();
-        let now = self.shared.now(&world);
-        world.cloud.remove_set(instance, backup_id, now)
+        let mut state = self.shared.state();
+        let now = self.shared.now(&state);
+        state.cloud.remove_set(instance, backup_id, now)
     }
 
     /// Every CreateBackup that was accepted.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
-        let world = self.shared.world();
-        world.cloud.ledger(self.shared.now(&world))
+        let state = self.shared.state();
+        state.cloud.ledger(self.shared.now(&state))
     }
 
     /// How many CreateBackup calls were accepted for the instance.
     pub fn accepted(&self, instance: &str) -> usize {
-        self.shared.world().cloud.accepted(instance)
+        self.shared.state().cloud.accepted(instance)
     }
 
-    /// Every call, in the order in which they were dealt with.
+    /// Every call, in the order in which they were handled.
     pub fn calls(&self) -> Vec<CallRecord> {
-        self.shared.world().calls().to_vec()
+        self.shared.state().calls().to_vec()
     }
 
     /// The instance's sets, listed or not, oldest first.
     pub fn sets(&self, instance: &str) -> Vec<SetRecord> {
-        let world = self.shared.world();
-        world.cloud.sets(instance, world.settings.lag, self.shared.now(&world))
+        let state = self.shared.state();
+        state.cloud.sets(instance, state.settings.lag, self.shared.now(&state))
     }
 
     /// Stops it and waits until it has.
@@ -181,46 +179,5 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.shared.tasks.close();
-    }
-}
-
-/// What connections, deliveries and the handle have in common.
-pub(super) struct Shared {
-    world: Mutex<World>,
-    clock: Arc<dyn Clock>,
-    log: Option<Mutex<File>>,
-    on_call: Option<OnCall>,
-    pub(super) tasks: Tasks,
-}
-
-impl Shared {
-    /// Everything that can change. Never held across an await.
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What time it is, on both clocks.
-    pub(super) fn now(&self, world: &World) -> Now {
-        Now::new(self.clock.now(), world.settings.clock_offset_ms)
-    }
-
-    pub(super) fn start_job(&self, instance: &str, kind: JobKind, length: Duration) -> Result<String, ApiError> {
-        let mut world = self.world();
-        let now = self.now(&world);
-        let World { cloud, settings, .. } = &mut *world;
-        cloud.start(instance, kind, length, settings, now).map(|id| id.to_string())
-    }
-
-    /// Tells of the call, now that its end is known.
-    pub(super) fn told(&self, place: usize) {
-        let Some(call) = self.world().calls().get(place).cloned() else { return };
-        if let Some(on_call) = &self.on_call {
-            on_call(&call);
-        }
-        if let Some(log) = &self.log {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            // The log is for whoever watches: a full disk must not change what the endpoint answers.
-            let _ = serde_json::to_string(&call).map(|line| writeln!(log, "{line}"));
-        }
     }
 }

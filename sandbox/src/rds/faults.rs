@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::matches;
 
-/// What is to go wrong, for which requests, and how often.
+/// A fault: what goes wrong, for which requests, and how often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
@@ -191,7 +191,7 @@ impl Effect {
     }
 }
 
-/// A fault that was set up, and how often it has struck.
+/// A fault that was set up, and how often it was applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultRecord {
@@ -199,9 +199,9 @@ pub struct FaultRecord {
     pub id: FaultId,
     /// What it is.
     pub fault: Fault,
-    /// How often it has struck.
+    /// How often it was applied.
     pub hits: u64,
-    /// Whether it can strike again.
+    /// Whether it can be applied again.
     pub active: bool,
 }
 
@@ -219,7 +219,7 @@ impl Faults {
         id
     }
 
-    /// No fault strikes any more. How often each has is still known.
+    /// Ends all faults. How often each was applied is still known.
     pub(super) fn clear(&mut self) {
         self.records.iter_mut().for_each(|record| record.active = false);
     }
@@ -238,7 +238,7 @@ impl Faults {
     }
 
     /// The oldest active fault that meets the request's way, counted as one hit.
-    pub(super) fn strike(&mut self, action: &str, instance: &str) -> Option<Effect> {
+    pub(super) fn next_effect(&mut self, action: &str, instance: &str) -> Option<Effect> {
         self.take(action, instance, false)
     }
 
@@ -266,17 +266,17 @@ mod tests {
     fn a_fault_strikes_as_often_as_it_says() {
         let mut faults = Faults::default();
         let id = faults.add(Fault::on("CreateBackup", Effect::LoseAnswer).times(2));
-        let strikes: Vec<_> = (0..3).map(|_| faults.strike("CreateBackup", "rm-1").is_some()).collect();
-        assert_eq!((strikes, faults.hits(id)), (vec![true, true, false], 2));
+        let applied: Vec<_> = (0..3).map(|_| faults.next_effect("CreateBackup", "rm-1").is_some()).collect();
+        assert_eq!((applied, faults.hits(id)), (vec![true, true, false], 2));
     }
 
     #[test]
     fn a_fault_meets_only_its_action_and_its_instances() {
         let mut faults = Faults::default();
         faults.add(Fault::on("CreateBackup", Effect::DropBefore).instance("rm-*"));
-        assert_eq!(faults.strike("DescribeBackups", "rm-1"), None);
-        assert_eq!(faults.strike("CreateBackup", "pgm-1"), None);
-        assert_eq!(faults.strike("CreateBackup", "rm-1"), Some(Effect::DropBefore));
+        assert_eq!(faults.next_effect("DescribeBackups", "rm-1"), None);
+        assert_eq!(faults.next_effect("CreateBackup", "pgm-1"), None);
+        assert_eq!(faults.next_effect("CreateBackup", "rm-1"), Some(Effect::DropBefore));
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(Fault::any(Effect::FailJob));
         faults.add(Fault::any(Effect::LoseAnswer));
-        assert_eq!(faults.strike("CreateBackup", "rm-1"), Some(Effect::LoseAnswer));
+        assert_eq!(faults.next_effect("CreateBackup", "rm-1"), Some(Effect::LoseAnswer));
         assert_eq!(faults.strike_job("CreateBackup", "rm-1"), Some(Effect::FailJob));
     }
 
@@ -292,8 +292,8 @@ mod tests {
     fn cleared_faults_strike_no_more_and_keep_their_count() {
         let mut faults = Faults::default();
         let id = faults.add(Fault::any(Effect::DropBefore));
-        faults.strike("CreateBackup", "rm-1");
+        faults.next_effect("CreateBackup", "rm-1");
         faults.clear();
-        assert_eq!((faults.strike("CreateBackup", "rm-1"), faults.hits(id)), (None, 1));
+        assert_eq!((faults.next_effect("CreateBackup", "rm-1"), faults.hits(id)), (None, 1));
     }
 }

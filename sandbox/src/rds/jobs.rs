@@ -27,7 +27,7 @@ pub(super) struct Job {
     pub(super) length: Duration,
     /// How it will end. Never `Running`.
     pub(super) fate: JobOutcome,
-    /// Whether somebody removed its set.
+    /// Whether its set was removed.
     pub(super) removed: bool,
 }
 

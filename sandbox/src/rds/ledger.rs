@@ -1,4 +1,4 @@
-//! What is known from outside: which backups were accepted, which calls came, which sets exist.
+//! The records that a test reads: accepted backups, calls, sets.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct LedgerEntry {
     pub nonce: String,
     /// The timestamp that was signed.
     pub signed_at: Timestamp,
-    /// Who asked.
+    /// The access key that asked for it.
     pub access_key_id: String,
     /// What became of the job.
     pub outcome: JobOutcome,
@@ -96,7 +96,7 @@ pub struct SetRecord {
     pub method: String,
     /// `FullBackup` or `IncrementalBackup`.
     pub backup_type: String,
-    /// Who wanted it.
+    /// Where it comes from.
     pub origin: Origin,
     /// Its start, by the service's clock.
     pub started_at: Timestamp,
@@ -108,12 +108,12 @@ pub struct SetRecord {
     pub listed: bool,
 }
 
-/// Who wanted a backup.
+/// Where a backup comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// A CreateBackup that is in the ledger.
     Request,
-    /// Somebody else by hand, in the console or from another cluster. To the API it looks like a request.
+    /// A user, in the console or from another cluster. The API shows it like a request.
     Foreign,
     /// The service's own schedule.
     Automated,
@@ -124,6 +124,6 @@ pub enum Origin {
 pub enum JobKind {
     /// The service's own schedule.
     Automated,
-    /// Somebody else by hand: not in the ledger.
+    /// A user: not in the ledger.
     Manual,
 }

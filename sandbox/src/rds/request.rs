@@ -29,7 +29,7 @@ pub enum SignatureVersion {
     V3,
 }
 
-/// A request, before anybody believes a word of it.
+/// A request before it is verified.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawRequest {
     pub(super) method: String,

@@ -1,4 +1,4 @@
-//! Connections.
+//! Serves the connections of an endpoint.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,10 +19,10 @@ use tokio::sync::oneshot;
 use super::answer::Answer;
 use super::control;
 use super::delivery::{Reply, deliver};
-use super::endpoint::Shared;
 use super::request::RawRequest;
+use super::shared::Shared;
 
-/// No request of this API is anywhere near it.
+/// The largest body of a request. Requests of this API are far smaller.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// The connection is to end without an answer.
@@ -49,7 +49,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut builder = http1::Builder::new();
     builder.auto_date_header(false);
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
-    // How a connection ends is the client's business, or a fault's.
+    // A connection may end in any way: the client or a fault decides.
     let _ = poll_fn(|context| Pin::new(&mut connection).poll_without_shutdown(context)).await;
     if reset.load(Ordering::Relaxed) {
         let stream = connection.into_parts().io.into_inner();
@@ -89,7 +89,7 @@ async fn read(request: Request<Incoming>) -> Result<RawRequest, NoAnswer> {
 }
 
 fn response(shared: &Shared, answer: Answer) -> Response<Full<Bytes>> {
-    let service_time = shared.now(&shared.world()).service;
+    let service_time = shared.now(&shared.state()).service;
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service_time).ok();

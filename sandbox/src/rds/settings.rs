@@ -3,36 +3,35 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact as span;
 use serde::{Deserialize, Serialize};
-
-use super::span;
 
 /// How the endpoint behaves. [`Settings::default`] has the real service's figures, [`Settings::sandbox`] small ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
     /// A request whose `x-acs-date` or `Timestamp` is further than this from the service's clock, either way, is refused.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub expiry: Duration,
     /// How long a nonce is remembered. Zero switches replay protection off, to see what a client does without it.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub nonce_retention: Duration,
     /// The service's clock is so many milliseconds ahead of the machine's.
     pub clock_offset_ms: i64,
     /// A set is listed so long after its job's end.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub lag: Duration,
     /// How long a job runs, unless the instance says otherwise.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub job_time: Duration,
     /// Up to so much is added to a job's time, at random.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub job_spread: Duration,
     /// For so long after its end a job can still be asked for by its id. Forever if absent.
     #[serde(with = "span::optional")]
     pub task_retention: Option<Duration>,
     /// How long an answer takes: half of it before the request is executed, half after.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub latency: Duration,
     /// Backups accepted per instance and day, counted by the service's clock in UTC.
     pub daily_limit: u32,
@@ -49,7 +48,7 @@ pub struct Rate {
     /// Calls in a window.
     pub calls: u32,
     /// The window.
-    #[serde(with = "span")]
+    #[serde(with = "span::required")]
     pub window: Duration,
 }
 
@@ -116,7 +115,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             expiry: Duration::from_secs(15 * 60),
-            // The longest retention that is told of; it has to outlast the expiry on both sides of the clock, or a replay gets through.
+            // The longest retention that is documented; it has to outlast the expiry on both sides of the clock, or a replay gets through.
             nonce_retention: Duration::from_secs(31 * 60),
             clock_offset_ms: 0,
             lag: Duration::from_secs(60),
@@ -145,31 +144,11 @@ impl Settings {
         }
     }
 
-    /// These settings with `patch` (JSON merge patch) laid over them.
+    /// These settings with `patch` (a JSON merge patch, RFC 7396) applied.
     pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, serde_json::Error> {
         let mut value = serde_json::to_value(self)?;
-        merge(&mut value, patch);
+        json_patch::merge(&mut value, patch);
         serde_json::from_value(value)
-    }
-}
-
-/// RFC 7396.
-pub(super) fn merge(target: &mut serde_json::Value, patch: &serde_json::Value) {
-    let serde_json::Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = serde_json::Value::Object(serde_json::Map::new());
-    }
-    if let serde_json::Value::Object(target) = target {
-        for (name, value) in patch {
-            if value.is_null() {
-                target.remove(name);
-            } else {
-                merge(target.entry(name).or_insert(serde_json::Value::Null), value);
-            }
-        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Style<'_> {
     fn set(&self, spec: &InstanceSpec, instance: &str, job: &Job) -> Value {
         let success = job.fate != JobOutcome::Failed;
         let usable = job.fate == JobOutcome::Success;
-        // A snapshot lies on the disk's side of the house and cannot be downloaded.
+        // A snapshot belongs to the disk service and cannot be downloaded.
         let downloads = success && job.method != Method::Snapshot;
         let link = |place: &str| {
             downloads.then(|| {

@@ -1,4 +1,4 @@
-//! Building the operator with the cargo that runs us.
+//! Builds the operator with the cargo that runs the sandbox.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,7 +18,7 @@ pub enum OperatorBuildError {
     /// cargo could not be run.
     #[error("cargo could not be run")]
     Io(#[from] io::Error),
-    /// The compiler refused it, and said why on stderr.
+    /// The compiler failed; its errors are on stderr.
     #[error("building the operator failed ({0})")]
     Failed(ExitStatus),
     /// It was built, and cargo did not say where it is.

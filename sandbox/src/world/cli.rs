@@ -1,14 +1,15 @@
-//! What `demo` and `up` have in common on the command line.
+//! The command line options of a world, and Ctrl-C: shared by all commands that start one.
 
 use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::build::{self, OperatorBuildError, Profile};
-use super::{Signature, WorldOptions};
+use super::config::Signature;
+use super::running::WorldOptions;
 use crate::rds::Settings;
 
-/// Where a world comes from and where it goes.
+/// The options of a world.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorldArgs {
     /// Leave the directory behind, with its logs.
@@ -91,7 +92,7 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Listens. First of all, so that none is lost.
+    /// Begins to receive them. Call it first, so that none is lost.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }

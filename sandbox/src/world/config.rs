@@ -1,10 +1,10 @@
-//! The operator's configuration file, made from what the endpoint really does.
+//! The operator's configuration file, made from the settings of the endpoint.
 
 use std::time::Duration;
 
 use crate::rds::Settings;
 
-use super::install::SECRET;
+use super::installed::SECRET;
 
 /// How the operator signs its requests, as the configuration spells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,8 +21,8 @@ pub enum Signature {
 /// indented by two, more accounts.
 pub fn operator_config(url: &str, signature: Signature, settings: &Settings, extra: &str) -> String {
     let expiry = whole_seconds(settings.expiry);
-    // The operator judges elapsed time by the service's `Date` header, which has whole seconds: two looks that are one lag apart by it may
-    // really be up to a second closer, and a set that was just not listed would be taken for one that does not exist.
+    // The operator judges elapsed time by the service's `Date` header, which has whole seconds: two polls that are one lag apart by it may
+    // really be up to a second closer, and a set that is not listed yet would count as one that does not exist.
     let lag = whole_seconds(settings.lag) + 1;
     format!(
         "\
@@ -44,7 +44,7 @@ accounts:
 /// Signed times are cut to whole seconds, and so is the `Date` header that they are taken from: together they may be 2 s off.
 const SKEW: u64 = 2;
 
-/// Rounded up, since a wait that is too short proves nothing, and never zero, which the configuration does not take.
+/// Rounded up, since a shorter wait proves nothing, and never zero, which the configuration does not take.
 fn whole_seconds(span: Duration) -> u64 {
     (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
 }

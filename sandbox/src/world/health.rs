@@ -8,7 +8,14 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::operator::Answer;
+/// An answer of the health and metrics server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
 
 /// What the operator logs once it listens.
 const SERVING: &str = "serving health and metrics";

@@ -1,4 +1,4 @@
-//! What the operator finds when it starts: its CRDs, its namespace and roles, and the Secret with the access key.
+//! Applies what the operator needs before it starts: its CRDs, its namespace and roles, and the Secret with the access key.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,14 +7,8 @@ use serde_json::json;
 
 use crate::plane::{Kubectl, Plane};
 
-use super::WorldError;
-
-/// The operator's namespace, as `deploy/install/` makes it.
-pub const NAMESPACE: &str = "rds-backup-system";
-/// The operator's ServiceAccount, as `deploy/install/` makes it.
-pub const SERVICE_ACCOUNT: &str = "rds-backup-operator";
-/// The Secret that the account `default` reads, and that the role of `deploy/install/` names.
-pub const SECRET: &str = "rds-access-key";
+use super::error::WorldError;
+use super::installed::{NAMESPACE, SECRET};
 
 /// An access key that the endpoint knows.
 pub(super) struct AccessKey {
@@ -35,7 +29,7 @@ impl Manifests {
         if manifests_in(&crds).is_empty() {
             return Err(WorldError::Missing { what: "the directory of the CRDs", path: crds });
         }
-        // Not its Deployment: there is nothing here that runs pods, and the operator is a process of its own.
+        // Not its Deployment: the control plane runs no pods, and the operator is a process of its own.
         let operator = ["namespace.yaml", "rbac.yaml"].map(|file| repository.join("deploy").join("install").join(file));
         match operator.iter().find(|path| !path.is_file()) {
             Some(path) => Err(WorldError::Missing { what: "a manifest of the operator", path: path.clone() }),
@@ -70,7 +64,7 @@ pub(super) async fn install(plane: &Plane, manifests: &Manifests, key: &AccessKe
 }
 
 /// Waits until the API server really serves the CRDs: for up to a second after it calls one Established it answers 429 while it makes the
-/// storage, and a client that takes that for an error would fail in one start of ten.
+/// storage, and a client that stops at such an error would fail in one start of ten.
 async fn served(kubectl: &Kubectl) -> Result<(), WorldError> {
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await?;
     let names = kubectl.run(&["get", "crd", "--output=name"]).await?;

@@ -1,4 +1,4 @@
-//! The operator as a process: started as its ServiceAccount, asked, stopped and killed.
+//! The operator as a process: started as its ServiceAccount, queried, stopped and killed.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use crate::plane::{Signal, Supervised};
 
-use super::health;
-use super::install::NAMESPACE;
+use super::health::{self, Answer};
+use super::installed::NAMESPACE;
 
-/// How an operator is to be started.
+/// How an operator is started.
 #[derive(Debug, Clone, Default)]
 pub struct StartOperator {
     /// Its configuration file. The world's by default.
     pub config: Option<PathBuf>,
-    /// Its kubeconfig: as somebody else, or through a proxy. That of its ServiceAccount by default.
+    /// Its kubeconfig: as another user, or through a proxy. That of its ServiceAccount by default.
     pub kubeconfig: Option<PathBuf>,
     /// How it logs.
     pub log_format: LogFormat,
-    /// Whether it stands by until it has the lease, as it does by default for users. Not here: an operator that was killed keeps its lease for
+    /// Whether it waits until it has the lease, as it does by default for users. Not here: an operator that was killed keeps its lease for
     /// 15 s.
     pub leader_elect: bool,
     /// Appended to its command line.
@@ -40,7 +40,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Why an operator does not do what it should.
+/// Why an operator did not start, answer or end as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// It could not be started or signalled.
@@ -85,15 +85,6 @@ pub enum OperatorError {
         /// Why not.
         source: io::Error,
     },
-}
-
-/// An answer of the health and metrics server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 /// A running operator. Dropping it kills it.
@@ -194,7 +185,7 @@ impl Operator {
         ended.map_err(|source| self.process_error(source))
     }
 
-    /// Waits until it ends by itself, which is an error that holds its last words.
+    /// Waits until it ends by itself, which is an error with the end of its log.
     pub async fn broken(&mut self) -> OperatorError {
         match self.process.wait().await {
             Ok(status) => self.ended_with(status),
@@ -202,12 +193,12 @@ impl Operator {
         }
     }
 
-    /// Freezes it ([`Signal::Stop`]), lets it go on, or tells it to end without waiting.
+    /// Sends it a signal, and does not wait for its end.
     pub fn signal(&self, signal: Signal) -> Result<(), OperatorError> {
         self.process.signal(signal).map_err(|source| self.process_error(source))
     }
 
-    /// Kills it in the middle of whatever it does, and returns when it is gone.
+    /// Kills it (SIGKILL), and returns when it is gone.
     pub async fn kill_9(&mut self) -> Result<ExitStatus, OperatorError> {
         if let Some(status) = self.ended_already()? {
             return Ok(status);
@@ -272,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_ends_before_it_is_ready_is_an_error_with_its_last_words() {
+    async fn one_that_ends_before_it_is_ready_is_an_error_with_the_end_of_its_log() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut operator = stand_in(dir.path(), "echo no account; exit 2", StartOperator::default());
         let error = operator.wait_ready(LIMIT).await.expect_err("not ready").to_string();

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Which requests are accepted: signatures, keys and policies.
 
 use std::time::Duration;
 

@@ -50,8 +50,8 @@ async fn no_record_holds_a_signature_or_a_secret() {
     let signature = request.authorization(KEY, SECRET).rsplit_once("Signature=").unwrap().1.to_owned();
     world.send(&request).await.unwrap();
     for path in ["/sandbox/calls", "/sandbox/ledger", "/sandbox/settings", "/sandbox"] {
-        let told = get(&world, path).await.to_string();
-        assert!(!told.contains(&signature) && !told.contains(SECRET), "{path}");
+        let answer = get(&world, path).await.to_string();
+        assert!(!answer.contains(&signature) && !answer.contains(SECRET), "{path}");
     }
 }
 
@@ -113,8 +113,8 @@ async fn every_call_is_told_and_written_down_once() {
     let directory = std::env::temp_dir().join(format!("rds-endpoint-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let file = directory.join("calls.jsonl");
-    let told: Arc<Mutex<Vec<CallRecord>>> = Arc::default();
-    let (path, listener) = (file.clone(), told.clone());
+    let received: Arc<Mutex<Vec<CallRecord>>> = Arc::default();
+    let (path, listener) = (file.clone(), received.clone());
     let world = World::with(move |options: &mut Options| {
         options.call_log_file = Some(path);
         options.on_call = Some(Box::new(move |call| listener.lock().unwrap().push(call.clone())));
@@ -128,7 +128,7 @@ async fn every_call_is_told_and_written_down_once() {
         std::fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     std::fs::remove_dir_all(&directory).unwrap();
     assert_eq!((written.len(), &written), (2, &calls));
-    assert_eq!(*told.lock().unwrap(), calls);
+    assert_eq!(*received.lock().unwrap(), calls);
 }
 
 #[tokio::test]

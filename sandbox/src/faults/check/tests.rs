@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::faults::ran::Asked;
+use crate::faults::outcome::Asked;
+use crate::faults::violation::ENDED;
 use crate::plane::audit::Stage;
 
 const AT: &str = "2027-01-15T08:00:00Z";
@@ -16,17 +17,17 @@ fn at(seconds: i64) -> Timestamp {
 fn backup(phase: &str, job: &str) -> Value {
     let ready = if phase == "Succeeded" { "True" } else { "False" };
     let conditions = json!([{ "type": "Ready", "status": ready }]);
-    json!({ "kind": "RdsBackup", "metadata": { "name": "struck" }, "status": { "phase": phase, "backupJobId": job, "conditions": conditions } })
+    json!({ "kind": "RdsBackup", "metadata": { "name": "sample" }, "status": { "phase": phase, "backupJobId": job, "conditions": conditions } })
 }
 
-fn ran(objects: Vec<Value>) -> Ran {
-    let ran = Ran::new("plan".into(), Default::default(), "plan-1".into(), Expected::As(Scenario::OneShot));
-    Ran { asked: vec![Asked { instance: "rm-1".into(), backups: 1..=1 }], objects, ..ran }
+fn outcome(objects: Vec<Value>) -> Outcome {
+    let outcome = Outcome::new("plan".into(), Default::default(), "plan-1".into(), Expected::As(Scenario::OneShot));
+    Outcome { asked: vec![Asked { instance: "rm-1".into(), backups: 1..=1 }], objects, ..outcome }
 }
 
-/// The learning run, in a namespace of its own that has no history.
-fn learnt() -> Ran {
-    Ran { namespace: "plan-0".into(), ..ran(vec![backup("Succeeded", "1")]) }
+/// The run without faults, in a namespace of its own that has no history.
+fn reference() -> Outcome {
+    Outcome { namespace: "plan-0".into(), ..outcome(vec![backup("Succeeded", "1")]) }
 }
 
 fn accepted(job: &str) -> LedgerEntry {
@@ -59,7 +60,7 @@ fn wrote(seconds: i64, status: &Value) -> AuditEvent {
         resource: "rdsbackups".into(),
         subresource: "status".into(),
         namespace: "plan-1".into(),
-        name: "struck".into(),
+        name: "sample".into(),
         code: 200,
         request_body: Some(json!({ "status": status })),
         watch: false,
@@ -75,18 +76,18 @@ fn good() -> Evidence {
     Evidence { audit: vec![cleared(1), end], calls: vec![sent("n1", 2)], ledger: vec![accepted("7")] }
 }
 
-fn rules(ran: &Ran, evidence: &Evidence) -> Vec<&'static str> {
-    judge(ran, &[learnt()], evidence).into_iter().map(|found| found.rule).collect()
+fn rules(outcome: &Outcome, evidence: &Evidence) -> Vec<&'static str> {
+    judge(outcome, &[reference()], evidence).into_iter().map(|found| found.rule).collect()
 }
 
 #[test]
 fn what_is_right_breaks_no_rule() {
-    assert_eq!(rules(&ran(vec![backup("Succeeded", "7")]), &good()), Vec::<&str>::new());
+    assert_eq!(rules(&outcome(vec![backup("Succeeded", "7")]), &good()), Vec::<&str>::new());
 }
 
 #[test]
 fn every_rule_can_be_broken() {
-    let right = || ran(vec![backup("Succeeded", "7")]);
+    let right = || outcome(vec![backup("Succeeded", "7")]);
     let mut trouble = right();
     trouble.trouble("not quiet");
     assert_eq!(rules(&trouble, &good()), [ENDED]);
@@ -95,9 +96,9 @@ fn every_rule_can_be_broken() {
     assert_eq!(rules(&right(), &twice), [ONE_ACCEPTED, RECORDED]);
     assert_eq!(rules(&right(), &Evidence { ledger: Vec::new(), ..good() }), [ONE_ACCEPTED]);
 
-    assert_eq!(rules(&ran(vec![backup("Failed", "7")]), &good()), [AS_UNDISTURBED]);
-    assert_eq!(rules(&ran(vec![backup("Succeeded", "7"), backup("Succeeded", "9")]), &good()), [AS_UNDISTURBED], "one too many");
-    assert_eq!(rules(&ran(vec![backup("Succeeded", "6")]), &good()), [RECORDED]);
+    assert_eq!(rules(&outcome(vec![backup("Failed", "7")]), &good()), [AS_UNDISTURBED]);
+    assert_eq!(rules(&outcome(vec![backup("Succeeded", "7"), backup("Succeeded", "9")]), &good()), [AS_UNDISTURBED], "one too many");
+    assert_eq!(rules(&outcome(vec![backup("Succeeded", "6")]), &good()), [RECORDED]);
 
     assert_eq!(rules(&right(), &Evidence { calls: vec![sent("n2", 2)], ..good() }), [CLEARED], "another's");
     assert_eq!(rules(&right(), &Evidence { calls: vec![sent("n1", 0)], ..good() }), [CLEARED], "sent before");
@@ -127,7 +128,7 @@ fn every_rule_can_be_broken() {
 fn of_deleted_objects_up_to_one_backup_each_is_right_and_nothing_may_be_two_objects_result() {
     let again = || {
         let asked = vec![Asked { instance: "rm-1".into(), backups: 1..=2 }];
-        Ran { asked, expected: Expected::Backups(1), ..ran(vec![backup("Succeeded", "8")]) }
+        Outcome { asked, expected: Expected::Backups(1), ..outcome(vec![backup("Succeeded", "8")]) }
     };
     let two = Evidence { ledger: vec![accepted("7"), accepted("8")], ..good() };
     assert_eq!(rules(&again(), &two), Vec::<&str>::new());
@@ -137,12 +138,12 @@ fn of_deleted_objects_up_to_one_backup_each_is_right_and_nothing_may_be_two_obje
     audit.push(AuditEvent { verb: "delete".into(), subresource: String::new(), ..wrote(10, &json!({})) });
     audit.push(wrote(11, &json!({ "phase": "Submitting" })));
     assert_eq!(rules(&again(), &Evidence { audit, ..two.clone() }), Vec::<&str>::new(), "another object of the name");
-    let shared = Ran { expected: Expected::Backups(2), objects: vec![backup("Succeeded", "8"), backup("Succeeded", "8")], ..again() };
+    let shared = Outcome { expected: Expected::Backups(2), objects: vec![backup("Succeeded", "8"), backup("Succeeded", "8")], ..again() };
     assert_eq!(rules(&shared, &two), [RECORDED]);
 }
 
 #[test]
 fn an_audit_log_whose_server_was_killed_is_not_asked_for_its_last_moment() {
-    let killed = Ran { times: Times::Incomplete, ..ran(vec![backup("Succeeded", "7")]) };
+    let killed = Outcome { times: Times::Incomplete, ..outcome(vec![backup("Succeeded", "7")]) };
     assert_eq!(rules(&killed, &Evidence { audit: Vec::new(), ..good() }), Vec::<&str>::new());
 }

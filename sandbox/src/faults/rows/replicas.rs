@@ -2,28 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use super::ground::Ground;
-use super::seconds;
-use crate::faults::FaultsError;
-use crate::faults::plan::{Blow, Plan};
+use super::environment::{Environment, seconds};
+use crate::faults::error::FaultsError;
+use crate::faults::network_conditions::NetworkCondition;
+use crate::faults::plan::{Plan, RequestFault};
+use crate::faults::proxied_operator::Setup;
 use crate::faults::scenario::Scenario;
-use crate::faults::stand::Setup;
-use crate::faults::weather::Weather;
 use crate::plane::Signal;
 use crate::rds::{Effect, Fault};
 
-/// A lease lasts 15 s and is looked at every 2 to 3 s; the rest is for a busy machine.
+/// A lease lasts 15 s and is read every 2 to 3 s; the rest is for a busy machine.
 const TAKEN_OVER: Duration = seconds(60);
 
 fn replica() -> Setup {
     Setup { leader_elect: true, ..Setup::default() }
 }
 
-async fn until_it_leads(ground: &mut Ground<'_>, which: usize) -> bool {
+async fn until_it_leads(env: &mut Environment<'_>, which: usize) -> bool {
     let began = Instant::now();
-    while !ground.stands[which].leads() {
+    while !env.operators[which].leads() {
         if began.elapsed() > TAKEN_OVER {
-            ground.ran.trouble(format!("replica {which} does not lead after {} s", TAKEN_OVER.as_secs()));
+            env.outcome.trouble(format!("replica {which} does not lead after {} s", TAKEN_OVER.as_secs()));
             return false;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -32,141 +31,142 @@ async fn until_it_leads(ground: &mut Ground<'_>, which: usize) -> bool {
 }
 
 /// Row 25: of two replicas the leader is killed when so many of a burst of 200 were accepted.
-pub(super) async fn killed(ground: &mut Ground<'_>, accepted: usize) -> Result<(), FaultsError> {
-    ground.operator_with(replica()).await?;
-    if !until_it_leads(ground, 0).await {
+pub(super) async fn killed(env: &mut Environment<'_>, accepted: usize) -> Result<(), FaultsError> {
+    env.start_operator_with(replica()).await?;
+    if !until_it_leads(env, 0).await {
         return Ok(());
     }
-    ground.operator_with(replica()).await?;
-    ground.backups("burst", 200, 1).await?;
-    if !ground.until_accepted(accepted, seconds(120)).await {
+    env.start_operator_with(replica()).await?;
+    env.backups("burst", 200, 1).await?;
+    if !env.until_accepted(accepted, seconds(120)).await {
         return Ok(());
     }
-    let (killed, at) = (Instant::now(), ground.accepted());
-    ground.stand().operator.kill_9().await?;
-    ground.ran.struck += 1;
-    if !until_it_leads(ground, 1).await {
+    let (killed, at) = (Instant::now(), env.accepted());
+    env.first_operator().process.kill_9().await?;
+    env.outcome.faults += 1;
+    if !until_it_leads(env, 1).await {
         return Ok(());
     }
     let led = killed.elapsed();
     let changed = loop {
-        if let Some((_, at)) = ground.stands[1].changes_since(killed).into_iter().next() {
+        if let Some((_, at)) = env.operators[1].changes_since(killed).into_iter().next() {
             break at.duration_since(killed);
         }
         if killed.elapsed() > TAKEN_OVER {
-            ground.ran.trouble("the new leader changes nothing");
+            env.outcome.trouble("the new leader changes nothing");
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let early = changed < seconds(10);
-    ground.expect(!early, "it changed something while the lease of the killed one was in force");
-    ground.until_ended(seconds(180)).await;
-    let (led, changed, all, all_after) = (led.as_secs_f64(), changed.as_secs_f64(), ground.accepted(), killed.elapsed().as_secs_f64());
-    ground.note(format!(
+    env.expect(!early, "it changed something while the lease of the killed one was in force");
+    env.until_ended(seconds(180)).await;
+    let (led, changed, all, all_after) = (led.as_secs_f64(), changed.as_secs_f64(), env.accepted(), killed.elapsed().as_secs_f64());
+    env.note(format!(
         "killed at {at} accepted; the other led after {led:.1} s, its first mutation came after {changed:.1} s; \
          {all} accepted of 200, all at their ends after {all_after:.0} s"
     ));
     Ok(())
 }
 
-/// The last look at the instance before an intent is written. Who goes on here has an answer that is good for a minute.
+/// The last call about the instance before an intent is written. An operator that continues here has an answer that stays valid for a
+/// minute.
 pub(super) const PREFLIGHT: (&str, usize) = ("cloud DescribeBackups", 1);
 /// The first status write is the intent, the second clears it, and then the request is sent.
 pub(super) const CLEAR: (&str, usize) = ("kube patch rdsbackups/status", 2);
 
-/// Row 25: the leader stands still when a request was executed, for longer than its lease, and goes on.
-pub(super) async fn frozen(ground: &mut Ground<'_>, (request, number): (&str, usize), still: Duration) -> Result<(), FaultsError> {
-    let plan = Plan { scenario: Scenario::OneShot, request: request.to_owned(), number, blow: Blow::Freeze };
-    ground.operator_with(Setup { plan: Some(plan), ..replica() }).await?;
-    if !until_it_leads(ground, 0).await {
+/// Row 25: the leader is stopped (SIGSTOP) after a request was executed, for longer than its lease, and continued.
+pub(super) async fn frozen(env: &mut Environment<'_>, (request, number): (&str, usize), still: Duration) -> Result<(), FaultsError> {
+    let plan = Plan { scenario: Scenario::OneShot, request: request.to_owned(), number, fault: RequestFault::Freeze };
+    env.start_operator_with(Setup { plan: Some(plan), ..replica() }).await?;
+    if !until_it_leads(env, 0).await {
         return Ok(());
     }
-    ground.operator_with(replica()).await?;
-    ground.backups("due", 1, 3).await?;
+    env.start_operator_with(replica()).await?;
+    env.backups("due", 1, 3).await?;
     let began = Instant::now();
-    while !ground.stand().strike.fired() {
+    while !env.first_operator().injector.injected() {
         if began.elapsed() > seconds(30) {
-            ground.ran.trouble("nothing was asked for");
+            env.outcome.trouble("the request never came");
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    ground.ran.struck += 1;
+    env.outcome.faults += 1;
     tokio::time::sleep(still).await;
-    let woken = Instant::now();
-    let had_led = ground.stands[1].leads();
-    ground.stand().operator.signal(Signal::Cont)?;
-    while ground.stand().operator.ended_already()?.is_none() {
-        if woken.elapsed() > seconds(30) {
-            ground.ran.trouble("it goes on, without its lease");
+    let continued = Instant::now();
+    let had_led = env.operators[1].leads();
+    env.first_operator().process.signal(Signal::Cont)?;
+    while env.first_operator().process.ended_already()?.is_none() {
+        if continued.elapsed() > seconds(30) {
+            env.outcome.trouble("it keeps running without its lease");
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let changes = ground.stand().changes_since(woken);
-    ground.expect(changes.is_empty(), format!("woken, it asked for {changes:?}"));
-    let ended = woken.elapsed().as_secs_f64();
-    until_it_leads(ground, 1).await;
-    ground.until_ended(seconds(90)).await;
-    ground.note(format!("it ended {ended:.1} s after it went on, without a mutation; the other led by then: {had_led}"));
+    let changes = env.first_operator().changes_since(continued);
+    env.expect(changes.is_empty(), format!("continued, it asked for {changes:?}"));
+    let ended = continued.elapsed().as_secs_f64();
+    until_it_leads(env, 1).await;
+    env.until_ended(seconds(90)).await;
+    env.note(format!("it ended {ended:.1} s after it was continued, without a mutation; the other led by then: {had_led}"));
     Ok(())
 }
 
-/// Row 26: everybody is told that he has the lease.
-pub(super) async fn both(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
+/// Row 26: each of two replicas is told that it has the lease.
+pub(super) async fn both(env: &mut Environment<'_>) -> Result<(), FaultsError> {
     for _ in 0..2 {
-        // From its start: who has a real lease takes the lie for a loss, and ends.
-        ground.operator_with(Setup { weather: Some(Weather::LeasesLie), ..replica() }).await?;
+        // From its start: a replica that has the real lease would think that it lost it, and end.
+        env.start_operator_with(Setup { network: Some(NetworkCondition::SeparateLeases), ..replica() }).await?;
     }
-    if !until_it_leads(ground, 0).await || !until_it_leads(ground, 1).await {
+    if !until_it_leads(env, 0).await || !until_it_leads(env, 1).await {
         return Ok(());
     }
-    // Of every other instance the first answer is lost: whose is the job that is found?
+    // The first answer is lost for every other instance, so both replicas find a job that either may have started.
     for number in (0..20).step_by(2) {
-        let instance = ground.instance(&format!("both-{number}"));
-        ground.world.rds.add_fault(Fault::on("CreateBackup", Effect::LoseAnswer).instance(&instance).times(1));
+        let instance = env.instance(&format!("both-{number}"));
+        env.world.rds.add_fault(Fault::on("CreateBackup", Effect::LoseAnswer).instance(&instance).times(1));
     }
-    ground.backups("both", 20, 2).await?;
-    ground.until_ended(seconds(180)).await;
+    env.backups("both", 20, 2).await?;
+    env.until_ended(seconds(180)).await;
     for which in 0..2 {
-        let changes = ground.stands[which].strike.requests().iter().filter(|request| *request == "cloud CreateBackup").count();
-        ground.expect(changes > 0, format!("replica {which} did nothing: there were no two leaders"));
-        ground.note(format!("replica {which} sent {changes} requests"));
+        let changes = env.operators[which].injector.requests().iter().filter(|request| *request == "cloud CreateBackup").count();
+        env.expect(changes > 0, format!("replica {which} did nothing: there were no two leaders"));
+        env.note(format!("replica {which} sent {changes} requests"));
     }
     Ok(())
 }
 
-/// Row 27: for 30 s no lease can be written. The leader ends, what is started in its place stands by, and leads when it can.
-pub(super) async fn refused(ground: &mut Ground<'_>) -> Result<(), FaultsError> {
-    ground.operator_with(replica()).await?;
-    if !until_it_leads(ground, 0).await {
+/// Row 27: for 30 s no lease can be written. The leader ends; the process after it waits, and leads when it can.
+pub(super) async fn refused(env: &mut Environment<'_>) -> Result<(), FaultsError> {
+    env.start_operator_with(replica()).await?;
+    if !until_it_leads(env, 0).await {
         return Ok(());
     }
-    ground.backups("through", 4, 3).await?;
-    if !ground.until_accepted(2, seconds(60)).await {
+    env.backups("through", 4, 3).await?;
+    if !env.until_accepted(2, seconds(60)).await {
         return Ok(());
     }
     let began = Instant::now();
-    ground.stand().sky.change(Weather::Answers { to: " leases", one_of: 1, status: 500 });
+    env.first_operator().network.set(NetworkCondition::Answers { to: " leases", one_of: 1, status: 500 });
     let mut ended = None;
     while began.elapsed() < seconds(30) {
-        if ground.start_those_that_ended()? > 0 && ended.is_none() {
+        if env.restart_ended()? > 0 && ended.is_none() {
             ended = Some(Instant::now());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // 10 s after the last renewal, which was up to 3 s before, nothing is begun.
+    // 10 s after the last renewal, which was up to 3 s before, it may begin nothing.
     let fenced = began + seconds(12);
-    let changes = ground.stand().changes_since(fenced);
+    let changes = env.first_operator().changes_since(fenced);
     let over = Instant::now();
-    ground.stand().sky.change(Weather::Calm);
-    ground.expect(changes.is_empty(), format!("without a lease it asked for {changes:?}"));
-    ground.expect(ended.is_some(), "it did not end when its lease was lost");
-    until_it_leads(ground, 0).await;
+    env.first_operator().network.set(NetworkCondition::Normal);
+    env.expect(changes.is_empty(), format!("without a lease it asked for {changes:?}"));
+    env.expect(ended.is_some(), "it did not end when its lease was lost");
+    until_it_leads(env, 0).await;
     let again = over.elapsed().as_secs_f64();
-    ground.until_ended(seconds(90)).await;
+    env.until_ended(seconds(90)).await;
     let ended = ended.map(|at| at.duration_since(began).as_secs_f64()).unwrap_or_default();
-    ground.note(format!("it ended {ended:.1} s after the first refusal, and led again {again:.1} s after the last"));
+    env.note(format!("it ended {ended:.1} s after the first refusal, and led again {again:.1} s after the last"));
     Ok(())
 }

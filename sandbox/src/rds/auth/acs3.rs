@@ -1,10 +1,11 @@
 //! The V3 signature, ACS3-HMAC-SHA256.
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::utf8_percent_encode;
 use sha2::{Digest, Sha256};
 
-use super::{ENCODED, names};
+use super::encoding::{ENCODED, names};
 use crate::rds::error::ApiError;
 use crate::rds::request::RawRequest;
 
@@ -61,7 +62,7 @@ pub(super) fn read(request: &RawRequest) -> Result<Claim<'_>, ApiError> {
     if let Some((open, _)) = request.headers.iter().find(|(name, _)| must_be_signed(name) && !signed.contains(name.as_str())) {
         return Err(incomplete(&format!("the header {open} is not signed")));
     }
-    if required("x-acs-content-sha256")? != hex(&Sha256::digest(&request.body)) {
+    if required("x-acs-content-sha256")? != HEXLOWER.encode(&Sha256::digest(&request.body)) {
         return Err(ApiError::new(400, "SignatureDoesNotMatch", "x-acs-content-sha256 is not the hash of the body."));
     }
     Ok(Claim { authorization, date, nonce })
@@ -73,8 +74,8 @@ pub(super) fn check_signature(request: &RawRequest, claim: &Claim<'_>, secret: &
     let canonical = canonical_request(request, claim.authorization.signed_headers);
     let text = string_to_sign(&canonical);
     let expected = mac(secret, &text);
-    let sent = decode_hex(claim.authorization.signature);
-    if sent.is_some_and(|sent| expected.verify_slice(&sent).is_ok()) {
+    let sent = HEXLOWER.decode(claim.authorization.signature.as_bytes());
+    if sent.is_ok_and(|sent| expected.verify_slice(&sent).is_ok()) {
         return Ok(());
     }
     let message = format!(
@@ -91,7 +92,7 @@ pub(super) fn canonical_request(request: &RawRequest, signed_headers: &str) -> S
         values.sort_unstable();
         headers.push_str(&format!("{name}:{}\n", values.join(",")));
     }
-    let (query, payload) = (canonical_query(request), hex(&Sha256::digest(body)));
+    let (query, payload) = (canonical_query(request), HEXLOWER.encode(&Sha256::digest(body)));
     format!("{method}\n{path}\n{query}\n{headers}\n{signed_headers}\n{payload}")
 }
 
@@ -105,7 +106,7 @@ fn canonical_query(request: &RawRequest) -> String {
 }
 
 pub(super) fn string_to_sign(canonical: &str) -> String {
-    format!("{ALGORITHM}\n{}", hex(&Sha256::digest(canonical)))
+    format!("{ALGORITHM}\n{}", HEXLOWER.encode(&Sha256::digest(canonical)))
 }
 
 fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
@@ -113,22 +114,4 @@ fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| Hmac::new(&Default::default()));
     mac.update(text.as_bytes());
     mac
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Lower case only, as the signature is written.
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(pair).collect()
 }

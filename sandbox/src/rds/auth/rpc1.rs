@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::utf8_percent_encode;
 use sha1::Sha1;
 
-use super::ENCODED;
+use super::encoding::ENCODED;
 use crate::rds::error::ApiError;
 use crate::rds::request::RawRequest;
 

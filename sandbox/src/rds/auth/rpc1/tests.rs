@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Key, Verified, verify};
 use super::*;
+use crate::rds::auth::key::Key;
+use crate::rds::auth::verify::{Verified, verify};
 
 const VECTORS: &str = include_str!("../../../../tests/fixtures/rpc1-vectors.json");
 

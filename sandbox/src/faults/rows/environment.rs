@@ -1,31 +1,30 @@
-//! Where a row is played: a namespace and instances of its own, and the operators in it.
+//! The environment of a row: a namespace and instances of its own, and the operators that work there.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Row;
-use crate::faults::FaultsError;
-use crate::faults::check::{ROW, Violation};
-use crate::faults::proxy::Upstream;
-use crate::faults::ran::{Asked, Expected, Ran};
-use crate::faults::run::ended;
-use crate::faults::stand::{Setup, Stand};
+use crate::faults::error::FaultsError;
+use crate::faults::outcome::{Asked, Expected, Outcome};
+use crate::faults::plan_run::ended;
+use crate::faults::proxied_operator::{ProxiedOperator, Setup};
+use crate::faults::upstream::Upstream;
+use crate::faults::violation::{ROW, Violation};
 use crate::plane::Kubectl;
 use crate::rds::InstanceSpec;
 use crate::world::World;
 
-/// How long after its last change a row is taken to be over; what is written too much is written in it.
+/// How long a row continues after its last change: writes that should not happen would happen then.
 const AFTERWARDS: Duration = Duration::from_secs(4);
 
 /// The world of all plans, or one of its own.
-pub(super) enum Place<'w> {
+pub(super) enum RowWorld<'w> {
     Shared(&'w World),
     Own(Box<World>),
 }
 
-impl std::ops::Deref for Place<'_> {
+impl std::ops::Deref for RowWorld<'_> {
     type Target = World;
 
     fn deref(&self) -> &World {
@@ -36,36 +35,42 @@ impl std::ops::Deref for Place<'_> {
     }
 }
 
-pub(super) struct Ground<'w> {
-    pub world: Place<'w>,
+/// What a row works with, and its outcome so far.
+pub(super) struct Environment<'w> {
+    pub world: RowWorld<'w>,
     upstream: Upstream,
     number: usize,
     began: Instant,
-    pub ran: Ran,
-    pub stands: Vec<Stand>,
+    pub outcome: Outcome,
+    pub operators: Vec<ProxiedOperator>,
 }
 
-impl<'w> Ground<'w> {
-    pub(super) async fn new(world: Place<'w>, upstream: Upstream, number: usize, row: Row) -> Result<Self, FaultsError> {
+impl<'w> Environment<'w> {
+    pub(super) async fn new(
+        world: RowWorld<'w>,
+        upstream: Upstream,
+        number: usize,
+        id: String,
+        group: (String, String),
+    ) -> Result<Self, FaultsError> {
         let namespace = format!("plan-{number}");
         world.kubectl().run(&["create", "namespace", &namespace]).await?;
-        let group = (format!("row {:02}", row.number), row.name.to_owned());
-        let ran = Ran::new(row.id(), group, namespace, Expected::Backups(0));
-        Ok(Self { world, upstream, number, began: Instant::now(), ran, stands: Vec::new() })
+        let outcome = Outcome::new(id, group, namespace, Expected::Backups(0));
+        Ok(Self { world, upstream, number, began: Instant::now(), outcome, operators: Vec::new() })
     }
 
-    /// What came of it, when its operators have ended.
-    pub(super) async fn ended(mut self) -> Result<(Ran, Place<'w>), FaultsError> {
+    /// Stops the operators and returns the outcome.
+    pub(super) async fn ended(mut self) -> Result<(Outcome, RowWorld<'w>), FaultsError> {
         tokio::time::sleep(AFTERWARDS).await;
-        for stand in &mut self.stands {
-            stand.operator.stop().await?;
-            self.ran.requests.extend(stand.strike.requests());
-            self.ran.struck += stand.sky.struck();
-            self.ran.logs.append(&mut stand.logs);
+        for operator in &mut self.operators {
+            operator.process.stop().await?;
+            self.outcome.requests.extend(operator.injector.requests());
+            self.outcome.faults += operator.network.applied();
+            self.outcome.logs.append(&mut operator.logs);
         }
-        self.ran.objects = self.objects().await?;
-        self.ran.took = self.began.elapsed();
-        Ok((self.ran, self.world))
+        self.outcome.objects = self.objects().await?;
+        self.outcome.took = self.began.elapsed();
+        Ok((self.outcome, self.world))
     }
 
     pub(super) fn kubectl(&self) -> Kubectl {
@@ -75,8 +80,8 @@ impl<'w> Ground<'w> {
     /// The world, where it is of its own.
     pub(super) fn own(&mut self) -> &mut World {
         match &mut self.world {
-            Place::Own(world) => world,
-            Place::Shared(_) => unreachable!("the table gives every row that asks for this a world of its own"),
+            RowWorld::Own(world) => world,
+            RowWorld::Shared(_) => unreachable!("the table gives every row that asks for this a world of its own"),
         }
     }
 
@@ -90,47 +95,48 @@ impl<'w> Ground<'w> {
         format!("rm-mysql-{}-{what}", self.number)
     }
 
-    /// The jobs of those of this row's instances run for so long. What is done to an object under way comes within that, on a busy machine too.
+    /// Sets how long the jobs of some of this row's instances run: long enough to change an object while its job runs, on a busy machine
+    /// too.
     pub(super) fn jobs_run_for(&self, what: &str, length: Duration) {
         let pattern = self.instance(what);
         self.world.rds.define(&pattern, InstanceSpec { job_time: Some(length), ..InstanceSpec::default() });
     }
 
-    /// An operator that is ready, as the last of the stands.
-    pub(super) async fn operator(&mut self) -> Result<&mut Stand, FaultsError> {
-        self.operator_with(Setup::default()).await
+    /// Starts an operator and waits until it is ready. It is the last of `operators`.
+    pub(super) async fn start_operator(&mut self) -> Result<&mut ProxiedOperator, FaultsError> {
+        self.start_operator_with(Setup::default()).await
     }
 
-    pub(super) async fn operator_with(&mut self, setup: Setup) -> Result<&mut Stand, FaultsError> {
-        let name = format!("{}-{}", self.ran.namespace, self.stands.len());
-        let mut stand = Stand::start(&self.world, &self.upstream, &name, &self.ran.namespace, setup).await?;
-        stand.operator.wait_ready(Duration::from_secs(60)).await?;
-        self.stands.push(stand);
-        let last = self.stands.len() - 1;
-        Ok(&mut self.stands[last])
+    pub(super) async fn start_operator_with(&mut self, setup: Setup) -> Result<&mut ProxiedOperator, FaultsError> {
+        let name = format!("{}-{}", self.outcome.namespace, self.operators.len());
+        let mut operator = ProxiedOperator::start(&self.world, &self.upstream, &name, &self.outcome.namespace, setup).await?;
+        operator.process.wait_ready(Duration::from_secs(60)).await?;
+        self.operators.push(operator);
+        let last = self.operators.len() - 1;
+        Ok(&mut self.operators[last])
     }
 
     /// The first operator.
-    pub(super) fn stand(&mut self) -> &mut Stand {
-        &mut self.stands[0]
+    pub(super) fn first_operator(&mut self) -> &mut ProxiedOperator {
+        &mut self.operators[0]
     }
 
-    /// Starts every operator again that has ended; how many there were.
-    pub(super) fn start_those_that_ended(&mut self) -> Result<usize, FaultsError> {
+    /// Starts every operator again that has ended, and returns how many there were.
+    pub(super) fn restart_ended(&mut self) -> Result<usize, FaultsError> {
         let mut ended = 0;
-        for stand in &mut self.stands {
-            if stand.operator.ended_already()?.is_some() {
-                stand.again(&self.world)?;
+        for operator in &mut self.operators {
+            if operator.process.ended_already()?.is_some() {
+                operator.restart(&self.world)?;
                 ended += 1;
             }
         }
         Ok(ended)
     }
 
-    /// The first operator's process has gone through all of it.
-    pub(super) fn still_the_first(&mut self) -> Result<(), FaultsError> {
-        if let Some(status) = self.stand().operator.ended_already()? {
-            let tail = self.stand().operator.log_tail();
+    /// Expects that the first operator's first process still runs.
+    pub(super) fn expect_still_running(&mut self) -> Result<(), FaultsError> {
+        if let Some(status) = self.first_operator().process.ended_already()? {
+            let tail = self.first_operator().process.log_tail();
             self.expect(false, format!("the operator ended ({status}):\n{tail}"));
         }
         Ok(())
@@ -141,7 +147,7 @@ impl<'w> Ground<'w> {
         let mut items = Vec::new();
         for number in 0..instances {
             let instance = self.instance(&format!("{name}-{number}"));
-            self.ran.asked.push(Asked { instance: instance.clone(), backups: each..=each });
+            self.outcome.asked.push(Asked { instance: instance.clone(), backups: each..=each });
             items.extend((0..each).map(|one| self.object(&format!("{name}-{number}-{one}"), &instance)));
         }
         self.expect_more(instances * each);
@@ -159,30 +165,30 @@ impl<'w> Ground<'w> {
 
     /// So many backups of an instance are right.
     pub(super) fn asked(&mut self, instance: &str, backups: std::ops::RangeInclusive<usize>) {
-        self.ran.asked.push(Asked { instance: instance.to_owned(), backups });
+        self.outcome.asked.push(Asked { instance: instance.to_owned(), backups });
     }
 
     /// So many more objects must be there at the end.
     pub(super) fn expect_more(&mut self, backups: usize) {
-        if let Expected::Backups(count) = &mut self.ran.expected {
+        if let Expected::Backups(count) = &mut self.outcome.expected {
             *count += backups;
         }
     }
 
     fn object(&self, name: &str, instance: &str) -> Value {
         json!({
-            "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": name, "namespace": self.ran.namespace },
+            "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": name, "namespace": self.outcome.namespace },
             "spec": { "dbInstanceId": instance, "method": "Physical" },
         })
     }
 
     pub(super) async fn objects(&self) -> Result<Vec<Value>, FaultsError> {
-        crate::faults::run::objects(&self.world, &self.ran.namespace).await
+        crate::faults::plan_run::objects(&self.world, &self.outcome.namespace).await
     }
 
     /// How many requests of this row were accepted by now.
     pub(super) fn accepted(&self) -> usize {
-        let instances: BTreeMap<&str, ()> = self.ran.asked.iter().map(|asked| (asked.instance.as_str(), ())).collect();
+        let instances: BTreeMap<&str, ()> = self.outcome.asked.iter().map(|asked| (asked.instance.as_str(), ())).collect();
         self.world.rds.ledger().iter().filter(|entry| instances.contains_key(entry.instance.as_str())).count()
     }
 
@@ -191,7 +197,7 @@ impl<'w> Ground<'w> {
         let began = Instant::now();
         while self.accepted() < count {
             if began.elapsed() > limit {
-                self.ran.trouble(format!("{} accepted, and not {count}, after {} s", self.accepted(), limit.as_secs()));
+                self.outcome.trouble(format!("{} accepted, and not {count}, after {} s", self.accepted(), limit.as_secs()));
                 return false;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -199,7 +205,7 @@ impl<'w> Ground<'w> {
         true
     }
 
-    /// Waits until the objects are as wanted. A control plane that is away is asked again.
+    /// Waits until the objects are as wanted. A control plane that does not answer is asked again.
     pub(super) async fn until(&mut self, what: &str, limit: Duration, wanted: impl Fn(&[Value]) -> bool) -> bool {
         let began = Instant::now();
         loop {
@@ -207,7 +213,7 @@ impl<'w> Ground<'w> {
                 return true;
             }
             if began.elapsed() > limit {
-                self.ran.trouble(format!("not {what} after {} s", limit.as_secs()));
+                self.outcome.trouble(format!("not {what} after {} s", limit.as_secs()));
                 return false;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -225,16 +231,20 @@ impl<'w> Ground<'w> {
         self.until(&what, Duration::from_secs(60), |objects| of_name(objects, name)["status"]["phase"] == phase).await
     }
 
-    /// What the row says besides.
+    /// A rule of the row itself.
     pub(super) fn expect(&mut self, right: bool, what: impl Into<String>) {
         if !right {
-            self.ran.troubles.push(Violation { rule: ROW, what: what.into() });
+            self.outcome.troubles.push(Violation { rule: ROW, what: what.into() });
         }
     }
 
     pub(super) fn note(&mut self, note: impl Into<String>) {
-        self.ran.notes.push(note.into());
+        self.outcome.notes.push(note.into());
     }
+}
+
+pub(super) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 /// The object of that name; null if there is none.

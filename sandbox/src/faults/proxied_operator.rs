@@ -6,49 +6,50 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::FaultsError;
+use super::error::FaultsError;
+use super::injector::FaultInjector;
 use super::label::Server;
+use super::network_conditions::{NetworkCondition, NetworkConditions};
 use super::plan::Plan;
-use super::proxy::{Proxy, Upstream};
-use super::strike::Strike;
-use super::weather::{Sky, Weather};
+use super::proxy::Proxy;
+use super::upstream::Upstream;
 use crate::world::{Operator, StartOperator, World};
 
-/// How one is to be.
+/// How an operator is started.
 #[derive(Default)]
 pub(super) struct Setup {
-    /// What is done to which of its requests.
+    /// The fault at one of its requests, if there is to be one.
     pub plan: Option<Plan>,
     /// Whether it stands by until it has the lease.
     pub leader_elect: bool,
-    /// The weather over its way to the API server, from its first request on.
-    pub weather: Option<Weather>,
+    /// The condition of its network to the API server, from its first request on.
+    pub network: Option<NetworkCondition>,
     /// Texts of its configuration that are replaced.
     pub changes: Vec<(String, String)>,
 }
 
 /// A running operator. It is killed when this is dropped.
-pub(super) struct Stand {
-    pub operator: Operator,
-    pub strike: Arc<Strike>,
-    /// Over its way to the API server.
-    pub sky: Arc<Sky>,
+pub(super) struct ProxiedOperator {
+    pub process: Operator,
+    pub injector: Arc<FaultInjector>,
+    /// The conditions of its network to the API server.
+    pub network: Arc<NetworkConditions>,
     /// The logs of its processes.
     pub logs: Vec<PathBuf>,
     start: StartOperator,
     _proxies: [Proxy; 2],
 }
 
-impl Stand {
-    /// Starts one that watches a namespace. `name` is what its files are called.
+impl ProxiedOperator {
+    /// Starts an operator that watches a namespace. `name` is the name of its files.
     pub(super) async fn start(world: &World, upstream: &Upstream, name: &str, namespace: &str, setup: Setup) -> Result<Self, FaultsError> {
-        let (strike, sky) = (Arc::new(Strike::new(setup.plan)), Arc::<Sky>::default());
-        if let Some(weather) = setup.weather {
-            sky.change(weather);
+        let (injector, network) = (Arc::new(FaultInjector::new(setup.plan)), Arc::<NetworkConditions>::default());
+        if let Some(condition) = setup.network {
+            network.set(condition);
         }
-        let kube = Proxy::start(Server::Kube, upstream.clone(), Arc::clone(&strike), Arc::clone(&sky)).await?;
+        let kube = Proxy::start(Server::Kube, upstream.clone(), Arc::clone(&injector), Arc::clone(&network)).await?;
         let to_cloud = Upstream::Plain(world.rds.addr());
-        let cloud = Proxy::start(Server::Cloud, to_cloud, Arc::clone(&strike), Arc::default()).await?;
+        let cloud = Proxy::start(Server::Cloud, to_cloud, Arc::clone(&injector), Arc::default()).await?;
         let mut config = world.operator_config("").replace(&world.rds.url(), &cloud.url());
         for (from, to) in &setup.changes {
             config = config.replace(from, to);
@@ -60,40 +61,40 @@ impl Stand {
             args: vec!["--watch-namespace".to_owned(), namespace.to_owned()],
             ..StartOperator::default()
         };
-        let operator = world.start_operator(start.clone())?;
-        let mut stand = Self { operator, strike, sky, logs: Vec::new(), start, _proxies: [kube, cloud] };
-        stand.took_over();
-        Ok(stand)
+        let process = world.start_operator(start.clone())?;
+        let mut operator = Self { process, injector, network, logs: Vec::new(), start, _proxies: [kube, cloud] };
+        operator.note_process();
+        Ok(operator)
     }
 
     /// Starts it again after it has ended.
-    pub(super) fn again(&mut self, world: &World) -> Result<(), FaultsError> {
-        self.operator = world.start_operator(self.start.clone())?;
-        self.took_over();
+    pub(super) fn restart(&mut self, world: &World) -> Result<(), FaultsError> {
+        self.process = world.start_operator(self.start.clone())?;
+        self.note_process();
         Ok(())
     }
 
-    fn took_over(&mut self) {
-        self.strike.aim_at(self.operator.pid());
-        self.logs.push(self.operator.log().to_owned());
+    fn note_process(&mut self) {
+        self.injector.set_process(self.process.pid());
+        self.logs.push(self.process.log().to_owned());
     }
 
     pub(super) async fn is_ready(&self) -> bool {
-        self.operator.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
+        self.process.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
     }
 
     /// Whether its process has said that it leads.
     pub(super) fn leads(&self) -> bool {
-        std::fs::read_to_string(self.operator.log()).is_ok_and(|log| log.contains(r#""message":"leading""#))
+        std::fs::read_to_string(self.process.log()).is_ok_and(|log| log.contains(r#""message":"leading""#))
     }
 
-    /// What it asked for since then that changes something, and when; events and leases apart.
+    /// Its requests since then that change something, and when each came; without those of events and leases.
     pub(super) fn changes_since(&self, since: Instant) -> Vec<(String, Instant)> {
         let changes = |request: &str| {
             let writes = ["kube patch", "kube create", "kube update", "kube delete"].iter().any(|verb| request.starts_with(verb));
             request == "cloud CreateBackup" || writes && !request.ends_with(" leases") && !request.ends_with(" events")
         };
-        self.strike.requests_since(Some(since)).into_iter().filter(|(request, _)| changes(request)).collect()
+        self.injector.requests_since(Some(since)).into_iter().filter(|(request, _)| changes(request)).collect()
     }
 }
 

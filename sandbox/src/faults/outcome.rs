@@ -1,4 +1,4 @@
-//! What came of a plan.
+//! The outcome of a plan, before it is judged.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::check::{ENDED, Violation};
 use super::scenario::Scenario;
+use super::violation::{ENDED, Violation};
 
-/// What came of a plan, of a row of the matrix, or of a learning run.
-pub(super) struct Ran {
-    /// What `--plan` repeats.
+/// The outcome of a plan, of a row of the matrix, or of a run without faults.
+pub(super) struct Outcome {
+    /// The id that `--plan` takes.
     pub id: String,
     /// The line of the table that it counts in.
     pub group: (String, String),
@@ -20,17 +20,17 @@ pub(super) struct Ran {
     pub asked: Vec<Asked>,
     /// How all objects of ours in the namespace must be at the end.
     pub expected: Expected,
-    /// How they are.
+    /// All objects of ours in the namespace at the end.
     pub objects: Vec<Value>,
-    /// What went wrong before there was anything to judge.
+    /// What went wrong during the run.
     pub troubles: Vec<Violation>,
-    /// What the times in the logs are good for.
+    /// How far the times in the logs can be compared.
     pub times: Times,
-    /// How often something was done to a request, an event or a process.
-    pub struck: usize,
-    /// Figures.
+    /// How often a request, an event or a process was interfered with.
+    pub faults: usize,
+    /// Figures for the report.
     pub notes: Vec<String>,
-    /// What the requests were called.
+    /// The names of the requests, in order.
     pub requests: Vec<String>,
     pub took: Duration,
     /// The logs of its operators.
@@ -45,12 +45,12 @@ pub(super) struct Asked {
     pub backups: RangeInclusive<usize>,
 }
 
-/// What the times of the endpoint's calls and of the audit log are good for.
+/// How far the times of the endpoint's calls and of the audit log can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
     /// They are of one clock.
     Comparable,
-    /// They are of two.
+    /// They are of two clocks.
     OfTwoClocks,
     /// The API server was killed: what it did in its last moment may be missing in its audit log.
     Incomplete,
@@ -65,7 +65,7 @@ pub(super) enum Expected {
     Backups(usize),
 }
 
-impl Ran {
+impl Outcome {
     pub(super) fn new(id: String, group: (String, String), namespace: String, expected: Expected) -> Self {
         Self {
             id,
@@ -76,7 +76,7 @@ impl Ran {
             objects: Vec::new(),
             troubles: Vec::new(),
             times: Times::Comparable,
-            struck: 0,
+            faults: 0,
             notes: Vec::new(),
             requests: Vec::new(),
             took: Duration::ZERO,
@@ -84,7 +84,7 @@ impl Ran {
         }
     }
 
-    /// It did not become what it had to within its time, or was not struck.
+    /// The run did not come to its end in time, or its fault was not injected.
     pub(super) fn trouble(&mut self, what: impl Into<String>) {
         self.troubles.push(Violation { rule: ENDED, what: what.into() });
     }

@@ -1,4 +1,4 @@
-//! The demo from its first line to its last.
+//! One run of the demo, from its first line to its last.
 
 use std::time::{Duration, Instant};
 
@@ -10,23 +10,23 @@ use crate::rds::{Quirks, Settings};
 use crate::world::cli::WorldArgs;
 use crate::world::{LogFormat, Operator, StartOperator, World, WorldOptions};
 
-use super::DemoError;
 use super::board::{Board, Verdict, change_line, refusal};
+use super::error::DemoError;
+use super::observation::Observation;
 use super::samples::{Sample, Samples};
 use super::screen::Screen;
-use super::seen::Seen;
 
-/// For all samples together. The slowest waits 20 s for its instance, so they take about 35 s; compilers beside them may double that.
+/// How long all samples may take. The slowest waits 20 s for its instance, so they take about 35 s; compilers beside them may double that.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// For the operator to come up.
+/// How long the operator may take to become ready.
 const READY: Duration = Duration::from_secs(60);
 
 /// Every event of every `RdsBackup`, beginning with those that are there.
 const WATCH: &str = "/apis/rdsbackup.io/v1alpha1/rdsbackups?watch=1";
 
 /// Whether every sample ended as expected.
-pub(super) async fn play(args: &WorldArgs) -> Result<bool, DemoError> {
+pub(super) async fn run(args: &WorldArgs) -> Result<bool, DemoError> {
     // Before anything is built: a broken sample should not cost minutes.
     let samples = Samples::read(&args.repository()?.join("deploy").join("samples"))?;
     let settings = Settings {
@@ -52,15 +52,15 @@ pub(super) async fn play(args: &WorldArgs) -> Result<bool, DemoError> {
     Ok(as_expected)
 }
 
-/// Applies the samples and shows what becomes of them, until all have ended or the time is up.
+/// Applies the samples and shows their changes, until all have ended or the time is up.
 async fn show(world: &mut World, operator: &mut Operator, samples: &Samples, screen: &mut Screen) -> Result<Board, DemoError> {
     let kubectl = world.kubectl();
     kubectl.run(&["apply", "--server-side", "--filename", &samples.namespace.display().to_string()]).await?;
     let mut board = Board::new(&samples.backups);
     let table_width = screen.table_width(samples.backups.len() + 1);
     let began = Instant::now();
-    let (tell, mut refusals) = mpsc::unbounded_channel();
-    let mut applying = std::pin::pin!(apply(&kubectl, &samples.backups, tell));
+    let (refused, mut refusals) = mpsc::unbounded_channel();
+    let mut applying = std::pin::pin!(apply(&kubectl, &samples.backups, refused));
     let mut applied = false;
     let mut watch = kubectl.stream(&["get", "--raw", WATCH])?;
     let mut ends_of_watch = 0;
@@ -103,14 +103,14 @@ async fn show(world: &mut World, operator: &mut Operator, samples: &Samples, scr
     Ok(board)
 }
 
-/// Applies the samples one by one, and tells of those that the API server refuses.
-async fn apply(kubectl: &Kubectl, samples: &[Sample], tell: mpsc::UnboundedSender<(Sample, String)>) -> Result<(), KubectlError> {
+/// Applies the samples one by one, and reports those that the API server refuses.
+async fn apply(kubectl: &Kubectl, samples: &[Sample], refused: mpsc::UnboundedSender<(Sample, String)>) -> Result<(), KubectlError> {
     for sample in samples {
         match kubectl.run(&["apply", "--server-side", "--filename", &sample.file.display().to_string()]).await {
             Ok(_) => {}
-            // Any other failure is not the manifest's fault.
+            // Any other failure is not a refusal of the manifest.
             Err(error) if error.stderr().contains("is invalid") => {
-                let _ = tell.send((sample.clone(), refusal(error.stderr())));
+                let _ = refused.send((sample.clone(), refusal(error.stderr())));
             }
             Err(error) => return Err(error),
         }
@@ -119,12 +119,12 @@ async fn apply(kubectl: &Kubectl, samples: &[Sample], tell: mpsc::UnboundedSende
 }
 
 /// An event of the watch: `{"type": "MODIFIED", "object": {...}}`.
-fn event(line: &str) -> Option<Seen> {
+fn event(line: &str) -> Option<Observation> {
     let event: Value = serde_json::from_str(line).ok()?;
-    Seen::read(&event["object"])
+    Observation::read(&event["object"])
 }
 
-/// Prints what came of it. Returns whether that is what was expected, and the last line.
+/// Prints the result. Returns whether that is what was expected, and the last line.
 async fn conclude(world: &World, operator: &Operator, board: &Board, screen: &mut Screen) -> Result<(bool, String), DemoError> {
     screen.line("\n$ kubectl get rdsbackups --all-namespaces --output wide")?;
     screen.line(world.kubectl().run(&["get", "rdsbackups", "--all-namespaces", "--output", "wide"]).await?.trim_end())?;

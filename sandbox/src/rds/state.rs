@@ -27,12 +27,12 @@ pub(super) enum Reach {
     Gateway(ApiError),
     /// As [`Reach::Gateway`], with the error of throttling.
     Throttled(Option<u64>),
-    /// Nobody sees it.
+    /// It does not arrive.
     Nowhere,
 }
 
 /// Everything that can change.
-pub(super) struct World {
+pub(super) struct State {
     pub(super) settings: Settings,
     pub(super) faults: Faults,
     pub(super) gateway: Gateway,
@@ -41,13 +41,13 @@ pub(super) struct World {
     request_ids: StdRng,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub(super) struct Handled {
     pub(super) answer: Answer,
     pub(super) outcome: String,
 }
 
-impl World {
+impl State {
     pub(super) fn new(keys: Vec<Key>, catalogue: Catalogue, settings: Settings, seed: u64) -> Self {
         Self {
             settings,
@@ -97,7 +97,7 @@ impl World {
         )
     }
 
-    /// Writes the call down and returns its place in the log.
+    /// Records the call and returns its place in the log.
     pub(super) fn record(
         &mut self,
         request: &RawRequest,

@@ -1,16 +1,16 @@
-//! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, cut off and held up at requests that it makes, on a
-//! real control plane; and six of the rows of the fault matrix. All of them: `cargo sandbox faults`, about 30 minutes.
+//! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, disconnected and delayed at requests that it
+//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults`, about 30 minutes.
 
 use rds_backup_sandbox::{
     faults::{self, FaultsArgs, Output},
     world::{Signature, cli::WorldArgs},
 };
 
-/// Of some 600 plans, so that those of every scenario, and every blow, are among them; 3 minutes on 2 cores.
+/// Of some 600 plans every 37th, which are plans of every scenario and of every fault; 3 minutes on 2 cores.
 const EVERY: u16 = 37;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_request_is_struck_one_backup_is_made_and_recorded() {
+async fn one_backup_is_made_and_recorded_whichever_request_a_fault_hits() {
     let world = WorldArgs {
         keep: false,
         dir: None,

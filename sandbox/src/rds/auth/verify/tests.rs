@@ -1,7 +1,8 @@
 use super::*;
+use crate::rds::auth::nonces::Nonces;
 use serde_json::Value;
 
-const VECTORS: &str = include_str!("../../../tests/fixtures/acs3-vectors.json");
+const VECTORS: &str = include_str!("../../../../tests/fixtures/acs3-vectors.json");
 
 fn fields(value: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! What an `RdsBackup` says of itself, as a user reads it: from the API server's JSON and not from the operator's types.
+//! The state of an `RdsBackup` as a user reads it: from the API server's JSON and not from the operator's types.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::samples::Expected;
 
 /// The part of an object that the demo shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Observation {
     /// `namespace/name`.
     pub name: String,
     /// The phase; empty, or the CRD's default, until the operator has seen the object.
@@ -27,7 +27,7 @@ pub struct Seen {
     pub duration: String,
 }
 
-impl Seen {
+impl Observation {
     /// Reads an object. None if it has no name, which no stored object lacks.
     pub fn read(object: &Value) -> Option<Self> {
         let (metadata, status) = (&object["metadata"], &object["status"]);
@@ -58,7 +58,7 @@ impl Seen {
         }
     }
 
-    /// What is worth knowing beside phase and reason.
+    /// What the demo shows beside phase and reason.
     pub fn detail(&self) -> String {
         match self.phase.as_str() {
             "Running" | "Finalizing" if !self.job_id.is_empty() => format!("job {}", self.job_id),
@@ -72,7 +72,7 @@ impl Seen {
     }
 }
 
-/// What comes from outside must not move the cursor of whoever watches.
+/// Text from the cluster must not move the cursor of a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,0 +1,30 @@
+//! `sandbox bench` on the command line.
+
+use clap::Subcommand;
+
+use super::error::BenchError;
+use super::schedules::{self, SchedulesArgs};
+use crate::world::cli::Interrupts;
+
+/// Measure the operator on this machine.
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    Schedules(SchedulesArgs),
+}
+
+/// Runs a benchmark and returns the exit code: 1 if what was counted is wrong, whatever the times are; 130 after Ctrl-C.
+pub async fn run(args: BenchArgs) -> Result<u8, BenchError> {
+    let mut interrupts = Interrupts::listen()?;
+    let Bench::Schedules(schedules) = args.bench;
+    tokio::select! {
+        right = schedules::run(&schedules) => Ok(u8::from(!right?)),
+        // Dropping the benchmark kills what it started and removes its directory.
+        code = interrupts.come() => Ok(code),
+    }
+}
