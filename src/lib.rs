@@ -3,6 +3,8 @@
 //! The crate, module by module. Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`, and all of them but
 //! `rds` and `rpc` to `api` and, for the API server, to `cluster`.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 pub mod accounts;
 pub mod api;
 pub mod backup;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::{Phase, RdsBackupStatus};
+use crate::{
+    api::{Phase, RdsBackupStatus},
+    controller::Backoff,
+};
 
 /// How long this process keeps to itself that it sees something else than the last writer: doubled at each round, up to 16 minutes.
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-const MOST_DOUBLINGS: u32 = 5;
+const PAUSE: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(960));
 
 /// What this process wrote last about an object, and how often it has contradicted another since.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +32,7 @@ impl FlapDamping {
         if said == observed || edited || observed == wanted || substance(observed) != substance(wanted) {
             return None;
         }
-        let pause = FIRST_PAUSE * 2u32.pow(self.rounds.min(MOST_DOUBLINGS));
+        let pause = PAUSE.pause(self.rounds.saturating_add(1));
         pause.checked_sub(now.duration_since(*at)).filter(|left| !left.is_zero())
     }
 
@@ -78,7 +80,7 @@ mod tests {
             damping.said(&theirs, &ours, now);
         }
         damping.said(&ours, &theirs, now);
-        assert_eq!(damping.quiet_for(&ours, &theirs, now), Some(FIRST_PAUSE), "one that is not contradicted starts anew");
+        assert_eq!(damping.quiet_for(&ours, &theirs, now), Some(Duration::from_secs(30)), "one that is not contradicted starts anew");
     }
 
     #[test]

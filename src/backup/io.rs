@@ -19,6 +19,7 @@ use crate::{
     rds::{
         self, Admission, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp,
     },
+    time::SaturatingTime,
 };
 
 /// The requests of one pass, and what it holds until it rests.
@@ -98,7 +99,7 @@ impl Io {
                 return Observed { now: local, account, cached: Vec::new(), randomness };
             }
         };
-        let now = local + access.client.clock_offset();
+        let now = local.plus(access.client.clock_offset());
         if at_rest {
             return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
         }
@@ -159,7 +160,7 @@ impl Io {
             }
             CloudRead::Set(id) => sets(SetQuery { backup_id: Some(id), ..SetQuery::of(instance.clone()) }).await,
         };
-        Answer::Read { at: self.context.clock.now() + client.clock_offset(), result }
+        Answer::Read { at: self.context.clock.now().plus(client.clock_offset()), result }
     }
 
     async fn renew(&mut self) -> bool {

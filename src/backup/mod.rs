@@ -12,6 +12,7 @@ pub mod observation;
 pub mod pass;
 pub mod policy;
 pub mod reads;
+pub mod recorded;
 pub mod request;
 pub mod siblings;
 pub mod spec;

@@ -12,6 +12,7 @@ use super::{
     observation::Observation,
     policy::{LOCKED_PAUSE, MOST_STEPS, RECORD_BACKOFF},
     reads::{Finding, Reads, Step},
+    recorded,
     request::{Announcement, Answer, Error, Listed, Next, Observed, Present, Request, Rest},
     siblings::{self, Sibling},
     state::ObjectState,
@@ -447,8 +448,8 @@ impl Pass {
                 }
             }
             Finding::Follow { at, result } => {
-                let key = decide::follow_key(self.status.backup_job_id.as_deref(), self.status.backup_id.as_deref()).unwrap_or_default();
-                state.memory.follow.absorb(key, at, result);
+                let followed = recorded::result(&self.status);
+                state.memory.follow.absorb(followed.key().unwrap_or_default(), at, result);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The reads that an effect takes, one after the other, and what they add up to.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     decide::Effect,
@@ -9,7 +9,10 @@ use super::{
     request::{Answer, CloudFinding, CloudRead, Error, Request},
     siblings::Others,
 };
-use crate::rds::{self, BackupId, BackupSet, BackupTask, CallError, Instance, InstanceId, JobId};
+use crate::{
+    rds::{self, BackupRef, BackupSet, BackupTask, CallError, Instance, InstanceId},
+    time::SaturatingTime,
+};
 
 /// The reads of one effect: which of them were made, and what they told.
 #[derive(Clone, Debug)]
@@ -51,10 +54,8 @@ pub enum SoFar {
     },
     /// Step 11. The job by its id, and its set once its id is known.
     Follow {
-        /// The job; none where a set was adopted, or once the job has ended and told its set.
-        job: Option<JobId>,
-        /// The set, where it is recorded already.
-        set: Option<BackupId>,
+        /// Its job, unless a set was adopted or the job has ended and told its set; its set, where it is known.
+        backup: BackupRef,
         /// The first read, where it was made.
         task: Option<BackupTask>,
     },
@@ -95,7 +96,7 @@ impl Reads {
         let (instance, so_far) = match effect {
             Effect::Preflight { instance, attempt } => (instance, SoFar::Preflight { attempt: *attempt, attributes: None, running: None }),
             Effect::Look { instance, from } => (instance, SoFar::Look { from: *from, running: None, sets: None, others: None, mapped: 0 }),
-            Effect::Follow { instance, job, set } => (instance, SoFar::Follow { job: job.clone(), set: set.clone(), task: None }),
+            Effect::Follow { instance, backup } => (instance, SoFar::Follow { backup: backup.clone(), task: None }),
             Effect::WriteIntent { .. } | Effect::Clear { .. } | Effect::Send { .. } => return None,
         };
         Some(Self { instance: instance.clone(), decided_at, so_far, refused: None })
@@ -106,9 +107,9 @@ impl Reads {
         match &self.so_far {
             SoFar::Preflight { .. } => self.read(CloudRead::Attributes),
             SoFar::Look { .. } => self.read(CloudRead::Tasks(None)),
-            SoFar::Follow { job: Some(job), .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
-            SoFar::Follow { job: None, set: Some(set), .. } => self.read(CloudRead::Set(set.clone())),
-            SoFar::Follow { job: None, set: None, .. } => {
+            SoFar::Follow { backup: BackupRef { job: Some(job), .. }, .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
+            SoFar::Follow { backup: BackupRef { job: None, set: Some(set) }, .. } => self.read(CloudRead::Set(set.clone())),
+            SoFar::Follow { backup: BackupRef { job: None, set: None }, .. } => {
                 Step::Found(Box::new(Finding::Follow { at: self.decided_at, result: Ok((None, None)) }))
             }
         }
@@ -143,7 +144,7 @@ impl Reads {
             }
             (SoFar::Preflight { running, .. }, CloudFinding::Tasks(told)) => {
                 *running = Some(told.value);
-                Ok(self.read(CloudRead::ManualSets(before(decided_at, BASELINE))))
+                Ok(self.read(CloudRead::ManualSets(decided_at.minus(BASELINE))))
             }
             (SoFar::Preflight { attempt, attributes: Some(instance), running: Some(running) }, CloudFinding::Sets(sets)) => {
                 let backups = Ok((std::mem::take(running), sets.value));
@@ -166,7 +167,7 @@ impl Reads {
                 *mapped = mapped.saturating_add(1);
                 self.next_claim()
             }
-            (SoFar::Follow { job: Some(job), set, task }, CloudFinding::Tasks(told)) => {
+            (SoFar::Follow { backup: BackupRef { job: Some(job), set }, task }, CloudFinding::Tasks(told)) => {
                 *task = told.value.into_iter().find(|task| task.job_id == *job);
                 let known = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
                 match known {
@@ -174,7 +175,7 @@ impl Reads {
                     None => Ok(Step::Found(Box::new(Finding::Follow { at, result: Ok((task.take(), None)) }))),
                 }
             }
-            (SoFar::Follow { set, task, .. }, CloudFinding::Sets(told)) => {
+            (SoFar::Follow { backup: BackupRef { set, .. }, task }, CloudFinding::Sets(told)) => {
                 let wanted = task.as_ref().and_then(|task| task.backup_id.clone()).or_else(|| set.clone());
                 let listed = told.value.into_iter().find(|listed| Some(&listed.backup_id) == wanted.as_ref());
                 Ok(Step::Found(Box::new(Finding::Follow { at, result: Ok((task.take(), listed)) })))
@@ -189,7 +190,7 @@ impl Reads {
         let SoFar::Look { running, sets, others: Some(others), mapped, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
         while let Some(claim) = others.claims.get(*mapped) {
             if let Some(job) = claim.unmapped_job() {
-                let what = CloudRead::Tasks(Some(JobId::new(job)));
+                let what = CloudRead::Tasks(Some(job.clone()));
                 return Ok(self.read(what));
             }
             *mapped = mapped.saturating_add(1);
@@ -228,8 +229,4 @@ impl Reads {
     fn read(&self, what: CloudRead) -> Step {
         Step::Ask(Request::Read { instance: self.instance.clone(), what })
     }
-}
-
-fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }

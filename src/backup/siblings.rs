@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::recorded;
 use crate::{
     api::{ConditionType, Origin, Phase, RdsBackup, Reason},
-    rds::{BackupTask, JobState},
+    rds::{BackupRef, BackupTask, JobId, JobState},
+    time::SaturatingTime,
 };
 
 /// Another unfinished RdsBackup of the same instance.
@@ -42,10 +44,8 @@ pub struct Claim {
     pub uid: String,
     /// Where the object has it from.
     pub origin: Origin,
-    /// The job.
-    pub job_id: Option<String>,
-    /// The set, recorded or asked for by the job's id.
-    pub backup_id: Option<String>,
+    /// The backup; its set is recorded, or was asked for by the job's id.
+    pub backup: BackupRef,
     /// Whether the job is known to have no set: it still runs, or it failed.
     pub without_set: bool,
 }
@@ -96,7 +96,7 @@ impl Sibling {
 /// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
 pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
     match sibling.open_since {
-        Some(since) => !(sibling.blocked && now > since + sibling.release_after),
+        Some(since) => !(sibling.blocked && now > since.plus(sibling.release_after)),
         None => matches!(sibling.phase, Phase::Running | Phase::Finalizing),
     }
 }
@@ -131,30 +131,24 @@ impl Claim {
     pub fn of(object: &RdsBackup) -> Option<Self> {
         let status = object.status.as_ref()?;
         let origin = status.origin?;
-        if status.backup_job_id.is_none() && status.backup_id.is_none() {
+        if !status.has_result() {
             return None;
         }
         // Of a job that is known to have failed there is nothing to ask.
         let failed = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
-        Some(Self {
-            uid: object.metadata.uid.clone().unwrap_or_default(),
-            origin,
-            job_id: status.backup_job_id.clone(),
-            backup_id: status.backup_id.clone(),
-            without_set: failed,
-        })
+        Some(Self { uid: object.metadata.uid.clone().unwrap_or_default(), origin, backup: recorded::result(status), without_set: failed })
     }
 
     /// The job that the service must be asked for by its id, to know the set that is claimed with it.
-    pub fn unmapped_job(&self) -> Option<&str> {
-        self.job_id.as_deref().filter(|_| self.backup_id.is_none() && !self.without_set)
+    pub fn unmapped_job(&self) -> Option<&JobId> {
+        self.backup.job.as_ref().filter(|_| self.backup.set.is_none() && !self.without_set)
     }
 
     /// Takes in what the service answered for that job.
     pub fn learn(&mut self, tasks: &[BackupTask]) {
-        if let Some(task) = tasks.iter().find(|task| Some(task.job_id.as_str()) == self.job_id.as_deref()) {
+        if let Some(task) = tasks.iter().find(|task| Some(&task.job_id) == self.backup.job.as_ref()) {
             self.without_set = task.state != JobState::Finished;
-            self.backup_id = task.backup_id.as_ref().map(ToString::to_string);
+            self.backup.set = task.backup_id.clone();
         }
     }
 }

@@ -111,21 +111,22 @@ impl Cluster {
         Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
     }
 
-    /// Writes the whole status, only if the object still has the resourceVersion that `object` has: a forced apply without it would erase
-    /// another process's intent.
+    /// Writes the whole status (PUT), only if the object still has the uid and the resourceVersion that `object` has: without them it would erase
+    /// another process's intent. A field that somebody else wrote into the status does not stay.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<WriteResult<K>, Error> {
         let name = object.name_any();
-        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let meta = object.meta();
+        // The API server takes spec and metadata from what stands, managed fields too.
         let body = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            "metadata": { "name": name, "namespace": namespace, "resourceVersion": object.meta().resource_version },
+            "metadata": { "name": name, "namespace": meta.namespace, "uid": meta.uid, "resourceVersion": meta.resource_version },
             "status": status,
         });
-        let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(body));
-        let api = self.api::<K>(&namespace);
-        let written = self.ask::<K, _, _>(Call::Write("write the status of"), || api.patch_status(&name, &params, &patch)).await;
-        write_result(written)
+        let api = self.api::<K>(meta.namespace.as_deref().unwrap_or_default());
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let write = || api.replace_subresource("status", &name, &params, &body);
+        write_result(self.ask::<K, _, _>(Call::Write("write the status of"), write).await)
     }
 
     /// Writes the finalizers, only if the object still has the resourceVersion that `object` has.

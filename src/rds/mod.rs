@@ -21,7 +21,7 @@ pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Reject
 pub use client::{Admission, Client, ClientOptions, Limits};
 pub use codes::{PublishedError, error_families, meaning_of, published_errors};
 pub use error::{ApiError, CallError};
-pub use ids::{BackupId, InstanceId, JobId};
+pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
     BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,

@@ -1,6 +1,8 @@
 //! How many calls per second a client makes. The account's console and all its other clients share the service's limits, so ours are
 //! lower, and are lowered further when the service complains.
 
+#![expect(clippy::arithmetic_side_effects, reason = "instants of this process, and pauses of minutes at most")]
+
 use std::{
     num::NonZeroU32,
     sync::{Mutex, PoisonError},

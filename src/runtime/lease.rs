@@ -118,6 +118,7 @@ impl Candidate {
 }
 
 /// A client for the lease: it opens the fence with every renewal, and says what is in the way of one.
+#[expect(clippy::arithmetic_side_effects, reason = "an instant of this process, and seconds")]
 fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: String) -> Client {
     let namespace = client.default_namespace().to_owned();
     let service = tower::service_fn(move |request: http::Request<Body>| {

@@ -55,7 +55,7 @@ impl Call {
 
     /// Of a backup or of a schedule.
     pub fn is_status_write(&self) -> bool {
-        matches!(self.plural.as_str(), BACKUPS | SCHEDULES) && self.subresource.as_deref() == Some("status") && self.method == Method::PATCH
+        matches!(self.plural.as_str(), BACKUPS | SCHEDULES) && self.subresource.as_deref() == Some("status") && self.method == Method::PUT
     }
 
     fn key(&self) -> Key {
@@ -141,7 +141,7 @@ impl Api {
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
             },
             ("GET", _, None) => self.list(call, now),
-            ("PATCH", BACKUPS | SCHEDULES, Some("status")) => self.write_status(call, now),
+            ("PUT", BACKUPS | SCHEDULES, Some("status")) => self.write_status(call, now),
             ("POST", _, None) if call.namespace.as_ref().is_some_and(|namespace| self.closed.contains(namespace)) => {
                 Answer::error(403, "Forbidden", "the namespace is being terminated")
             }
@@ -192,16 +192,20 @@ impl Api {
         Answer::object(200, json!({ "apiVersion": GROUP, "kind": kind, "metadata": metadata, "items": items }))
     }
 
-    /// A server-side apply of the status by its only owner: what it leaves out is removed. Spec and metadata of the body are ignored, but for
-    /// the resourceVersion, which is a condition if it is there.
+    /// The status is replaced: what the body leaves out is removed. Its spec and metadata are ignored, but for uid and resourceVersion, which are
+    /// conditions; a replacement must name the version.
     fn write_status(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(before) = self.objects.get(&call.key()).cloned() else { return Answer::error(404, "NotFound", "not found") };
         let Ok(body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };
         if !call.query.contains_key("fieldManager") || body["kind"] != kind_of(&call.plural) || body["apiVersion"] != GROUP {
-            return Answer::error(400, "BadRequest", "an apply names its manager, apiVersion and kind");
+            return Answer::error(400, "BadRequest", "a write names its manager, apiVersion and kind");
         }
-        let version = &body["metadata"]["resourceVersion"];
-        if version.is_string() && *version != before["metadata"]["resourceVersion"] {
+        let given = |name: &str| &body["metadata"][name];
+        if !given("resourceVersion").is_string() {
+            return Answer::error(422, "Invalid", "metadata.resourceVersion: must be specified for an update");
+        }
+        let differs = |name: &str| *given(name) != before["metadata"][name];
+        if differs("resourceVersion") || (given("uid").is_string() && differs("uid")) {
             return Answer::error(
                 409,
                 "Conflict",

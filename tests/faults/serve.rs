@@ -156,7 +156,7 @@ fn step_of(state: &State, call: &Call) -> Step {
         ("GET", _) => Step::List,
         ("POST", BACKUPS) => Step::ChildCreate,
         ("DELETE", BACKUPS) => Step::ChildDelete,
-        ("PATCH", SCHEDULES) if call.is_status_write() => Step::ScheduleWrite,
+        ("PUT", SCHEDULES) if call.is_status_write() => Step::ScheduleWrite,
         _ if call.is_status_write() => {
             let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
             Step::of_write(&state.api.status_of(call), &body["status"])

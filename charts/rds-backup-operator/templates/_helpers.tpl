@@ -83,16 +83,17 @@ accounts:
 
 {{/* What the operator asks of the objects it works on. */}}
 {{- define "rds.objectRules" -}}
-# RdsBackups are created and deleted only for the RdsBackupSchedules that name them; no spec of an object that stands is written.
+# RdsBackups are created and deleted only for the RdsBackupSchedules that name them; patched only to take off a finalizer of the operator.
+# No spec of an object that stands is written.
 - apiGroups: [rdsbackup.io]
   resources: [rdsbackups]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [rdsbackup.io]
   resources: [rdsbackupschedules]
   verbs: [get, list, watch]
 - apiGroups: [rdsbackup.io]
   resources: [rdsbackups/status, rdsbackupschedules/status]
-  verbs: [patch]
+  verbs: [update]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

@@ -10,7 +10,7 @@ pub(super) enum Server {
     Cloud,
 }
 
-/// `kube patch rdsbackups/status`, `cloud CreateBackup`: the same for every namespace, instance and name.
+/// `kube update rdsbackups/status`, `cloud CreateBackup`: the same for every namespace, instance and name.
 pub(super) fn of(server: Server, parts: &Parts) -> String {
     match server {
         Server::Cloud => {
@@ -58,7 +58,7 @@ mod tests {
             (Method::GET, format!("{group}/namespaces/a/rdsbackups"), "watch=true&x=y", "watch rdsbackups"),
             (Method::GET, format!("{group}/rdsbackups"), "fieldSelector=spec.dbInstanceId%3Drm-1", "list rdsbackups of the instance"),
             (Method::GET, format!("{group}/namespaces/a/rdsbackups/one"), "", "get rdsbackups"),
-            (Method::PATCH, format!("{group}/namespaces/a/rdsbackups/one/status"), "force=true", "patch rdsbackups/status"),
+            (Method::PUT, format!("{group}/namespaces/a/rdsbackups/one/status"), "fieldManager=x", "update rdsbackups/status"),
             (Method::POST, "/apis/events.k8s.io/v1/namespaces/a/events".to_owned(), "", "create events"),
             (Method::GET, "/api/v1/namespaces/rds/secrets/key".to_owned(), "", "get secrets"),
         ] {

@@ -86,7 +86,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// `one-shot/kube.patch.rdsbackups-status.2/kill-executed`
+    /// `one-shot/kube.update.rdsbackups-status.2/kill-executed`
     pub(super) fn id(&self) -> String {
         let request = self.request.replace('/', "-").replace(' ', ".");
         format!("{}/{request}.{}/{}", self.scenario, self.number, self.fault)
@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn every_fault_is_planned_at_every_request_that_it_suits() {
-        let requests = ["kube patch rdsbackups/status", "cloud DescribeBackups", "cloud DescribeBackups", "cloud DescribeBackups"];
+        let requests = ["kube update rdsbackups/status", "cloud DescribeBackups", "cloud DescribeBackups", "cloud DescribeBackups"];
         let plans = all(Scenario::OneShot, &requests.map(str::to_owned));
         assert_eq!(plans.len(), 9 + 2 * 7, "the third read is one poll too many, and reads do not conflict");
-        assert_eq!(plans[1].id(), "one-shot/kube.patch.rdsbackups-status.1/kill-executed");
+        assert_eq!(plans[1].id(), "one-shot/kube.update.rdsbackups-status.1/kill-executed");
     }
 }

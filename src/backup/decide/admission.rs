@@ -18,6 +18,7 @@ use crate::{
         spec::{ValidatedSpec, queue_timeout},
     },
     rds::ApiError,
+    time::SaturatingTime,
 };
 
 /// The spec breaks a rule that the CRD should have stopped.
@@ -36,7 +37,7 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
     let observed = draft.observed;
     let now = draft.now;
     if let Some(since) = draft.waiting_since()
-        && now > since + valid.queue_timeout
+        && now > since.plus(valid.queue_timeout)
     {
         return queue_timed_out(draft, valid.queue_timeout);
     }
@@ -58,7 +59,8 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
     if let Some(until) = not_before(observed, valid)
         && now < until
     {
-        let ends = draft.waiting_since().map_or(until, |since| until.min(since + valid.queue_timeout + SignedDuration::from_secs(1)));
+        let ends =
+            draft.waiting_since().map_or(until, |since| until.min(since.plus(valid.queue_timeout).plus(SignedDuration::from_secs(1))));
         return draft.wait(ends.duration_since(now));
     }
     let first = observed.siblings.iter().any(|other| {
@@ -97,7 +99,7 @@ fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Times
                 }
                 AttemptOutcome::NeverAccepted | AttemptOutcome::NotOurs | AttemptOutcome::PossibleDuplicate => return None,
             };
-            Some(kept.at.0 + after)
+            Some(kept.at.0.plus(after))
         });
     hold.max(backoff)
 }

@@ -3,15 +3,16 @@
 use jiff::SignedDuration;
 
 use super::{
-    draft::{Draft, clip, short},
+    draft::Draft,
     end::close,
     errors::{self, Remedy},
     resolve,
+    text::{clip, short},
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
-    backup::{memory::OwnIntent, policy, spec::ValidatedSpec},
-    rds::{CreateOutcome, JobId, Rejection, Unknown},
+    api::{AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
+    backup::{memory::OwnIntent, policy, recorded, spec::ValidatedSpec},
+    rds::{BackupRef, CreateOutcome, JobId, Rejection, Unknown},
 };
 
 /// Takes in the answer that this process holds, unless the status already shows it. Says whether it did.
@@ -46,13 +47,13 @@ pub(super) fn record(draft: &mut Draft<'_>) -> bool {
 /// The job's id, from the service itself: it beats an adoption.
 fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
     let before = draft.observed.status;
-    let adopted_other = before.backup_job_id.as_deref().is_some_and(|adopted| adopted != job_id.as_str())
-        || (before.backup_job_id.is_none() && before.backup_id.is_some());
-    if adopted_other {
-        let (job, set) = (draft.status.backup_job_id.take(), draft.status.backup_id.take());
-        draft.possible_duplicate(job, set);
+    let adopted = recorded::result(before);
+    let of_this_job = adopted.job.as_ref() == Some(job_id);
+    if !adopted.is_empty() && !of_this_job {
+        draft.take_result();
+        draft.possible_duplicate(&adopted);
     }
-    draft.status.backup_job_id = Some(job_id.to_string());
+    draft.set_result(&BackupRef { job: Some(job_id.clone()), ..draft.result() });
     draft.status.request_id = request_id.map(clip);
     draft.status.origin = Some(Origin::Created);
     draft.status.started_at = Some(Time(draft.now));
@@ -64,11 +65,10 @@ fn accepted(draft: &mut Draft<'_>, job_id: &JobId, request_id: Option<&str>) {
 /// The id of a job for an attempt that is no longer the current one: never the result, never forgotten.
 fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
     let status = draft.observed.status;
-    let id = job_id.as_str();
-    let known =
-        status.backup_job_id.as_deref() == Some(id) || status.attempts.iter().any(|attempt| attempt.backup_job_id.as_deref() == Some(id));
+    let late = BackupRef::of_job(job_id.clone());
+    let known = recorded::result(status).is(&late) || status.attempts.iter().any(|kept| recorded::of_attempt(kept).is(&late));
     if !known {
-        draft.possible_duplicate(Some(job_id.to_string()), None);
+        draft.possible_duplicate(&late);
     }
     !known
 }
@@ -77,15 +77,10 @@ fn late(draft: &mut Draft<'_>, job_id: &JobId) -> bool {
 fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
     let observed = draft.observed;
     // An adoption made meanwhile by another process cannot be ours: the service refused this request.
-    if observed.status.backup_job_id.is_some() || observed.status.backup_id.is_some() {
-        let not_ours = Attempt {
-            backup_job_id: draft.status.backup_job_id.take(),
-            backup_id: draft.status.backup_id.take(),
-            ..draft.attempt(AttemptOutcome::NotOurs)
-        };
+    if observed.status.has_result() {
+        let backup = draft.take_result();
+        let not_ours = recorded::with_backup(draft.attempt(AttemptOutcome::NotOurs), &backup);
         draft.remember(not_ours);
-        draft.status.origin = None;
-        draft.status.started_at = None;
     }
     close(draft, SubmissionOutcome::Rejected);
     let failures = observed.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
@@ -128,7 +123,7 @@ fn lost(draft: &mut Draft<'_>, unknown: &Unknown) {
         draft.status.last_error = Some(errors::last_error(error, draft.now));
     }
     // The reason is kept as it is while an adoption by another process stands.
-    if draft.status.backup_job_id.is_none() && draft.status.backup_id.is_none() {
+    if !draft.status.has_result() {
         let message = match &unknown.api {
             Some(error) => errors::proves_nothing(error),
             None => format!(

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::RdsBackupStatus,
     controller::Event,
-    rds::{BackupId, CreateBackup, InstanceId, JobId, Stamp},
+    rds::{BackupRef, CreateBackup, InstanceId, Stamp},
 };
 
 /// Everything that should happen now; nothing else happens.
@@ -65,10 +65,8 @@ pub enum Effect {
     Follow {
         /// The instance.
         instance: InstanceId,
-        /// The job; none where a set was adopted, or once the job has ended and told its set.
-        job: Option<JobId>,
-        /// The set, where it is recorded already.
-        set: Option<BackupId>,
+        /// Its job, unless a set was adopted or the job has ended and told its set; its set, where it is known.
+        backup: BackupRef,
     },
 }
 

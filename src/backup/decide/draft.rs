@@ -14,9 +14,10 @@ use crate::{
     backup::{
         observation::Observation,
         policy::{KEPT_ATTEMPTS, MOST_SEEN_BESIDE},
+        recorded,
     },
     controller::Event,
-    rds::CallError,
+    rds::{BackupRef, CallError},
 };
 
 /// Whether as many backups beside the result are remembered as there is room for. More of them change nothing.
@@ -115,38 +116,50 @@ impl<'a> Draft<'a> {
         Attempt { run, attempt, outcome, at: Time(self.now), backup_job_id: None, backup_id: None, code: None }
     }
 
+    /// The result that is recorded now.
+    pub fn result(&self) -> BackupRef {
+        recorded::result(&self.status)
+    }
+
+    /// Records the result.
+    pub fn set_result(&mut self, backup: &BackupRef) {
+        recorded::set_result(&mut self.status, backup);
+    }
+
+    /// Takes the result out, with what is said of it, and answers what it was.
+    pub fn take_result(&mut self) -> BackupRef {
+        let result = self.result();
+        self.set_result(&BackupRef::default());
+        self.status.origin = None;
+        self.status.started_at = None;
+        self.status.progress_percent = None;
+        result
+    }
+
     /// A look found another backup that may be this object's. Only so many are remembered: one that pushed out another would be found, and
     /// written, again at every look, and would push out the failed job that a retry counts from.
-    pub fn seen_beside(&mut self, backup_job_id: Option<String>, backup_id: Option<String>) {
+    pub fn seen_beside(&mut self, backup: &BackupRef) {
         if !no_more_beside(&self.status) {
-            self.possible_duplicate(backup_job_id, backup_id);
+            self.possible_duplicate(backup);
         }
     }
 
-    /// Another backup may have been made for this object: remembered once, never deleted, and said aloud.
-    pub fn possible_duplicate(&mut self, backup_job_id: Option<String>, backup_id: Option<String>) {
-        let known = |attempt: &Attempt| {
-            (backup_job_id.is_some() && attempt.backup_job_id == backup_job_id) || (backup_id.is_some() && attempt.backup_id == backup_id)
-        };
-        if self.status.attempts.iter().any(known) {
+    /// Another backup may have been made for this object: remembered once, never deleted, and reported.
+    pub fn possible_duplicate(&mut self, backup: &BackupRef) {
+        if self.status.attempts.iter().any(|kept| recorded::of_attempt(kept).is(backup)) {
             return;
         }
-        let mut attempt = self.attempt(AttemptOutcome::PossibleDuplicate);
-        attempt.backup_job_id = backup_job_id;
-        attempt.backup_id = backup_id;
-        self.remember(attempt);
+        let attempt = self.attempt(AttemptOutcome::PossibleDuplicate);
+        self.remember(recorded::with_backup(attempt, backup));
         let message = self.beside();
         self.warn(ConditionType::DuplicateBackup, Reason::PossibleDuplicate, &message);
     }
 
-    /// What stood beside the result is the result: it is no duplicate.
-    pub fn not_beside(&mut self, backup_job_id: Option<&str>, backup_id: Option<&str>) {
-        let is = |attempt: &Attempt| {
-            (backup_job_id.is_some() && attempt.backup_job_id.as_deref() == backup_job_id)
-                || (backup_id.is_some() && attempt.backup_id.as_deref() == backup_id)
-        };
+    /// What was remembered beside the result is the result: it is no duplicate.
+    pub fn not_beside(&mut self, backup: &BackupRef) {
         let before = self.status.attempts.len();
-        self.status.attempts.retain(|attempt| attempt.outcome != AttemptOutcome::PossibleDuplicate || !is(attempt));
+        let stays = |kept: &Attempt| kept.outcome != AttemptOutcome::PossibleDuplicate || !recorded::of_attempt(kept).is(backup);
+        self.status.attempts.retain(stays);
         if self.status.attempts.len() == before {
             return;
         }
@@ -158,17 +171,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The backups that may have been made beside the result, in words.
+    /// The message that lists the backups which may have been made beside the result.
     fn beside(&self) -> String {
         let listed: Vec<String> = self
             .status
             .attempts
             .iter()
             .filter(|attempt| attempt.outcome == AttemptOutcome::PossibleDuplicate)
-            .map(|attempt| match (&attempt.backup_job_id, &attempt.backup_id) {
-                (_, Some(set)) => format!("backup set {set}"),
-                (Some(job), None) => format!("job {job}"),
-                (None, None) => "an unknown job".to_owned(),
+            .map(|attempt| match recorded::of_attempt(attempt) {
+                BackupRef { set: Some(set), .. } => format!("backup set {set}"),
+                BackupRef { job: Some(job), set: None } => format!("job {job}"),
+                BackupRef { job: None, set: None } => "an unknown job".to_owned(),
             })
             .collect();
         format!(
@@ -283,14 +296,4 @@ impl<'a> Draft<'a> {
     fn drop_condition(&mut self, kind: ConditionType) {
         self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
     }
-}
-
-/// Texts of the service are bounded before they are stored.
-pub(super) fn clip(text: &str) -> String {
-    text.chars().take(64).collect()
-}
-
-/// A length of time in a message.
-pub(super) fn short(time: SignedDuration) -> String {
-    format!("{time:#}")
 }

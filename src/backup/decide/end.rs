@@ -4,12 +4,14 @@ use jiff::SignedDuration;
 
 use super::{
     decision::Decision,
-    draft::{Draft, clip, short},
+    draft::Draft,
+    text::{clip, short},
 };
 use crate::{
     api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, SubmissionOutcome, Time},
-    backup::spec::ValidatedSpec,
-    rds::BackupSet,
+    backup::{recorded, spec::ValidatedSpec},
+    rds::{BackupRef, BackupSet},
+    time::SaturatingTime,
 };
 
 /// Closes the open intent.
@@ -24,13 +26,12 @@ pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
 pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
     let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
         && draft.observed.status.open_submission().is_none()
-        && draft.observed.status.backup_job_id.is_none()
-        && draft.observed.status.backup_id.is_none();
+        && !draft.observed.status.has_result();
     let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
-    if draft.now > since + timeout {
+    if draft.now > since.plus(timeout) {
         return queue_timed_out(draft, timeout);
     }
-    let left = (since + timeout + SignedDuration::from_secs(1)).duration_since(draft.now);
+    let left = since.plus(timeout).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
     draft.wait(pause.min(left))
 }
 
@@ -43,23 +44,14 @@ pub(super) fn queue_timed_out(mut draft: Draft<'_>, timeout: SignedDuration) -> 
 }
 
 pub(super) fn failed_attempt(draft: &Draft<'_>) -> Attempt {
-    Attempt {
-        backup_job_id: draft.status.backup_job_id.clone(),
-        backup_id: draft.status.backup_id.clone(),
-        ..draft.attempt(AttemptOutcome::JobFailed)
-    }
+    recorded::with_backup(draft.attempt(AttemptOutcome::JobFailed), &draft.result())
 }
 
 /// The job failed, and that is recorded in the attempts: the next run, where `retry` allows it, else the end.
 pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
     let run = draft.status.submission.as_ref().map_or(1, |submission| submission.run);
-    let job = draft
-        .status
-        .attempts
-        .iter()
-        .rev()
-        .find(|kept| kept.outcome == AttemptOutcome::JobFailed)
-        .and_then(|kept| kept.backup_job_id.clone());
+    let failed = draft.status.attempts.iter().rev().find(|kept| kept.outcome == AttemptOutcome::JobFailed);
+    let job = failed.and_then(|kept| recorded::of_attempt(kept).job);
     let job = job.map_or_else(|| "the job".to_owned(), |id| format!("job {id}"));
     if run > valid.retry_limit {
         let runs = if valid.retry_limit > 0 { format!(", as did the {} before it", run - 1) } else { String::new() };
@@ -69,12 +61,8 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
         );
         return;
     }
-    draft.status.backup_job_id = None;
-    draft.status.backup_id = None;
+    draft.take_result();
     draft.status.request_id = None;
-    draft.status.origin = None;
-    draft.status.started_at = None;
-    draft.status.progress_percent = None;
     draft.queue(
         Reason::RetryBackoff,
         &format!(
@@ -88,10 +76,10 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
 
 /// The service no longer knows the job, and nothing that it lists can be its set.
 pub(super) fn result_lost(draft: &mut Draft<'_>) {
-    let job = draft.status.backup_job_id.clone().unwrap_or_default();
+    let job = draft.result().job.map_or_else(String::new, |job| format!(" job {job}"));
     draft.fail(
         Reason::ResultLost,
-        &format!("the service no longer knows job {job}, and no backup set can be matched with it. Look in the console"),
+        &format!("the service no longer knows{job}, and no backup set can be matched with it. Look in the console"),
     );
 }
 
@@ -100,9 +88,9 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
     let ended = set.ended_at.unwrap_or(draft.now);
     let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
     // An adoption of this very set that the answer to the request displaced.
-    draft.not_beside(None, Some(set.backup_id.as_str()));
+    draft.not_beside(&BackupRef::of_set(set.backup_id.clone()));
+    draft.set_result(&BackupRef { set: Some(set.backup_id.clone()), ..draft.result() });
     let status = &mut draft.status;
-    status.backup_id = Some(set.backup_id.to_string());
     status.started_at = Some(Time(started));
     status.completed_at = Some(Time(ended));
     status.duration = Some(short(SignedDuration::from_secs(ended.duration_since(started).as_secs().max(0))));

@@ -4,19 +4,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decision::{Decision, Effect},
-    draft::{Draft, short},
+    draft::Draft,
     end::{self, close, result_lost, succeed},
     look,
+    text::short,
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome},
+    api::{AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome},
     backup::{
         memory::{Follow, Look},
         observation::AccountView,
         policy::{MISSES, SHOWS_PROGRESS, UNLISTED},
+        recorded,
         spec::ValidatedSpec,
     },
-    rds::{BackupId, BackupSet, InstanceId, JobId, JobState, SetStatus},
+    rds::{BackupRef, BackupSet, InstanceId, JobState, SetStatus},
+    time::SaturatingTime,
 };
 
 /// What the polls say of the job.
@@ -57,7 +60,7 @@ pub(super) fn accepted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Ac
         Outcome::Open => {
             // The set of a job that the service has forgotten is searched for as after a lost answer.
             if follow.misses >= MISSES
-                && draft.status.backup_id.is_none()
+                && draft.result().set.is_none()
                 && let Some(intent) = draft.observed.status.submission.clone()
             {
                 return search(draft, valid, account, &follow, &intent);
@@ -72,7 +75,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     let looks = &draft.observed.memory.looks;
     let follow = newest(&draft);
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
-    let forgotten = follow.misses >= MISSES && draft.status.backup_id.is_none();
+    let forgotten = follow.misses >= MISSES && draft.result().set.is_none();
     if forgotten && latest.is_none_or(|look| !is_since(look, &follow)) {
         return draft.then(look::look(valid, intent));
     }
@@ -80,13 +83,13 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
         let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
         // Found by tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
-        if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup_id.clone()) {
-            draft.status.backup_id = Some(set);
+        if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup.set.clone()) {
+            draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }
-        let own_set_is_unknown = draft.status.backup_id.is_none() && follow.ended().is_none();
-        for other in candidates.into_iter().filter(|other| other.backup_id.is_none() || !own_set_is_unknown) {
-            draft.seen_beside(other.job_id, other.backup_id);
+        let own_set_is_unknown = draft.result().set.is_none() && follow.ended().is_none();
+        for other in candidates.into_iter().filter(|other| other.backup.set.is_none() || !own_set_is_unknown) {
+            draft.seen_beside(&other.backup);
         }
     }
     let quiet = look::proven_absent(looks, draft.observed.status, intent, &account.protocol);
@@ -95,7 +98,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
             let message =
                 format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
             // Its set by name too, or that would be adopted next.
-            draft.status.backup_id = Some(set.backup_id.to_string());
+            draft.set_result(&BackupRef { set: Some(set.backup_id.clone()), ..draft.result() });
             give_back(&mut draft, AttemptOutcome::NotOurs);
             draft.warn(ConditionType::AdoptionMismatch, Reason::SetDiffers, &message);
             draft.working(
@@ -154,7 +157,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
 /// The polls of this object's job; empty when this process has made none.
 fn newest(draft: &Draft<'_>) -> Follow {
     let follow = &draft.observed.memory.follow;
-    match look::key(draft.observed.status.backup_job_id.as_deref(), draft.observed.status.backup_id.as_deref()) {
+    match recorded::result(draft.observed.status).key() {
         Some(key) if follow.key == key => follow.clone(),
         _ => Follow::default(),
     }
@@ -235,12 +238,12 @@ fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
 
 /// The next poll of the job, or the next look, whichever is due first.
 fn poll(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
-    let ask = ask(&valid.request.instance, draft.status.backup_job_id.as_deref(), draft.status.backup_id.as_deref(), follow);
+    let ask = ask(&valid.request.instance, draft.result(), follow);
     let began = began(&draft);
     let due = match follow.at {
-        None => began.map_or(draft.now, |began| began + account.poll.first),
-        Some(at) if follow.failures > 0 => at + account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8))),
-        Some(at) => at + pace(account, follow, began.unwrap_or(draft.now), at),
+        None => began.map_or(draft.now, |began| began.plus(account.poll.first)),
+        Some(at) if follow.failures > 0 => at.plus(account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8)))),
+        Some(at) => at.plus(pace(account, follow, began.unwrap_or(draft.now), at)),
     };
     if draft.now >= due || (is_overdue(&draft, valid) && is_unasked(&draft, valid, follow)) {
         return draft.then(ask);
@@ -279,16 +282,16 @@ fn watch(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent:
 fn next_look(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, intent: &Submission) -> (SignedDuration, Effect) {
     let looks = &draft.observed.memory.looks;
     let due = match looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) {
-        Some(latest) => latest.at + look::pace(account, draft.observed.status, intent, looks, draft.now),
+        Some(latest) => latest.at.plus(look::pace(account, draft.observed.status, intent, looks, draft.now)),
         None => draft.now,
     };
     (due.duration_since(draft.now), look::look(valid, intent))
 }
 
-fn ask(instance: &InstanceId, job: Option<&str>, recorded: Option<&str>, follow: &Follow) -> Effect {
+fn ask(instance: &InstanceId, recorded: BackupRef, follow: &Follow) -> Effect {
     let told = follow.task.as_ref().and_then(|task| task.backup_id.clone());
-    let job = job.filter(|_| follow.ended().is_none());
-    Effect::Follow { instance: instance.clone(), job: job.map(JobId::new), set: recorded.map(BackupId::new).or(told) }
+    let job = recorded.job.filter(|_| follow.ended().is_none());
+    Effect::Follow { instance: instance.clone(), backup: BackupRef { job, set: recorded.set.or(told) } }
 }
 
 /// Step 11. The service no longer knows the job: its set is matched as in step 8, within the listing lag.
@@ -301,13 +304,13 @@ fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, fo
         let found = look::examine(draft.observed.status, intent, facts, looks.unmapped)
             .candidates
             .into_iter()
-            .find_map(|candidate| candidate.backup_id);
+            .find_map(|candidate| candidate.backup.set);
         if let Some(set) = found {
-            draft.status.backup_id = Some(set);
+            draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }
         let missed_for = follow.at.map_or(SignedDuration::ZERO, |at| at.duration_since(intent.signed_at()));
-        if missed_for > account.protocol.listing_lag * 2 && follow.misses > MISSES * 2 {
+        if missed_for > account.protocol.listing_lag.saturating_mul(2) && follow.misses > MISSES * 2 {
             result_lost(&mut draft);
             return draft.again();
         }
@@ -339,13 +342,13 @@ fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool
 }
 
 fn deadline(draft: &Draft<'_>, valid: &ValidatedSpec) -> Option<Timestamp> {
-    began(draft).map(|began| began + valid.timeout)
+    began(draft).map(|began| began.plus(valid.timeout))
 }
 
 fn timeout_message(draft: &Draft<'_>, valid: &ValidatedSpec) -> String {
-    let job = draft.status.backup_job_id.clone().unwrap_or_default();
+    let job = draft.result().job.map_or_else(|| "the job".to_owned(), |job| format!("job {job}"));
     format!(
-        "job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
+        "{job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
         short(valid.timeout)
     )
 }
@@ -367,10 +370,7 @@ fn describe(set: &BackupSet) -> String {
 
 /// The adoption is taken back; what it named is not looked at again.
 fn give_back(draft: &mut Draft<'_>, outcome: AttemptOutcome) {
-    let attempt =
-        Attempt { backup_job_id: draft.status.backup_job_id.take(), backup_id: draft.status.backup_id.take(), ..draft.attempt(outcome) };
+    let backup = draft.take_result();
+    let attempt = recorded::with_backup(draft.attempt(outcome), &backup);
     draft.remember(attempt);
-    draft.status.origin = None;
-    draft.status.started_at = None;
-    draft.status.progress_percent = None;
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     decision::{Decision, Effect},
-    draft::{Draft, clip},
+    draft::Draft,
+    text::clip,
 };
 use crate::{
     api::{Baseline, Effective, Phase, Reason, Submission, SubmissionOutcome, Time},

@@ -14,16 +14,17 @@ use crate::{
         memory::{Look, LookFacts, Looks},
         observation::AccountView,
         policy::{MAPPING_LOOKS, SLACK, STALLED_RECHECK},
+        recorded,
         spec::ValidatedSpec,
     },
-    rds::{CallError, JobState, Mode, SetStatus},
+    rds::{BackupRef, CallError, JobState, Mode, SetStatus},
+    time::SaturatingTime,
 };
 
 /// What may be the outcome of the open intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    pub job_id: Option<String>,
-    pub backup_id: Option<String>,
+    pub backup: BackupRef,
     pub started_at: Option<Timestamp>,
 }
 
@@ -38,28 +39,23 @@ pub(super) struct Examined {
 
 /// Step 8. Examines a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
 pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Examined {
-    let claimed_job = |id: &str| facts.claims.iter().any(|claim| claim.job_id.as_deref() == Some(id));
-    let claimed_set = |id: &str| facts.claims.iter().any(|claim| claim.backup_id.as_deref() == Some(id));
+    let claimed = |backup: &BackupRef| facts.claims.iter().any(|claim| claim.backup.is(backup));
     // Found by tests/simulation/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given back our own
     // was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result is gone.
-    let has_result = status.backup_job_id.is_some() || status.backup_id.is_some();
-    let given_back = |job: Option<&str>, set: Option<&str>| {
-        status
-            .attempts
-            .iter()
-            .filter(|kept| has_result || kept.outcome != AttemptOutcome::PossibleDuplicate)
-            .any(|kept| (job.is_some() && kept.backup_job_id.as_deref() == job) || (set.is_some() && kept.backup_id.as_deref() == set))
+    let has_result = status.has_result();
+    let given_back = |backup: &BackupRef| {
+        let kept = status.attempts.iter().filter(|kept| has_result || kept.outcome != AttemptOutcome::PossibleDuplicate);
+        kept.map(recorded::of_attempt).any(|kept| kept.is(backup))
     };
-    let own = |job: Option<&str>, set: Option<&str>| {
-        (job.is_some() && status.backup_job_id.as_deref() == job) || (set.is_some() && status.backup_id.as_deref() == set)
-    };
+    let own = recorded::result(status);
+    let taken = |backup: &BackupRef| claimed(backup) || given_back(backup) || own.is(backup);
 
     // Found by tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
     // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
     // since its request is the other's, or nobody's.
     let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
     let since_newer =
-        |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer) - SLACK));
+        |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer).minus(SLACK)));
 
     let from = window(intent);
     let mut sets: Vec<Candidate> = facts
@@ -67,14 +63,9 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
         .iter()
         .filter(|set| set.mode != Mode::Automated && set.by_user && set.status != SetStatus::Failed)
         .filter(|set| set.started_at.is_none_or(|started| started >= from) && !since_newer(set.started_at))
-        .filter(|set| {
-            let id = set.backup_id.as_str();
-            !intent.baseline.backup_ids.iter().any(|listed| listed == id)
-                && !claimed_set(id)
-                && !given_back(None, Some(id))
-                && !own(None, Some(id))
-        })
-        .map(|set| Candidate { job_id: None, backup_id: Some(set.backup_id.to_string()), started_at: set.started_at })
+        .filter(|set| !intent.baseline.backup_ids.iter().any(|listed| listed == set.backup_id.as_str()))
+        .map(|set| Candidate { backup: BackupRef::of_set(set.backup_id.clone()), started_at: set.started_at })
+        .filter(|candidate| !taken(&candidate.backup))
         .collect();
     sets.sort_by_key(|set| set.started_at);
 
@@ -83,12 +74,12 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
         .running
         .iter()
         .filter(|task| active(task.state))
-        .filter(|task| task.on_demand && task.mode != Mode::Automated && !claimed_job(task.job_id.as_str()))
-        .filter(|task| !since_newer(None) && !given_back(Some(task.job_id.as_str()), None) && !own(Some(task.job_id.as_str()), None))
-        .map(|task| Candidate { job_id: Some(task.job_id.to_string()), backup_id: None, started_at: None });
+        .filter(|task| task.on_demand && task.mode != Mode::Automated && !since_newer(None))
+        .map(|task| Candidate { backup: BackupRef::of_job(task.job_id.clone()), started_at: None })
+        .filter(|candidate| !taken(&candidate.backup));
 
     // Trace 4 of the protocol's model: an object that holds only a job id has a set that looks unclaimed. The object's own job counts too.
-    let unmapped = facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set);
+    let unmapped = facts.claims.iter().any(|claim| claim.unmapped_job().is_some());
     let must_wait = unmapped && unmapped_looks <= MAPPING_LOOKS && !sets.is_empty();
     if must_wait {
         sets.clear();
@@ -108,14 +99,14 @@ pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Proto
     if looks.nonce != intent.nonce {
         *looks = Looks { nonce: intent.nonce.clone(), ..Looks::default() };
     }
-    if looks.beside.as_deref() != result(status) {
-        looks.beside = result(status).map(str::to_owned);
+    if looks.beside.as_deref() != recorded::result(status).key() {
+        looks.beside = recorded::result(status).key().map(str::to_owned);
         looks.first_clean = None;
     }
     match &look.result {
         Ok(facts) => {
             looks.failures = 0;
-            if facts.claims.iter().any(|claim| claim.job_id.is_some() && claim.backup_id.is_none() && !claim.without_set) {
+            if facts.claims.iter().any(|claim| claim.unmapped_job().is_some()) {
                 looks.unmapped += 1;
             }
             looks.latest_clean = examine(status, intent, facts, looks.unmapped).clean;
@@ -141,7 +132,7 @@ pub(super) fn pace(account: &AccountView, status: &RdsBackupStatus, intent: &Sub
     let pause = account.poll.after(at.duration_since(intent.signed_at()));
     let counts_from = match first_clean(looks, status) {
         None => counted_from(intent, &account.protocol),
-        Some(first) => first + account.protocol.listing_lag + SignedDuration::from_secs(1),
+        Some(first) => first.plus(account.protocol.listing_lag).plus(SignedDuration::from_secs(1)),
     };
     let until = counts_from.duration_since(at);
     if until > SignedDuration::ZERO { pause.min(until) } else { pause.min(account.poll.max) }
@@ -149,7 +140,7 @@ pub(super) fn pace(account: &AccountView, status: &RdsBackupStatus, intent: &Sub
 
 /// Sets that started before this are not of this run.
 fn window(intent: &Submission) -> Timestamp {
-    minute(intent.unresolved_since.0) - SLACK
+    minute(intent.unresolved_since.0).minus(SLACK)
 }
 
 /// The beginning of the minute: the service lists minutes.
@@ -161,9 +152,9 @@ fn minute(at: Timestamp) -> Timestamp {
 /// From when on a clean look counts: the service refuses the request from then on.
 fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
     match protocol.request_expiry {
-        Expiry::After(expiry) => intent.signed_at() + expiry + protocol.clock_skew,
+        Expiry::After(expiry) => intent.signed_at().plus(expiry).plus(protocol.clock_skew),
         // Nothing can be proven; a look this late at least would have met a job that began at once.
-        Expiry::Never => intent.signed_at() + protocol.listing_lag + protocol.clock_skew,
+        Expiry::Never => intent.signed_at().plus(protocol.listing_lag).plus(protocol.clock_skew),
     }
 }
 
@@ -179,11 +170,7 @@ pub(super) fn proven_absent(looks: &Looks, status: &RdsBackupStatus, intent: &Su
 
 /// The first look that counts for the result that the object has now.
 pub(super) fn first_clean(looks: &Looks, status: &RdsBackupStatus) -> Option<Timestamp> {
-    looks.first_clean.filter(|_| looks.beside.as_deref() == result(status))
-}
-
-fn result(status: &RdsBackupStatus) -> Option<&str> {
-    key(status.backup_job_id.as_deref(), status.backup_id.as_deref())
+    looks.first_clean.filter(|_| looks.beside.as_deref() == recorded::result(status).key())
 }
 
 /// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
@@ -212,9 +199,4 @@ pub(super) fn unreadable(
             STALLED_RECHECK
         }
     }
-}
-
-/// What polls are kept under: the job's id, or the set's where a set was adopted.
-pub fn key<'a>(job: Option<&'a str>, set: Option<&'a str>) -> Option<&'a str> {
-    job.or(set)
 }

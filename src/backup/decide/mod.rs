@@ -15,6 +15,7 @@ mod intent;
 mod look;
 mod preflight;
 mod resolve;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 
 pub use decision::{Decision, Effect, Requeue};
 pub use errors::reason_when_submitted;
-pub use look::{absorb_look, key as follow_key};
+pub use look::absorb_look;
 
 use super::{observation::Observation, spec::ValidatedSpec};
 use crate::api::RdsBackupSpec;

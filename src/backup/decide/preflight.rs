@@ -43,12 +43,12 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         Compatibility::Stalled(..) if age >= STALLED_RECHECK => draft.then(read),
         Compatibility::Stalled(reason, message) => {
             draft.stall(Phase::Pending, reason, &message);
-            waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK - age)
+            waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK.saturating_sub(age))
         }
         Compatibility::Waits(..) if age >= pace => draft.then(read),
         Compatibility::Waits(reason, message) => {
             draft.queue(reason, &message);
-            draft.wait(pace - age)
+            draft.wait(pace.saturating_sub(age))
         }
         Compatibility::Allowed => match &facts.backups {
             Err(error) => unread(draft, valid, account, preflight, error, read),
@@ -60,7 +60,7 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
             Ok(_) => {
                 let id = &valid.request.instance;
                 draft.queue(Reason::InstanceBusy, &format!("another backup runs on {id}; this one starts when it has ended"));
-                draft.wait(pace - age)
+                draft.wait(pace.saturating_sub(age))
             }
         },
     }
@@ -87,10 +87,10 @@ fn unread(
     let message = draft.trouble(&trouble, error, preflight.at);
     if let Remedy::Wait(_) = trouble.remedy {
         draft.queue(trouble.reason, &message);
-        return draft.wait(again_after - age);
+        return draft.wait(again_after.saturating_sub(age));
     }
     draft.stall(Phase::Pending, trouble.reason, &message);
-    waits_for_somebody(draft, valid.queue_timeout, again_after - age)
+    waits_for_somebody(draft, valid.queue_timeout, again_after.saturating_sub(age))
 }
 
 /// The run and attempt that an intent written now would have.

@@ -18,7 +18,8 @@ use crate::{
         policy::{FRESH, GRACE, STALLED_RECHECK},
         spec::ValidatedSpec,
     },
-    rds::Stamp,
+    rds::{BackupRef, Stamp},
+    time::SaturatingTime,
 };
 
 /// Step 4. An intent that is not cleared was never sent: this process goes on with its own, any process withdraws another's.
@@ -38,7 +39,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
                 // Found by tests/faults: a rival that no cache shows (its event is late) was met again every 3 s for as long as its intent was
                 // open. So the pause doubles with each attempt, to 80 s at most.
                 let doublings = u32::try_from(intent.attempt.clamp(1, 5) - 1).unwrap_or_default();
-                draft.hold(draft.now + draft.observed.randomness.pause * 2i32.pow(doublings));
+                draft.hold(draft.now.plus(draft.observed.randomness.pause.saturating_mul(2i32.pow(doublings))));
                 draft.again()
             }
             Some(None) => {
@@ -48,7 +49,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
                 send(draft, valid, intent)
             }
         },
-        None if age < GRACE => draft.wait(GRACE - age),
+        None if age < GRACE => draft.wait(GRACE.saturating_sub(age)),
         _ => {
             close(&mut draft, SubmissionOutcome::Unsent);
             draft.queue(Reason::NeverAccepted, "an attempt was interrupted before its request was sent; the next one is about to start");
@@ -61,10 +62,9 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
 ///
 /// Found by `cargo sandbox faults`: taken for the run that comes after a failed one, it was a second backup.
 pub(super) fn lacks_its_job(status: &RdsBackupStatus) -> bool {
-    let names_none = status.backup_job_id.is_none() && status.backup_id.is_none();
     status.submission.as_ref().is_some_and(|last| {
         let accepted = matches!(last.outcome, Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted));
-        names_none && accepted && !job_failed(status, last.run, last.attempt)
+        !status.has_result() && accepted && !job_failed(status, last.run, last.attempt)
     })
 }
 
@@ -144,7 +144,7 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
 }
 
 fn look_again(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
-    let due = latest.at + pause;
+    let due = latest.at.plus(pause);
     if draft.now >= due {
         draft.then(look::look(valid, intent))
     } else {
@@ -173,15 +173,14 @@ fn never_accepted(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
 
 /// Takes the earliest candidate as the outcome. The others are reported, not claimed.
 fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
-    draft.status.backup_job_id = first.job_id.clone();
-    draft.status.backup_id = first.backup_id.clone();
-    draft.not_beside(first.job_id.as_deref(), first.backup_id.as_deref());
+    draft.set_result(&first.backup);
+    draft.not_beside(&first.backup);
     draft.status.origin = Some(Origin::Adopted);
     draft.status.started_at = Some(Time(first.started_at.unwrap_or(draft.now)));
-    let what = match (&first.job_id, &first.backup_id) {
-        (Some(job), _) => format!("job {job}"),
-        (None, Some(set)) => format!("backup set {set}"),
-        (None, None) => "a backup".to_owned(),
+    let what = match &first.backup {
+        BackupRef { job: Some(job), .. } => format!("job {job}"),
+        BackupRef { job: None, set: Some(set) } => format!("backup set {set}"),
+        BackupRef { job: None, set: None } => "a backup".to_owned(),
     };
     draft.event(
         false,
@@ -194,6 +193,6 @@ fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
         &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"),
     );
     for other in others {
-        draft.seen_beside(other.job_id.clone(), other.backup_id.clone());
+        draft.seen_beside(&other.backup);
     }
 }

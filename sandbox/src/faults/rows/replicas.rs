@@ -73,7 +73,7 @@ pub(super) async fn killed(env: &mut Environment<'_>, accepted: usize) -> Result
 /// minute.
 pub(super) const PREFLIGHT: (&str, usize) = ("cloud DescribeBackups", 1);
 /// The first status write is the intent, the second clears it, and then the request is sent.
-pub(super) const CLEAR: (&str, usize) = ("kube patch rdsbackups/status", 2);
+pub(super) const CLEAR: (&str, usize) = ("kube update rdsbackups/status", 2);
 
 /// Row 25: the leader is stopped (SIGSTOP) after a request was executed, for longer than its lease, and continued.
 pub(super) async fn frozen(env: &mut Environment<'_>, (request, number): (&str, usize), still: Duration) -> Result<(), FaultsError> {

@@ -102,7 +102,7 @@ pub(in crate::faults) const ROWS: &[Row] = &[
     row!(19, "events-left-out", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Without(3)))),
     row!(20, "one-write-of-three-409", |env| network::throughout(
         env,
-        NetworkCondition::Answers { to: "kube patch", one_of: 3, status: 409 }
+        NetworkCondition::Answers { to: "kube update rdsbackup", one_of: 3, status: 409 }
     )),
     row!(21, "watches-410-every-3-s", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Expired(seconds(3))))),
     row!(22, "one-of-five-429", |env| network::throughout(env, NetworkCondition::Answers { to: "kube", one_of: 5, status: 429 })),

@@ -20,7 +20,7 @@ fn polls_start_at_15_s_and_follow_half_of_the_time_elapsed() {
     while second < 5 + 1800 {
         let decision = case.step(second);
         match decision.effect {
-            Some(Effect::Follow { ref job, .. }) => {
+            Some(Effect::Follow { backup: BackupRef { ref job, .. }, .. }) => {
                 assert_eq!(job.as_ref().map(JobId::as_str), Some("77"));
                 polls.push(second - 5);
                 case.poll(second, Some(BackupTask { progress: Some(10), ..task("77", JobState::Active) }), None);
@@ -62,7 +62,7 @@ fn a_set_that_is_not_listed_yet_is_waited_for() {
     case.assert_place(Phase::Running, Reason::Running);
     assert!(wait_of(&decision) <= secs(10), "its listing is near");
     let asked = case.decide(110);
-    assert_eq!(asked.effect, Some(Effect::Follow { instance: InstanceId::new(INSTANCE), job: None, set: Some(BackupId::new("s7")) }));
+    assert_eq!(asked.effect, Some(Effect::Follow { instance: InstanceId::new(INSTANCE), backup: BackupRef::of_set("s7".into()) }));
     case.poll(221, Some(finished("77", "s7")), None);
     case.step(221);
     case.assert_place(Phase::Finalizing, Reason::Finalizing);

@@ -18,8 +18,8 @@ use crate::{
         siblings::{Claim, Sibling},
     },
     rds::{
-        ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode,
-        Rejection, SetStatus, Unknown,
+        ApiError, BackupId, BackupRef, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState,
+        Mode, Rejection, SetStatus, Unknown,
     },
 };
 
@@ -229,8 +229,7 @@ pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
     Claim {
         uid: uid.into(),
         origin: crate::api::Origin::Created,
-        job_id: job.map(Into::into),
-        backup_id: set.map(Into::into),
+        backup: BackupRef { job: job.map(JobId::new), set: set.map(BackupId::new) },
         without_set: false,
     }
 }
