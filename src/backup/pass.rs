@@ -565,3 +565,6 @@ fn status_of(object: &RdsBackup) -> RdsBackupStatus {
 fn since(earlier: Instant, now: Instant) -> SignedDuration {
     SignedDuration::try_from(now.saturating_duration_since(earlier)).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+mod tests;

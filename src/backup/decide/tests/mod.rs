@@ -1,5 +1,6 @@
 //! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
+mod delete;
 mod follow;
 mod resolve;
 mod submit;
