@@ -74,6 +74,10 @@ async fn an_operator_of_every_namespace_uses_what_the_chart_grants_it_and_no_mor
     })
     .await;
     until(&world, "rdsb", "team-a", "backed up", |items| succeeded(items) == 1).await;
+    let finalizers = json!({ "metadata": { "finalizers": ["rdsbackup.io/backup-set"] } }).to_string();
+    kubectl.run(&["patch", "rdsb", "x", "-n", "team-a", "--type=merge", "-p", &finalizers]).await.unwrap();
+    kubectl.run(&["delete", "rdsb", "x", "-n", "team-a", "--wait=false"]).await.unwrap();
+    until(&world, "rdsb", "team-a", "let go", <[Value]>::is_empty).await;
     operator.stop().await.unwrap_or_else(|error| panic!("{error}"));
 
     let log = audit::read(world.plane.audit_log()).expect("the audit log");

@@ -4,6 +4,7 @@
 mod admission;
 mod crash;
 mod crowd;
+mod deletion;
 mod events;
 mod everywhere;
 mod leader;
