@@ -3,25 +3,26 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use jiff::SignedDuration;
-use tokio::time::Instant;
-
 use super::{
     decide::{self, Decision, Effect, Requeue, absorb_look, decide},
     memory::OwnIntent,
     observation::Observation,
-    policy::{LOCKED_PAUSE, MOST_STEPS, RECORD_BACKOFF},
+    policy::{LOCKED_PAUSE, MOST_STEPS},
     reads::{Finding, Reads, Step},
     recorded,
     request::{Announcement, Answer, Error, Listed, Next, Observed, Present, Request, Rest},
-    siblings::{self, Sibling},
+    siblings::Sibling,
     state::ObjectState,
 };
 use crate::{
     api::{RdsBackup, RdsBackupStatus, Reason},
     controller::{self, Event, WriteResult},
-    rds::{CreateBackup, CreateOutcome, Rejection, Stamp},
 };
+
+mod stage;
+mod submit;
+
+pub use stage::{Decided, Purpose, Stage};
 
 /// One pass over one object.
 #[derive(Clone, Debug)]
@@ -38,65 +39,6 @@ pub struct Pass {
     notes: VecDeque<Request>,
     /// What comes after the notes.
     after_notes: Option<Next>,
-}
-
-/// What the pass waits for.
-#[derive(Clone, Debug)]
-pub enum Stage {
-    /// The beginning.
-    Begin,
-    /// The object: a write was made whose answer was lost.
-    Refresh(Purpose),
-    /// What a decision is made of.
-    Observe(Purpose),
-    /// The instance's lock.
-    Lock(Arc<Decided>),
-    /// The object, before its intent is written.
-    Reread(Arc<Decided>),
-    /// What became of the status write.
-    Write(Arc<Decided>),
-    /// The object as whoever wrote in between has left it.
-    Conflict(Purpose),
-    /// What became of the write of the finalizers.
-    WriteFinalizers(Arc<Decided>),
-    /// A place among the callers of the account.
-    Admit(Arc<Decided>, Box<Reads>),
-    /// A read of an effect.
-    Read(Arc<Decided>, Box<Reads>),
-    /// The objects of the instance, to clear the intent.
-    Clear(Arc<Decided>),
-    /// The answer to CreateBackup.
-    Send(Arc<Decided>),
-    /// The next try to record the answer.
-    PauseRecording {
-        /// How many tries failed in a row.
-        failures: u32,
-    },
-    /// The pass is over.
-    Over,
-}
-
-/// What is decided next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// What should happen.
-    Decide,
-    /// How the answer that this process holds is recorded. Tried for as long as the process lives: memory has the only copy.
-    Record {
-        /// How many tries failed in a row.
-        failures: u32,
-    },
-}
-
-/// A decision, and what it was made of.
-#[derive(Debug)]
-pub struct Decided {
-    /// The decision.
-    pub decision: Decision,
-    /// What it was made of.
-    pub observed: Box<Observed>,
-    /// What it is for.
-    pub purpose: Purpose,
 }
 
 impl Pass {
@@ -454,42 +396,6 @@ impl Pass {
         }
     }
 
-    /// Step 4. Whether another object of the instance has an open intent.
-    fn listed(&mut self, state: &mut ObjectState, decided: &Decided, listed: Vec<Listed>) -> Result<Next, Error> {
-        let Some(Effect::Clear { nonce }) = &decided.decision.effect else { return Err(Error::Mismatch) };
-        let rival = siblings::rival(listed.iter().filter_map(Listed::sibling), self.uid(), decided.observed.now);
-        state.memory.absorb_rival(nonce, rival);
-        Ok(self.observe(Purpose::Decide))
-    }
-
-    /// Step 5. Sends at most once, and only while this process leads.
-    fn send(&mut self, state: &mut ObjectState, decided: Arc<Decided>, request: Box<CreateBackup>, stamp: Stamp, present: Present) -> Next {
-        let since_intent = state.intent_written.map(|written| since(written, present.steady));
-        let refused = match state.memory.leave(&stamp.nonce, since_intent) {
-            Err(why) => Some(why),
-            Ok(()) if !present.leads => Some("the lease was not renewed in time, and another replica may lead"),
-            Ok(()) => None,
-        };
-        match refused {
-            None => self.ask(Stage::Send(decided), Request::Send { request, stamp }),
-            Some(why) => self.sent(state, &decided, CreateOutcome::Rejected(Rejection::NotSent { why: why.to_owned() })),
-        }
-    }
-
-    /// Steps 6 and 7. The answer is kept, then recorded.
-    fn sent(&mut self, state: &mut ObjectState, decided: &Decided, outcome: CreateOutcome) -> Next {
-        if let Some(Effect::Send { stamp, .. }) = &decided.decision.effect {
-            state.memory.absorb_answer(&stamp.nonce, outcome);
-        }
-        self.refresh(state, Purpose::Record { failures: 0 })
-    }
-
-    fn pause_recording(&mut self, failures: u32, error: &controller::Error) -> Next {
-        let failures = failures.saturating_add(1);
-        let request = Request::PauseRecording { pause: RECORD_BACKOFF.pause(failures), why: error.to_string() };
-        self.ask(Stage::PauseRecording { failures }, request)
-    }
-
     /// At rest. Says whether the cache is as new as what this process wrote; only then can the objects that wait see that they may go on.
     fn settle(&mut self, state: &mut ObjectState) -> bool {
         let caught_up = state.freshest.is_cached();
@@ -560,10 +466,6 @@ impl Listed {
 
 fn status_of(object: &RdsBackup) -> RdsBackupStatus {
     object.status.clone().unwrap_or_else(RdsBackupStatus::fresh)
-}
-
-fn since(earlier: Instant, now: Instant) -> SignedDuration {
-    SignedDuration::try_from(now.saturating_duration_since(earlier)).unwrap_or(SignedDuration::MAX)
 }
 
 #[cfg(test)]

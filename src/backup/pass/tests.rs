@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
         observation::{AccountView, Randomness},
         request::{CloudFinding, CloudRead},
     },
-    rds::{self, ApiError, CallError, Engine, Instance, InstanceId, JobId},
+    rds::{self, ApiError, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId},
 };
 
 fn at(second: i64) -> Timestamp {
