@@ -20,7 +20,7 @@ use crate::{
     entropy::Entropy,
 };
 
-/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
+/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
 pub type Guarded = DeserializeGuard<RdsBackup>;
 
 /// What every pass works with.

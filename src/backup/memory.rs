@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     policy::FRESH,
-    siblings::{Claim, Others},
+    siblings::{Claim, Commitments},
 };
 use crate::rds::{Answer, BackupSet, BackupTask, CallError, CreateOutcome, Instance, JobId, JobState};
 
@@ -170,8 +170,8 @@ impl Memory {
         }
     }
 
-    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that nobody sets: a process that slept must not
-    /// wake up and send what others have given up on. If it may, it counts as sent from here on, whatever becomes of it.
+    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that cannot be set: a process that slept must not
+    /// wake up and send a request that other processes have given up. If it may, it counts as sent from here on, whatever becomes of it.
     pub fn leave(&mut self, nonce: &str, since_intent: Option<SignedDuration>) -> Result<(), &'static str> {
         if since_intent.is_none_or(|time| time > FRESH) {
             return Err("more than 60 s had passed since it was announced");
@@ -195,9 +195,9 @@ impl Memory {
 
 impl Look {
     /// From the answers of the service, and what the API server knew after them.
-    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, others: Others, now: Timestamp) -> Self {
+    pub fn of(tasks: Answer<Vec<BackupTask>>, sets: Answer<Vec<BackupSet>>, commitments: Commitments, now: Timestamp) -> Self {
         let at = sets.service_time.unwrap_or(now);
-        let Others { claims, intents } = others;
+        let Commitments { claims, intents } = commitments;
         Self { at, result: Ok(LookFacts { running: tasks.value, sets: sets.value, claims, intents }) }
     }
 }
@@ -222,7 +222,7 @@ impl Preflight {
 }
 
 impl Follow {
-    /// The job, once it is finished and has told its set: there is nothing more to learn from it.
+    /// The job, once it is finished and has named its set: there is nothing more to learn from it.
     pub fn ended(&self) -> Option<&BackupTask> {
         self.task.as_ref().filter(|task| task.state == JobState::Finished && task.backup_id.is_some())
     }

@@ -40,14 +40,14 @@ pub struct AccountView {
     pub credentials: Result<(), Blocker>,
 }
 
-/// Why something cannot go on, and whose turn it is.
+/// Why an object cannot go on, and whether it passes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     /// One of the closed list.
     pub reason: Reason,
     /// What to do about it.
     pub message: String,
-    /// When to look again where it passes by itself; none where somebody has to act.
+    /// When to look again where it passes by itself; none where a person must act.
     pub again_in: Option<SignedDuration>,
 }
 
@@ -66,7 +66,7 @@ impl Observation<'_> {
         self.object.metadata.uid.as_deref().unwrap_or_default()
     }
 
-    /// Whether somebody deletes the object; it is there for as long as it has finalizers.
+    /// Whether the object is being deleted; it is there for as long as it has finalizers.
     pub fn is_being_deleted(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
     }

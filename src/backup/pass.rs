@@ -1,5 +1,5 @@
 //! One pass over an RdsBackup as a state machine without I/O: an answer in, a request out. All order of requests is here: what is read before
-//! what is written, what a conflict or a lost answer leads to, what is told and which objects are woken. The rules are in [`mod@decide`].
+//! what is written, what a conflict or a lost answer leads to, which events are published and which objects are woken. The rules are in [`mod@decide`].
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -236,12 +236,12 @@ impl Pass {
         }
     }
 
-    /// Writes the status where it differs, unless this process and another contradict each other in words alone.
+    /// Writes the status where it differs, unless this process and another one overwrite each other's messages.
     fn write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
         let Decision { status, effect, requeue, .. } = &decided.decision;
-        if let Some(quiet_for) = state.damping.quiet_for(&self.status, status, present.steady) {
+        if let Some(deferred) = state.damping.defer(&self.status, status, present.steady) {
             if effect.is_none() {
-                let wait = if let Requeue::After(time) = requeue { time.unsigned_abs().min(quiet_for) } else { quiet_for };
+                let wait = if let Requeue::After(time) = requeue { time.unsigned_abs().min(deferred) } else { deferred };
                 return Ok(self.rest(Rest::Requeue(wait)));
             }
             return self.act(state, decided, present);
@@ -265,7 +265,7 @@ impl Pass {
                 let before = std::mem::replace(&mut self.status, decided.decision.status.clone());
                 self.move_to(state, *newest);
                 // As the API server has it: that is what the cache will show.
-                state.damping.said(&before, &self.status, present.steady);
+                state.damping.wrote(&before, &self.status, present.steady);
                 state.owes_wake |= decided.decision.wakes;
                 if self.status.phase.is_terminal() {
                     self.notes.push_back(Request::NoteEnd);
@@ -405,11 +405,11 @@ impl Pass {
         caught_up
     }
 
-    /// The object was deleted, or another stands under its name. A job that it started is told of: nothing follows it any more.
+    /// The object was deleted, or another stands under its name. An event names the job that it started: no operator follows it any more.
     fn gone(&mut self, state: &ObjectState) -> Next {
         if let Some(job) = state.memory.own.as_ref().and_then(OwnIntent::accepted_job) {
             let note = format!(
-                "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which nobody follows"
+                "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which the operator does not follow"
             );
             let events = vec![Event::new(true, Reason::Abandoned, note)];
             self.notes.push_back(Request::Announce(Box::new(Announcement { transition: None, events })));

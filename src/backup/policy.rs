@@ -12,7 +12,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// What needs an edit or a grant is looked at again this often.
 pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 
-/// How often credentials that somebody must provide are looked for.
+/// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
 /// The CRD keeps this many attempts.
@@ -49,14 +49,16 @@ pub(super) const UNLISTED: SignedDuration = SignedDuration::from_mins(2);
 /// Jobs shorter than this show no progress: it would be the only thing to write about them.
 pub(super) const SHOWS_PROGRESS: SignedDuration = SignedDuration::from_mins(10);
 
-/// An expired token is no matter for anybody until another is there, which may take a minute: three tries half a minute apart.
+/// A new token may take a minute to arrive after the old one has expired: three tries half a minute apart before a person is called.
 pub(super) const STALE_TOKENS: u32 = 3;
 
+/// The pause between the tries with an expired token.
 pub(super) const TOKEN_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 
-/// A key that is refused for the request, and not for the reads before it: so often it is nobody's matter.
+/// A key that is refused for the request, and not for the reads before it, was rotated in between: three tries before a person is called.
 pub(super) const CHANGED_KEYS: u32 = 3;
 
+/// The pause between the tries with a refused key.
 pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.

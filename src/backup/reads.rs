@@ -7,14 +7,14 @@ use super::{
     memory::{Look, PreflightFacts},
     policy::BASELINE,
     request::{Answer, CloudFinding, CloudRead, Error, Request},
-    siblings::Others,
+    siblings::Commitments,
 };
 use crate::{
     rds::{self, BackupRef, BackupSet, BackupTask, CallError, Instance, InstanceId},
     time::SaturatingTime,
 };
 
-/// The reads of one effect: which of them were made, and what they told.
+/// The reads of one effect: which of them were made, and what they found.
 #[derive(Clone, Debug)]
 pub struct Reads {
     /// The instance that is read.
@@ -48,13 +48,13 @@ pub enum SoFar {
         /// The second.
         sets: Option<rds::Answer<Vec<BackupSet>>>,
         /// The third; then the job of each claim in it that names no set.
-        others: Option<Others>,
+        commitments: Option<Commitments>,
         /// How many of the claims were dealt with.
         mapped: usize,
     },
     /// Step 11. The job by its id, and its set once its id is known.
     Follow {
-        /// Its job, unless a set was adopted or the job has ended and told its set; its set, where it is known.
+        /// Its job, unless a set was adopted or the job has ended and named its set; its set, where it is known.
         backup: BackupRef,
         /// The first read, where it was made.
         task: Option<BackupTask>,
@@ -79,7 +79,7 @@ pub enum Finding {
     Follow {
         /// When.
         at: Timestamp,
-        /// What the service told of them.
+        /// What the service says of them.
         result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>,
     },
 }
@@ -95,7 +95,9 @@ impl Reads {
     pub(super) fn of(effect: &Effect, decided_at: Timestamp) -> Option<Self> {
         let (instance, so_far) = match effect {
             Effect::Preflight { instance, attempt } => (instance, SoFar::Preflight { attempt: *attempt, attributes: None, running: None }),
-            Effect::Look { instance, from } => (instance, SoFar::Look { from: *from, running: None, sets: None, others: None, mapped: 0 }),
+            Effect::Look { instance, from } => {
+                (instance, SoFar::Look { from: *from, running: None, sets: None, commitments: None, mapped: 0 })
+            }
             Effect::Follow { instance, backup } => (instance, SoFar::Follow { backup: backup.clone(), task: None }),
             Effect::WriteIntent { .. } | Effect::Clear { .. } | Effect::Send { .. } => return None,
         };
@@ -127,8 +129,8 @@ impl Reads {
             Answer::Read { at, result: Err(error) } => Ok(self.failed(at, error)),
             Answer::Instance(listed) => {
                 let listed = listed?;
-                let SoFar::Look { others, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
-                *others = Some(Others::of(listed.iter().map(|listed| &*listed.object)));
+                let SoFar::Look { commitments, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
+                *commitments = Some(Commitments::of(listed.iter().map(|listed| &*listed.object)));
                 self.next_claim()
             }
             _ => Err(Error::Mismatch),
@@ -160,8 +162,8 @@ impl Reads {
                 *sets = Some(told);
                 Ok(Step::Ask(Request::ListInstance))
             }
-            (SoFar::Look { others: Some(others), mapped, .. }, CloudFinding::Tasks(told)) => {
-                if let Some(claim) = others.claims.get_mut(*mapped) {
+            (SoFar::Look { commitments: Some(commitments), mapped, .. }, CloudFinding::Tasks(told)) => {
+                if let Some(claim) = commitments.claims.get_mut(*mapped) {
                     claim.learn(&told.value);
                 }
                 *mapped = mapped.saturating_add(1);
@@ -187,8 +189,10 @@ impl Reads {
     /// Asks for the job of the next claim that names no set. An account of any region may ask: the instance is the same.
     fn next_claim(&mut self) -> Result<Step, Error> {
         let decided_at = self.decided_at;
-        let SoFar::Look { running, sets, others: Some(others), mapped, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
-        while let Some(claim) = others.claims.get(*mapped) {
+        let SoFar::Look { running, sets, commitments: Some(commitments), mapped, .. } = &mut self.so_far else {
+            return Err(Error::Mismatch);
+        };
+        while let Some(claim) = commitments.claims.get(*mapped) {
             if let Some(job) = claim.unmapped_job() {
                 let what = CloudRead::Tasks(Some(job.clone()));
                 return Ok(self.read(what));
@@ -196,7 +200,7 @@ impl Reads {
             *mapped = mapped.saturating_add(1);
         }
         let (Some(running), Some(sets)) = (running.take(), sets.take()) else { return Err(Error::Mismatch) };
-        Ok(Step::Found(Box::new(Finding::Look(Look::of(running, sets, std::mem::take(others), decided_at)))))
+        Ok(Step::Found(Box::new(Finding::Look(Look::of(running, sets, std::mem::take(commitments), decided_at)))))
     }
 
     /// A read failed, so the effect is over, unless other credentials may be at hand.
@@ -221,7 +225,7 @@ impl Reads {
     fn start_again(&mut self) {
         match &mut self.so_far {
             SoFar::Preflight { attributes, running, .. } => (*attributes, *running) = (None, None),
-            SoFar::Look { running, sets, others, mapped, .. } => (*running, *sets, *others, *mapped) = (None, None, None, 0),
+            SoFar::Look { running, sets, commitments, mapped, .. } => (*running, *sets, *commitments, *mapped) = (None, None, None, 0),
             SoFar::Follow { task, .. } => *task = None,
         }
     }

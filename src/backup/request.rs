@@ -77,13 +77,13 @@ pub enum CloudRead {
     Attributes,
     /// The jobs that run, or one job by its id.
     Tasks(Option<JobId>),
-    /// The sets that somebody asked for since then.
+    /// The sets of backups by hand that started since then.
     ManualSets(Timestamp),
     /// One set.
     Set(BackupId),
 }
 
-/// What a read of the service told.
+/// What a read of the service found.
 #[derive(Clone, Debug)]
 pub enum CloudFinding {
     /// The instance's attributes.
@@ -120,7 +120,7 @@ pub enum Answer {
     Locked(bool),
     /// The time until there may be a place, where there is none.
     Admitted(Result<(), Duration>),
-    /// What a read of the service told, and when by the service's time as far as it is known.
+    /// What a read of the service found, and when by the service's time as far as it is known.
     Read {
         /// When.
         at: Timestamp,
@@ -138,7 +138,7 @@ pub enum Answer {
 /// What a decision is made of, besides the object and the memory.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The service's time: our clock, corrected by what its answers told.
+    /// The service's time: our clock, corrected by the `Date` of its answers.
     pub now: Timestamp,
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Blocker>,

@@ -28,9 +28,9 @@ pub struct Sibling {
     pub release_after: SignedDuration,
 }
 
-/// What the objects of an instance have as their result, and what they may have under way.
+/// What the objects of an instance hold: their results, and the requests that they may have under way.
 #[derive(Clone, Debug, Default)]
-pub struct Others {
+pub struct Commitments {
     /// Their results.
     pub claims: Vec<Claim>,
     /// The signed times of their open, cleared intents.
@@ -60,7 +60,7 @@ impl Sibling {
         }
         let stalled = status.is_some_and(|status| status.is_true(ConditionType::Stalled));
         let reason = status.and_then(|status| status.ready_reason());
-        // Only admitted objects queue: not one that waits for somebody, for credentials, or for a backoff to end.
+        // Only admitted objects queue: not one that waits for a person, for credentials, or for a backoff to end.
         let waits_aside = [
             Reason::CredentialsNotFound,
             Reason::SubmissionsPaused,
@@ -78,7 +78,7 @@ impl Sibling {
             created_at: other.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             phase,
             blocked: stalled || looks_fail,
-            // An object that nobody has looked at yet counts, unless it cannot be admitted as it stands.
+            // An object that no operator has seen yet counts, unless it cannot be admitted as it stands.
             queues: matches!(phase, Phase::Pending | Phase::Queued)
                 && !stalled
                 && !waits_aside
@@ -92,7 +92,7 @@ impl Sibling {
 
 /// Whether `sibling` holds the instance at `now`: a running job, or an intent that may still become one.
 ///
-/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the others wait for ever, so an open intent that is
+/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the other objects wait for ever, so an open intent that is
 /// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
 pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
     match sibling.open_since {
@@ -107,15 +107,15 @@ pub fn is_unfinished(object: &RdsBackup) -> bool {
 }
 
 /// Step 4. The uid of another object of the instance with an open intent, among those that a quorum LIST found.
-pub fn rival(others: impl IntoIterator<Item = Sibling>, own_uid: &str, now: Timestamp) -> Option<String> {
-    others
+pub fn rival(siblings: impl IntoIterator<Item = Sibling>, own_uid: &str, now: Timestamp) -> Option<String> {
+    siblings
         .into_iter()
         .filter(|other| other.uid != own_uid)
         .find(|other| other.open_since.is_some() && occupies(other, now))
         .map(|other| other.uid)
 }
 
-impl Others {
+impl Commitments {
     /// From the objects of an instance as a quorum LIST has them.
     pub fn of<'a>(objects: impl Iterator<Item = &'a RdsBackup> + Clone) -> Self {
         let open = |object: &RdsBackup| {

@@ -67,7 +67,7 @@ pub enum Creation {
     Created,
     /// An object of that name exists.
     AlreadyExists,
-    /// The API server refuses it, in these words; the same object will be refused again.
+    /// The API server refuses it, with this message; it will refuse the same object again.
     Refused(String),
 }
 
@@ -112,7 +112,7 @@ impl Cluster {
     }
 
     /// Writes the whole status (PUT), only if the object still has the uid and the resourceVersion that `object` has: without them it would erase
-    /// another process's intent. A field that somebody else wrote into the status does not stay.
+    /// another process's intent. A field that another client wrote into the status does not stay.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<WriteResult<K>, Error> {
         let name = object.name_any();
         let meta = object.meta();
@@ -147,7 +147,7 @@ impl Cluster {
         match self.ask::<K, _, _>(Call::Write("create"), || api.create(&params, object)).await {
             Ok(_) => Ok(Creation::Created),
             Err(error) => match error.answer() {
-                // A quota that others use at the same moment is a 409 too, and nothing stands under the name then.
+                // A quota that other clients use at the same moment is a 409 too, and then no object of that name exists.
                 Some((409, _)) if error.status().is_some_and(|status| status.reason == "AlreadyExists") => Ok(Creation::AlreadyExists),
                 // Validation, admission, quota and permission: the object or the cluster has to change first.
                 Some((400 | 403 | 422, words)) => Ok(Creation::Refused(words.to_owned())),

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 /// Open for as long as this process leads, by its own monotonic clock. A process that stood still (SIGSTOP, a frozen node) finds it shut when
-/// it goes on, before it has asked anybody.
+/// it goes on, before it has asked the API server.
 ///
 /// It keeps two leaders from writing at the same time, no more: what keeps them from making two backups is the resourceVersion of each write.
 #[derive(Clone, Default)]
@@ -76,7 +76,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(9)).await;
         assert!(fence.is_open());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!fence.is_open(), "nobody was asked, and the time is up");
+        assert!(!fence.is_open(), "the time is up, whatever the API server would say");
         fence.open_until(seconds(10));
         assert!(fence.is_open());
         fence.close();

@@ -38,7 +38,7 @@ impl<K: Kind> Freshest<K> {
         }
     }
 
-    /// The API server told a newer version of the object than `from`.
+    /// The API server returned a newer version of the object than `from`.
     pub fn moved(&mut self, from: &K, to: Arc<K>) {
         if let Some(old) = from.meta().resource_version.clone().filter(|old| to.meta().resource_version.as_ref() != Some(old)) {
             self.superseded.push(old);

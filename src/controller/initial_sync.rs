@@ -1,4 +1,4 @@
-//! The word that watches have listed their objects once.
+//! Waiting until every watch has listed its objects once.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 /// Waits for a number of watches, for any number of waiters.
 ///
-/// kube's own `Store::wait_until_ready` wakes only the one that asked last (kube-runtime 5, `DelayedInit`): its controller is one already, and
-/// everybody else who asked would sleep for ever.
+/// kube's own `Store::wait_until_ready` wakes only the one that asked last (kube-runtime 5, `DelayedInit`): kube's controller asks too, so
+/// that every other waiter would sleep for ever.
 #[derive(Clone, Debug)]
 pub struct InitialSync {
     missing: Arc<watch::Sender<usize>>,
@@ -19,7 +19,7 @@ impl InitialSync {
         Self { missing: Arc::new(watch::Sender::new(watches)) }
     }
 
-    /// One more has; to be said once for each.
+    /// One more watch has listed its objects; called once for each.
     pub fn one(&self) {
         self.missing.send_modify(|missing| *missing = missing.saturating_sub(1));
     }

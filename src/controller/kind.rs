@@ -24,7 +24,7 @@ impl<K> Kind for K where
 {
 }
 
-/// What an object's copy in memory does without: a third of its size, and nobody here reads it.
+/// What an object's copy in memory does without: a third of its size, and the operator does not read it.
 pub fn prune<K: ResourceExt>(object: &mut K) {
     object.meta_mut().managed_fields = None;
     if let Some(annotations) = &mut object.meta_mut().annotations {

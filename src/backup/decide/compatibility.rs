@@ -17,7 +17,7 @@ pub(super) enum Compatibility {
     Allowed,
     /// The instance will never take it.
     Never(String),
-    /// It passes by itself, or when somebody acts on the instance.
+    /// It passes by itself, or when a person acts on the instance.
     Waits(Reason, String),
     /// Somebody must act on the account.
     Stalled(Reason, String),
@@ -171,7 +171,7 @@ fn lock(instance: &Instance) -> Option<Compatibility> {
             waits("its disk is full. Extend its storage; the backup starts when the lock is gone")
         }
         "lockbyrestoration" => waits("it is being rolled back; the backup starts when that is done"),
-        "manuallock" => waits("somebody locked it. Unlock it in the console; the backup starts when the lock is gone"),
+        "manuallock" => waits("it was locked by hand. Unlock it in the console; the backup starts when the lock is gone"),
         // A mode that is not documented may allow backups: the service decides.
         _ => None,
     }

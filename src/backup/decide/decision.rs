@@ -65,7 +65,7 @@ pub enum Effect {
     Follow {
         /// The instance.
         instance: InstanceId,
-        /// Its job, unless a set was adopted or the job has ended and told its set; its set, where it is known.
+        /// Its job, unless a set was adopted or the job has ended and named its set; its set, where it is known.
         backup: BackupRef,
     },
 }

@@ -1,6 +1,6 @@
 //! The stage of deletion: reached before every other one when the object has a deletionTimestamp, for ended objects too.
 //!
-//! An object that is being deleted exists only for as long as somebody's finalizer keeps it. This release deletes no backup set, so the
+//! An object that is being deleted exists only for as long as a finalizer keeps it. This release deletes no backup set, so the
 //! object is let go at once; a job or a request that is under way is followed for as long as the object is there.
 
 use super::{draft::Draft, end::close, resolve};

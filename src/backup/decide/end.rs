@@ -21,8 +21,8 @@ pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
     }
 }
 
-/// It needs somebody, and nothing was asked for yet: looked at again after `pause`, but not for longer than queueTimeout. The next backup of
-/// a schedule stands behind it, and one that nobody cures must not hold up every later one.
+/// A person must act, and nothing was asked for yet: the object is decided again after `pause`, but not for longer than queueTimeout. The next backup of
+/// a schedule waits behind it, and one that is never cured must not hold up every later one.
 pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
     let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
         && draft.observed.status.open_submission().is_none()
@@ -83,7 +83,7 @@ pub(super) fn result_lost(draft: &mut Draft<'_>) {
     );
 }
 
-/// Writes what the set tells.
+/// Records what the set says.
 pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
     let ended = set.ended_at.unwrap_or(draft.now);
     let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);

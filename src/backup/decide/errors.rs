@@ -98,7 +98,7 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
 }
 
 /// Understands a refusal of the request itself, the `attempt`th of its run. The reads before it were answered with the same credentials: where
-/// those are refused, they were changed within seconds, and others are read for the next attempt.
+/// those are refused, they were changed within seconds, and the new ones are read for the next attempt.
 pub(super) fn refused_request(
     error: &ApiError,
     attempt: u32,
@@ -155,7 +155,7 @@ fn refused(valid: &ValidatedSpec, instance: Option<&Instance>) -> String {
     }
 }
 
-/// An answer to the request itself from which nobody can tell whether a backup was made.
+/// The message for an answer to the request itself that does not say whether a backup was made.
 pub(super) fn proves_nothing(error: &ApiError) -> String {
     let answered = format!("the service answered with an error that may hide a backup: {}. {}", spoken(error), error.meaning().cure);
     with_reference(answered, error)

@@ -81,7 +81,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
         let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
-        // Found by tests/faults: the job ended while nobody looked, and the service tells of it no more. Its set is one that a
+        // Found by tests/faults: the job ended while no operator ran, and the service no longer lists it. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
         if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup.set.clone()) {
             draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
@@ -104,7 +104,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
             draft.working(
                 Phase::Resolving,
                 Reason::OutcomeUnknown,
-                "what was adopted belongs to another; the operator looks on for the backup",
+                "the adopted backup set is not the one that was asked for; the operator keeps looking for the backup",
             );
             draft.again()
         }
@@ -163,7 +163,7 @@ fn newest(draft: &Draft<'_>) -> Follow {
     }
 }
 
-/// Reads the polls, and writes into the draft what they told by the way: the set's id, a progress, an error.
+/// Reads the polls, and writes into the draft what else they say: the set's id, a progress, an error.
 fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> Outcome {
     let now = draft.now;
     if let Some(error) = &follow.failure {
@@ -174,7 +174,7 @@ fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, 
         return Outcome::Open;
     }
     let finished_for = follow.finished_since.map(|since| now.duration_since(since));
-    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only who has asked
+    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only a process that has asked
     // since can tell: found by `cargo sandbox faults`, a process that stood still for a listing lag called a set lost that was listed by then.
     let asked_after = follow.finished_since.zip(follow.at).map(|(since, at)| at.duration_since(since));
     let settled = asked_after.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
@@ -258,14 +258,14 @@ fn poll(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: 
     }
 }
 
-/// When the job began, as far as the status tells: not before its request was signed, and not in the future.
+/// When the job began, as far as the status says: not before its request was signed, and not in the future.
 ///
-/// Found by `cargo sandbox faults`: without its `startedAt`, which somebody took out, a job was taken to begin now, at every look, and the first
+/// Found by `cargo sandbox faults`: without its `startedAt`, which a person had removed, a job was taken to begin now, at every look, and the first
 /// poll of it was for ever a moment away.
 fn began(draft: &Draft<'_>) -> Option<Timestamp> {
     let status = draft.observed.status;
-    let told = [status.started_at.as_ref().map(|started| started.0), status.submission.as_ref().map(Submission::signed_at)];
-    told.into_iter().flatten().filter(|time| *time <= draft.now).max()
+    let known = [status.started_at.as_ref().map(|started| started.0), status.submission.as_ref().map(Submission::signed_at)];
+    known.into_iter().flatten().filter(|time| *time <= draft.now).max()
 }
 
 /// Half of the time elapsed; once the job is finished, counted from there, since its set is a listing lag away.
@@ -289,9 +289,9 @@ fn next_look(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, in
 }
 
 fn ask(instance: &InstanceId, recorded: BackupRef, follow: &Follow) -> Effect {
-    let told = follow.task.as_ref().and_then(|task| task.backup_id.clone());
+    let named = follow.task.as_ref().and_then(|task| task.backup_id.clone());
     let job = recorded.job.filter(|_| follow.ended().is_none());
-    Effect::Follow { instance: instance.clone(), backup: BackupRef { job, set: recorded.set.or(told) } }
+    Effect::Follow { instance: instance.clone(), backup: BackupRef { job, set: recorded.set.or(named) } }
 }
 
 /// Step 11. The service no longer knows the job: its set is matched as in step 8, within the listing lag.
@@ -335,8 +335,8 @@ fn is_overdue(draft: &Draft<'_>, valid: &ValidatedSpec) -> bool {
     deadline(draft, valid).is_some_and(|deadline| draft.now > deadline)
 }
 
-/// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although its set was there
-/// for whoever asked. So its time is over only for who has asked since.
+/// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although the
+/// service would have listed its set. So a job's time is over only for a process that has asked since.
 fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool {
     deadline(draft, valid).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
 }

@@ -52,7 +52,7 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
 
     // Found by tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
     // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
-    // since its request is the other's, or nobody's.
+    // since its request is the other object's, or a foreign one.
     let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
     let since_newer =
         |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer).minus(SLACK)));
@@ -86,7 +86,7 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
     }
     // One job runs at a time, so a set is older than what runs.
     let mut candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
-    // An object that has its result and has warned of others already must come to its end, however many more are made beside it.
+    // An object that has its result and has warned of possible duplicates must come to its end, however many more backups are made.
     if has_result && no_more_beside(status) {
         candidates.clear();
     }
@@ -173,7 +173,7 @@ pub(super) fn first_clean(looks: &Looks, status: &RdsBackupStatus) -> Option<Tim
     looks.first_clean.filter(|_| looks.beside.as_deref() == recorded::result(status).key())
 }
 
-/// A look that failed: said aloud when it needs somebody, or when three in a row failed. Answers the pause before the next one.
+/// A look that failed. The status shows it when a person must act, or when three in a row failed. Returns the pause before the next look.
 pub(super) fn unreadable(
     draft: &mut Draft<'_>,
     valid: &ValidatedSpec,

@@ -31,7 +31,7 @@ use crate::api::RdsBackupSpec;
 use delete::LetGo;
 use draft::Draft;
 
-/// Decides. `now` is the service's time: our clock, corrected by what its answers told. The stages follow from the object alone; what this
+/// Decides. `now` is the service's time: our clock, corrected by the `Date` of its answers. The stages follow from the object alone; what this
 /// process remembers only says which step of a stage is next.
 pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) -> Decision {
     let mut draft = Draft::new(spec, observed, now);

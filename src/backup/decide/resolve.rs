@@ -58,7 +58,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
     }
 }
 
-/// The newest request was accepted, its job is not known to have failed, and the status names neither job nor set: somebody took them out.
+/// The newest request was accepted, its job is not known to have failed, and the status names neither job nor set: a person removed them.
 ///
 /// Found by `cargo sandbox faults`: taken for the run that comes after a failed one, it was a second backup.
 pub(super) fn lacks_its_job(status: &RdsBackupStatus) -> bool {
@@ -76,7 +76,7 @@ pub(super) fn reopened(mut draft: Draft<'_>) -> Decision {
     draft.working(
         Phase::Resolving,
         Reason::OutcomeUnknown,
-        "the request was accepted, and the status no longer names its job: somebody edited it. The backup is looked for on the instance",
+        "the request was accepted, and the status no longer names its job: it was edited. The operator looks for the backup on the instance",
     );
     draft.again()
 }
@@ -171,8 +171,8 @@ fn never_accepted(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     draft.again()
 }
 
-/// Takes the earliest candidate as the outcome. The others are reported, not claimed.
-fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
+/// Takes the earliest candidate as the outcome. The rest is reported, not claimed.
+fn adopt(draft: &mut Draft<'_>, first: &Candidate, rest: &[Candidate]) {
     draft.set_result(&first.backup);
     draft.not_beside(&first.backup);
     draft.status.origin = Some(Origin::Adopted);
@@ -192,7 +192,7 @@ fn adopt(draft: &mut Draft<'_>, first: &Candidate, others: &[Candidate]) {
         Reason::Running,
         &format!("{what} was adopted; it is followed, and final when the lost request can no longer be accepted"),
     );
-    for other in others {
+    for other in rest {
         draft.seen_beside(&other.backup);
     }
 }

@@ -19,7 +19,7 @@ pub enum Stage {
     Reread(Arc<Decided>),
     /// What became of the status write.
     Write(Arc<Decided>),
-    /// The object as whoever wrote in between has left it.
+    /// The object as it stands after another write.
     Conflict(Purpose),
     /// What became of the write of the finalizers.
     WriteFinalizers(Arc<Decided>),
