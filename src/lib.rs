@@ -14,3 +14,4 @@ pub mod entropy;
 pub mod rds;
 pub mod runtime;
 pub mod schedule;
+pub mod time;

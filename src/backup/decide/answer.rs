@@ -3,13 +3,13 @@
 use jiff::SignedDuration;
 
 use super::{
-    draft::{Draft, clip, short},
+    draft::{Draft, clip},
     end::close,
     errors::{self, Remedy},
     resolve,
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
+    api::{Attempt, AttemptOutcome, Origin, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{memory::OwnIntent, policy, spec::ValidatedSpec},
     rds::{CreateOutcome, JobId, Rejection, Unknown},
 };
@@ -98,7 +98,7 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
                 Reason::ServiceUnavailable,
                 &format!(
                     "the request did not leave ({why}); it is tried again in {}. Check the network and the account's endpoint",
-                    short(wait)
+                    Span::of(wait)
                 ),
             );
         }

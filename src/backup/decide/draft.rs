@@ -289,8 +289,3 @@ impl<'a> Draft<'a> {
 pub(super) fn clip(text: &str) -> String {
     text.chars().take(64).collect()
 }
-
-/// A length of time in a message.
-pub(super) fn short(time: SignedDuration) -> String {
-    format!("{time:#}")
-}

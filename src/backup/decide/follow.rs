@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decision::{Decision, Effect},
-    draft::{Draft, short},
+    draft::Draft,
     end::{self, close, result_lost, succeed},
     look,
 };
 use crate::{
-    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome},
+    api::{Attempt, AttemptOutcome, BackupType, ConditionType, Phase, Reason, Span, Submission, SubmissionOutcome},
     backup::{
         memory::{Follow, Look},
         observation::AccountView,
@@ -198,7 +198,7 @@ fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, 
                     format!(
                         "job {} finished, but its backup set was not listed within {}. Look in the console",
                         task.job_id,
-                        short(account.protocol.listing_lag)
+                        Span::of(account.protocol.listing_lag)
                     ),
                 );
             }
@@ -346,7 +346,7 @@ fn timeout_message(draft: &Draft<'_>, valid: &ValidatedSpec) -> String {
     let job = draft.status.backup_job_id.clone().unwrap_or_default();
     format!(
         "job {job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
-        short(valid.timeout)
+        Span::of(valid.timeout)
     )
 }
 
