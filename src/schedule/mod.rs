@@ -16,6 +16,9 @@ pub mod request;
 pub mod spec;
 pub mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use burst::CreationBurst;
 pub use children::{Children, Guarded, GuardedBackup};
 pub use context::Context;

@@ -11,9 +11,6 @@ mod history;
 mod slots;
 mod trigger;
 
-#[cfg(test)]
-mod tests;
-
 use jiff::Timestamp;
 
 pub use decision::{Decision, Deletion};
