@@ -15,7 +15,7 @@ use super::{
     decide::{Decision, Deletion, decide},
     memory::{Made, Outcome},
     observation::{Child, Observation},
-    policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, MOST_DECISIONS, SHORTEST_PAUSE},
+    policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
     request::{Answer, Error, Next, Present, Request, Rest},
     state::ObjectState,
 };
@@ -413,9 +413,9 @@ impl Decided {
     }
 }
 
-/// How long until then; nothing where that is over.
+/// How long until then: nothing where that is over, and no longer than any wait where the clock was set back since it was decided.
 fn until(due: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
-    due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
+    due.map(|due| Duration::try_from(due.duration_since(now).min(LONGEST_WAIT)).unwrap_or_default())
 }
 
 fn name_of(backup: &RdsBackup) -> &str {
