@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// More runs than anybody reads, and few enough to answer at once.
+/// More runs than a person reads, and few enough to answer at once.
 const MOST: usize = 10_000;
 
 /// What `next` takes.
@@ -178,7 +178,7 @@ fn documents(yaml: &str) -> Vec<String> {
     documents.into_iter().filter(|document| !empty(document)).collect()
 }
 
-/// The first line of an error: the others draw the place.
+/// The first line of an error: its other lines draw the place.
 fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
     format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
 }

@@ -83,8 +83,8 @@ impl Io {
 fn log_creation(object: &RdsBackupSchedule, backup: &RdsBackup, outcome: &Outcome) {
     let (namespace, name) = (namespace_of(object), backup.metadata.name.as_deref().unwrap_or_default());
     match outcome {
-        Outcome::Unanswered { words, .. } => {
-            warn!(namespace, backup = name, error = words, "the backup that is due could not be created; it is tried again");
+        Outcome::Unanswered { message, .. } => {
+            warn!(namespace, backup = name, error = message, "the backup that is due could not be created; it is tried again");
         }
         outcome => {
             let instance = &backup.spec.db_instance_id;

@@ -16,12 +16,12 @@ pub struct Memory {
 
 impl Memory {
     /// What is to be remembered of a try to create the backup of that name that had no answer.
-    pub fn unanswered(&self, name: &str, words: String, now: Timestamp) -> Made {
+    pub fn unanswered(&self, name: &str, message: String, now: Timestamp) -> Made {
         let (tries, since) = match self.created.get(name).map(|made| &made.outcome) {
             Some(Outcome::Unanswered { tries, since, .. }) => (tries.saturating_add(1), *since),
             _ => (1, now),
         };
-        Made { at: now, outcome: Outcome::Unanswered { words, tries, since } }
+        Made { at: now, outcome: Outcome::Unanswered { message, tries, since } }
     }
 
     /// Forgets what the cache and the status tell by now. `written`: the status was written, from what was remembered.
@@ -47,6 +47,28 @@ pub struct Made {
     pub outcome: Outcome,
 }
 
+/// What became of a creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was created now.
+    Created,
+    /// It existed: this schedule, or an earlier one of its name, created it.
+    Ours,
+    /// Something else stands under its name.
+    Foreign,
+    /// The API server refuses it, with this message.
+    Refused(String),
+    /// The API server did not answer, or failed: it may even have been created, which the next try finds out.
+    Unanswered {
+        /// Its message.
+        message: String,
+        /// How many tries in a row.
+        tries: u32,
+        /// The first of them.
+        since: Timestamp,
+    },
+}
+
 impl Outcome {
     /// Whether something of this schedule stands under the name.
     pub fn is_ours(&self) -> bool {
@@ -57,26 +79,4 @@ impl Outcome {
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Created | Self::Ours | Self::Foreign)
     }
-}
-
-/// What became of a creation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was created now.
-    Created,
-    /// It existed: this schedule, or an earlier one of its name, created it.
-    Ours,
-    /// Something else stands under its name.
-    Foreign,
-    /// The API server refuses it, in these words.
-    Refused(String),
-    /// The API server did not answer, or failed: it may even have been created, which the next try finds out.
-    Unanswered {
-        /// Its words.
-        words: String,
-        /// How many tries in a row.
-        tries: u32,
-        /// The first of them.
-        since: Timestamp,
-    },
 }

@@ -51,7 +51,7 @@ pub struct Child {
     pub same_instance: bool,
     /// Whether it is of the instance and the account that the template names: only then it says something of the schedule's health.
     pub same_target: bool,
-    /// Whether somebody wants it kept.
+    /// Whether an annotation keeps it from being deleted.
     pub held: bool,
 }
 

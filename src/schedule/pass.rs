@@ -1,5 +1,5 @@
-//! One pass over an RdsBackupSchedule as a state machine without I/O: an answer in, a request out. All order of requests is here: a backup is
-//! created before anything else, then the status is written, then the objects beyond the history limits are deleted. The rules are in
+//! One pass over an RdsBackupSchedule as a state machine without I/O: an answer in, a request out. All order of requests is here: a backup
+//! is created before anything else, then the status is written, then the objects beyond the history limits are deleted. The rules are in
 //! [`mod@decide`].
 
 use std::{
@@ -253,7 +253,7 @@ impl Pass {
                 self.notes.push_back(Request::CountCreation);
                 self.learn(state, backup, Made { at: began, outcome: Outcome::Created })
             }
-            Ok(Creation::Refused(words)) => self.learn(state, backup, Made { at: began, outcome: Outcome::Refused(words) }),
+            Ok(Creation::Refused(message)) => self.learn(state, backup, Made { at: began, outcome: Outcome::Refused(message) }),
             Ok(Creation::AlreadyExists) => {
                 let name = name_of(&backup).to_owned();
                 self.ask(Stage::Labels(backup, began), Request::ReadLabels(name))
@@ -276,15 +276,15 @@ impl Pass {
                 self.learn(state, backup, Made { at: began, outcome })
             }
             Ok(None) => {
-                let words = format!("an RdsBackup {} existed, and was deleted a moment later", name_of(&backup));
-                self.unanswered(state, backup, began, words)
+                let message = format!("an RdsBackup {} existed, and was deleted a moment later", name_of(&backup));
+                self.unanswered(state, backup, began, message)
             }
             Err(error) => self.unanswered(state, backup, began, error.to_string()),
         }
     }
 
-    fn unanswered(&mut self, state: &mut ObjectState, backup: Arc<RdsBackup>, began: Timestamp, words: String) -> Next {
-        let made = state.memory.unanswered(name_of(&backup), words, began);
+    fn unanswered(&mut self, state: &mut ObjectState, backup: Arc<RdsBackup>, began: Timestamp, message: String) -> Next {
+        let made = state.memory.unanswered(name_of(&backup), message, began);
         self.learn(state, backup, made)
     }
 

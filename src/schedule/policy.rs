@@ -19,7 +19,7 @@ pub(super) const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(24
 /// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
 pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 
-/// A backup that the API server refused is tried again after this long: somebody has to change the schedule or the cluster first.
+/// A backup that the API server refused is tried again after this long: the schedule or the cluster has to be changed first.
 pub(super) const REFUSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// A created backup that the cache does not show after this long was deleted at once.
@@ -28,11 +28,12 @@ pub(super) const UNSEEN: SignedDuration = SignedDuration::from_mins(2);
 /// A trigger whose backup is older than this was used before; a younger one was created just before a crash.
 pub(super) const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
 
-/// A settled slot that is further ahead than this was settled under a wrong clock: without a new start the schedule would be silent until then.
+/// A settled slot that is further ahead than this was settled under a wrong clock: without a new start the schedule would be silent until
+/// then.
 pub(super) const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_mins(10);
 
-/// Slots that are counted one by one, since it is done between two other passes: ten weeks of every minute. Longer ago, the count is a lower
-/// bound.
+/// Slots that are counted one by one, since it is done between two other passes: ten weeks of every minute. Longer ago, the count is a
+/// lower bound.
 pub(super) const MOST_COUNTED: usize = 100_000;
 
 /// The CRD keeps this many names of backups that wait or run.
@@ -65,8 +66,8 @@ pub(super) const DEFERRAL: Duration = Duration::from_secs(4);
 /// A pass that failed is made again sooner than its growing pause says when something is due before, but never sooner than this.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at once.
-/// A good pass has 3: create, write, rest.
+/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at
+/// once. A good pass has 3: create, write, rest.
 pub(super) const MOST_DECISIONS: usize = 20;
 
 /// A creation without an answer is tried again after 2 s, 4 s, 8 s ... up to a minute, by how many tries had none.

@@ -122,7 +122,7 @@ fn jitter_offset(namespace: &str, name: &str, most: SignedDuration) -> SignedDur
 }
 
 /// The first bytes of a text's SHA-256, two hexadecimal digits each.
-pub fn digest(text: &str, bytes: usize) -> String {
+pub(super) fn digest(text: &str, bytes: usize) -> String {
     base16ct::lower::encode_string(Sha256::digest(text).get(..bytes).unwrap_or_default())
 }
 

@@ -17,13 +17,13 @@ impl Draft<'_> {
     /// Every condition of a valid schedule. Answers when `Fresh` changes by time alone.
     pub fn conditions(&mut self, valid: &ValidatedSpec) -> Option<Timestamp> {
         match self.held_up.clone() {
-            Some(HeldUp { words, unanswered_since: None, .. }) => {
-                let message = format!("the API server refuses the RdsBackup that is to be created: {words}");
+            Some(HeldUp { message, unanswered_since: None, .. }) => {
+                let message = format!("the API server refuses the RdsBackup that is to be created: {message}");
                 self.stall(Reason::ChildRefused, &message);
             }
-            Some(HeldUp { words, unanswered_since: Some(since), .. }) if self.now >= since.plus(WORTH_TELLING) => {
+            Some(HeldUp { message, unanswered_since: Some(since), .. }) if self.now >= since.plus(WORTH_TELLING) => {
                 let message =
-                    format!("since {} the RdsBackup that is due cannot be created; it is tried again: {words}", whole_second(since).0);
+                    format!("since {} the RdsBackup that is due cannot be created; it is tried again: {message}", whole_second(since).0);
                 self.set(ScheduleCondition::Ready, "False", Reason::ChildNotCreated, &message);
                 self.set(ScheduleCondition::Reconciling, "True", Reason::ChildNotCreated, &message);
                 self.drop_condition(ScheduleCondition::Stalled);

@@ -1,7 +1,7 @@
 //! The stage of deletion: reached before every other one when the schedule has a deletionTimestamp.
 //!
-//! A schedule that is being deleted exists only for as long as somebody's finalizer keeps it. It creates nothing any more, and its backups
-//! stay: nothing is left to do for it.
+//! A schedule that is being deleted exists only for as long as a finalizer of another program keeps it. It creates nothing any more, and
+//! its backups stay: nothing is left to do for it.
 
 use super::decision::Decision;
 use crate::schedule::observation::Observation;

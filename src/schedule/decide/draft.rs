@@ -30,8 +30,8 @@ pub(super) struct Draft<'a> {
 /// A backup that is wanted and cannot be created.
 #[derive(Clone)]
 pub(super) struct HeldUp {
-    /// The API server's words.
-    pub words: String,
+    /// The API server's message.
+    pub message: String,
     /// When it is tried again.
     pub until: Timestamp,
     /// Since when the API server does not answer, or fails; none where it refuses.
@@ -89,13 +89,13 @@ impl<'a> Draft<'a> {
         match self.observed.memory.created.get(name).map(|made| (&made.outcome, made.at)) {
             Some((Outcome::Created | Outcome::Ours, _)) => Wanted::Exists,
             Some((Outcome::Foreign, _)) => Wanted::Foreign,
-            Some((Outcome::Refused(words), at)) if self.now < at.plus(REFUSED_PAUSE) => {
-                self.held_up = Some(HeldUp { words: words.clone(), until: at.plus(REFUSED_PAUSE), unanswered_since: None });
+            Some((Outcome::Refused(message), at)) if self.now < at.plus(REFUSED_PAUSE) => {
+                self.held_up = Some(HeldUp { message: message.clone(), until: at.plus(REFUSED_PAUSE), unanswered_since: None });
                 Wanted::HeldUp
             }
-            Some((Outcome::Unanswered { words, tries, since }, at)) if self.now < at.plus(unanswered_pause(*tries)) => {
+            Some((Outcome::Unanswered { message, tries, since }, at)) if self.now < at.plus(unanswered_pause(*tries)) => {
                 let until = at.plus(unanswered_pause(*tries));
-                self.held_up = Some(HeldUp { words: words.clone(), until, unanswered_since: Some(*since) });
+                self.held_up = Some(HeldUp { message: message.clone(), until, unanswered_since: Some(*since) });
                 Wanted::HeldUp
             }
             _ => Wanted::Create(Box::new(child::child(self.observed.object, name, slot, next_start, self.now))),

@@ -72,7 +72,8 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
     FinishedBackup { name: name.clone(), completed_at: Time(*at), backup_id: child.backup_id.clone(), reason: child.reason.clone() }
 }
 
-/// The objects beyond the limits, oldest first. Never the newest success, never one that somebody holds, never one that has not ended.
+/// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
+/// ended.
 pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
     let mut deletions = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {

@@ -1,6 +1,7 @@
 //! What should happen to an RdsBackupSchedule: a pure function of the object, what was observed, and the present.
 //!
-//! A backup is created first, and everything else is written after it: a crash in between finds the child under its name, which is the lock.
+//! A backup is created first, and everything else is written after it: a crash in between finds the child under its name, which is the
+//! lock.
 
 mod child;
 mod conditions;

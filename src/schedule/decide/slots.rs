@@ -104,8 +104,8 @@ impl Draft<'_> {
         None
     }
 
-    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once. Those that have a backup were run: the process
-    /// may have ended before it could say so.
+    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once. Those that have a backup were run: the
+    /// process may have ended before it could say so.
     fn missed(&mut self, valid: &ValidatedSpec, cursor: Timestamp, newest: Timestamp, itself: bool) {
         let name = self.name();
         let children = self.observed.children.iter().map(|child| child.name.as_str());

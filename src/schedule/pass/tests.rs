@@ -247,6 +247,7 @@ fn an_object_of_the_name_is_ours_by_its_label_and_foreign_without_it() {
         bench.note(&mut running);
         bench.observe(&mut running);
         bench.write(&mut running);
+        assert!(bench.state.memory.created.is_empty(), "the status tells it now");
         let status = bench.live.status.clone().unwrap();
         assert_eq!(status.last_schedule_time.map(|time| time.0), Some(today("09:00:00")), "the slot is settled either way");
         let reasons = match &running.next {
@@ -267,8 +268,10 @@ fn an_object_of_the_name_that_was_deleted_a_moment_later_leaves_the_slot_due() {
         let (mut running, name) = bench.creating();
         bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
         bench.answer(&mut running, Answer::Labels(Ok(None)));
-        let Outcome::Unanswered { words, tries: counted, since } = bench.outcome(&name).clone() else { panic!("{:?}", bench.state.memory) };
-        assert!(words.contains("deleted a moment later"), "{words}");
+        let Outcome::Unanswered { message, tries: counted, since } = bench.outcome(&name).clone() else {
+            panic!("{:?}", bench.state.memory)
+        };
+        assert!(message.contains("deleted a moment later"), "{message}");
         assert_eq!((counted, since), (tries, today("09:00:00")));
         bench.rest(&mut running);
         assert_eq!(running.rests_for(), Duration::from_secs(1 << tries));

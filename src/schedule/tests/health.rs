@@ -117,7 +117,8 @@ fn conditions_carry_the_generation() {
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(2)), "{:#?}", status.conditions);
 }
 
-/// The template names another account: what the old one's backups said is not said of the new one, and one that still runs holds the instance.
+/// The template names another account: what the old one's backups said is not said of the new one, and one that still runs holds the
+/// instance.
 #[test]
 fn an_edit_of_the_account_starts_the_health_anew() {
     let mut world = World::new(r#""schedule":"0 9 * * *""#);
