@@ -17,6 +17,17 @@ pub struct Span(#[schemars(regex(pattern = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]
 pub struct SpanError(String);
 
 impl Span {
+    /// The longest that [`Span::of`] writes: the CRDs take up to six digits of hours.
+    const LONGEST: SignedDuration = SignedDuration::from_hours(999_999);
+
+    /// A length of time as specs and messages have it: `12m30s`, `2h`, in whole seconds, `0s` for less than one, and at most `999999h`.
+    pub fn of(length: SignedDuration) -> Self {
+        let seconds = length.min(Self::LONGEST).as_secs();
+        let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+        let text: String = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+        Self(if text.is_empty() { "0s".to_owned() } else { text })
+    }
+
     /// Takes the text as it is.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -55,6 +66,29 @@ mod tests {
     fn hours_minutes_and_seconds_are_read() {
         for (text, seconds) in [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("720h", 2_592_000), ("1h0m5s", 3605)] {
             assert_eq!(Span::new(text).get(), Ok(SignedDuration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_written_without_what_is_zero() {
+        let of = |seconds| Span::of(SignedDuration::from_secs(seconds)).to_string();
+        assert_eq!([750, 7200, 3605, 59, 86_400 * 3].map(of), ["12m30s", "2h", "1h5s", "59s", "72h"]);
+        assert_eq!(
+            [Span::of(SignedDuration::from_millis(90_999)), Span::of(SignedDuration::from_millis(999))],
+            ["1m30s", "0s"].map(Span::new)
+        );
+        assert_eq!(
+            [SignedDuration::ZERO, SignedDuration::from_secs(-5), SignedDuration::MIN].map(Span::of),
+            [(); 3].map(|()| Span::new("0s"))
+        );
+        assert_eq!(Span::of(SignedDuration::MAX), Span::new("999999h"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for seconds in [1, 59, 60, 61, 3599, 3600, 3661, 86_399, 86_400, 999_999 * 3600] {
+            let (length, span) = (SignedDuration::from_secs(seconds), Span::of(SignedDuration::from_secs(seconds)));
+            assert_eq!(span.get(), Ok(length), "{span}");
         }
     }
 

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    api::RdsBackupSchedule,
+    api::{RdsBackupSchedule, Span},
     clock::Clock,
     schedule::{
         cron::{Cron, Note, Slot, Slots, zone},
-        spec::{ValidatedSpec, words},
+        spec::ValidatedSpec,
     },
 };
 
-/// More runs than anybody reads, and few enough to answer at once.
+/// More runs than a person reads, and few enough to answer at once.
 const MOST: usize = 10_000;
 
 /// What `next` takes.
@@ -132,15 +132,15 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     };
     let name = schedule.metadata.name.as_deref().unwrap_or_default();
     let namespace = schedule.metadata.namespace.as_deref().unwrap_or("default");
-    let plan = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
+    let valid = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
     let mut heading = format!("{namespace}/{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
-    if !plan.jitter.is_zero() {
-        let _ = write!(heading, "; each backup starts {} later (jitter)", words(plan.jitter));
+    if !valid.jitter.is_zero() {
+        let _ = write!(heading, "; each backup starts {} later (jitter)", Span::of(valid.jitter));
     }
     if schedule.spec.suspend {
         heading.push_str("; suspended: none of these will run");
     }
-    Ok(Asked { heading, slots: plan.slots })
+    Ok(Asked { heading, slots: valid.slots })
 }
 
 /// The first field of the spec that the CRD does not have. Left aside, a misspelt one would be printed as if it were not there.
@@ -178,7 +178,7 @@ fn documents(yaml: &str) -> Vec<String> {
     documents.into_iter().filter(|document| !empty(document)).collect()
 }
 
-/// The first line of an error: the others draw the place.
+/// The first line of an error: its other lines draw the place.
 fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
     format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
 }

@@ -81,7 +81,8 @@ impl Operator {
             caches: OnceLock::new(),
             tasks: tasks.clone(),
             clock: clock.clone(),
-            desk: schedule::Desk::default(),
+            tracker: ObjectTracker::default(),
+            burst: schedule::CreationBurst::default(),
         });
         let backups = Arc::new(Context {
             cluster,
@@ -154,6 +155,6 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.ended.sweep(|uid| uids.contains(uid));
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
-        schedules.desk.sweep(|uid| uids.contains(uid));
+        schedules.tracker.sweep(|uid| uids.contains(uid));
     }
 }

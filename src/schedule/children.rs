@@ -1,4 +1,5 @@
-//! The backups of each schedule, found without looking through all of them, and the word to a schedule that one of its backups has ended.
+//! The backups of each schedule, found without looking through all of them, and the request to reconcile a schedule when one of its
+//! backups has ended.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,17 +16,19 @@ use kube::{
     },
 };
 
-use super::context::Guarded;
 use crate::{
-    api::{RdsBackup, SCHEDULE_NAME_LABEL},
+    api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL},
     controller::InitialSync,
 };
+
+/// A schedule of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
+pub type Guarded = DeserializeGuard<RdsBackupSchedule>;
 
 /// Namespace and name.
 type Key = (String, String);
 
-/// An RdsBackup of the watch.
-type GuardedBackup = DeserializeGuard<RdsBackup>;
+/// An RdsBackup of the watch; one that does not deserialise is an `Err` of its own.
+pub type GuardedBackup = DeserializeGuard<RdsBackup>;
 
 /// The backups of each schedule.
 pub struct Children {
@@ -35,12 +38,12 @@ pub struct Children {
 }
 
 impl Children {
-    /// None are known. `wake` is told of schedules that should be looked at.
+    /// None are known. `wake` takes the schedules that should be reconciled.
     pub fn new(wake: mpsc::UnboundedSender<ObjectRef<Guarded>>) -> Self {
         Self { by_schedule: Mutex::default(), caches: OnceLock::new(), wake }
     }
 
-    /// The caches of the watches, and the word that they are filled; set once, before the first pass.
+    /// The caches of the watches, and whether each has listed its objects once; set once, before the first pass.
     pub fn set_caches(&self, caches: Vec<reflector::Store<GuardedBackup>>, listed: InitialSync) {
         // A second set would be a mistake of this process's start, and changes nothing.
         let _ = self.caches.set((caches, listed));

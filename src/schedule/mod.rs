@@ -1,14 +1,25 @@
-//! RdsBackupSchedule: observe (caches) -> decide (pure) -> apply (writes). All rules live in [`mod@decide`], and what a spec means in `spec`,
-//! and `cron`, which are pure too.
+//! RdsBackupSchedule: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], and what a spec means in
+//! [`spec`] and [`cron`]; the order of requests is in [`pass`], all I/O in `io`.
 
-mod apply;
+mod burst;
 mod children;
 mod context;
 pub mod cron;
 pub mod decide;
+mod driver;
+mod io;
+pub mod memory;
 pub mod observation;
+pub mod pass;
+pub mod policy;
+pub mod request;
 pub mod spec;
+pub mod state;
 
-pub use apply::reconcile;
-pub use children::Children;
-pub use context::{Context, Desk, Guarded};
+#[cfg(test)]
+mod tests;
+
+pub use burst::CreationBurst;
+pub use children::{Children, Guarded, GuardedBackup};
+pub use context::Context;
+pub use driver::reconcile;

@@ -1,21 +1,31 @@
-//! What one pass over a schedule has observed.
+//! What one decision about an RdsBackupSchedule is made of, besides the validated spec and the present. Plain data: the pass fills it,
+//! `decide` reads it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::memory::Memory;
 use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus};
 
-/// Everything that a decision is made from, beside the spec's plan and the present.
+/// Everything that a decision is made of, besides the validated spec and the present.
+#[derive(Clone, Debug)]
 pub struct Observation<'a> {
-    /// The schedule.
+    /// The newest copy of the schedule that this process has.
     pub object: &'a RdsBackupSchedule,
-    /// Its status as it stands.
+    /// Its status; [`RdsBackupScheduleStatus::fresh`] where it has none.
     pub status: &'a RdsBackupScheduleStatus,
-    /// The backups that carry its name.
+    /// The backups that carry its name, from the cache.
     pub children: &'a [Child],
     /// What this process has just done.
     pub memory: &'a Memory,
+}
+
+impl Observation<'_> {
+    /// Whether the schedule is being deleted; it is there for as long as it has finalizers.
+    pub fn is_being_deleted(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some()
+    }
 }
 
 /// An RdsBackup that carries the schedule's name.
@@ -41,7 +51,7 @@ pub struct Child {
     pub same_instance: bool,
     /// Whether it is of the instance and the account that the template names: only then it says something of the schedule's health.
     pub same_target: bool,
-    /// Whether somebody wants it kept.
+    /// Whether an annotation keeps it from being deleted.
     pub held: bool,
 }
 
@@ -65,65 +75,4 @@ impl Child {
             held: object.metadata.annotations.as_ref().is_some_and(held),
         }
     }
-}
-
-/// What this process remembers about one schedule between passes.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    /// What became of the backups that were to be created, by name, until the status tells it.
-    pub created: BTreeMap<String, Made>,
-}
-
-impl Memory {
-    /// A try to create the backup of that name was not answered.
-    pub fn unanswered(&mut self, name: &str, words: String, now: Timestamp) {
-        let (tries, since) = match self.created.get(name).map(|made| &made.outcome) {
-            Some(Outcome::Unanswered { tries, since, .. }) => (tries.saturating_add(1), *since),
-            _ => (1, now),
-        };
-        self.created.insert(name.to_owned(), Made { at: now, outcome: Outcome::Unanswered { words, tries, since } });
-    }
-}
-
-/// What became of a backup that was to be created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub outcome: Outcome,
-}
-
-impl Outcome {
-    /// Whether something of this schedule stands under the name.
-    pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Created | Self::Ours)
-    }
-
-    /// Whether it is known what stands under the name.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Created | Self::Ours | Self::Foreign)
-    }
-}
-
-/// What became of a creation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was created now.
-    Created,
-    /// It existed: this schedule, or an earlier one of its name, created it.
-    Ours,
-    /// Something else stands under its name.
-    Foreign,
-    /// The API server refuses it, in these words.
-    Refused(String),
-    /// The API server did not answer, or failed: it may even have been created, which the next try finds out.
-    Unanswered {
-        /// Its words.
-        words: String,
-        /// How many tries in a row.
-        tries: u32,
-        /// The first of them.
-        since: Timestamp,
-    },
 }

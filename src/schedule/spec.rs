@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::cron::{Cron, Slots, zone};
+use super::{
+    cron::{Cron, Slots, zone},
+    policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME},
+};
 use crate::api::{GROUP, RdsBackupScheduleSpec, Reason, Span};
-
-/// The longest name of a schedule: `-` and the twelve digits of a slot make it a name of 63 characters.
-const LONGEST_NAME: usize = 50;
-
-const DEFAULT_SUCCESSFUL_HISTORY: usize = 10;
-const DEFAULT_FAILED_HISTORY: usize = 5;
 
 /// What a valid schedule asks for.
 #[derive(Clone, Debug)]
@@ -78,16 +75,16 @@ impl ValidatedSpec {
         if let Some(shortest) = shortest.filter(|shortest| most_jitter > *shortest / 2) {
             return Err(invalid(format!(
                 "jitter: {} is more than half of the shortest gap between two slots, which is {}: write at most {}",
-                words(most_jitter),
-                words(shortest),
-                words(shortest / 2)
+                Span::of(most_jitter),
+                Span::of(shortest),
+                Span::of(shortest / 2)
             )));
         }
         let deadline = span("startingDeadline", starting_deadline)?;
-        let jitter = share(namespace, name, most_jitter);
+        let jitter = jitter_offset(namespace, name, most_jitter);
         let max_age = match freshness {
             Some(freshness) => freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?,
-            None => slots.longest_gap(now).map_or(SignedDuration::from_hours(24), |longest| longest * 3 / 2) + most_jitter,
+            None => default_max_age(slots.longest_gap(now), most_jitter),
         };
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
         template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
@@ -102,7 +99,7 @@ impl ValidatedSpec {
             max_age,
             successful_history: limit(*successful_history_limit, DEFAULT_SUCCESSFUL_HISTORY),
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
-            timing_hash: digest(&[schedule.as_str(), time_zone.as_str(), &words(most_jitter)].join("\n"), 12),
+            timing_hash: digest(&format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter)), 6),
         })
     }
 }
@@ -116,26 +113,17 @@ fn jitter_of(jitter: Option<&Span>) -> Result<SignedDuration, crate::api::SpanEr
     }
 }
 
-/// A schedule's own part of the jitter, in whole seconds: always the same, and spread evenly over names.
-fn share(namespace: &str, name: &str, most: SignedDuration) -> SignedDuration {
+/// By how much of the jitter this schedule starts later, in whole seconds: always the same for a name, and spread evenly over all names.
+fn jitter_offset(namespace: &str, name: &str, most: SignedDuration) -> SignedDuration {
     let digest = Sha256::digest(format!("{namespace}/{name}"));
     let number = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     let seconds = u64::try_from(most.as_secs()).unwrap_or_default();
     SignedDuration::from_secs(i64::try_from(number % (seconds + 1)).unwrap_or_default())
 }
 
-/// The beginning of a text's SHA-256, in hexadecimal digits.
-pub fn digest(text: &str, digits: usize) -> String {
-    let hex: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.chars().take(digits).collect()
-}
-
-/// `1h30m5s`, as spans are written.
-pub fn words(span: SignedDuration) -> String {
-    let seconds = span.as_secs();
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let text: String = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
-    if text.is_empty() { "0s".to_owned() } else { text }
+/// The first bytes of a text's SHA-256, two hexadecimal digits each.
+pub(super) fn digest(text: &str, bytes: usize) -> String {
+    base16ct::lower::encode_string(Sha256::digest(text).get(..bytes).unwrap_or_default())
 }
 
 /// The API server refuses a backup with other labels; here it is said once, and before the first slot.
@@ -186,6 +174,12 @@ fn check_name(name: &str, what: &str) -> Result<(), Problem> {
     Err(template(format!(
         "{shown:?} is no name of a {what}: at most 63 letters, digits, -, _ and ., after an optional prefix such as example.com/"
     )))
+}
+
+/// Half as much again as the longest gap between two slots, and the jitter: one late or failed backup is no alarm yet.
+fn default_max_age(longest_gap: Option<SignedDuration>, most_jitter: SignedDuration) -> SignedDuration {
+    let age = longest_gap.map_or(DEFAULT_MAX_AGE, |longest| longest.saturating_mul(3) / 2);
+    age.saturating_add(most_jitter)
 }
 
 fn template(message: String) -> Problem {

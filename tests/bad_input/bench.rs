@@ -18,7 +18,7 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{self, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, InstanceId, Limits, ModeFilter, SetQuery},
-    rpc::{Credentials, Endpoint, SignatureVersion, Stamp},
+    rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
 use rds_backup_sandbox::rds::{self as simulated, Catalogue, Engine, InstanceSpec, Key, Options, Settings};
 use serde_json::Value;

@@ -7,10 +7,10 @@ use super::{
     end::close,
     errors::{self, Remedy},
     resolve,
-    text::{clip, short},
+    text::clip,
 };
 use crate::{
-    api::{AttemptOutcome, Origin, Phase, Reason, SubmissionOutcome, Time},
+    api::{AttemptOutcome, Origin, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{memory::OwnIntent, policy, recorded, spec::ValidatedSpec},
     rds::{BackupRef, CreateOutcome, JobId, Rejection, Unknown},
 };
@@ -93,7 +93,7 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
                 Reason::ServiceUnavailable,
                 &format!(
                     "the request did not leave ({why}); it is tried again in {}. Check the network and the account's endpoint",
-                    short(wait)
+                    Span::of(wait)
                 ),
             );
         }

@@ -2,13 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::{
-    decision::Decision,
-    draft::Draft,
-    text::{clip, short},
-};
+use super::{decision::Decision, draft::Draft, text::clip};
 use crate::{
-    api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, SubmissionOutcome, Time},
+    api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{recorded, spec::ValidatedSpec},
     rds::{BackupRef, BackupSet},
     time::SaturatingTime,
@@ -39,7 +35,10 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
 pub(super) fn queue_timed_out(mut draft: Draft<'_>, timeout: SignedDuration) -> Decision {
     let ready = draft.observed.status.condition(ConditionType::Ready);
     let last = ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
-    draft.fail(Reason::QueueTimeout, &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", short(timeout)));
+    draft.fail(
+        Reason::QueueTimeout,
+        &format!("it was not accepted within queueTimeout ({}). The last reason was {last}", Span::of(timeout)),
+    );
     draft.again()
 }
 
@@ -69,7 +68,7 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
             "the service reports that {job} failed; run {} of {} starts in {}",
             run + 1,
             valid.retry_limit + 1,
-            short(valid.retry_backoff)
+            Span::of(valid.retry_backoff)
         ),
     );
 }
@@ -93,7 +92,7 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
     let status = &mut draft.status;
     status.started_at = Some(Time(started));
     status.completed_at = Some(Time(ended));
-    status.duration = Some(short(SignedDuration::from_secs(ended.duration_since(started).as_secs().max(0))));
+    status.duration = Some(Span::of(ended.duration_since(started)).to_string());
     status.size_bytes = set.size_bytes;
     status.size = set.size_bytes.map(human_size);
     status.consistent_time = set.consistent_time.map(Time);

@@ -7,10 +7,9 @@ use super::{
     draft::Draft,
     end::{self, close, result_lost, succeed},
     look,
-    text::short,
 };
 use crate::{
-    api::{AttemptOutcome, BackupType, ConditionType, Phase, Reason, Submission, SubmissionOutcome},
+    api::{AttemptOutcome, BackupType, ConditionType, Phase, Reason, Span, Submission, SubmissionOutcome},
     backup::{
         memory::{Follow, Look},
         observation::AccountView,
@@ -201,7 +200,7 @@ fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, 
                     format!(
                         "job {} finished, but its backup set was not listed within {}. Look in the console",
                         task.job_id,
-                        short(account.protocol.listing_lag)
+                        Span::of(account.protocol.listing_lag)
                     ),
                 );
             }
@@ -349,7 +348,7 @@ fn timeout_message(draft: &Draft<'_>, valid: &ValidatedSpec) -> String {
     let job = draft.result().job.map_or_else(|| "the job".to_owned(), |job| format!("job {job}"));
     format!(
         "{job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
-        short(valid.timeout)
+        Span::of(valid.timeout)
     )
 }
 

@@ -45,7 +45,6 @@ impl Scene {
         object.metadata.creation_timestamp = Some(Time(at(0)));
         object.status = Some(RdsBackupStatus::fresh());
         let pass = Pass::start(Arc::new(object.clone()));
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let began = Instant::from_std(std::time::Instant::now());
         Self { pass, state: ObjectState::default(), second: 1, leads: true, stored: object, began }
     }
@@ -133,7 +132,7 @@ impl Scene {
     }
 
     /// All goes well until it rests. Answers what was asked for on the way.
-    fn to_rest(&mut self, mut next: Next) -> (Vec<Request>, Rest) {
+    fn run_to_rest(&mut self, mut next: Next) -> (Vec<Request>, Rest) {
         let mut asked = Vec::new();
         for _ in 0..200 {
             match next {
@@ -190,7 +189,7 @@ fn broken(verb: &'static str) -> controller::Error {
 fn a_good_backup_is_read_announced_cleared_sent_and_recorded_in_this_order() {
     let mut scene = Scene::new();
     let begun = scene.give(Answer::Begin);
-    let (asked, rest) = scene.to_rest(begun);
+    let (asked, rest) = scene.run_to_rest(begun);
     let names: Vec<&str> = asked
         .iter()
         .filter_map(|request| match request {
@@ -283,7 +282,7 @@ fn a_process_that_does_not_lead_sends_nothing_and_records_that() {
         next = scene.give(answer);
     }
     assert!(!scene.leads);
-    let (asked, _) = scene.to_rest(next);
+    let (asked, _) = scene.run_to_rest(next);
     assert!(!asked.iter().any(is_send), "{asked:#?}");
     assert!(asked.iter().any(|request| matches!(request, Request::WriteStatus { unfenced: true, .. })));
     assert_eq!((scene.status().phase, scene.status().backup_job_id.as_deref()), (Phase::Queued, None));
@@ -299,7 +298,7 @@ fn a_request_that_was_announced_more_than_a_minute_ago_is_not_sent() {
         scene.second += 31;
         next = scene.give(answer);
     }
-    let (asked, _) = scene.to_rest(next);
+    let (asked, _) = scene.run_to_rest(next);
     assert!(!asked.iter().any(is_send), "{asked:#?}");
 }
 
@@ -322,7 +321,7 @@ fn the_record_of_an_answer_is_tried_until_it_stands_with_growing_pauses() {
         next = scene.give(Answer::Done);
     }
     assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 15000, 15000]);
-    scene.to_rest(next);
+    scene.run_to_rest(next);
     assert_eq!(scene.status().backup_job_id.as_deref(), Some("77"));
 }
 
@@ -341,7 +340,7 @@ fn a_read_that_is_refused_for_its_credentials_is_made_once_more_with_others() {
     let next = scene.give(Answer::Renewed(true));
     assert!(matches!(next, Next::Do(Request::Read { what: CloudRead::Attributes, .. })), "everything is read again: {next:?}");
     let next = scene.give(refused());
-    let (asked, _) = scene.to_rest(next);
+    let (asked, _) = scene.run_to_rest(next);
     assert!(!asked.iter().any(|request| matches!(request, Request::RenewCredentials)), "once for each effect: {asked:#?}");
     assert_eq!(scene.status().ready_reason(), Some("InvalidCredentials"));
 }
@@ -351,7 +350,7 @@ fn the_objects_that_wait_are_woken_once_the_cache_shows_that_the_instance_is_fre
     let mut scene = Scene::new();
     let begun = scene.give(Answer::Begin);
     let ends = |status: &RdsBackupStatus| status.phase.is_terminal();
-    scene.to_rest(begun);
+    scene.run_to_rest(begun);
     // The job is forgotten and its time is over: the object ends.
     scene.second = 100_000;
     let before = scene.stored.clone();
@@ -359,7 +358,7 @@ fn the_objects_that_wait_are_woken_once_the_cache_shows_that_the_instance_is_fre
     let is_wake = |request: &Request| matches!(request, Request::WakeSiblings);
     for _ in 0..30 {
         let next = scene.begin(&before);
-        let (asked, _) = scene.to_rest(next);
+        let (asked, _) = scene.run_to_rest(next);
         noted |= asked.iter().any(|request| matches!(request, Request::NoteEnd));
         assert!(!asked.iter().any(is_wake), "the cache is older than the end: {asked:#?}");
         if ends(scene.status()) {
@@ -370,11 +369,11 @@ fn the_objects_that_wait_are_woken_once_the_cache_shows_that_the_instance_is_fre
     assert!(noted && ends(scene.status()), "{:#?}", scene.status());
     let cached = scene.stored.clone();
     let next = scene.begin(&cached);
-    let (asked, _) = scene.to_rest(next);
+    let (asked, _) = scene.run_to_rest(next);
     assert_eq!(asked.iter().filter(|request| is_wake(request)).count(), 1);
     assert!(matches!(asked.last(), Some(Request::Forget)), "nothing is left to remember: {asked:#?}");
     let next = scene.begin(&cached);
-    let (asked, _) = scene.to_rest(next);
+    let (asked, _) = scene.run_to_rest(next);
     assert!(!asked.iter().any(is_wake), "once");
 }
 
@@ -410,7 +409,7 @@ fn a_finalizer_is_taken_off_over_what_stands() {
     let answer = scene.answer(&request);
     let next = scene.give(answer);
     assert!(matches!(next, Next::Do(Request::ReadObject)), "{next:?}");
-    scene.to_rest(next);
+    scene.run_to_rest(next);
     assert_eq!(scene.stored.metadata.finalizers, Some(Vec::new()));
 }
 

@@ -1,5 +1,5 @@
-//! Cron expressions as CronJob reads them: five fields, or one of seven names that stand for five fields. What CronJob refuses, and what its
-//! parser takes without meaning it (`1,,2`), is refused with a sentence that says what to write instead.
+//! Cron expressions as CronJob reads them: five fields, or one of seven names that stand for five fields. What CronJob refuses, and what
+//! its parser takes without meaning it (`1,,2`), is refused with a sentence that says what to write instead.
 
 /// Longer ones are refused: every sensible expression is far shorter.
 pub const LONGEST: usize = 128;
@@ -239,7 +239,7 @@ fn last(values: u64) -> Option<u8> {
     u8::try_from(values.checked_ilog2()?).ok()
 }
 
-/// What somebody wrote, short and on one line.
+/// A text of the user, short and on one line.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(32).map(|c| if c.is_control() { '?' } else { c }).collect();
     format!("{short:?}")

@@ -1,8 +1,8 @@
 //! The instants at which a schedule runs, in its time zone, through every change of the clocks.
 //!
-//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: by elapsed time through a repeated hour, and
-//! not in an hour that does not exist. Any other schedule names fixed times of the day, and each runs once: one that the clocks skip runs at
-//! the first instant after the gap, where slots that meet are one run; one that comes twice runs the first time.
+//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: by elapsed time through a repeated hour,
+//! and not in an hour that does not exist. Any other schedule names fixed times of the day, and each runs once: one that the clocks skip
+//! runs at the first instant after the gap, where slots that meet are one run; one that comes twice runs the first time.
 
 use jiff::{
     SignedDuration, Timestamp, ToSpan,
@@ -168,8 +168,8 @@ impl Slots {
         [gaps.shortest, self.gaps_of_a_day().map(|(shortest, _)| shortest)].into_iter().flatten().min()
     }
 
-    /// The longest time between two slots that ends after `from` and begins within the year after it. A day that comes every four years has one
-    /// of four years, whenever that is asked.
+    /// The longest time between two slots that ends after `from` and begins within the year after it. A day that comes every four years has
+    /// one of four years, whenever that is asked.
     pub fn longest_gap(&self, from: Timestamp) -> Option<SignedDuration> {
         let mut longest = self.gaps_of_a_day().map(|(_, longest)| longest);
         let end = from.checked_add(SignedDuration::from_hours(366 * 24)).ok()?;

@@ -2,41 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
-    schedule::spec::{digest, words},
+    schedule::{
+        policy::{BEFORE_THE_NEXT, SHORTEST_QUEUE},
+        spec::digest,
+    },
 };
 
-/// A waiting backup gives up so long before the next one is due, so that the next finds its place free.
-const BEFORE_THE_NEXT: SignedDuration = SignedDuration::from_secs(30);
-
-/// No queue timeout is shorter: a busy API server alone may take seconds.
-const SHORTEST_QUEUE: SignedDuration = SignedDuration::from_secs(30);
-
 /// `<schedule>-<yyyyMMddHHmm>`, the slot in UTC without the jitter: the name is the lock.
-pub fn slot_name(schedule: &str, slot: Timestamp) -> String {
+pub(super) fn slot_name(schedule: &str, slot: Timestamp) -> String {
     format!("{schedule}-{}", slot.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M"))
 }
 
 /// The slot that a backup of that name was created for; none for another name.
-pub fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
+pub(super) fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
     let digits = name.strip_prefix(schedule)?.strip_prefix('-')?;
     let local = jiff::civil::DateTime::strptime("%Y%m%d%H%M", digits).ok()?;
     local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// `<schedule>-m<10 digits of the token's SHA-256>`
-pub fn manual_name(schedule: &str, token: &str) -> String {
-    format!("{schedule}-m{}", digest(token, 10))
+pub(super) fn manual_name(schedule: &str, token: &str) -> String {
+    format!("{schedule}-m{}", digest(token, 5))
 }
 
 /// The backup of that name. `slot` for one that a slot asks for, `next_start` for when the next one will start.
 ///
 /// No owner reference: deleting a schedule leaves its backups. No label or annotation of the schedule itself: GitOps tools take those for
 /// their own, and prune.
-pub fn child(
+pub(super) fn child(
     schedule: &RdsBackupSchedule,
     name: &str,
     slot: Option<Timestamp>,
@@ -48,9 +45,7 @@ pub fn child(
     if spec.queue_timeout.is_none()
         && let Some(next) = next_start
     {
-        let until = (next.duration_since(now) - BEFORE_THE_NEXT).max(SHORTEST_QUEUE);
-        // The CRD takes up to six digits of hours.
-        spec.queue_timeout = Some(Span::new(words(until.min(SignedDuration::from_hours(999_999)))));
+        spec.queue_timeout = Some(Span::of(next.duration_since(now).saturating_sub(BEFORE_THE_NEXT).max(SHORTEST_QUEUE)));
     }
     let metadata = template.metadata.clone().unwrap_or_default();
     let mut labels: BTreeMap<String, String> = metadata.labels;

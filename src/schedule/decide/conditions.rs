@@ -3,26 +3,27 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Draft, HeldUp, whole_second};
+use super::draft::{Draft, HeldUp, whole_second};
 use crate::{
-    api::{Reason, ScheduleCondition, condition, set_condition},
-    schedule::spec::{Problem, ValidatedSpec, words},
+    api::{Reason, ScheduleCondition, Span, condition, set_condition},
+    schedule::{
+        policy::WORTH_TELLING,
+        spec::{Problem, ValidatedSpec},
+    },
+    time::SaturatingTime,
 };
-
-/// An API server that is restarted is away for seconds: not worth a word.
-const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
 
 impl Draft<'_> {
     /// Every condition of a valid schedule. Answers when `Fresh` changes by time alone.
-    pub(super) fn conditions(&mut self, valid: &ValidatedSpec) -> Option<Timestamp> {
+    pub fn conditions(&mut self, valid: &ValidatedSpec) -> Option<Timestamp> {
         match self.held_up.clone() {
-            Some(HeldUp { words, unanswered_since: None, .. }) => {
-                let message = format!("the API server refuses the RdsBackup that is to be created: {words}");
+            Some(HeldUp { message, unanswered_since: None, .. }) => {
+                let message = format!("the API server refuses the RdsBackup that is to be created: {message}");
                 self.stall(Reason::ChildRefused, &message);
             }
-            Some(HeldUp { words, unanswered_since: Some(since), .. }) if self.now >= since + WORTH_TELLING => {
+            Some(HeldUp { message, unanswered_since: Some(since), .. }) if self.now >= since.plus(WORTH_TELLING) => {
                 let message =
-                    format!("since {} the RdsBackup that is due cannot be created; it is tried again: {words}", whole_second(since).0);
+                    format!("since {} the RdsBackup that is due cannot be created; it is tried again: {message}", whole_second(since).0);
                 self.set(ScheduleCondition::Ready, "False", Reason::ChildNotCreated, &message);
                 self.set(ScheduleCondition::Reconciling, "True", Reason::ChildNotCreated, &message);
                 self.drop_condition(ScheduleCondition::Stalled);
@@ -44,7 +45,7 @@ impl Draft<'_> {
     }
 
     /// Every condition of a schedule that is not valid. Answers when `Fresh` changes by time alone.
-    pub(super) fn invalid(&mut self, problem: &Problem) -> Option<Timestamp> {
+    pub fn invalid(&mut self, problem: &Problem) -> Option<Timestamp> {
         self.stall(problem.reason, &problem.message);
         self.suspended();
         self.last_backup_succeeded();
@@ -66,8 +67,8 @@ impl Draft<'_> {
         }
     }
 
-    /// The schedule needs somebody.
-    pub(super) fn stall(&mut self, reason: Reason, message: &str) {
+    /// The schedule, or the cluster, has to be changed.
+    fn stall(&mut self, reason: Reason, message: &str) {
         self.set(ScheduleCondition::Ready, "False", reason, message);
         self.set(ScheduleCondition::Stalled, "True", reason, message);
         self.drop_condition(ScheduleCondition::Reconciling);
@@ -91,12 +92,12 @@ impl Draft<'_> {
     }
 
     fn fresh(&mut self, max_age: SignedDuration) -> Option<Timestamp> {
-        let age = words(max_age);
+        let age = Span::of(max_age);
         let (since, known) = match &self.status.last_success {
             Some(success) => (success.completed_at.0, Some(success.name.clone())),
             None => (self.created_at(), None),
         };
-        let until = since.checked_add(max_age).ok()?;
+        let until = since.plus(max_age);
         let is_fresh = self.now <= until;
         let (status, reason, message) = match (known, is_fresh) {
             (Some(name), true) => ("True", Reason::Fresh, format!("{name} ended at {since}; it may be {age} old")),
@@ -110,7 +111,7 @@ impl Draft<'_> {
         };
         self.set(ScheduleCondition::Fresh, status, reason, &message);
         // The first instant at which it is too old.
-        is_fresh.then(|| until + SignedDuration::from_secs(1))
+        is_fresh.then(|| until.plus(SignedDuration::from_secs(1)))
     }
 
     fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {

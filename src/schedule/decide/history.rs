@@ -2,38 +2,38 @@
 
 use jiff::Timestamp;
 
-use super::CLOCK_SET_BACK;
+use super::{decision::Deletion, draft::Draft};
 use crate::{
     api::{FinishedBackup, Phase, RdsBackupScheduleStatus, Time},
-    schedule::{observation::Child, spec::ValidatedSpec},
+    schedule::{
+        observation::Child,
+        policy::{CLOCK_SET_BACK, MOST_ACTIVE, MOST_DELETIONS},
+        spec::ValidatedSpec,
+    },
+    time::SaturatingTime,
 };
-
-/// Objects that one pass deletes; the next pass goes on.
-const MOST_DELETIONS: usize = 10;
-
-/// An object to delete, only if it is still the one that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Its version.
-    pub resource_version: String,
-}
 
 /// When it ended; the name decides between two of one second.
 type Ended = (Timestamp, String);
 
+impl Draft<'_> {
+    /// What the status says of the backups of the schedule.
+    pub fn update_child_status(&mut self) {
+        self.status.active = self.active();
+        self.status.active.truncate(MOST_ACTIVE);
+        count(&mut self.status, &self.spec.template.spec.account, self.observed.children, self.now);
+    }
+}
+
 /// Notes the backups that have ended since the newest that the status knows. Successes and failures are compared among themselves: the time
 /// of a success is the service's, that of a failure the operator's, and a success is often seen a listing lag after it ended.
-pub(super) fn count(status: &mut RdsBackupScheduleStatus, account: &str, children: &[Child], now: Timestamp) {
+fn count(status: &mut RdsBackupScheduleStatus, account: &str, children: &[Child], now: Timestamp) {
     if status.account.as_deref() != Some(account) {
         (status.last_success, status.last_failure, status.consecutive_failures) = (None, None, 0);
         status.account = Some(account.to_owned());
     }
     // A failure that lies ahead was written under a wrong clock: it would be the newest until that time comes.
-    let is_possible = |at: Timestamp| at <= now + CLOCK_SET_BACK;
+    let is_possible = |at: Timestamp| at <= now.plus(CLOCK_SET_BACK);
     status.last_failure = status.last_failure.take().filter(|failure| is_possible(failure.completed_at.0));
     let of = |phase: Phase| {
         let mut found: Vec<(Ended, &Child)> = children
@@ -72,7 +72,8 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
     FinishedBackup { name: name.clone(), completed_at: Time(*at), backup_id: child.backup_id.clone(), reason: child.reason.clone() }
 }
 
-/// The objects beyond the limits, oldest first. Never the newest success, never one that somebody holds, never one that has not ended.
+/// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
+/// ended.
 pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
     let mut deletions = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {

@@ -46,7 +46,7 @@ fn success_is_a_listed_and_usable_set() {
     assert_eq!((status.started_at.as_ref().unwrap().0, status.completed_at.as_ref().unwrap().0), (at(6), at(96)));
     assert_eq!(
         (status.duration.as_deref(), status.size.as_deref(), status.size_bytes),
-        (Some("1m 30s"), Some("260Gi"), Some(279_236_241_408))
+        (Some("1m30s"), Some("260Gi"), Some(279_236_241_408))
     );
     assert_eq!(status.consistent_time.as_ref().unwrap().0, at(86));
     assert!(decision.wakes);

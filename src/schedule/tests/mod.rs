@@ -1,4 +1,4 @@
-//! A schedule, an API server of a few lines, and a clock that is turned by hand.
+//! A schedule, an API server of a few lines, and a clock that is turned by hand: what the shipped pass makes of them.
 
 mod by_hand;
 mod health;
@@ -7,18 +7,24 @@ mod missed;
 mod slots;
 mod trouble;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::{DeserializeGuard, Status};
 
-use super::{decide, settle};
+use super::{
+    observation::Child,
+    pass::Pass,
+    request::{Answer, Next, Present, Request, Rest},
+    spec::ValidatedSpec,
+    state::ObjectState,
+};
 use crate::{
-    api::{Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, ScheduleCondition},
-    schedule::{
-        observation::{Child, Made, Memory, Observation, Outcome},
-        spec::ValidatedSpec,
+    api::{
+        Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
+        SCHEDULE_NAME_LABEL, ScheduleCondition, Time, condition,
     },
+    controller::{self, Creation, WriteResult},
 };
 
 /// 2027-01-15 is a Friday; the schedules of these tests are created on it, at 08:00 UTC.
@@ -38,11 +44,12 @@ pub(super) fn mins(minutes: i64) -> SignedDuration {
 }
 
 /// One schedule and everything around it.
-pub(super) struct Stage {
+pub(super) struct World {
     pub object: RdsBackupSchedule,
     /// What the cache shows.
     pub children: Vec<Child>,
-    pub memory: Memory,
+    /// What the process remembers.
+    pub state: ObjectState,
     /// What was created, in its order.
     pub created: Vec<RdsBackup>,
     /// Names that belong to somebody else's objects.
@@ -62,7 +69,7 @@ pub(super) struct Stage {
     pub deleted: Vec<String>,
 }
 
-impl Stage {
+impl World {
     /// A schedule of these lines of its spec, created at [`CREATED`].
     pub fn new(spec: &str) -> Self {
         let spec = format!(r#"{{"template":{{"spec":{{"dbInstanceId":"rm-1"}}}},{spec}}}"#);
@@ -70,11 +77,12 @@ impl Stage {
         object.metadata.namespace = Some("team-a".into());
         object.metadata.uid = Some("uid-1".into());
         object.metadata.generation = Some(1);
+        object.metadata.resource_version = Some("1".into());
         object.metadata.creation_timestamp = Some(Time(at(CREATED)));
         Self {
             object,
             children: Vec::new(),
-            memory: Memory::default(),
+            state: ObjectState::default(),
             created: Vec::new(),
             foreign: BTreeSet::new(),
             refusal: None,
@@ -97,65 +105,105 @@ impl Stage {
         }
         self.object.spec = serde_json::from_value(spec).unwrap();
         self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
+        self.next_version();
     }
 
-    /// One pass of the controller, as `apply` goes through it. Answers how long it rests.
+    /// One pass of the controller. Answers how long it rests.
     pub fn pass(&mut self, now: Timestamp) -> Option<SignedDuration> {
-        for _ in 0..20 {
-            let valid = ValidatedSpec::new("team-a", "nightly", &self.object.spec, now);
-            let status = self.status();
-            let observed = Observation { object: &self.object, status: &status, children: &self.children, memory: &self.memory };
-            let decision = decide(&self.object.spec, &valid, &observed, now);
-            if let Some(child) = decision.create {
-                self.create(*child, now);
-                continue;
+        let (mut pass, mut answer) = (Pass::start(Arc::new(self.object.clone())), Answer::Begin);
+        loop {
+            match pass.next(&mut self.state, answer, Present { now, is_burst: false }) {
+                Next::Do(request) => answer = self.perform(pass.object(), request, now),
+                Next::Rest(Rest::Requeue(wait)) => return Some(SignedDuration::try_from(wait).unwrap()),
+                Next::Rest(Rest::AwaitChange) => return None,
+                Next::Rest(Rest::Failed { error, .. }) => panic!("{error} at {now}: {:#?}", self.object.status),
             }
-            if decision.status != status {
-                self.object.status = Some(decision.status);
+        }
+    }
+
+    /// The API server and the caches, as far as a schedule knows them.
+    fn perform(&mut self, object: &RdsBackupSchedule, request: Request, now: Timestamp) -> Answer {
+        let existing = |world: &Self, name: &str| world.children.iter().chain(&world.unseen).find(|child| child.name == name).cloned();
+        match request {
+            Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
+            Request::Observe => {
+                Answer::Observed(self.children.iter().map(|child| Arc::new(DeserializeGuard(Ok(self.object_of(child))))).collect())
+            }
+            Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
+            Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
+            Request::ReadLabels(name) => {
+                let labels = self.object_of(&self.child(&name, now)).metadata.labels;
+                Answer::Labels(Ok(if self.foreign.contains(&name) { Some([].into()) } else { labels }))
+            }
+            Request::Create(backup) => Answer::Created(self.create(&backup, now)),
+            Request::WriteStatus(status) => {
+                assert_eq!(object.metadata.resource_version, self.object.metadata.resource_version);
+                self.object.status = Some(*status);
                 self.writes += 1;
-                self.events.extend(decision.events.into_iter().map(|event| (event.reason().as_str(), event.note().to_owned())));
-                self.settle(true, now);
-                continue;
+                self.next_version();
+                Answer::Written(Ok(WriteResult::Yes(Box::new(self.object.clone()))))
             }
-            self.settle(false, now);
-            for deletion in decision.deletions {
+            Request::Delete(deletion) => {
                 self.children.retain(|child| child.name != deletion.name);
                 self.deleted.push(deletion.name);
+                Answer::Deleted(Ok(true))
             }
-            return decision.wait;
+            Request::Announce(events) => {
+                self.events.extend(events.into_iter().map(|event| (event.reason().as_str(), event.note().to_owned())));
+                Answer::Done
+            }
         }
-        panic!("no rest at {now}: {:#?}", self.object.status);
     }
 
-    fn settle(&mut self, written: bool, now: Timestamp) {
-        let names: BTreeSet<String> = self.children.iter().map(|child| child.name.clone()).collect();
-        settle(&mut self.memory, |name| names.contains(name), written, now);
-    }
-
-    fn create(&mut self, child: RdsBackup, now: Timestamp) {
+    fn create(&mut self, backup: &RdsBackup, now: Timestamp) -> Result<Creation, controller::Error> {
         self.creations += 1;
-        let name = child.metadata.name.clone().unwrap();
+        let name = backup.metadata.name.clone().unwrap();
         if let Some(words) = &self.outage {
-            return self.memory.unanswered(&name, words.clone(), now);
+            return Err(outage(words));
         }
-        let exists = self.children.iter().chain(&self.unseen).any(|known| known.name == name);
-        let outcome = if let Some(words) = &self.refusal {
-            Outcome::Refused(words.clone())
-        } else if self.foreign.contains(&name) {
-            Outcome::Foreign
-        } else if exists {
-            Outcome::Ours
+        if let Some(words) = &self.refusal {
+            return Ok(Creation::Refused(words.clone()));
+        }
+        if self.foreign.contains(&name) || self.children.iter().chain(&self.unseen).any(|known| known.name == name) {
+            return Ok(Creation::AlreadyExists);
+        }
+        let child = self.child(&name, now);
+        if self.cache_lags {
+            self.unseen.push(child)
         } else {
-            self.created.push(child);
-            let child = self.child(&name, now);
-            if self.cache_lags {
-                self.unseen.push(child)
-            } else {
-                self.children.push(child)
-            }
-            Outcome::Created
-        };
-        self.memory.created.insert(name, Made { at: now, outcome });
+            self.children.push(child)
+        }
+        self.created.push(backup.clone());
+        Ok(Creation::Created)
+    }
+
+    fn next_version(&mut self) {
+        let version: u64 = self.object.metadata.resource_version.as_deref().unwrap_or("0").parse().unwrap();
+        self.object.metadata.resource_version = Some((version + 1).to_string());
+    }
+
+    /// The object of which the child is what a decision needs.
+    fn object_of(&self, child: &Child) -> RdsBackup {
+        let mut spec = self.object.spec.template.spec.clone();
+        if !child.same_instance {
+            spec.db_instance_id = "rm-of-another".to_owned();
+        } else if !child.same_target {
+            spec.account = "account-of-another".to_owned();
+        }
+        let mut object = RdsBackup::new(&child.name, spec);
+        object.metadata.uid = Some(child.uid.clone());
+        object.metadata.resource_version = Some(child.resource_version.clone());
+        object.metadata.creation_timestamp = Some(Time(child.created_at));
+        object.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned())].into());
+        object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
+        object.status = Some(RdsBackupStatus {
+            phase: child.phase,
+            conditions: child.reason.iter().map(|reason| ready(reason, child.created_at)).collect(),
+            completed_at: child.completed_at.map(Time),
+            backup_id: child.backup_id.clone(),
+            ..RdsBackupStatus::fresh()
+        });
+        object
     }
 
     fn child(&self, name: &str, created_at: Timestamp) -> Child {
@@ -185,7 +233,7 @@ impl Stage {
         }
     }
 
-    /// As [`Stage::run`], with each backup successful a minute after it was created.
+    /// As [`World::run`], with each backup successful a minute after it was created.
     pub fn run_well(&mut self, from: Timestamp, until: Timestamp) {
         let mut now = from;
         while now <= until {
@@ -210,7 +258,7 @@ impl Stage {
 
     /// The process ends, and another one begins.
     pub fn restart(&mut self) {
-        self.memory = Memory::default();
+        self.state = ObjectState::default();
         self.children.append(&mut self.unseen);
     }
 
@@ -239,4 +287,15 @@ impl Stage {
     pub fn missed(&self) -> Option<(i64, Timestamp)> {
         self.status().missed_runs.map(|missed| (missed.count, missed.last.0))
     }
+}
+
+/// The Ready condition of a backup that has ended so.
+fn ready(reason: &str, at: Timestamp) -> Condition {
+    Condition { reason: reason.to_owned(), ..condition("Ready", "False", Reason::BackupFailed, "", 1, Time(at)) }
+}
+
+/// The API server fails in these words.
+pub(super) fn outage(words: &str) -> controller::Error {
+    let status = Status::failure(words, "InternalError").with_code(500).boxed();
+    controller::Error::Api { verb: "create", kind: "RdsBackup".to_owned(), source: Box::new(kube::Error::Api(status)) }
 }

@@ -1,0 +1,76 @@
+//! Every number and pause of a schedule, each with its reason.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// The longest name of a schedule: `-` and the twelve digits of a slot make it a name of 63 characters.
+pub(super) const LONGEST_NAME: usize = 50;
+
+/// So many objects of backups that succeeded are kept where the spec does not say.
+pub(super) const DEFAULT_SUCCESSFUL_HISTORY: usize = 10;
+
+/// So many objects of backups that failed are kept where the spec does not say.
+pub(super) const DEFAULT_FAILED_HISTORY: usize = 5;
+
+/// How old the newest success may become where neither the spec nor a gap between two slots says it.
+pub(super) const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
+pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
+
+/// A backup that the API server refused is tried again after this long: the schedule or the cluster has to be changed first.
+pub(super) const REFUSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A created backup that the cache does not show after this long was deleted at once.
+pub(super) const UNSEEN: SignedDuration = SignedDuration::from_mins(2);
+
+/// A trigger whose backup is older than this was used before; a younger one was created just before a crash.
+pub(super) const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
+
+/// A settled slot that is further ahead than this was settled under a wrong clock: without a new start the schedule would be silent until
+/// then.
+pub(super) const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_mins(10);
+
+/// Slots that are counted one by one, since it is done between two other passes: ten weeks of every minute. Longer ago, the count is a
+/// lower bound.
+pub(super) const MOST_COUNTED: usize = 100_000;
+
+/// The CRD keeps this many names of backups that wait or run.
+pub(super) const MOST_ACTIVE: usize = 10;
+
+/// A waiting backup gives up so long before the next one is due, so that the next finds its place free.
+pub(super) const BEFORE_THE_NEXT: SignedDuration = SignedDuration::from_secs(30);
+
+/// No queue timeout is shorter: a busy API server alone may take seconds.
+pub(super) const SHORTEST_QUEUE: SignedDuration = SignedDuration::from_secs(30);
+
+/// An API server that is restarted is away for seconds: only a longer outage is told in the conditions.
+pub(super) const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
+
+/// Objects that one pass deletes; the next pass goes on. A call takes up to 10 s, so an edit of the schedule waits for 100 s at most.
+pub(super) const MOST_DELETIONS: usize = 10;
+
+/// No deletion is begun when something is due sooner than this, the longest time that a call of the API server takes: an API server that
+/// hangs over a deletion delays no slot.
+pub(super) const BEFORE_WHAT_IS_DUE: SignedDuration = SignedDuration::from_secs(10);
+
+/// More creations than this within [`BURST`] are a burst: statuses wait until it is over.
+pub(super) const BURST_SIZE: usize = 8;
+
+pub(super) const BURST: Duration = Duration::from_secs(2);
+
+/// How long a status waits while many schedules create backups at the same moment: the backups come first.
+pub(super) const DEFERRAL: Duration = Duration::from_secs(4);
+
+/// A pass that failed is made again sooner than its growing pause says when something is due before, but never sooner than this.
+pub(super) const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at
+/// once. A good pass has 3: create, write, rest.
+pub(super) const MOST_DECISIONS: usize = 20;
+
+/// A creation without an answer is tried again after 2 s, 4 s, 8 s ... up to a minute, by how many tries had none.
+pub(super) fn unanswered_pause(tries: u32) -> SignedDuration {
+    SignedDuration::from_secs(1i64 << tries.min(6)).min(SignedDuration::from_mins(1))
+}

@@ -1,0 +1,93 @@
+//! Which finished objects go.
+
+use super::*;
+
+/// A schedule at rest with finished children: `s` for one that succeeded, `f` for one that failed, oldest first, a minute apart.
+fn with_ended(limits: &str, ended: &str) -> World {
+    let mut world = World::new(&format!(r#""schedule":"0 2 * * *",{limits}"#));
+    for (number, letter) in ended.chars().enumerate() {
+        let created = today("01:00:00") + mins(number as i64);
+        let phase = if letter == 's' { Phase::Succeeded } else { Phase::Failed };
+        let child = Child { phase, completed_at: Some(created + mins(1)), ..world.child(&format!("{letter}{number}"), created) };
+        world.children.push(child);
+    }
+    world
+}
+
+#[test]
+fn the_oldest_go_beyond_each_limit() {
+    let mut world = with_ended(r#""successfulHistoryLimit":2,"failedHistoryLimit":1"#, "sfsfsfs");
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["s0", "s2", "f1", "f3"]);
+    world.pass(today("08:00:01"));
+    assert_eq!(world.deleted.len(), 4);
+}
+
+#[test]
+fn ten_successes_and_five_failures_are_kept_by_default() {
+    let mut world = with_ended(r#""suspend":false"#, "ssssssssssssffffffff");
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["s0", "s1", "f12", "f13", "f14"]);
+}
+
+#[test]
+fn the_newest_success_stays_whatever_the_limit() {
+    let mut world = with_ended(r#""successfulHistoryLimit":0,"failedHistoryLimit":0"#, "ssfsf");
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["s0", "s1", "f2", "f4"]);
+    assert_eq!(world.children.iter().map(|child| child.name.as_str()).collect::<Vec<_>>(), ["s3"]);
+}
+
+#[test]
+fn what_is_held_stays() {
+    let mut world = with_ended(r#""successfulHistoryLimit":1,"failedHistoryLimit":0"#, "sssf");
+    for held in [0, 3] {
+        world.children[held].held = true;
+    }
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["s1"]);
+}
+
+#[test]
+fn what_waits_or_runs_stays() {
+    let mut world = with_ended(r#""successfulHistoryLimit":0,"failedHistoryLimit":0"#, "sf");
+    for phase in [Phase::Pending, Phase::Queued, Phase::Submitting, Phase::Resolving, Phase::Running, Phase::Finalizing] {
+        let child = Child { phase, ..world.child(phase.as_str(), today("00:30:00")) };
+        world.children.push(child);
+    }
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["f1"]);
+}
+
+/// Deletions go on in the next pass, which each deletion's own event brings about.
+#[test]
+fn many_go_in_steps() {
+    let mut world = with_ended(r#""successfulHistoryLimit":1"#, &"s".repeat(35));
+    let steps: Vec<usize> = (0..5)
+        .map(|second| {
+            world.pass(today("08:00:00") + SignedDuration::from_secs(second));
+            world.deleted.len()
+        })
+        .collect();
+    assert_eq!(steps, [10, 20, 30, 34, 34]);
+}
+
+#[test]
+fn objects_of_another_account_are_not_ours_to_delete() {
+    let mut world = with_ended(r#""successfulHistoryLimit":1"#, "sss");
+    world.children[0].same_target = false;
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["s1"]);
+}
+
+/// Deleting them does not change what the status says of the newest ones.
+#[test]
+fn the_status_keeps_what_the_deleted_objects_said() {
+    let mut world = with_ended(r#""successfulHistoryLimit":1,"failedHistoryLimit":0"#, "sfff");
+    world.pass(today("08:00:00"));
+    assert_eq!(world.deleted, ["f1", "f2", "f3"]);
+    world.restart();
+    world.pass(today("08:00:10"));
+    let status = world.status();
+    assert_eq!((status.consecutive_failures, status.last_failure.unwrap().name.as_str()), (3, "f3"));
+}
