@@ -5,7 +5,7 @@ use std::{fmt, fmt::Write as _, path::PathBuf};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use kube::CustomResourceExt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -105,22 +105,16 @@ fn of_expression(schedule: &str, time_zone: &str) -> Result<Asked, String> {
 
 /// The one RdsBackupSchedule of a file.
 fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
-    #[derive(Deserialize)]
-    struct Kind {
-        #[serde(default)]
-        kind: String,
-    }
     let shown = file.display();
     let yaml = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
     let mut found = Vec::new();
-    for document in documents(&yaml) {
-        let kind: Kind = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
-        if kind.kind == "RdsBackupSchedule" {
-            let manifest: Value = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).map_err(|error| one_line(&shown, &error))?;
+    for manifest in documents {
+        if manifest["kind"] == "RdsBackupSchedule" {
             if let Some(field) = unknown_field(&manifest) {
                 return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` names those that are"));
             }
-            let schedule: RdsBackupSchedule = serde_saphyr::from_str(&document).map_err(|error| one_line(&shown, &error))?;
+            let schedule: RdsBackupSchedule = serde_json::from_value(manifest).map_err(|error| one_line(&shown, &error))?;
             found.push(schedule);
         }
     }
@@ -161,21 +155,6 @@ fn unknown_field(manifest: &Value) -> Option<String> {
     let crd = serde_json::to_value(RdsBackupSchedule::crd()).ok()?;
     let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")?;
     walk(schema, &manifest["spec"], "spec")
-}
-
-/// The documents of a YAML stream.
-fn documents(yaml: &str) -> Vec<String> {
-    let mut documents = vec![String::new()];
-    for line in yaml.lines() {
-        if line == "---" || line.starts_with("--- ") {
-            documents.push(String::new());
-        } else if let Some(document) = documents.last_mut() {
-            document.push_str(line);
-            document.push('\n');
-        }
-    }
-    let empty = |document: &String| document.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
-    documents.into_iter().filter(|document| !empty(document)).collect()
 }
 
 /// The first line of an error: its other lines draw the place.

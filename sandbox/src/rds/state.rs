@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use rand::{RngCore, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 use super::actions;
 use super::answer::{Answer, Format};

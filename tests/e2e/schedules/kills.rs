@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rand::Rng;
+use rand::RngExt;
 use serde_json::{Value, json};
 
 use super::ledger::{mins, minute_of, now, schedule, spec};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::environment::{Environment, seconds};
 use crate::faults::error::FaultsError;

@@ -137,3 +137,54 @@ proptest! {
         }
     }
 }
+
+/// Found by a run with `startedAt: 9999-12-30T22:00:00Z` (faults A19): jiff's `+` panicked, again at each start, for all tenants.
+#[test]
+fn times_at_the_ends_of_time_and_settings_without_measure_stop_nothing() {
+    let longest = SignedDuration::from_hours(999_999);
+    let ends = [Timestamp::MIN, Timestamp::MAX, "9999-12-30T22:00:00Z".parse().unwrap()];
+    let running = || {
+        let mut case = Case::new().intent(0, true, true).answered(accepted("77"));
+        case.step(1);
+        case.poll(100, Some(finished("77", "s7")), None);
+        case
+    };
+    let adopting = || {
+        let mut case = Case::new().intent(0, true, false);
+        case.look(2000, LookFacts::default());
+        case
+    };
+    let waiting = || {
+        let mut case = Case::new().intent(0, true, true).answered(rejected("Throttling"));
+        case.step(1);
+        case
+    };
+    let situations: [&dyn Fn() -> Case; 4] = [&Case::new, &running, &adopting, &waiting];
+    for situation in situations {
+        for end in ends {
+            for field in 0..6 {
+                let mut case = situation();
+                let account = case.account_mut();
+                account.protocol.listing_lag = longest;
+                account.protocol.clock_skew = longest;
+                account.poll = Poll { first: longest, min: longest, max: longest };
+                let time = Some(Time(end));
+                match field {
+                    0 => case.status.started_at = time,
+                    1 => case.object.metadata.creation_timestamp = time,
+                    2 => case.status.attempts.iter_mut().for_each(|kept| kept.at = Time(end)),
+                    3 => case.memory.hold_until = Some(end),
+                    4 => case.status.queue.iter_mut().for_each(|queue| queue.since = Time(end)),
+                    _ => {
+                        if let Some(intent) = &mut case.status.submission {
+                            (intent.timestamp, intent.unresolved_since, intent.waiting_since) = (Time(end), Time(end), Time(end));
+                        }
+                    }
+                }
+                for second in [0, 5000, 1_000_000] {
+                    case.decide(second);
+                }
+            }
+        }
+    }
+}
