@@ -3,6 +3,7 @@
 mod controllers;
 mod credential_check;
 mod environment;
+mod error;
 mod health;
 mod lease;
 mod metrics;
@@ -15,7 +16,8 @@ use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use operator::{Operator, Place};
+pub use error::RunError;
+pub use operator::{Deps, Operator};
 pub use waiting::wait_for_config;
 
 use crate::{
@@ -41,33 +43,6 @@ pub struct Options {
     pub health_addr: SocketAddr,
 }
 
-/// Why the process ended with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No kubeconfig and no pod.
-    #[error("there is no API server to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount ({0})")]
-    NoCluster(#[from] kube::config::InferConfigError),
-    /// The client of the API server could not be made.
-    #[error("the client of the API server cannot be made: {0}")]
-    Client(#[from] kube::Error),
-    /// The health server could not listen.
-    #[error("health and metrics cannot be served on {address}: {source}; choose another --health-addr")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another replica works now. Kubernetes starts this one again, and it stands by.
-    #[error(
-        "the lease {0} was lost: it could not be renewed for 10 s, or somebody took it; the process ends, and stands by when it is started again"
-    )]
-    LeaseLost(String),
-    /// Signals cannot be received.
-    #[error("signals cannot be received: {0}")]
-    Signals(std::io::Error),
-}
-
 /// Runs until `stop`, then drains.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
     // Another part of the process may have chosen one already; any will do.
@@ -84,7 +59,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let scope = scope(options.watch_namespaces);
     let entropy = Entropy::system();
     let fence = if options.leader_elect { Fence::shut() } else { Fence::none() };
-    let place = Place {
+    let deps = Deps {
         client: client.clone(),
         scope: scope.clone(),
         namespace: namespace.clone(),
@@ -93,7 +68,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         fence: fence.clone(),
         stop: stop.clone(),
     };
-    let operator = Operator::new(options.config, place, |key| environment.get(key));
+    let operator = Operator::new(options.config, deps, |key| environment.get(key));
     operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");

@@ -31,7 +31,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 const SWEEP: Duration = Duration::from_secs(300);
 
 /// Where the operator runs.
-pub struct Place {
+pub struct Deps {
     /// The API server.
     pub client: kube::Client,
     /// The namespaces to watch.
@@ -62,8 +62,8 @@ pub struct Operator {
 
 impl Operator {
     /// Sets it up; nothing is asked yet. `variable` reads the environment.
-    pub fn new(config: Config, place: Place, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let Place { client, scope, namespace, instance, client_deps, fence, stop } = place;
+    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();

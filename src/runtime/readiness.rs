@@ -55,7 +55,7 @@ impl Readiness {
     }
 
     /// Nothing if it is ready, else what is in the way.
-    pub fn hindrance(&self) -> Option<String> {
+    pub fn blocker(&self) -> Option<String> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &state.trouble {
             Some((at, cure)) if at.elapsed() <= TROUBLE_LASTS => Some(cure.clone()),
@@ -74,39 +74,39 @@ mod tests {
     async fn a_standby_is_ready_unless_it_could_not_take_over() {
         let readiness = Readiness::default();
         readiness.stands_by();
-        assert_eq!(readiness.hindrance(), None);
+        assert_eq!(readiness.blocker(), None);
         readiness.troubled("the lease is out of reach".to_owned());
-        assert_eq!(readiness.hindrance().as_deref(), Some("the lease is out of reach"));
+        assert_eq!(readiness.blocker().as_deref(), Some("the lease is out of reach"));
         tokio::time::advance(TROUBLE_LASTS * 2).await;
-        assert_eq!(readiness.hindrance(), None);
+        assert_eq!(readiness.blocker(), None);
         readiness.leads();
-        assert_eq!(readiness.hindrance().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
+        assert_eq!(readiness.blocker().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
     }
 
     #[test]
     fn what_is_in_the_way_of_the_api_server_is_said_before_a_missing_access_key() {
         let readiness = Readiness::default();
         readiness.lacks_credentials(Some("create the Secret".to_owned()));
-        assert_eq!(readiness.hindrance().as_deref(), Some("the RdsBackups have not been listed yet"));
+        assert_eq!(readiness.blocker().as_deref(), Some("the RdsBackups have not been listed yet"));
         readiness.listed();
-        assert_eq!(readiness.hindrance().as_deref(), Some("create the Secret"));
+        assert_eq!(readiness.blocker().as_deref(), Some("create the Secret"));
         readiness.lacks_credentials(None);
-        assert_eq!(readiness.hindrance(), None);
+        assert_eq!(readiness.blocker(), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_ready_when_listed_and_not_in_trouble() {
         let readiness = Readiness::default();
-        assert_eq!(readiness.hindrance().as_deref(), Some("the RdsBackups have not been listed yet"));
+        assert_eq!(readiness.blocker().as_deref(), Some("the RdsBackups have not been listed yet"));
         assert!(readiness.troubled("install the CRD".to_owned()));
         assert!(!readiness.troubled("install the CRD".to_owned()), "said once");
         tokio::time::advance(TROUBLE_LASTS * 2).await;
-        assert_eq!(readiness.hindrance().as_deref(), Some("install the CRD"), "nothing was listed since");
+        assert_eq!(readiness.blocker().as_deref(), Some("install the CRD"), "nothing was listed since");
         readiness.listed();
-        assert_eq!(readiness.hindrance(), None);
+        assert_eq!(readiness.blocker(), None);
         assert!(readiness.troubled("the API server is away".to_owned()));
-        assert_eq!(readiness.hindrance().as_deref(), Some("the API server is away"));
+        assert_eq!(readiness.blocker().as_deref(), Some("the API server is away"));
         tokio::time::advance(TROUBLE_LASTS * 2).await;
-        assert_eq!(readiness.hindrance(), None);
+        assert_eq!(readiness.blocker(), None);
     }
 }

@@ -11,7 +11,7 @@ use axum::{Router, http::StatusCode, routing::get};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::RunError;
+use super::error::RunError;
 use crate::config::Config;
 
 /// Between two looks at the file. A kubelet renews a mounted ConfigMap within about a minute.

@@ -13,7 +13,7 @@ use rds_backup_operator::{
     config::Config,
     controller::{Fence, Scope},
     entropy::Entropy,
-    runtime::{Operator, Place},
+    runtime::{Deps, Operator},
 };
 use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -183,7 +183,7 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
     world.with(|state, _| state.stops.push(stop.clone()));
     let client = kube::Client::new(tower::service_fn(move |request| serve(served.clone(), life, process, request)), "default");
     let scope = if script.namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(script.namespaces.clone()) };
-    let place = Place {
+    let deps = Deps {
         client,
         scope,
         namespace: "rds-system".to_owned(),
@@ -193,5 +193,5 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         stop,
     };
     let config = Config::parse(&script.configuration()).expect("a good configuration");
-    Operator::new(config, place, |_| None)
+    Operator::new(config, deps, |_| None)
 }
