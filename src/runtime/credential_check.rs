@@ -19,8 +19,8 @@ pub(super) async fn until_present(context: Arc<Context>, readiness: Arc<Readines
         let Some((account, error)) = without.first() else { break };
         let more = match without.len() - 1 {
             0 => String::new(),
-            1 => "; another account lacks its own".to_owned(),
-            count => format!("; {count} more accounts lack theirs"),
+            1 => "; one more account lacks its access key".to_owned(),
+            count => format!("; {count} more accounts lack their access keys"),
         };
         let cure = format!("account {account}: {error}{more}");
         if cure != reported {

@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 
-/// Why the process ended with an error.
+/// An error that ends the process.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No kubeconfig and no pod.
+    /// There is no kubeconfig, and the process does not run in a pod.
     #[error("there is no API server to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount ({0})")]
     NoCluster(#[from] kube::config::InferConfigError),
     /// The client of the API server could not be made.
@@ -14,10 +14,10 @@ pub enum RunError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Another replica works now. Kubernetes starts this one again, and it stands by.
+    /// Another replica may lead now. Kubernetes starts this one again, and it stands by.
     #[error(
         "the lease {0} was lost: it could not be renewed for 10 s, or another process took it; this process ends, and stands by when it is started again"
     )]
