@@ -37,8 +37,8 @@ const CONCURRENCY: u16 = 16;
 /// The objects in one page of the first list. A page is parsed as a whole, and the allocator never returns that memory to the system.
 const LIST_PAGE: u32 = 50;
 
-/// How long a failed watch waits before it is begun again: 0.5 s, 1 s ... 10 s. The library's own backoff goes up to 30 s, which is long for a
-/// user who has just installed the CRD and waits.
+/// How long a failed watch waits before it is begun again: 0.5 s, 1 s ... 10 s. The library's own backoff goes up to 30 s, which is long
+/// for a user who has just installed the CRD and waits.
 #[derive(Default)]
 struct WatchBackoff(u32);
 
@@ -167,9 +167,10 @@ impl Runtime<'_> {
                         }
                     }
                 })
-                // Found by tests/faults: an object that was created while the watch was broken, and that is on an early page of the list that
-                // follows, was never reconciled. The cache shows a list only when it is complete, and the controller silently drops objects
-                // that the cache does not have. So the objects of a list are handed over at its end (InitDone above), not one by one.
+                // Found by tests/faults: an object that was created while the watch was broken, and that is on an early page of the list
+                // that follows, was never reconciled. The cache shows a list only when it is complete, and the controller silently drops
+                // objects that the cache does not have. So the objects of a list are handed over at its end (InitDone above), not one by
+                // one.
                 .try_filter_map(|event| {
                     ready(Ok(match event {
                         watcher::Event::Apply(object) => Some(object),

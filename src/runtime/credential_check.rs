@@ -1,5 +1,5 @@
-//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the first
-//! backup.
+//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the
+//! first backup.
 
 use std::{sync::Arc, time::Duration};
 

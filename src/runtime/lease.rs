@@ -1,7 +1,7 @@
 //! Leader election: one of several replicas leads and works, the other replicas stand by.
 //!
-//! The crate k8s-controller implements client-go's protocol with its timings: a candidate takes a lease over when it has seen it unchanged for
-//! 15 s by its own clock; a leader that could not renew for 10 s gives up. This file adds the fence, which closes 10 s after the last
+//! The crate k8s-controller implements client-go's protocol with its timings: a candidate takes a lease over when it has seen it unchanged
+//! for 15 s by its own clock; a leader that could not renew for 10 s gives up. This file adds the fence, which closes 10 s after the last
 //! successful renewal was requested, even if the process is frozen meanwhile.
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -46,8 +46,8 @@ pub(super) enum Ended {
     Lost,
 }
 
-/// The lease's name: `rds-backup-operator`, for an operator that watches only some namespaces followed by a hash of their names. So operators
-/// for different namespaces can run in one namespace without standing by for each other.
+/// The lease's name: `rds-backup-operator`, for an operator that watches only some namespaces followed by a hash of their names. So
+/// operators for different namespaces can run in one namespace without standing by for each other.
 fn name_of(scope: &Scope) -> String {
     match scope {
         Scope::Cluster => FIELD_MANAGER.to_owned(),

@@ -1,5 +1,5 @@
-//! The operator itself, once its configuration and its environment have been read. The process and the tests use the same one; tests pass in
-//! a simulated API server, cloud and clock.
+//! The operator itself, once its configuration and its environment have been read. The process and the tests use the same one; tests pass
+//! in a simulated API server, cloud and clock.
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -46,7 +46,8 @@ impl Readiness {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).credentials = cure;
     }
 
-    /// A watch failed, or the lease cannot be reached. True if this trouble was not reported within the last 25 s, so that it is logged once.
+    /// A watch failed, or the lease cannot be reached. True if this trouble was not reported within the last 25 s, so that it is logged
+    /// once.
     pub fn troubled(&self, cure: String) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let news = state.trouble.as_ref().is_none_or(|(at, known)| *known != cure || at.elapsed() > TROUBLE_LASTS);

@@ -78,7 +78,8 @@ async fn namespaces(kubectl: &Kubectl, objects: impl Iterator<Item = &Object>) {
     }
 }
 
-/// As server-side apply has it, where a field that the server does not know is an error. What has no name yet cannot be applied, only created.
+/// As server-side apply has it, where a field that the server does not know is an error. What has no name yet cannot be applied, only
+/// created.
 async fn dry_run(kubectl: &Kubectl, object: &Object) -> Result<(), String> {
     let how: &[&str] = if object.value["metadata"]["name"].is_string() { &["apply", "--server-side"] } else { &["create"] };
     let args = [how, &["--dry-run=server", "--validate=strict", "--filename=-"]].concat();

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{files, markdown::Page, read};
 
-/// Kinds that the API server of a plain cluster does not know, and who reads them: they are parsed, and that is all. What the API server knows is
-/// tried on it; a kind that is neither fails, so that a misspelt one does.
+/// Kinds that the API server of a plain cluster does not know, and who reads them: they are parsed, and that is all. What the API server
+/// knows is tried on it; a kind that is neither fails, so that a misspelt one does.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("argoproj.io/v1alpha1", "Application"),
     ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),

@@ -1,4 +1,5 @@
-//! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one; `tests/generated.rs` compares all with what is kept.
+//! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one;
+//! `tests/generated.rs` compares all with what is kept.
 
 mod chart;
 mod cli;

@@ -1,4 +1,5 @@
-//! The chart: the schema of its values, and the page that says what each is, from the types in `values.rs` and the defaults in `values.yaml`.
+//! The chart: the schema of its values, and the page that says what each is, from the types in `values.rs` and the defaults in
+//! `values.yaml`.
 
 mod values;
 

@@ -28,13 +28,13 @@ pub struct Values {
     pub common_labels: Texts,
     /// Annotations of every object.
     pub common_annotations: Texts,
-    /// The accounts that objects can name, as docs/reference/configuration.md describes them. At least one. Access keys are not written here: an
-    /// account names a Secret in the release's namespace, and the operator may read those Secrets and no others.
+    /// The accounts that objects can name, as docs/reference/configuration.md describes them. At least one. Access keys are not written
+    /// here: an account names a Secret in the release's namespace, and the operator may read those Secrets and no others.
     pub accounts: BTreeMap<String, AccountSettings>,
     /// `Paused`: what runs is followed, and nothing new is sent, for all accounts.
     pub submissions: Submissions,
-    /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`, with a
-    /// Role in each.
+    /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`,
+    /// with a Role in each.
     pub scope: Scope,
     /// The namespaces, for `scope: namespaces`. They must exist.
     #[schemars(inner(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")))]
@@ -252,7 +252,8 @@ pub struct MetricsService {
 pub struct ServiceMonitor {
     /// Whether there is one.
     pub enabled: bool,
-    /// What is done where the cluster does not know the kind: leave it out, refuse to install, or render it all the same (for `helm template`).
+    /// What is done where the cluster does not know the kind: leave it out, refuse to install, or render it all the same (for `helm
+    /// template`).
     pub render_mode: RenderMode,
     /// Between two scrapes.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
