@@ -193,8 +193,8 @@ impl Api {
         Answer::object(200, json!({ "apiVersion": GROUP, "kind": kind, "metadata": metadata, "items": items }))
     }
 
-    /// A server-side apply of the status by its only owner: what it leaves out is removed. Spec and metadata of the body are ignored, but
-    /// for the resourceVersion, which is a condition if it is there.
+    /// A server-side apply of the status by its only owner: what it leaves out is removed. Spec and metadata of the body are ignored, but for
+    /// the resourceVersion, which is a condition if it is there.
     fn write_status(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(before) = self.objects.get(&call.key()).cloned() else { return Answer::error(404, "NotFound", "not found") };
         let Ok(body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };
