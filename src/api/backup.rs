@@ -18,7 +18,7 @@ use super::{RdsBackupStatus, Span};
     shortname = "rdsb",
     category = "rds-backup",
     selectable = ".spec.dbInstanceId",
-    doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of what was made.",
+    doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of the backup.",
     derive = "PartialEq",
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.dbInstanceId"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
@@ -188,7 +188,7 @@ impl BackupMethod {
     }
 }
 
-/// What is backed up (`BackupStrategy`).
+/// The whole instance or single databases (`BackupStrategy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackupStrategy {

@@ -217,7 +217,7 @@ async fn keys_that_are_wrong_are_refused_and_not_repeated() {
     for signature in [SignatureVersion::V1, SignatureVersion::V3] {
         let world = World::signing(signature, settings()).await;
         for (credentials, kind) in [
-            (key("key-nobody-knows", SECRET, None), ErrorKind::InvalidCredentials),
+            (key("unknown-key", SECRET, None), ErrorKind::InvalidCredentials),
             (key(KEY, "another-secret", None), ErrorKind::InvalidCredentials),
             (key("STS.temporary", SECRET, None), ErrorKind::InvalidCredentials),
             (key("STS.temporary", SECRET, Some("another-token")), ErrorKind::InvalidCredentials),

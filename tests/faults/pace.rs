@@ -91,7 +91,7 @@ fn a_job_is_looked_at_after_15_seconds_and_then_after_half_of_the_time_elapsed()
     let began = ended.world.with(|state, _| since(&script, state.cloud.jobs[0].started_at));
     let polls: Vec<f64> = sent(&script, &ended, |step| step == Step::TaskById).into_values().flatten().map(|at| at - began).collect();
     assert_eq!(polls.len(), 21, "{polls:?}");
-    // What is elapsed is counted from the whole second in which the job began, and an answer travels for 60 ms.
+    // The elapsed time is counted from the whole second in which the job began, and an answer travels for 60 ms.
     assert!((14.0..16.0).contains(&polls[0]), "{polls:?}");
     for pair in polls.windows(2) {
         let expected = (pair[0] / 2.0).clamp(10.0, 120.0);

@@ -1,5 +1,5 @@
 //! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one;
-//! `tests/generated.rs` compares all with what is kept.
+//! `tests/generated.rs` compares them with the kept files.
 
 mod chart;
 mod cli;
