@@ -8,7 +8,7 @@
 //! - [`accounts`]: from the name of an account to a client that may act: allow-list, credentials, limits.
 //! - [`controller`]: what both kinds share: access to the API server, state per object, retries, the fence of the lease, events.
 //! - [`backup`]: RdsBackup: its rules (`decide`), the order of its requests (`pass`), its I/O (`io`).
-//! - [`schedule`]: RdsBackupSchedule: its rules (`decide`), cron expressions and slots (`cron`), its I/O (`apply`).
+//! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
 //! - [`runtime`]: the process: leader election, watches, health, metrics, shutdown.

@@ -132,15 +132,15 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     };
     let name = schedule.metadata.name.as_deref().unwrap_or_default();
     let namespace = schedule.metadata.namespace.as_deref().unwrap_or("default");
-    let spec = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
+    let valid = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
     let mut heading = format!("{namespace}/{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
-    if !spec.jitter.is_zero() {
-        let _ = write!(heading, "; each backup starts {} later (jitter)", words(spec.jitter));
+    if !valid.jitter.is_zero() {
+        let _ = write!(heading, "; each backup starts {} later (jitter)", words(valid.jitter));
     }
     if schedule.spec.suspend {
         heading.push_str("; suspended: none of these will run");
     }
-    Ok(Asked { heading, slots: spec.slots })
+    Ok(Asked { heading, slots: valid.slots })
 }
 
 /// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were
