@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::time::SaturatingTime;
 
-/// A source of the present: the system's, or a test's own.
+/// A source of the present time: the system's clock, or one that a test controls.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -17,12 +17,12 @@ impl Clock {
         Self(Arc::new(Timestamp::now))
     }
 
-    /// A clock of one's own.
+    /// A clock that calls `read` for the present.
     pub fn new(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
 
-    /// A clock that follows tokio's: `base`, plus what passed in tokio's (possibly paused) time since now.
+    /// A clock that follows tokio's: `base`, plus the time that has passed on tokio's clock (which a test may pause) since this call.
     pub fn from_tokio(base: Timestamp) -> Self {
         let start = tokio::time::Instant::now();
         Self::new(move || base.plus(SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX)))

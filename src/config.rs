@@ -31,26 +31,27 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not what it should be; the text has the line.
+    /// The file's content is not a valid configuration; the text names the line.
     #[error("{}: {why}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The mistake and its line.
         why: String,
     },
 }
 
 impl Config {
-    /// The JSON schema of the file, draft 7, which Helm and editors read. The parser refuses more: what one key says of another.
+    /// The JSON schema of the file, draft 7, which Helm and editors read. The parser also checks rules between keys, which the schema does
+    /// not state.
     pub fn schema() -> serde_json::Value {
         SchemaSettings::draft07().into_generator().into_root_schema_for::<Self>().to_value()
     }
 
-    /// Reads and checks a file.
+    /// Reads and checks a file. An error names the file and, for wrong content, the line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|why| ConfigError::Wrong { path: path.to_owned(), why })
@@ -112,9 +113,9 @@ accounts:
         assert_eq!(config.accounts["small"].protocol.request_expiry, Expiry::After(SignedDuration::from_mins(15)));
     }
 
-    /// Writes down every default of the schema, and asks for the same configuration as without.
+    /// A file that writes out every default of the schema gives the same configuration as one that omits them.
     #[test]
-    fn the_schema_tells_the_true_defaults_and_no_key_that_is_unknown() {
+    fn the_schema_states_the_true_defaults_and_no_unknown_key() {
         let schema = Config::schema();
         let definitions = &schema["definitions"];
         let defaults = |definition: &serde_json::Value| -> serde_json::Map<String, serde_json::Value> {
@@ -163,8 +164,8 @@ accounts:
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_its_line() {
-        for (from, to, line, words) in [
+    fn a_mistake_is_refused_with_its_line() {
+        for (from, to, line, expected) in [
             ("signature: V3", "signature: V9", "line 9", "V9"),
             ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 6", "RRSA"),
             ("credentials: { type: Secret, name: rds-key }", "credentials: { type: Secret, nome: x }", "line 6", "nome"),
@@ -184,7 +185,7 @@ accounts:
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from} is not in the text");
             let error = Config::parse(&text).unwrap_err();
-            assert!(error.contains(line) && error.contains(words), "{to:?}: {error}");
+            assert!(error.contains(line) && error.contains(expected), "{to:?}: {error}");
         }
         assert!(Config::parse("accounts: {}").unwrap_err().contains("at least one"));
         assert!(Config::parse("").is_err());

@@ -1,10 +1,10 @@
-//! The one place that rolls dice. Everything else takes randomness as a parameter.
+//! The one place that draws random numbers. Everything else takes randomness as a parameter.
 
 use std::{fmt, sync::Arc};
 
 use jiff::SignedDuration;
 
-/// A source of nonces and pauses: the system's, or a test's own.
+/// A source of nonces and random pauses: the system's, or one that a test controls.
 #[derive(Clone)]
 pub struct Entropy(Arc<dyn Fn() -> u128 + Send + Sync>);
 
@@ -15,7 +15,7 @@ impl Entropy {
         Self(Arc::new(rand::random::<u128>))
     }
 
-    /// A source of one's own.
+    /// A source that calls `source` for 128 random bits.
     pub fn new(source: impl Fn() -> u128 + Send + Sync + 'static) -> Self {
         Self(Arc::new(source))
     }
@@ -27,7 +27,7 @@ impl Entropy {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
-    /// A pause of 1 to 5 s, in milliseconds.
+    /// A random pause from 1 s to 5 s, in whole milliseconds.
     pub fn pause(&self) -> SignedDuration {
         let spread = i64::try_from((self.0)() % 4001).unwrap_or_default();
         SignedDuration::from_millis(1000 + spread)

@@ -1,7 +1,23 @@
 //! RDS Backup Operator: backups of ApsaraDB RDS instances, declared in Kubernetes.
 //!
-//! The crate, module by module. Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`, and all of them but
-//! `rds` and `rpc` to `api` and, for the API server, to `cluster`.
+//! The map of the crate:
+//!
+//! - [`api`]: the CRD types, their conditions and reasons. Imports no client.
+//! - [`rpc`]: Alibaba Cloud's RPC protocol for any product: signatures, hosts, transport, limits. Knows nothing of RDS.
+//! - [`rds`]: the calls of ApsaraDB RDS, their wire types, the model, the error codes. Knows nothing of Kubernetes.
+//! - [`accounts`]: from the name of an account to a client that may act: allow-list, credentials, limits.
+//! - [`controller`]: what both kinds share: access to the API server, state per object, retries, the fence of the lease, events.
+//! - [`backup`]: RdsBackup: its rules (`decide`), the order of its requests (`pass`), its I/O (`io`).
+//! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
+//! - [`config`]: the operator's configuration file.
+//! - [`cli`]: the command line.
+//! - [`runtime`]: the process: leader election, watches, health, metrics, shutdown.
+//! - [`clock`]: the only file that reads the wall clock.
+//! - [`entropy`]: the only file that draws random numbers.
+//! - [`time`]: time arithmetic that cannot overflow.
+//!
+//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup` and `schedule` also use `controller`, and
+//! every module but `rpc` and `rds` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 

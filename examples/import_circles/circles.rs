@@ -6,9 +6,9 @@ use crate::resolve::{Import, Imports};
 
 /// Every import that lies on a circle, in a shortest circle: files in order, the first of them the one with the smallest path.
 ///
-/// A group of files that all import each other has more circles than can be printed. Those listed here hold every import that must go, and
-/// there is none of them exactly if there is no circle at all. The search is breadth first from each import: a few hundred of them need no
-/// library of graphs.
+/// A group of files that all import each other has more circles than can be printed. The circles in this list contain every import that
+/// must be removed, and the list is empty exactly if there is no circle. The search is breadth first from each import: for a few hundred
+/// imports a graph library is not needed.
 pub fn circles(imports: &Imports) -> BTreeSet<Vec<String>> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in imports.keys() {
@@ -17,7 +17,7 @@ pub fn circles(imports: &Imports) -> BTreeSet<Vec<String>> {
     imports.keys().filter_map(|(from, to)| shortest(&next, to, from)).map(from_smallest).collect()
 }
 
-/// The files of a shortest way from one file to another, both included.
+/// The files of a shortest path from one file to another, both included.
 fn shortest<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str, to: &str) -> Option<Vec<String>> {
     let mut reached_from: BTreeMap<&str, Option<&str>> = BTreeMap::from([(from, None)]);
     let mut open = VecDeque::from([from]);
@@ -42,7 +42,7 @@ fn shortest<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str, to: &str)
     None
 }
 
-/// The same circle, told from its smallest path on: a circle that is found from each of its imports is one circle.
+/// The same circle, beginning at its smallest path: a circle that is found from each of its imports is listed once.
 fn from_smallest(mut circle: Vec<String>) -> Vec<String> {
     let smallest = circle.iter().enumerate().min_by_key(|(_, file)| *file).map_or(0, |(at, _)| at);
     circle.rotate_left(smallest);

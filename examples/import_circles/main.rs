@@ -1,12 +1,12 @@
 //! Prints every circle of files that import each other: `cargo run --quiet --locked --example import_circles [-- FOLDER...]`.
 //!
-//! A folder is the `src` of a crate (with lib.rs, main.rs or both); without one, every crate's is read that has hand-written modules. Exit
-//! code 1 if there is a circle, 2 if something could not be read or resolved: a name that is not found is an error, so that nothing is left
-//! out in silence.
+//! A folder is the `src` of a crate (with lib.rs, main.rs or both). Without an argument the command reads every crate of the repository
+//! that has hand-written modules. The exit code is 1 if there is a circle, and 2 if a file could not be read or a name could not be
+//! resolved: an unknown name is an error, so that no import is left out silently.
 //!
-//! What counts as an import of one file by another: a `use`, or a path in an expression, a type, a macro's arguments or an attribute, that
-//! leads to an item of the other file. `pub use` is followed to the file that has the item: the file which only passes a name on is no part
-//! of it, unless its own code uses the name too. A `mod x;` is no import, and code under `#[cfg(test)]` is left out.
+//! One file imports another if a `use`, or a path in an expression, a type, a macro's arguments or an attribute, leads to an item of the
+//! other file. A `pub use` is followed to the file that has the item: a file that only re-exports a name does not import it, unless its own
+//! code uses the name too. A `mod x;` is no import, and code under `#[cfg(test)]` is left out.
 
 mod circles;
 mod resolve;

@@ -1,4 +1,4 @@
-//! From names to files: which file imports which, with the line and the item that show it.
+//! Resolves names to files: which file imports which, with the line and the item of each import.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,13 @@ pub struct Import {
 /// The imports of one crate: importing file, imported file, the places.
 pub type Imports = BTreeMap<(String, String), BTreeSet<Import>>;
 
-/// What a crate's files import.
+/// The imports of a crate's files.
 #[derive(Debug, Default)]
 pub struct Report {
     pub imports: Imports,
-    /// What cannot be read or resolved, with file and line: the imports are not complete then.
+    /// Files and names that cannot be read or resolved, with file and line. If there are any, the imports are incomplete.
     pub errors: Vec<String>,
-    /// How many files were read, those of tests not counted.
+    /// The number of files that were read, without those of tests.
     pub files: usize,
 }
 
@@ -49,13 +49,13 @@ struct Node {
     children: Vec<(String, usize)>,
 }
 
-/// What a name stands for.
+/// The target of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Module(usize),
     /// An item that this module defines; true if it can have names below it.
     Item(usize, bool),
-    /// Something of another crate.
+    /// An item of another crate.
     External,
 }
 
@@ -111,7 +111,7 @@ impl Tree<'_> {
         this
     }
 
-    /// A file that no `mod` leads to would be left out in silence.
+    /// A file that no `mod` leads to is an error: it would be left out silently.
     fn check_that_all_files_are_read(&mut self) {
         let read: BTreeSet<&String> = self.nodes.iter().map(|node| &node.file).collect();
         let is_test = |file: &str| self.test.iter().any(|test| file == format!("{test}.rs") || file.starts_with(&format!("{test}/")));
@@ -144,7 +144,7 @@ impl Tree<'_> {
                         found.add(file, &self.nodes[defined].file, &place)
                     }
                     Target::Module(of) if used.glob => self.imports_by_glob(node, of, &place, found),
-                    // What is used of a module that was brought in, its paths say.
+                    // A module that a `use` brings in: the paths through it show which of its items are used.
                     Target::Item(..) | Target::Module(_) | Target::External => {}
                 }
             }
@@ -162,7 +162,7 @@ impl Tree<'_> {
             }
         }
         for (name, line) in &module.calls {
-            // A macro of a module above is seen without an import.
+            // A macro of a module above can be used without an import.
             let above = std::iter::successors(Some(node), |node| self.nodes[*node].parent)
                 .find(|node| self.nodes[*node].module.macros.contains(name));
             if let (Some(above), true) = (above, self.name(node, name, true, &mut BTreeSet::new()).is_empty()) {
@@ -171,12 +171,12 @@ impl Tree<'_> {
         }
     }
 
-    /// Whether the module that passes a name on has code that uses it.
+    /// Whether the module that re-exports a name has code that uses it.
     fn uses_itself(&self, node: usize, used: &Use) -> bool {
         used.name.as_ref().is_some_and(|name| self.nodes[node].module.words.contains(name))
     }
 
-    /// A glob imports what is used of it: the names that the module has no other source for.
+    /// A glob imports the names that the module uses and for which it has no other source.
     fn imports_by_glob(&self, node: usize, of: usize, place: &Import, found: &mut Found) {
         let Node { module, file, .. } = &self.nodes[node];
         for word in &module.words {
@@ -198,7 +198,7 @@ impl Tree<'_> {
         path.first().is_some_and(|first| is_relative(first) || !self.name(node, first, true, &mut BTreeSet::new()).is_empty())
     }
 
-    /// What a path stands for, seen from a module. Empty: nothing of this crate.
+    /// The targets of a path in a module. Empty: no item of this crate.
     fn path(&self, node: usize, path: &[String]) -> BTreeSet<Target> {
         self.path_from(node, path, &mut BTreeSet::new())
     }
@@ -217,7 +217,7 @@ impl Tree<'_> {
         targets
     }
 
-    /// What a name within a module or an item stands for.
+    /// The targets of a name within a module or an item.
     fn below(&self, target: Target, name: &str, seen: &mut BTreeSet<(usize, String)>) -> BTreeSet<Target> {
         match target {
             Target::Module(node) if name == "super" => self.nodes[node].parent.map(Target::Module).into_iter().collect(),
@@ -233,7 +233,7 @@ impl Tree<'_> {
         std::iter::successors(Some(node), |node| self.nodes[*node].parent).last().unwrap_or(node)
     }
 
-    /// What a name in a module stands for: its own names first, then what globs bring, then what a macro may have written.
+    /// The targets of a name in a module: its own names first, then names from globs, then names that a macro may define.
     fn name(&self, node: usize, name: &str, inside: bool, seen: &mut BTreeSet<(usize, String)>) -> BTreeSet<Target> {
         let module = &self.nodes[node].module;
         let mut targets = self.own_name(node, name, inside, seen);
@@ -254,7 +254,7 @@ impl Tree<'_> {
         targets
     }
 
-    /// What a module itself declares, defines or brings in under a name.
+    /// The items that a module itself declares, defines or imports under a name.
     fn own_name(&self, node: usize, name: &str, inside: bool, seen: &mut BTreeSet<(usize, String)>) -> BTreeSet<Target> {
         let Node { module, children, .. } = &self.nodes[node];
         let mut targets: BTreeSet<Target> =
@@ -263,7 +263,7 @@ impl Tree<'_> {
         if seen.insert((node, name.to_owned())) {
             for used in module.uses.iter().filter(|used| used.name.as_deref() == Some(name) && (inside || !used.local)) {
                 let found = self.path_from(node, &used.path, seen);
-                // Not found here: it is another crate's, or an error that is told where the `use` is.
+                // It is not found here: it is an item of another crate, or an error that is reported for the `use` itself.
                 targets.extend(if found.is_empty() { BTreeSet::from([Target::External]) } else { found });
             }
             seen.remove(&(node, name.to_owned()));
@@ -272,7 +272,7 @@ impl Tree<'_> {
     }
 }
 
-/// What was found so far.
+/// The imports and errors so far.
 #[derive(Default)]
 struct Found {
     imports: Imports,

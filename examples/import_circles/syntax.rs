@@ -1,4 +1,4 @@
-//! What one file says: its modules, its items, what it imports and which paths it mentions. Nothing is resolved here.
+//! The content of one file: its modules, its items, its imports, and the paths that it mentions. Nothing is resolved here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ pub struct Module {
     pub macros: BTreeSet<String>,
     /// Macros called by a single name.
     pub calls: Vec<(String, usize)>,
-    /// What cannot be read: a line and a reason.
+    /// The parts that cannot be read: a line and a reason each.
     pub errors: Vec<(usize, String)>,
 }
 
@@ -61,7 +61,7 @@ pub struct Child {
 #[derive(Debug)]
 pub struct Use {
     pub path: Vec<String>,
-    /// The name in this module; nothing for `as _` and for a glob.
+    /// The name in this module; None for `as _` and for a glob.
     pub name: Option<String>,
     pub glob: bool,
     /// `pub use` or `pub(..) use`.
@@ -93,7 +93,7 @@ fn module(items: &[Item]) -> Module {
 #[derive(Default)]
 struct Reader {
     module: Module,
-    /// How many blocks of code the reader is in: an item within one is not an item of the module.
+    /// The number of blocks of code around the reader: an item within a block is not an item of the module.
     blocks: usize,
 }
 
@@ -264,7 +264,7 @@ impl<'ast> Visit<'ast> for Reader {
         visit::visit_path(self, path);
     }
 
-    /// `pub(in a::path)` says where an item is seen; it imports nothing.
+    /// `pub(in a::path)` states where an item is visible; it imports nothing.
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
     fn visit_macro(&mut self, called: &'ast syn::Macro) {

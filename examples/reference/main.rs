@@ -1,4 +1,5 @@
-//! Prints one page of docs/reference/, or a generated file of the chart: `cargo run --example reference -- PAGE > docs/reference/PAGE`. `list` names them all.
+//! Prints one page of docs/reference/, or a generated file of the chart: `cargo run --example reference -- PAGE > docs/reference/PAGE`.
+//! `list` names them all.
 
 mod pages;
 

@@ -6,8 +6,7 @@ use super::{RdsBackupStatus, Span};
 
 /// One wanted backup of one ApsaraDB RDS instance.
 ///
-/// What is backed up cannot be changed after the object was created: delete it and create another. The times (`queueTimeout`, `timeout`) and
-/// `retry` can.
+/// `queueTimeout`, `timeout` and `retry` can be changed. The other fields cannot: delete the object and create another.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "rdsbackup.io",
@@ -19,7 +18,7 @@ use super::{RdsBackupStatus, Span};
     shortname = "rdsb",
     category = "rds-backup",
     selectable = ".spec.dbInstanceId",
-    doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of what was made.",
+    doc = "One wanted backup of one ApsaraDB RDS instance: requested once, followed to its end, and kept as the record of the backup.",
     derive = "PartialEq",
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.dbInstanceId"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
@@ -88,15 +87,14 @@ pub struct RdsBackupSpec {
     #[x_kube(validation = Rule::new("self.matches('^[a-z]{2,3}(-[a-z0-9]+)+$')").message("regionId looks like cn-hangzhou or ap-southeast-1"))]
     pub region_id: Option<String>,
 
-    /// The name of an account in the operator's configuration: it stands for credentials and limits that an administrator keeps.
-    /// Cannot be changed.
+    /// The name of an account in the operator's configuration, where an administrator sets its credentials and limits. Cannot be changed.
     #[serde(default = "default_account")]
     #[schemars(length(min = 1, max = 63))]
     pub account: String,
 
-    /// How the backup is made; without it Physical, the service's default. MySQL on local disks: Physical or Logical; on cloud disks: only
-    /// Snapshot. PostgreSQL and SQL Server: Physical, or Snapshot on cloud disks. MariaDB: only Physical (the service makes a snapshot). What
-    /// the instance does not allow is refused before the service is asked, with the reason UnsupportedMethod. Cannot be changed.
+    /// How the backup is made. Default: Physical, the service's default. MySQL on local disks: Physical or Logical; on cloud disks: only
+    /// Snapshot. PostgreSQL and SQL Server: Physical, or Snapshot on cloud disks. MariaDB: only Physical (the service makes a snapshot). A
+    /// method that the instance does not allow fails with reason UnsupportedMethod before a backup is requested. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "BackupMethod")]
     pub method: Option<BackupMethod>,
@@ -119,31 +117,32 @@ pub struct RdsBackupSpec {
     pub backup_type: Option<BackupType>,
 
     /// How many days the service keeps the backup set: 7 to 730, or -1 to keep it long term. For MySQL, and for full backups of single
-    /// databases of SQL Server. Default: what the instance's backup policy says. Cannot be changed.
+    /// databases of SQL Server. Default: the retention of the instance's backup policy. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = -1, max = 730))]
     #[x_kube(validation = Rule::new("self == -1 || self >= 7").message("retentionDays is 7 to 730, or -1 to keep the backup set long term"))]
     pub retention_days: Option<i32>,
 
-    /// The resource group of the instance (`rg-...`). Newer versions of the service have dropped it: sent only when set. Cannot be changed.
+    /// The resource group of the instance (`rg-...`). Newer versions of the service have no such parameter, so it is sent only when it is
+    /// set. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 64))]
     pub resource_group_id: Option<String>,
 
-    /// The longest wait before the backup is accepted by the service: a busy instance, a quota, throttling, or something that somebody has to
-    /// correct first (Stalled). Default 2h. When it is over the object is Failed with reason QueueTimeout. Not counted while the outcome of a
-    /// request is unknown.
+    /// The longest wait until the service accepts the backup. Causes of a wait: a busy instance, a quota, throttling, or an error that a
+    /// person must correct first (Stalled). Default 2h. Then the object is Failed with reason QueueTimeout. The deadline is not applied
+    /// while the outcome of a request is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub queue_timeout: Option<Span>,
 
-    /// The longest time from the job's id to the end of the job. Default 24h (backups of 16 hours have been seen). When it is over the
-    /// object is Failed with reason Timeout; the job itself is not stopped, the service has no call for that.
+    /// The longest time from the moment when the job's id is known to the end of the job. Default 24h (backups of 16 hours have been seen).
+    /// Then the object is Failed with reason Timeout. The job itself goes on: the service has no call that stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub timeout: Option<Span>,
 
-    /// Whether a job that failed is followed by another one. Without it, it is not.
+    /// Whether another job is started after one that failed. Default: no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RetrySpec")]
     pub retry: Option<RetrySpec>,
@@ -153,7 +152,7 @@ fn default_account() -> String {
     "default".to_owned()
 }
 
-/// A new run after a job that the service reports as failed. Never after a timeout: that job may still be running.
+/// A new run after a job that the service reports as failed. There is none after a timeout: that job may still be running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetrySpec {
@@ -189,7 +188,7 @@ impl BackupMethod {
     }
 }
 
-/// What is backed up (`BackupStrategy`).
+/// The whole instance or single databases (`BackupStrategy`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackupStrategy {

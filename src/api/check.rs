@@ -1,10 +1,10 @@
 use super::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span};
 
 impl RdsBackupSpec {
-    /// What is wrong with the spec: which field, and what to write instead.
+    /// Checks the spec. The error names the field and the cure.
     ///
-    /// The CRD states the same rules; they are checked again because an older CRD may still be installed, and because a schedule's template
-    /// becomes an RdsBackup only at its next slot, which is late to hear of a mistake.
+    /// The CRD states the same rules. They are checked again because an older CRD may still be installed, and because a schedule's template
+    /// becomes an RdsBackup only at its next slot: a mistake would be reported too late.
     pub fn check(&self) -> Result<(), String> {
         let Self {
             db_instance_id,
@@ -29,7 +29,7 @@ impl RdsBackupSpec {
             return Err("databases and strategy: db belong together: give both, or neither".into());
         }
         if databases.iter().any(|name| name.is_empty() || name.contains(|c: char| c == ',' || c.is_whitespace())) {
-            return Err("databases: each name stands alone, without commas and blanks".into());
+            return Err("databases: write one name per item, without commas and blanks".into());
         }
         let full = *backup_type == Some(BackupType::FullBackup);
         if single_databases && *method != Some(BackupMethod::Logical) && !full {

@@ -1,6 +1,6 @@
-//! Enums whose documentation is the users' reference as well.
+//! Enums whose doc comments also become the users' reference.
 
-/// An enum with the list of its variants, their names, and what their doc comments say.
+/// An enum with the list of its variants, their names, and the text of their doc comments.
 macro_rules! closed_list {
     ($(#[$meta:meta])* pub enum $list:ident { $($(#[doc = $doc:literal])+ $name:ident,)+ }) => {
         $(#[$meta])*
@@ -19,7 +19,7 @@ macro_rules! closed_list {
                 }
             }
 
-            /// What it says, for the generated reference.
+            /// Its doc comment, for the generated reference.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!($($doc),+).trim_ascii(),)+

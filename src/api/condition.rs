@@ -1,9 +1,9 @@
 use super::{Condition, Reason, ScheduleCondition, Time};
 
-/// The CRD and the API server allow 32 KiB; nobody reads more than this.
+/// Messages are cut to so many characters. The CRD and the API server allow 32 KiB, far more than a person reads.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// Writes a condition; the time of its last transition stays while its status does.
+/// Sets a condition. `lastTransitionTime` changes only with the status of the condition.
 pub fn set_condition(conditions: &mut Vec<Condition>, mut fresh: Condition) {
     match conditions.iter_mut().find(|condition| condition.type_ == fresh.type_) {
         Some(old) => {
@@ -16,7 +16,8 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut fresh: Condition) {
     }
 }
 
-/// A condition as it is now. A reason where the documentation does not have it stops every test, and the sandbox, but no release.
+/// A condition as of `now`. A reason that is not documented for this condition panics in debug builds (all tests and the sandbox), not in a
+/// release build.
 pub fn condition(kind: &str, status: &str, reason: Reason, message: &str, generation: i64, now: Time) -> Condition {
     let listed = kind == ScheduleCondition::LastBackupSucceeded.as_str() || reason.conditions().contains(&kind);
     debug_assert!(listed, "a condition {kind} with reason {reason} is not in Reason::conditions");

@@ -34,18 +34,18 @@ pub const GROUP: &str = "rdsbackup.io";
 /// The label that names the schedule of an RdsBackup.
 pub const SCHEDULE_NAME_LABEL: &str = "rdsbackup.io/schedule-name";
 
-/// The label that tells which schedule of that name it was.
+/// The label with the uid of that schedule: a schedule that is deleted and created again has another one.
 pub const SCHEDULE_UID_LABEL: &str = "rdsbackup.io/schedule-uid";
 
-/// The annotation that tells the slot of an RdsBackup, without the jitter.
+/// The annotation with the slot of an RdsBackup, without the jitter.
 pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 
 /// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
 pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";
 
-/// The finalizer of a release that deletes backup sets. This release puts it on no object, and takes it off an object that is being deleted:
-/// after a roll-back the object must not stay for ever.
+/// The finalizer of a release that deletes backup sets. This release puts it on no object, and takes it off an object that is being
+/// deleted: after a roll-back the object must not stay for ever.
 pub const FINALIZER: &str = "rdsbackup.io/backup-set";
 
-/// Our name wherever Kubernetes asks who writes: field manager, event reporter. Changing it would leave the old manager owning status fields.
+/// The operator's name as field manager and as reporter of events. If it changed, the old manager would keep its status fields.
 pub const FIELD_MANAGER: &str = "rds-backup-operator";

@@ -1,11 +1,11 @@
-//! Where a reason is told: in which conditions, and in which events. Both are closed lists that the generated reference prints.
+//! Where a reason is used: in which conditions, and in which events. Both are closed lists that the generated reference prints.
 
 use super::Reason;
 
 /// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventRule {
-    /// What it is about: `RdsBackup` or `RdsBackupSchedule`.
+    /// The kind of the object: `RdsBackup` or `RdsBackupSchedule`.
     pub about: &'static str,
     /// Whether its type is Warning.
     pub warning: bool,
@@ -23,12 +23,13 @@ impl EventRule {
     }
 }
 
-const WAITS: EventRule = EventRule::backup(false, "It begins to wait for this.");
-const NEEDS: EventRule = EventRule::backup(true, "It begins to need somebody.");
-const ENDS: EventRule = EventRule::backup(true, "It has failed, for good.");
+const WAITS: EventRule = EventRule::backup(false, "The object begins to wait for this reason.");
+const NEEDS: EventRule = EventRule::backup(true, "The object begins to wait for a person to act.");
+const ENDS: EventRule = EventRule::backup(true, "The object has failed, for good.");
 
 impl Reason {
-    /// The types of the conditions that it stands in. `LastBackupSucceeded` has any reason that a backup ended with, and is not named here.
+    /// The types of the conditions that can have this reason. `LastBackupSucceeded` can have any reason with which a backup ends, and is
+    /// not in these lists.
     pub fn conditions(self) -> &'static [&'static str] {
         match self {
             Self::WaitingForTurn
@@ -76,7 +77,7 @@ impl Reason {
         }
     }
 
-    /// The events that carry it. An event of no rule cannot be built: see `controller::Event::new`.
+    /// The events that can have this reason. An event without a rule here cannot be built: see `controller::Event::new`.
     pub fn events(self) -> &'static [EventRule] {
         use EventRule as Rule;
 
@@ -92,36 +93,36 @@ impl Reason {
             | Self::ClockSkew
             | Self::NeverAccepted => &[WAITS],
             Self::CredentialsNotFound => {
-                const { &[WAITS, Rule::backup(true, "The Secret is gone while a request or a job of the object is followed.")] }
+                const { &[WAITS, Rule::backup(true, "The Secret is gone while the operator follows a request or a job of the object.")] }
             }
             Self::InvalidCredentials => {
                 const {
                     &[
                         Rule::backup(
                             false,
-                            "The token has expired, or the key was changed while the request was on its way: it is tried again three times.",
+                            "The token has expired, or the key was changed while the request was under way: the operator tries again three times.",
                         ),
                         NEEDS,
                     ]
                 }
             }
             Self::OutcomeUnknown => {
-                const { &[Rule::backup(true, "The answer to the request is lost, or what was adopted was given back.")] }
+                const { &[Rule::backup(true, "The answer to the request is lost, or an adopted backup turned out not to be this object's.")] }
             }
             Self::Running => {
                 const {
                     &[Rule::backup(
                         false,
-                        "The service accepted the request, a backup was adopted, or a job that could not be looked at can be again.",
+                        "The service accepted the request, a backup was adopted, or a job that could not be read can be read again.",
                     )]
                 }
             }
             Self::Finalizing => {
-                const { &[Rule::backup(false, "The job is finished, and its set is not listed 2 minutes later or not final yet.")] }
+                const { &[Rule::backup(false, "The job is finished, and its set is still unlisted 2 minutes later, or not final yet.")] }
             }
             Self::Succeeded => const { &[Rule::backup(false, "The backup set exists and is usable.")] },
             Self::Rejected => {
-                const { &[ENDS, Rule::backup(true, "The service finds fault with a read: it is tried again every 5 minutes.")] }
+                const { &[ENDS, Rule::backup(true, "The service refuses a read: the operator tries again every 5 minutes.")] }
             }
             Self::InvalidSpec
             | Self::AccountNotFound
@@ -137,14 +138,17 @@ impl Reason {
             | Self::ResultLost => &[ENDS],
             Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },
             Self::SetDiffers => const { &[Rule::backup(true, "`AdoptionMismatch` is raised, or names another backup.")] },
-            Self::Abandoned => const { &[Rule::backup(true, "The answer to its request came when the object was gone.")] },
-            Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and taken.")] },
-            Self::NameCollision => const { &[Rule::schedule("An RdsBackup that is not of the schedule has the name that is due.")] },
-            Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed; once for all that were found together.")] },
+            Self::Abandoned => const { &[Rule::backup(true, "The answer to the request came after the object was deleted or replaced.")] },
+            Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and adopted.")] },
+            Self::NameCollision => {
+                const { &[Rule::schedule("An RdsBackup that does not belong to the schedule has the name of the backup that is due.")] }
+            }
+            Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
-            Self::ClockSetBack => const { &[Rule::schedule("Settled slots lie in the future.")] },
+            Self::ClockSetBack => const { &[Rule::schedule("`status.lastScheduleTime` lies in the future.")] },
             Self::TriggerUsed => const { &[Rule::schedule("`trigger` was changed to a text whose backup exists.")] },
-            // Only in conditions. The intent and its clearing are two writes within milliseconds, and the health of a schedule shows in conditions.
+            // Only in conditions: the intent and its clearing are two writes within milliseconds, and conditions show the health of a
+            // schedule.
             Self::Submitting
             | Self::Scheduled
             | Self::Suspended

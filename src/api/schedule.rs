@@ -8,7 +8,7 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
 
 /// When backups of one instance are made, and how many of their objects are kept.
 ///
-/// Each run is an RdsBackup of its own, named after the schedule and the slot. Deleting the schedule leaves them.
+/// Each run is an RdsBackup of its own, named after the schedule and the slot. Deleting the schedule deletes none of them.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "rdsbackup.io",
@@ -48,9 +48,9 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
 #[serde(rename_all = "camelCase")]
 pub struct RdsBackupScheduleSpec {
     /// When backups are made: five cron fields (minute hour day-of-month month day-of-week), for example `0 2 * * *`, or one of `@hourly`,
-    /// `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`. Names (`mon`, `jan`), lists, ranges and steps are read as
-    /// CronJob reads them; where day-of-month and day-of-week are both restricted, either is enough. `rds-backup-operator next` shows what an
-    /// expression means.
+    /// `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`. Names (`mon`, `jan`), lists, ranges and steps have the same
+    /// meaning as in a CronJob; if day-of-month and day-of-week are both restricted, a match of either is enough. `rds-backup-operator
+    /// next` prints the runs of an expression.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = Rule::new("!self.contains('=')").message("the time zone has a field of its own: write it in timeZone"))]
     #[x_kube(validation = Rule::new("self.trim().startsWith('@') || self.trim().matches('^\\\\S+(\\\\s+\\\\S+){4}$')")
@@ -62,36 +62,36 @@ pub struct RdsBackupScheduleSpec {
         .message("L and W are of another kind of cron: write the days themselves"))]
     pub schedule: String,
 
-    /// The time zone of the schedule, an IANA name such as `Asia/Shanghai`. Default `Etc/UTC`. A fixed time of day that the clocks skip runs
-    /// at the first instant after the gap, one that comes twice runs the first time; a schedule whose hour field begins with `*` runs by
-    /// elapsed time.
+    /// The time zone of the schedule, an IANA name such as `Asia/Shanghai`. Default `Etc/UTC`. If the clocks skip a fixed time of day, it
+    /// runs at the first instant after the gap; if a fixed time of day comes twice, it runs the first time. A schedule whose hour field
+    /// begins with `*` runs by elapsed time.
     #[serde(default = "utc")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.lowerAscii() != 'local'").message("Local is not a time zone: write an IANA name such as Asia/Shanghai"))]
     pub time_zone: String,
 
-    /// Spreads schedules of the same time: each backup starts so much later at most. The offset of a schedule is always the same; the status
-    /// shows it. At most half the shortest gap between two slots. Default: none.
+    /// The largest delay of a backup after its slot. It spreads schedules that have the same time. The delay of a schedule is always the
+    /// same; the status shows it. `jitter` is at most half the shortest gap between two slots. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub jitter: Option<Span>,
 
-    /// Whether the schedule pauses. Slots that pass meanwhile are neither run nor counted as missed; `trigger` still works.
+    /// Whether the schedule pauses. Slots during the pause are neither run nor counted as missed; `trigger` still works.
     #[serde(default)]
     pub suspend: bool,
 
-    /// How late a backup may start, counted from its slot and the jitter: a slot that is older is missed. Default: until the next slot. `5m`
-    /// stands for: skip rather than be late.
+    /// How late a backup may start, counted from its slot plus the jitter: an older slot is missed. Default: until the next slot. With
+    /// `5m`, a slot is skipped rather than run late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub starting_deadline: Option<Span>,
 
-    /// Whether a backup is made as soon as the schedule is created, beside its slots. Not while `suspend` is true.
+    /// Whether a backup is made as soon as the schedule is created, in addition to its slots. Not while `suspend` is true.
     #[serde(default)]
     pub run_on_create: bool,
 
-    /// Any text. A change makes one backup now, also while the schedule is suspended. The text that stands here when the schedule is created
-    /// is only recorded.
+    /// Any text. A change makes one backup now, also while the schedule is suspended. The text with which the schedule is created is only
+    /// recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 128))]
     pub trigger: Option<String>,
@@ -112,7 +112,7 @@ pub struct RdsBackupScheduleSpec {
     #[schemars(with = "FreshnessSpec")]
     pub freshness: Option<FreshnessSpec>,
 
-    /// What each run creates.
+    /// The RdsBackup that each run creates.
     pub template: BackupTemplate,
 }
 
@@ -133,11 +133,11 @@ pub struct FreshnessSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTemplate {
-    /// Labels and annotations of the RdsBackup. The schedule's own are never copied.
+    /// Labels and annotations of the RdsBackup. Those of the schedule are never copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TemplateMetadata")]
     pub metadata: Option<TemplateMetadata>,
-    /// Its spec. `queueTimeout` defaults to the time until the next slot here. `dbInstanceId` cannot be changed.
+    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot. `dbInstanceId` cannot be changed.
     pub spec: RdsBackupSpec,
 }
 
@@ -145,13 +145,13 @@ pub struct BackupTemplate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateMetadata {
-    /// Labels. Those of the group `rdsbackup.io` are the operator's.
+    /// Labels. Labels of the group `rdsbackup.io` are reserved for the operator.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = {
         "type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
     }))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations. Those of the group `rdsbackup.io` are the operator's.
+    /// Annotations. Annotations of the group `rdsbackup.io` are reserved for the operator.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = { "type": "string", "maxLength": 32768 }))]
     pub annotations: BTreeMap<String, String>,

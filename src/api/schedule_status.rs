@@ -4,25 +4,25 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Time, closed::closed_list};
 
-/// What a schedule has done and will do. Written by the operator only; a status sent by a user is dropped.
+/// The runs that a schedule has made and will make. Only the operator writes it; the API server drops a status in a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct RdsBackupScheduleStatus {
-    /// The generation of the spec that this status is about; -1 until the operator has seen the object.
+    /// The generation of the spec that this status describes; -1 until the operator has seen the object.
     #[serde(default = "unseen")]
     pub observed_generation: i64,
 
-    /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when it needs somebody),
-    /// `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful backup is
-    /// young enough) and `Suspended`.
+    /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
+    /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
+    /// backup is young enough) and `Suspended`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The newest slot that is settled, without the jitter: its backup was created, or it was missed or skipped. Slots up to it are not looked
-    /// at again. `lastBackup` has the slot of the newest backup.
+    /// The newest slot that is settled, without the jitter: its backup was created, or it was missed or skipped. The slots before it are
+    /// settled too. `lastBackup` has the slot of the newest backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,
@@ -32,7 +32,7 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "Time")]
     pub next_schedule_time: Option<Time>,
 
-    /// How much later than its slots this schedule starts its backups.
+    /// The delay from a slot to the start of its backup, from `spec.jitter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 32))]
     pub effective_jitter: Option<String>,
@@ -52,21 +52,22 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "FinishedBackup")]
     pub last_failure: Option<FinishedBackup>,
 
-    /// How many backups have failed since the last that succeeded.
+    /// The number of backups that failed since the newest one that succeeded.
     #[serde(default)]
     pub consecutive_failures: i32,
 
-    /// The account that `lastSuccess`, `lastFailure` and `consecutiveFailures` are about: those of another account say nothing of this one.
+    /// The account of `lastSuccess`, `lastFailure` and `consecutiveFailures`. After a change of the account they start anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 63))]
     pub account: Option<String>,
 
-    /// The backups that wait or run, at most 10 of them.
+    /// The names of the backups that wait or run, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 253)))]
     pub active: Vec<String>,
 
-    /// Slots that were not run because the operator was down, or later than `startingDeadline`. At most 100,000 are counted at a time.
+    /// Slots that were not run because the operator was down, or could only have run later than `startingDeadline`. At most 100,000 are
+    /// counted at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SlotCount")]
     pub missed_runs: Option<SlotCount>,
@@ -81,13 +82,13 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "String", length(max = 128))]
     pub last_handled_trigger: Option<String>,
 
-    /// Stands for schedule, time zone and jitter: a change of them never fires for the past.
+    /// A hash of schedule, time zone and jitter. It shows an edit of them: an edit never fires for slots before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
 
-    /// Since when the schedule runs as it is now: its creation, the last change of its timing, or its resumption. Slots before it are neither
-    /// run nor missed. Absent until the schedule was valid once, and `runOnCreate` is done.
+    /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause. Earlier slots
+    /// are neither run nor missed. Absent until the schedule was valid once, and `runOnCreate` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub armed_since: Option<Time>,
@@ -98,7 +99,7 @@ fn unseen() -> i64 {
 }
 
 impl RdsBackupScheduleStatus {
-    /// The status of a schedule that no operator has seen.
+    /// The status of a schedule that the operator has not seen yet.
     pub fn fresh() -> Self {
         Self { observed_generation: -1, ..Self::default() }
     }
@@ -118,19 +119,20 @@ closed_list! {
     /// The types of a schedule's conditions.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum ScheduleCondition {
-        /// True while the schedule is valid, suspended or not. A failed backup does not change it, so that a deployment that waits for the
-        /// schedule is not held up.
+        /// True while the schedule is valid, suspended or not. A failed backup does not change it, so it does not block a deployment that
+        /// waits for the schedule.
         Ready,
-        /// There, and True, when somebody has to correct the schedule, or the API server refuses its backups; the message says how.
+        /// Present, and True, when a person must correct the schedule, or the API server refuses its backups; the message says how to
+        /// correct it.
         Stalled,
-        /// There, and True, while a backup that is due cannot be created: the API server does not answer, or fails.
+        /// Present, and True, while a backup that is due cannot be created: the API server does not answer, or fails.
         Reconciling,
         /// Whether the newest finished backup succeeded. Absent until one has finished.
         LastBackupSucceeded,
-        /// Whether the newest successful backup is young enough: the condition to be paged for. It turns False by time alone. Unknown until the
-        /// first could have been made, or while the schedule is invalid and has no `freshness.maxAge`.
+        /// Whether the newest successful backup is young enough: the condition to alert on. It turns False by time alone. Unknown until the
+        /// first backup could have been made, or while the schedule is invalid and has no `freshness.maxAge`.
         Fresh,
-        /// There, and True, while the schedule pauses.
+        /// Present, and True, while the schedule pauses.
         Suspended,
     }
 }
@@ -142,7 +144,7 @@ pub struct BackupReference {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// The slot that it was created for. Absent for one that was asked for by hand.
+    /// The slot that it was created for. Absent for a backup of `trigger` or `runOnCreate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub slot: Option<Time>,
@@ -157,11 +159,11 @@ pub struct FinishedBackup {
     pub name: String,
     /// When it ended.
     pub completed_at: Time,
-    /// The backup set, where there is one.
+    /// The backup set, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub backup_id: Option<String>,
-    /// Why it failed.
+    /// The reason of its failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub reason: Option<String>,
@@ -171,7 +173,7 @@ pub struct FinishedBackup {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotCount {
-    /// How many.
+    /// The number of slots.
     pub count: i64,
     /// The newest of them, without the jitter.
     pub last: Time,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A length of time in hours, minutes and seconds, for example `90s`, `30m`, `2h` or `1h30m`.
 ///
-/// Kept as text and parsed where it is used: a wrong one is reported on its own object, and never stops the watch of the others.
+/// Kept as text and parsed where it is used: a wrong one is reported in the status of its object, and never stops the watch of other
+/// objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Span(#[schemars(regex(pattern = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"), length(min = 2, max = 21))] String);
@@ -33,7 +34,7 @@ impl Span {
         Self(text.into())
     }
 
-    /// The pattern that the CRDs and the schema of the configuration know it by.
+    /// The pattern of such a text in the CRDs and in the schema of the configuration.
     pub fn pattern() -> String {
         let schema = schemars::schema_for!(Self);
         schema.get("pattern").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()

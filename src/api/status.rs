@@ -5,27 +5,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Time, closed::closed_list};
 
-/// What became of the backup. Written by the operator only; a status sent by a user is dropped.
+/// The state and the result of the backup. Only the operator writes it; the API server drops a status in a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct RdsBackupStatus {
-    /// The generation of the spec that this status is about; -1 until the operator has seen the object.
+    /// The generation of the spec that this status describes; -1 until the operator has seen the object.
     #[serde(default = "unseen")]
     pub observed_generation: i64,
 
-    /// Where the backup is, for humans; tools read `conditions`.
+    /// The stage of the backup, for people. Tools read `conditions`.
     #[serde(default)]
     pub phase: Phase,
 
     /// `Ready` (True at the end, when the backup set exists and is usable), `Reconciling` (True while the operator works on it), `Stalled`
-    /// (True when it failed, or needs somebody), `DuplicateBackup` (more than one backup may have been made), `AdoptionMismatch`.
+    /// (True when it failed, or a person must act), `DuplicateBackup` (more than one backup may have been made), `AdoptionMismatch` (an
+    /// adopted backup was not this object's).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
-    /// The durable intent of the newest request: written before anything is sent.
+    /// The durable intent of the newest request: written before the request is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Submission")]
     pub submission: Option<Submission>,
@@ -35,27 +36,28 @@ pub struct RdsBackupStatus {
     #[schemars(with = "String", length(max = 64))]
     pub backup_job_id: Option<String>,
 
-    /// The backup set (`BackupId`): what a restore asks for. Known when the job is finished.
+    /// The backup set (`BackupId`): a restore needs this id. Known when the job is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub backup_id: Option<String>,
 
-    /// The service's id of the request that was accepted, for its support.
+    /// The service's id of the accepted request: give it to Alibaba Cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub request_id: Option<String>,
 
-    /// Whether the backup is the direct answer to our request (`Created`), or was found after an answer was lost (`Adopted`).
+    /// `Created`: the service answered the request with this backup's job. `Adopted`: the answer was lost, and the operator found the
+    /// backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Origin")]
     pub origin: Option<Origin>,
 
-    /// When the job began: the acceptance of the request, then the start that the backup set itself tells.
+    /// When the job began: first the time when the request was accepted, then the start time of the backup set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub started_at: Option<Time>,
 
-    /// When it was over, successful or not.
+    /// When the backup ended, successful or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub completed_at: Option<Time>,
@@ -65,7 +67,7 @@ pub struct RdsBackupStatus {
     #[schemars(with = "String", length(max = 32))]
     pub duration: Option<String>,
 
-    /// The size of the backup set for humans, for example `260Gi`.
+    /// The size of the backup set for people, for example `260Gi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 32))]
     pub size: Option<String>,
@@ -75,42 +77,42 @@ pub struct RdsBackupStatus {
     #[schemars(with = "i64")]
     pub size_bytes: Option<i64>,
 
-    /// The instant to which the backup set restores.
+    /// The point in time to which the backup set restores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub consistent_time: Option<Time>,
 
-    /// When the service will remove the backup set, where it tells.
+    /// When the service will remove the backup set, if it reports that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub expires_at: Option<Time>,
 
-    /// CRC-64 of the backup set, where the service tells it.
+    /// CRC-64 of the backup set, if the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
     pub checksum: Option<String>,
 
-    /// What really was requested and made, defaults included.
+    /// The properties of the backup as it was requested and made, defaults included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Effective")]
     pub effective: Option<Effective>,
 
-    /// How far the job is, in steps of 25; only for jobs over 10 minutes.
+    /// The progress of the job, in steps of 25; only for jobs over 10 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 100))]
     pub progress_percent: Option<i32>,
 
-    /// Why it waits, and since when. Only while the phase is Queued, or Pending because it needs somebody.
+    /// Why the backup waits, and since when. Present only while the phase is Queued, or Pending because a person must act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Queue")]
     pub queue: Option<Queue>,
 
-    /// The last 5 requests that did not become the result. A possible duplicate is never pushed out by one of another kind.
+    /// The last 5 requests or backups that did not become the result. An entry of another kind never replaces a possible duplicate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub attempts: Vec<Attempt>,
 
-    /// The newest error that the service answered.
+    /// The newest error that the service returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LastError")]
     pub last_error: Option<LastError>,
@@ -121,7 +123,7 @@ fn unseen() -> i64 {
 }
 
 impl RdsBackupStatus {
-    /// The status of an object that no operator has seen.
+    /// The status of an object that the operator has not seen yet.
     pub fn fresh() -> Self {
         Self { observed_generation: -1, ..Self::default() }
     }
@@ -152,19 +154,19 @@ impl RdsBackupStatus {
     }
 }
 
-/// Where a backup is.
+/// The stage of a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
-    /// Not looked at yet, or it needs somebody before it can queue.
+    /// The operator has not seen it yet, or a person must act before it can queue.
     #[default]
     Pending,
-    /// Waits on time or on another object; `queue` says why.
+    /// It waits for time to pass or for another object; `queue` says why.
     Queued,
     /// The request is being sent.
     Submitting,
-    /// The answer was lost; the operator finds out what became of the request.
+    /// The answer was lost; the operator finds out whether the request made a backup.
     Resolving,
-    /// The service works on the backup.
+    /// The service makes the backup.
     Running,
     /// The job is finished; the backup set is not confirmed yet.
     Finalizing,
@@ -179,7 +181,7 @@ impl Phase {
     pub const ALL: [Self; 8] =
         [Self::Pending, Self::Queued, Self::Submitting, Self::Resolving, Self::Running, Self::Finalizing, Self::Succeeded, Self::Failed];
 
-    /// Whether it is an end: nothing changes an object that is there.
+    /// Whether it is an end: the operator changes an object in it no more.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
     }
@@ -200,48 +202,50 @@ impl Phase {
 }
 
 closed_list! {
-    /// The types of our conditions.
+    /// The types of an RdsBackup's conditions.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum ConditionType {
-        /// True at the end, when the backup set exists and is usable. False before, and for ever when it failed. Its reason says why, its message
-        /// what to do.
+        /// True at the end, when the backup set exists and is usable. False before the end, and for ever when the backup failed. The reason
+        /// says why, the message what to do.
         Ready,
-        /// There, and True, while the operator works on the object, waiting included.
+        /// Present, and True, while the operator works on the object, waiting included.
         Reconciling,
-        /// There, and True, when it failed, or needs somebody before it can go on.
+        /// Present, and True, when the backup failed, or a person must act before it can go on.
         Stalled,
-        /// There, and True, when more than one backup may have been made for this object. `attempts` names them; nothing was deleted.
+        /// Present, and True, when more than one backup may have been made for this object. `attempts` lists them; nothing was deleted.
         DuplicateBackup,
-        /// There, and True, when a backup was adopted that turned out to be another's, and was given back.
+        /// Present, and True, when the operator adopted a backup that was not this object's. It is not the result any more.
         AdoptionMismatch,
     }
 }
 
-/// One signed request, as it was decided before it was sent. It is sent at most once, with exactly this nonce and this timestamp.
+/// One signed request, written down before it is sent. It is sent at most once, with exactly this nonce and this timestamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
-    /// Counts the wanted backups, from 1: a new run follows a job that failed, where `retry` allows it.
+    /// The number of the run, from 1: a new run follows a job that failed, if `retry` allows it.
     pub run: i32,
-    /// Counts the signed requests of the run, from 1.
+    /// The number of the signed request within the run, from 1.
     pub attempt: i32,
     /// The request's `SignatureNonce`.
     #[schemars(length(max = 64))]
     pub nonce: String,
     /// The request's signed time, by the service's clock. The service refuses the request when it is older than 15 minutes.
     pub timestamp: Time,
-    /// Whether no other open intent stood on the instance after this one was written. An intent that was not cleared was never sent.
+    /// Whether it was confirmed, after this intent was written, that no other object of the instance has an open intent. A request that was
+    /// not cleared was never sent.
     #[serde(default)]
     pub cleared: bool,
-    /// What existed before the request: never taken for its result.
+    /// The backup sets that existed before the request: they are never taken for its result.
     pub baseline: Baseline,
-    /// What became of the request. Absent while it may still become a backup.
+    /// The outcome of the request. Absent while the request may still become a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SubmissionOutcome")]
     pub outcome: Option<SubmissionOutcome>,
-    /// The signed time of the run's earliest request that was not definitely refused: a backup that started before it is not ours.
+    /// The signed time of the run's earliest request that was not definitely refused: a backup that started before it does not belong to
+    /// this object.
     pub unresolved_since: Time,
-    /// Since when this run waits to be accepted: `queueTimeout` counts from here.
+    /// Since when this run waits to be accepted by the service: `queueTimeout` counts from here.
     pub waiting_since: Time,
 }
 
@@ -249,26 +253,26 @@ pub struct Submission {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
-    /// Their ids, of the 24 hours before the request.
+    /// The ids of those of the 24 hours before the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), inner(length(max = 64)))]
     pub backup_ids: Vec<String>,
-    /// When they were listed.
+    /// When the sets were listed.
     pub at: Time,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SubmissionOutcome {
     /// The service answered with a job id.
     Accepted,
-    /// The answer was lost, and the backup that was found instead is final.
+    /// The answer was lost. The operator adopted a backup that it found, and this adoption is final.
     Adopted,
-    /// The service refused it, or it is known to have never left: nothing was created.
+    /// The service refused the request, or it is known that the request never left the operator: no backup was made.
     Rejected,
-    /// It was withdrawn before it was sent.
+    /// The intent was withdrawn before the request was sent.
     Unsent,
-    /// The answer was lost, and it is proven that the service neither accepted it nor can still accept it.
+    /// The answer was lost, and it is proven that the service neither accepted the request nor can still accept it.
     NeverAccepted,
 }
 
@@ -276,23 +280,23 @@ pub enum SubmissionOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// The run it belongs to.
+    /// The number of its run.
     pub run: i32,
-    /// The attempt of the run it belongs to.
+    /// The number of the request within the run.
     pub attempt: i32,
-    /// What it was.
+    /// Why it did not become the result.
     pub outcome: AttemptOutcome,
-    /// When it was recorded.
+    /// When this entry was written.
     pub at: Time,
-    /// The job, where there was one.
+    /// The job, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub backup_job_id: Option<String>,
-    /// The backup set, where there was one.
+    /// The backup set, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub backup_id: Option<String>,
-    /// The service's error code, where there was one.
+    /// The service's error code, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
     pub code: Option<String>,
@@ -303,29 +307,29 @@ pub struct Attempt {
 pub enum AttemptOutcome {
     /// The service refused the request.
     Rejected,
-    /// The request was never accepted.
+    /// The service never accepted the request.
     NeverAccepted,
     /// The job was accepted and failed.
     JobFailed,
-    /// It was adopted, and turned out to be another's.
+    /// The backup was adopted, but it was not this object's.
     NotOurs,
-    /// It may have been made for this object, beside the result.
+    /// The backup may have been made for this object, in addition to the result.
     PossibleDuplicate,
 }
 
-/// What really was requested and made.
+/// The properties of a backup as it was requested and made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
-    /// The region that was asked.
+    /// The region whose service is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub region_id: Option<String>,
-    /// The method: the wanted one, then the one that the backup set tells.
+    /// The method: first the requested one, then that of the backup set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub method: Option<String>,
-    /// Full or incremental.
+    /// The type: first the requested one, then that of the backup set, for example `FullBackup`.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
     #[schemars(with = "String", length(max = 64))]
     pub backup_type: Option<String>,
@@ -347,42 +351,42 @@ pub struct Effective {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
-    /// One of the documented reasons.
+    /// One of the reasons in the reference.
     #[schemars(length(max = 64))]
     pub reason: String,
-    /// Since when it waits; another reason does not change it.
+    /// Since when the backup waits. A change of the reason does not change this time.
     pub since: Time,
 }
 
-/// An error that the service answered.
+/// An error that the service returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastError {
-    /// The service's code.
+    /// The service's error code.
     #[schemars(length(max = 128))]
     pub code: String,
-    /// The service's words, shortened.
+    /// The service's error message, shortened.
     #[schemars(length(max = 512))]
     pub message: String,
-    /// The service's id of the request, for its support.
+    /// The service's id of the request: give it to Alibaba Cloud's support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub request_id: Option<String>,
-    /// When it was answered.
+    /// When the error was returned.
     pub at: Time,
 }
 
 /// Where the recorded backup comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Origin {
-    /// The service's direct answer to our request.
+    /// The service answered the request with the id of this backup's job.
     Created,
-    /// Found after the answer was lost.
+    /// The operator found the backup after the answer was lost.
     Adopted,
 }
 
 impl Submission {
-    /// The signed time as an instant.
+    /// The signed time.
     pub fn signed_at(&self) -> Timestamp {
         self.timestamp.0
     }

@@ -26,26 +26,26 @@ enum Command {
     Next(next::NextArgs),
 }
 
-/// What `run` takes.
+/// The options of `run`.
 #[derive(Debug, clap::Args)]
 struct RunArgs {
-    /// The configuration file: accounts, their credentials, and who may use them.
+    /// The configuration file: accounts, their credentials, and the namespaces that may use them.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// With a configuration that cannot be used, say so on /readyz and wait until it can, instead of ending with 2: for pods, which would be
-    /// started again and again.
+    /// If the configuration cannot be used, report the mistake on /readyz and wait until the file is valid, instead of ending with exit
+    /// code 2. For pods, which Kubernetes would otherwise restart again and again.
     #[arg(long)]
     wait_for_config: bool,
-    /// Watch only this namespace; may be given more than once. Without it, all namespaces are watched.
+    /// Watch only this namespace; may be given more than once. Without this option the operator watches all namespaces.
     #[arg(long = "watch-namespace", value_name = "NS")]
     watch_namespaces: Vec<String>,
     /// Work only while holding the lease in the operator's own namespace, so that several replicas may run. `false` for a single replica.
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
-    /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one.
+    /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
     health_addr: SocketAddr,
-    /// How log lines look.
+    /// The format of log lines.
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     log_format: LogFormat,
 }
@@ -56,7 +56,7 @@ enum LogFormat {
     Text,
 }
 
-/// Does what the command line says. Errors go to stderr in one line; 2 stands for a wrong command line or configuration, 1 for the rest.
+/// Runs the command. An error goes to stderr in one line; the exit code is 2 for a wrong command line or configuration, else 1.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run(args),
@@ -79,7 +79,7 @@ fn run(args: RunArgs) -> ExitCode {
     }
     log_to_stderr(args.log_format);
     let RunArgs { config, watch_namespaces, leader_elect, health_addr, .. } = args;
-    // Two threads: the work is waiting, and every thread costs memory.
+    // Two threads: nearly all of the time is spent waiting for the network, and every thread costs memory.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("the async runtime does not start: {error}")),
@@ -100,7 +100,7 @@ fn run(args: RunArgs) -> ExitCode {
 fn print(text: &str) -> ExitCode {
     use std::io::Write as _;
 
-    // A reader that closes the pipe early (`crds | head`) is not an error of ours.
+    // A reader may close the pipe early (`crds | head`); that is no error.
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -115,7 +115,7 @@ fn fail(code: u8, message: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Our own lines from `info` on, those of libraries from `warn` on; RUST_LOG says otherwise.
+/// Logs the operator's lines from `info` on and those of libraries from `warn` on, unless RUST_LOG is set.
 fn log_to_stderr(format: LogFormat) {
     use tracing_subscriber::{EnvFilter, fmt};
 

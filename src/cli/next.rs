@@ -17,13 +17,13 @@ use crate::{
     },
 };
 
-/// More runs than a person reads, and few enough to answer at once.
+/// The largest `--count`: more runs than a person reads, and few enough to compute within a moment.
 const MOST: usize = 10_000;
 
-/// What `next` takes.
+/// The options of `next`.
 #[derive(Debug, clap::Args)]
 pub(super) struct NextArgs {
-    /// A file with an RdsBackupSchedule; what else is in it is left aside.
+    /// A file with one RdsBackupSchedule; objects of other kinds in it are ignored.
     #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["schedule", "time_zone"])]
     file: Option<PathBuf>,
     /// The expression: five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually.
@@ -32,13 +32,13 @@ pub(super) struct NextArgs {
     /// The time zone, an IANA name. [default: Etc/UTC]
     #[arg(long, value_name = "TZ")]
     time_zone: Option<String>,
-    /// Runs after this instant. [default: now]
+    /// Print runs after this instant. [default: now]
     #[arg(long, value_name = "RFC3339")]
     from: Option<String>,
-    /// How many runs.
+    /// The number of runs.
     #[arg(long, value_name = "N", default_value_t = 5)]
     count: usize,
-    /// How they are printed.
+    /// The format of the output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     output: Output,
 }
@@ -49,29 +49,29 @@ enum Output {
     Json,
 }
 
-/// A run, as JSON has it.
+/// A run in the JSON output.
 #[derive(Serialize)]
 struct Run {
     /// The slot, in UTC.
     at: Timestamp,
-    /// The same by the clocks of the time zone.
+    /// The slot in local time.
     local: String,
-    /// What a change of the clocks did to it.
+    /// How a change of the clocks affects it.
     note: Option<String>,
 }
 
-/// What is asked about.
+/// The schedule whose runs are printed.
 struct Asked {
     heading: String,
     slots: Slots,
 }
 
-/// What is to be printed, or why not.
+/// The text to print, or an error message.
 pub(super) fn next(args: &NextArgs) -> Result<String, String> {
     let from = match &args.from {
         Some(text) => {
             let wrong =
-                |_| format!("--from: {:?} is no time: write it like 2027-03-27T00:00:00Z", text.chars().take(64).collect::<String>());
+                |_| format!("--from: {:?} is not a time: write it like 2027-03-27T00:00:00Z", text.chars().take(64).collect::<String>());
             text.parse().map_err(wrong)?
         }
         None => Clock::system().now(),
@@ -86,7 +86,7 @@ pub(super) fn next(args: &NextArgs) -> Result<String, String> {
     };
     let slots: Vec<Slot> = std::iter::successors(asked.slots.next(from), |slot| asked.slots.next(slot.at)).take(args.count).collect();
     if slots.is_empty() {
-        return Err("the schedule never runs: no such day comes within nine years".to_owned());
+        return Err("the schedule never runs: none of its days comes within nine years".to_owned());
     }
     match args.output {
         Output::Text => Ok(text(&asked, &slots)),
@@ -112,7 +112,7 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     for manifest in documents {
         if manifest["kind"] == "RdsBackupSchedule" {
             if let Some(field) = unknown_field(&manifest) {
-                return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` names those that are"));
+                return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` lists the fields"));
             }
             let schedule: RdsBackupSchedule = serde_json::from_value(manifest).map_err(|error| one_line(&shown, &error))?;
             found.push(schedule);
@@ -137,7 +137,8 @@ fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
     Ok(Asked { heading, slots: valid.slots })
 }
 
-/// The first field of the spec that the CRD does not have. Left aside, a misspelt one would be printed as if it were not there.
+/// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were
+/// absent.
 fn unknown_field(manifest: &Value) -> Option<String> {
     fn walk(schema: &Value, value: &Value, path: &str) -> Option<String> {
         match value {
@@ -157,23 +158,23 @@ fn unknown_field(manifest: &Value) -> Option<String> {
     walk(schema, &manifest["spec"], "spec")
 }
 
-/// The first line of an error: its other lines draw the place.
+/// The first line of an error; the other lines show an excerpt of the file.
 fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
     format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
 }
 
 fn run(slots: &Slots, slot: &Slot) -> Run {
     let local = slot.at.to_zoned(slots.zone().clone());
-    Run { at: slot.at, local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), note: slot.note.map(|note| spoken(&note)) }
+    Run { at: slot.at, local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), note: slot.note.map(|note| note_text(&note)) }
 }
 
-fn spoken(note: &Note) -> String {
+fn note_text(note: &Note) -> String {
     match note {
         Note::Skipped(local) => {
             format!("the clocks skip {}: it runs at the first instant after the gap", local.strftime("%Y-%m-%d %H:%M"))
         }
         Note::FirstOfTwo => "this local time comes twice: it runs the first time".to_owned(),
-        Note::SecondOfTwo => "this local time comes twice: this is the second, and it ran at the first too".to_owned(),
+        Note::SecondOfTwo => "this local time comes twice: it runs both times, and this is the second".to_owned(),
     }
 }
 
@@ -181,7 +182,7 @@ fn text(asked: &Asked, slots: &[Slot]) -> String {
     let mut text = format!("{}\n", asked.heading);
     for slot in slots {
         let local = slot.at.to_zoned(asked.slots.zone().clone());
-        let note = slot.note.map(|note| format!("  {}", spoken(&note))).unwrap_or_default();
+        let note = slot.note.map(|note| format!("  {}", note_text(&note))).unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}  {}{note}", slot.at, local.strftime("%a %Y-%m-%d %H:%M %Z"));
     }

@@ -30,18 +30,19 @@ use crate::{
     schedule,
 };
 
-/// Objects that are worked on at the same time, over all namespaces. A pass waits for the network nearly all of its time.
+/// The number of objects that are reconciled at the same time, over all namespaces. A pass spends nearly all of its time waiting for the
+/// network.
 const CONCURRENCY: u16 = 16;
 
-/// Objects of one page of the first list. A page is parsed as a whole, and what that took is never given back to the system.
+/// The objects in one page of the first list. A page is parsed as a whole, and the allocator never returns that memory to the system.
 const LIST_PAGE: u32 = 50;
 
-/// How long a failed watch waits before it is begun again: 0.5 s, 1 s ... 10 s. The library's own goes to 30 s, which is long for somebody who
-/// has just installed the CRD and waits.
+/// How long a failed watch waits before it is begun again: 0.5 s, 1 s ... 10 s. The library's own backoff goes up to 30 s, which is long
+/// for a user who has just installed the CRD and waits.
 #[derive(Default)]
-struct Patience(u32);
+struct WatchBackoff(u32);
 
-impl Iterator for Patience {
+impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -51,13 +52,13 @@ impl Iterator for Patience {
     }
 }
 
-impl Backoff for Patience {
+impl Backoff for WatchBackoff {
     fn reset(&mut self) {
         self.0 = 0;
     }
 }
 
-/// The word to look at an object now.
+/// Requests to reconcile an object now.
 pub(super) type Wake<K> = UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>;
 
 /// What the controllers of both kinds have in common.
@@ -68,7 +69,7 @@ pub(super) struct Runtime<'a> {
     pub stop: CancellationToken,
 }
 
-/// Runs until `stop`, and then until the passes under way have ended.
+/// Runs until `stop` is cancelled, and then until the passes under way have ended.
 pub(super) async fn run(
     runtime: Runtime<'_>,
     backups: Arc<backup::Context>,
@@ -79,7 +80,7 @@ pub(super) async fn run(
     let children = schedules.clone();
     let of_backups = runtime.watch::<RdsBackup>(move |event| children.children.saw(event));
     let of_schedules = runtime.watch::<RdsBackupSchedule>(|_| {});
-    // Set once, before the first pass: nothing polls the controllers yet.
+    // The caches are set once, before the first pass: the controllers are not polled yet.
     let _ = backups.caches.set(of_backups.caches.clone());
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
@@ -88,7 +89,7 @@ pub(super) async fn run(
         of_schedules.listed.all().await;
         runtime.readiness.listed();
     };
-    let (alarms_of_backups, alarms_of_schedules) = (of_backups.alarms, of_schedules.alarms);
+    let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
     let controllers = runtime
         .controllers(of_backups.watches, move |object: Arc<backup::Guarded>| {
             let context = backups.clone();
@@ -111,7 +112,7 @@ pub(super) async fn run(
         }));
     tokio::select! {
         _ = join_all(controllers) => {}
-        () = async { tokio::join!(ready, deliver(woken_backups, alarms_of_backups), deliver(woken_schedules, alarms_of_schedules)); } => {}
+        () = async { tokio::join!(ready, deliver(woken_backups, wake_backups), deliver(woken_schedules, wake_schedules)); } => {}
     }
 }
 
@@ -120,38 +121,38 @@ struct Watches<K: Kind> {
     watches: Vec<Watch<K>>,
     caches: Vec<reflector::Store<DeserializeGuard<K>>>,
     listed: InitialSync,
-    alarms: Alarms<K>,
+    wake: WakeSenders<K>,
 }
 
-/// Where the word to look at an object goes, by its namespace.
-type Alarms<K> = HashMap<Option<String>, UnboundedSender<ObjectRef<DeserializeGuard<K>>>>;
+/// Where a request to reconcile an object goes, by the object's namespace.
+type WakeSenders<K> = HashMap<Option<String>, UnboundedSender<ObjectRef<DeserializeGuard<K>>>>;
 
-/// One watch, its cache, and the word to look at one of its objects.
+/// One watch, its cache, and the requests to reconcile one of its objects.
 struct Watch<K: Kind> {
     events: BoxStream<'static, Result<DeserializeGuard<K>, watcher::Error>>,
     cache: reflector::Store<DeserializeGuard<K>>,
-    alarms: Wake<K>,
+    wake: Wake<K>,
 }
 
 impl Runtime<'_> {
-    /// Sets up the watches of a kind. `saw` is told of every event, after the cache was.
+    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in.
     fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<DeserializeGuard<K>>) + Clone + Send + 'static) -> Watches<K> {
         let namespaces = self.namespaces();
         let listed = InitialSync::none_of(namespaces.len());
-        let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), listed: listed.clone(), alarms: HashMap::new() };
+        let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), listed: listed.clone(), wake: HashMap::new() };
         for namespace in namespaces {
             let api: Api<DeserializeGuard<K>> = match &namespace {
                 None => Api::all(self.client.clone()),
                 Some(name) => Api::namespaced(self.client.clone(), name),
             };
             let (cache, writer) = reflector::store();
-            let (alarm, alarms) = unbounded();
+            let (sender, wake) = unbounded();
             watches.caches.push(cache.clone());
-            watches.alarms.insert(namespace.clone(), alarm.clone());
+            watches.wake.insert(namespace.clone(), sender.clone());
             let (troubles, saw, mut first_list) = (self.readiness.clone(), saw.clone(), Some(listed.clone()));
-            let (relisted, every) = (cache.clone(), alarm);
+            let (relisted, wake_all) = (cache.clone(), sender);
             let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
-                .backoff(ResetTimerBackoff::new(Patience::default(), Duration::from_secs(60)))
+                .backoff(ResetTimerBackoff::new(WatchBackoff::default(), Duration::from_secs(60)))
                 .modify(|object: &mut DeserializeGuard<K>| prune(object))
                 .reflect(writer)
                 .inspect_ok(move |event| {
@@ -159,16 +160,17 @@ impl Runtime<'_> {
                     if matches!(event, watcher::Event::InitDone) {
                         for object in relisted.state() {
                             // A controller that has ended needs no waking.
-                            let _ = every.unbounded_send(ObjectRef::from_obj(object.as_ref()));
+                            let _ = wake_all.unbounded_send(ObjectRef::from_obj(object.as_ref()));
                         }
                         if let Some(listed) = first_list.take() {
                             listed.one();
                         }
                     }
                 })
-                // Found by tests/faults: an object that was created while the watch was broken, and is on an early page of the list that
-                // follows, was never worked on. The cache shows a list when it is whole, and the controller drops (without a word) what the
-                // cache does not show. So the objects of a list are handed over at its end.
+                // Found by tests/faults: an object that was created while the watch was broken, and that is on an early page of the list
+                // that follows, was never reconciled. The cache shows a list only when it is complete, and the controller silently drops
+                // objects that the cache does not have. So the objects of a list are handed over at its end (InitDone above), not one by
+                // one.
                 .try_filter_map(|event| {
                     ready(Ok(match event {
                         watcher::Event::Apply(object) => Some(object),
@@ -180,7 +182,7 @@ impl Runtime<'_> {
                         report::<K>(error, &troubles, namespace.as_deref());
                     }
                 });
-            watches.watches.push(Watch { events: events.boxed(), cache, alarms });
+            watches.watches.push(Watch { events: events.boxed(), cache, wake });
         }
         watches
     }
@@ -197,11 +199,11 @@ impl Runtime<'_> {
     {
         let share = (usize::from(CONCURRENCY) / watches.len().max(1)).max(2);
         let concurrency = u16::try_from(share).unwrap_or(CONCURRENCY);
-        let run = |Watch { events, cache, alarms }| {
+        let run = |Watch { events, cache, wake }| {
             let (stopping, pass) = (self.stop.clone(), pass.clone());
             Controller::for_stream(events, cache)
                 .with_config(Config::default().concurrency(concurrency))
-                .reconcile_on(alarms)
+                .reconcile_on(wake)
                 .graceful_shutdown_on(async move { stopping.cancelled().await })
                 .run(
                     move |object, _| {
@@ -225,7 +227,7 @@ impl Runtime<'_> {
     }
 }
 
-/// An object that does not deserialise is said aloud, and left as it is: nobody else waits for it.
+/// Logs an object that does not deserialise, and leaves it as it is. No other object is held up by it.
 fn unreadable<K: Kind>(invalid: &InvalidObject) -> Action {
     error!(
         kind = %K::kind(&()),
@@ -233,23 +235,23 @@ fn unreadable<K: Kind>(invalid: &InvalidObject) -> Action {
         name = invalid.metadata.name.as_deref().unwrap_or_default(),
         uid = invalid.metadata.uid.as_deref().unwrap_or_default(),
         error = %invalid.error,
-        "this object cannot be read and is not worked on: a CRD of another version may be installed, or its status was edited. Correct it, or delete it"
+        "this object cannot be read, so the operator ignores it: a CRD of another version may be installed, or its status was edited. Correct or delete it"
     );
     Action::await_change()
 }
 
-/// Hands each waking call to the controller of its namespace; never ends, so that a controller's stream of calls never does.
-async fn deliver<K: Kind>(mut woken: Wake<K>, alarms: Alarms<K>) {
+/// Hands each request to reconcile an object to the controller of its namespace. Never ends, so that a controller's stream never ends.
+async fn deliver<K: Kind>(mut woken: Wake<K>, senders: WakeSenders<K>) {
     while let Some(reference) = woken.next().await {
-        if let Some(alarm) = alarms.get(&reference.namespace).or_else(|| alarms.get(&None)) {
+        if let Some(sender) = senders.get(&reference.namespace).or_else(|| senders.get(&None)) {
             // A controller that has ended needs no waking.
-            let _ = alarm.unbounded_send(reference);
+            let _ = sender.unbounded_send(reference);
         }
     }
     std::future::pending().await
 }
 
-/// Says what to do about a watch that fails; the same trouble is said once.
+/// Logs what to do about a watch that fails; the same trouble is logged once.
 fn report<K: Kind>(error: &watcher::Error, readiness: &Readiness, namespace: Option<&str>) {
     let cure = cure::<K>(error, namespace);
     if readiness.troubled(cure.clone()) {
@@ -272,17 +274,17 @@ fn cure<K: Kind>(error: &watcher::Error, namespace: Option<&str>) -> String {
     let plural = K::plural(&());
     match answer {
         Some(404) => format!(
-            "the CRD {plural}.{} is not installed: apply crds/, or the output of `rds-backup-operator crds`. The operator waits for it",
+            "the CRD {plural}.{} is not installed: apply crds/, or the output of `rds-backup-operator crds`. The operator waits for the CRD",
             K::group(&())
         ),
         Some(403) => format!(
-            "the operator's ServiceAccount may not list and watch {plural} {everywhere}: the chart and deploy/install grant it; or name what it may watch with --watch-namespace"
+            "the operator's ServiceAccount may not list and watch {plural} {everywhere}: the chart and deploy/install grant it; or name the namespaces it may watch with --watch-namespace"
         ),
         Some(401) => {
-            "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned()
+            "the API server does not accept the operator's credentials: check the token of its ServiceAccount, or KUBECONFIG".to_owned()
         }
-        Some(410) => "the watch is begun again: what it knew is too old for the API server".to_owned(),
-        Some(code) => format!("the API server answers {code} to the watch of {plural}; it is tried again"),
-        None => "the API server cannot be reached; it is tried again. Look at its address and at the network".to_owned(),
+        Some(410) => "the watch starts again with a new list: its resourceVersion is too old for the API server".to_owned(),
+        Some(code) => format!("the API server answers {code} to the watch of {plural}; the operator tries again"),
+        None => "the API server cannot be reached; the operator tries again. Check its address and the network".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the first
-//! backup.
+//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the
+//! first backup.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,8 +19,8 @@ pub(super) async fn until_present(context: Arc<Context>, readiness: Arc<Readines
         let Some((account, error)) = without.first() else { break };
         let more = match without.len() - 1 {
             0 => String::new(),
-            1 => "; another account lacks its own".to_owned(),
-            count => format!("; {count} more accounts lack theirs"),
+            1 => "; one more account lacks its access key".to_owned(),
+            count => format!("; {count} more accounts lack their access keys"),
         };
         let cure = format!("account {account}: {error}{more}");
         if cure != reported {

@@ -1,10 +1,11 @@
 //! The one place that reads the process's environment.
 
-/// What the pod's environment tells.
+/// The settings that the pod's environment gives.
 pub(super) struct Environment {
-    /// The operator's own namespace (`POD_NAMESPACE`): where its Secrets are. Without it, the kubeconfig's or the ServiceAccount's.
+    /// The operator's own namespace (`POD_NAMESPACE`): where its Secrets are. If it is not set, the namespace of the kubeconfig or of the
+    /// ServiceAccount is used.
     pub namespace: Option<String>,
-    /// The operator's name in events: the pod's or the host's.
+    /// The operator's name in events: the pod's name, or else the host's.
     pub instance: String,
 }
 

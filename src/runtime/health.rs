@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{RunError, metrics::Metrics, readiness::Readiness};
+use super::{error::RunError, metrics::Metrics, readiness::Readiness};
 use crate::backup::Context;
 
 struct Served {
@@ -45,9 +45,9 @@ pub(super) async fn serve(
 }
 
 async fn ready(State(served): State<Arc<Served>>) -> Response {
-    match served.readiness.hindrance() {
+    match served.readiness.blocker() {
         None => "ok\n".into_response(),
-        Some(hindrance) => (StatusCode::SERVICE_UNAVAILABLE, format!("{hindrance}\n")).into_response(),
+        Some(blocker) => (StatusCode::SERVICE_UNAVAILABLE, format!("{blocker}\n")).into_response(),
     }
 }
 

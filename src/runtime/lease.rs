@@ -1,8 +1,8 @@
-//! Leader election: of several replicas one works, and the others stand by.
+//! Leader election: one of several replicas leads and works, the other replicas stand by.
 //!
-//! The protocol is client-go's, with its timings, by the crate k8s-controller: a candidate takes a lease over when it has seen it unchanged for
-//! 15 s by its own clock; a leader that could not renew for 10 s gives up. What is added here is the fence, which is shut 10 s after the last
-//! renewal was asked for, whatever else the process does or does not get to do.
+//! The crate k8s-controller implements client-go's protocol with its timings: a candidate takes a lease over when it has seen it unchanged
+//! for 15 s by its own clock; a leader that could not renew for 10 s gives up. This file adds the fence, which closes 10 s after the last
+//! successful renewal was requested, even if the process is frozen meanwhile.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -35,19 +35,19 @@ pub(super) struct Candidate {
     identity: String,
 }
 
-/// How the leading ended.
+/// How a candidate's term ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The work ended, and the lease was released.
     Done,
-    /// It was stopped before it led.
+    /// The candidate was stopped before it led.
     NeverLed,
-    /// The lease was lost, and the work dropped.
+    /// The lease was lost, and the work was dropped.
     Lost,
 }
 
-/// The lease's name: `rds-backup-operator`, and for an operator that watches only some namespaces with a suffix that these make. Operators for
-/// different namespaces may share a namespace of their own, and none of them stands by for another.
+/// The lease's name: `rds-backup-operator`, for an operator that watches only some namespaces followed by a hash of their names. So
+/// operators for different namespaces can run in one namespace without standing by for each other.
 fn name_of(scope: &Scope) -> String {
     match scope {
         Scope::Cluster => FIELD_MANAGER.to_owned(),
@@ -60,7 +60,7 @@ fn name_of(scope: &Scope) -> String {
 }
 
 impl Candidate {
-    /// `identity` differs from that of every other process, also from the one before in the same pod.
+    /// `identity` must differ from that of every other process, also from the previous process of the same pod.
     pub fn new(client: Client, namespace: &str, scope: &Scope, identity: String, fence: Fence, readiness: Arc<Readiness>) -> Self {
         let name = name_of(scope);
         let lease = format!("{namespace}/{name}");
@@ -77,8 +77,8 @@ impl Candidate {
         self.lease.clone()
     }
 
-    /// Waits for the lease, then works for as long as it is held. `work` ends by itself when `stop` is cancelled, and only then is the lease
-    /// released: whoever takes it finds nothing under way.
+    /// Waits for the lease, then works for as long as it is held. `work` ends by itself when `stop` is cancelled, and the lease is released
+    /// only after that: nothing is under way when the next leader takes it.
     pub async fn lead(self, work: impl Future<Output = ()>, stop: &CancellationToken) -> Ended {
         let Self { election, fence, readiness, lease, identity } = self;
         readiness.stands_by();
@@ -89,7 +89,7 @@ impl Candidate {
             readiness.leads();
             info!(%lease, %identity, "leading");
             work.await;
-            // The release is a write to the lease too, and none that opens the fence.
+            // The release is a write to the lease as well, and must not open the fence.
             fence.close();
         };
         let stopped_before_it_led = async {
@@ -103,13 +103,13 @@ impl Candidate {
                 Some(()) => Ended::Done,
                 None => {
                     fence.close();
-                    warn!(%lease, %identity, "the lease was lost: nothing new is begun");
+                    warn!(%lease, %identity, "the lease was lost: the operator begins nothing new");
                     Ended::Lost
                 }
             },
             () = stopped_before_it_led => {
                 fence.close();
-                // The request for the lease may have been granted in this very moment.
+                // The lease may have been granted at this very moment.
                 election.release().await;
                 Ended::NeverLed
             }
@@ -117,7 +117,7 @@ impl Candidate {
     }
 }
 
-/// A client for the lease: it opens the fence with every renewal, and says what is in the way of one.
+/// A client for the lease: it opens the fence at every renewal, and logs why a renewal fails.
 #[expect(clippy::arithmetic_side_effects, reason = "an instant of this process, and seconds")]
 fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: String) -> Client {
     let namespace = client.default_namespace().to_owned();
@@ -125,7 +125,7 @@ fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: Stri
         let (client, fence, readiness, lease) = (client.clone(), fence.clone(), readiness.clone(), lease.clone());
         async move {
             let writes = *request.method() != Method::GET;
-            // Not when the answer came: others may have seen the renewal before.
+            // The fence counts from the request and not from the answer: other candidates may have seen the renewal before the answer came.
             let asked = Instant::now();
             let answer = client.send(request).await;
             match answer.as_ref().map(http::Response::status) {
@@ -144,11 +144,11 @@ fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: Stri
     Client::new(service, namespace)
 }
 
-/// What to do about an answer that keeps a replica from leading; none where nothing is to be done. `status`: none where there was no answer.
+/// What to do about an answer that keeps a replica from leading; None if there is nothing to do. `status` is None without an answer.
 fn cure(status: Option<StatusCode>, writes: bool, lease: &str) -> Option<String> {
     let Some(status) = status else {
         return Some(format!(
-            "the API server cannot be reached for the lease {lease}; it is tried again. Look at its address and at the network"
+            "the API server cannot be reached for the lease {lease}; the operator tries again. Check its address and the network"
         ));
     };
     match status {
@@ -156,13 +156,13 @@ fn cure(status: Option<StatusCode>, writes: bool, lease: &str) -> Option<String>
             "the operator may not use the lease {lease}: the chart and deploy/install grant it (get, create and update leases), or run one replica with --leader-elect=false"
         )),
         StatusCode::UNAUTHORIZED => Some(
-            "the API server does not accept the operator's credentials: look at its ServiceAccount's token, or at KUBECONFIG".to_owned(),
+            "the API server does not accept the operator's credentials: check the token of its ServiceAccount, or KUBECONFIG".to_owned(),
         ),
         StatusCode::NOT_FOUND if writes => Some(format!(
-            "the lease {lease} cannot be made: its namespace does not exist. Create it, or set POD_NAMESPACE to the operator's own"
+            "the lease {lease} cannot be created: its namespace does not exist. Create it, or set POD_NAMESPACE to the operator's namespace"
         )),
         status if status.is_server_error() => {
-            Some(format!("the API server answers {} when asked for the lease {lease}; it is tried again", status.as_u16()))
+            Some(format!("the API server answers {} for the lease {lease}; the operator tries again", status.as_u16()))
         }
         _ => None,
     }
@@ -181,18 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_a_replica_from_leading_is_said_with_its_cure() {
+    fn an_answer_that_keeps_a_replica_from_leading_has_a_cure() {
         let said = |status: Option<u16>, writes| cure(status.map(|code| StatusCode::from_u16(code).unwrap()), writes, "ns/lease");
-        for (status, writes, words) in [
+        for (status, writes, expected) in [
             (None, false, "cannot be reached"),
             (Some(403), false, "deploy/install"),
             (Some(401), false, "KUBECONFIG"),
             (Some(404), true, "POD_NAMESPACE"),
             (Some(503), true, "answers 503"),
         ] {
-            assert!(said(status, writes).is_some_and(|cure| cure.contains(words)), "{status:?}");
+            assert!(said(status, writes).is_some_and(|cure| cure.contains(expected)), "{status:?}");
         }
-        // No lease yet, and one that another candidate was faster to write.
+        // The lease does not exist yet; another candidate wrote it first; success.
         assert_eq!((said(Some(404), false), said(Some(409), true), said(Some(200), false)), (None, None, None));
     }
 }

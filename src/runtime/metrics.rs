@@ -1,4 +1,4 @@
-//! Metrics. What objects can tell is computed from them at every scrape, so it is right after a restart.
+//! Metrics. Those about objects are computed from the caches at every scrape, so they are correct right after a restart.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Metrics {
     }
 }
 
-/// What the caches and the clients tell.
+/// The metrics that are computed from the caches and the clients.
 struct Objects(Arc<Context>);
 
 impl std::fmt::Debug for Objects {
@@ -64,17 +64,12 @@ impl Collector for Objects {
             if let Some(place) = Phase::ALL.iter().position(|known| *known == phase) {
                 by_phase[place] += 1;
             }
-            let waits_for_somebody =
+            let waits_for_a_person =
                 object.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Stalled)) && !phase.is_terminal();
-            stalled += i64::from(waits_for_somebody);
+            stalled += i64::from(waits_for_a_person);
         }
         let leads = ConstGauge::new(i64::from(self.0.cluster.may_begin().is_ok()));
-        leads.encode(encoder.encode_descriptor(
-            "leader",
-            "1 where this replica works, 0 where it stands by",
-            None,
-            leads.metric_type(),
-        )?)?;
+        leads.encode(encoder.encode_descriptor("leader", "1 on the replica that leads, 0 on a standby", None, leads.metric_type())?)?;
         let gauge = ConstGauge::new(0i64);
         let mut family = encoder.encode_descriptor("backups", "RdsBackups by phase", None, gauge.metric_type())?;
         for (phase, count) in Phase::ALL.iter().zip(by_phase) {
@@ -84,7 +79,7 @@ impl Collector for Objects {
         let waiting = ConstGauge::new(stalled);
         waiting.encode(encoder.encode_descriptor(
             "backups_stalled",
-            "Unfinished RdsBackups that need somebody",
+            "Unfinished RdsBackups that a person must act on",
             None,
             waiting.metric_type(),
         )?)?;

@@ -1,8 +1,10 @@
-//! The process around the reconcile loop: the client of the API server, the watches, health and metrics, and a shutdown that drains.
+//! The process around the reconcile loop: the client of the API server, leader election, watches, health, metrics, and a shutdown that
+//! finishes the work under way.
 
 mod controllers;
 mod credential_check;
 mod environment;
+mod error;
 mod health;
 mod lease;
 mod metrics;
@@ -15,7 +17,8 @@ use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-pub use operator::{Operator, Place};
+pub use error::RunError;
+pub use operator::{Deps, Operator};
 pub use waiting::wait_for_config;
 
 use crate::{
@@ -29,53 +32,26 @@ use crate::{
 use environment::Environment;
 use lease::Candidate;
 
-/// What the process is started with.
+/// The options of `run`, after the configuration file was read.
 pub struct Options {
     /// The checked configuration.
     pub config: Config,
     /// The namespaces to watch; none stands for all.
     pub watch_namespaces: Vec<String>,
-    /// Whether it works only while it holds the lease, so that several replicas may run.
+    /// Whether the operator works only while it holds the lease, so that several replicas may run.
     pub leader_elect: bool,
     /// Where health and metrics are served.
     pub health_addr: SocketAddr,
 }
 
-/// Why the process ended with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No kubeconfig and no pod.
-    #[error("there is no API server to talk to: set KUBECONFIG, or run in a pod with a ServiceAccount ({0})")]
-    NoCluster(#[from] kube::config::InferConfigError),
-    /// The client of the API server could not be made.
-    #[error("the client of the API server cannot be made: {0}")]
-    Client(#[from] kube::Error),
-    /// The health server could not listen.
-    #[error("health and metrics cannot be served on {address}: {source}; choose another --health-addr")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another replica works now. Kubernetes starts this one again, and it stands by.
-    #[error(
-        "the lease {0} was lost: it could not be renewed for 10 s, or somebody took it; the process ends, and stands by when it is started again"
-    )]
-    LeaseLost(String),
-    /// Signals cannot be received.
-    #[error("signals cannot be received: {0}")]
-    Signals(std::io::Error),
-}
-
-/// Runs until `stop`, then drains.
+/// Runs the operator until `stop` is cancelled, then finishes the work under way.
 pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunError> {
-    // Another part of the process may have chosen one already; any will do.
+    // This fails when a provider is installed already, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let environment = Environment::read();
 
     let mut cluster = kube::Config::infer().await?;
-    // kube would resend by itself for minutes; every call here has its own timeout and its own retry.
+    // With this retry kube would repeat a request for minutes; every call here has its own timeout and its own retry.
     cluster.default_retry = false;
     let namespace = environment.namespace.clone().unwrap_or_else(|| cluster.default_namespace.clone());
     let server = cluster.cluster_url.to_string();
@@ -84,7 +60,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let scope = scope(options.watch_namespaces);
     let entropy = Entropy::system();
     let fence = if options.leader_elect { Fence::shut() } else { Fence::none() };
-    let place = Place {
+    let deps = Deps {
         client: client.clone(),
         scope: scope.clone(),
         namespace: namespace.clone(),
@@ -93,7 +69,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         fence: fence.clone(),
         stop: stop.clone(),
     };
-    let operator = Operator::new(options.config, place, |key| environment.get(key));
+    let operator = Operator::new(options.config, deps, |key| environment.get(key));
     operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
@@ -102,7 +78,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let credential_check = tokio::spawn(credential_check);
     let mut lost = None;
     if options.leader_elect {
-        // Not the pod's name alone: the process before this one in the same pod may have a request under way.
+        // The pod's name alone is not enough: a request of the pod's previous process may still be under way.
         let identity = format!("{}_{}", environment.instance, entropy.nonce());
         let candidate = Candidate::new(client, &namespace, &scope, identity, fence, operator.readiness.clone());
         let (tasks, lease) = (operator.backups.tasks.clone(), candidate.lease());
@@ -127,7 +103,7 @@ fn scope(namespaces: Vec<String>) -> Scope {
     if namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(namespaces) }
 }
 
-/// A token that SIGTERM and SIGINT cancel. An error where signals cannot be received.
+/// A token that SIGTERM and SIGINT cancel. Fails when signals cannot be received.
 pub fn stop_on_signal() -> Result<CancellationToken, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,5 +1,5 @@
-//! The operator itself, once its configuration and its environment have been read: the same for the process and for tests, which give it an
-//! API server, a cloud and a clock of their own.
+//! The operator itself, once its configuration and its environment have been read. The process and the tests use the same one; tests pass
+//! in a simulated API server, cloud and clock.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -24,14 +24,14 @@ use crate::{
     schedule,
 };
 
-/// How long the work under way may take to end after the signal. Kubernetes kills after 30 s.
+/// How long the work under way may take to end after the signal. Kubernetes kills the process after 30 s.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How often memory of objects that no longer exist is given back.
+/// How often the memory kept for deleted objects is freed.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// Where the operator runs.
-pub struct Place {
+/// What the operator needs from its surroundings.
+pub struct Deps {
     /// The API server.
     pub client: kube::Client,
     /// The namespaces to watch.
@@ -40,15 +40,15 @@ pub struct Place {
     pub namespace: String,
     /// The operator's name in events.
     pub instance: String,
-    /// The clock, the dice and the way to the cloud.
+    /// The clock, the source of randomness and the transport to the cloud.
     pub client_deps: ClientDeps,
-    /// Shut when nothing may be begun: another replica leads.
+    /// Closed while another replica leads: then nothing new is begun.
     pub fence: Fence,
-    /// Ends it when cancelled: no new work is taken, what is under way is finished.
+    /// Stops the operator when cancelled: it takes no new work and finishes the work under way.
     pub stop: CancellationToken,
 }
 
-/// Everything that works on objects. Health and metrics are served beside it.
+/// Everything that works on objects. Health and metrics are served outside of it.
 pub struct Operator {
     client: kube::Client,
     scope: Scope,
@@ -61,9 +61,9 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Sets it up; nothing is asked yet. `variable` reads the environment.
-    pub fn new(config: Config, place: Place, variable: impl Fn(&str) -> Option<String>) -> Self {
-        let Place { client, scope, namespace, instance, client_deps, fence, stop } = place;
+    /// Sets the operator up, without a request to the API server or the cloud. `variable` reads an environment variable.
+    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();
@@ -101,7 +101,7 @@ impl Operator {
         Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules }
     }
 
-    /// Works until it is stopped, and then until what is under way has ended.
+    /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
         let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
         let runtime = controllers::Runtime { client: answering(client), scope: &scope, readiness, stop: stop.clone() };
@@ -109,18 +109,18 @@ impl Operator {
         let sweep = sweep(&backups, &schedules).fuse();
         futures::pin_mut!(controllers, sweep);
         futures::select! {
-            // Both this and the stop may be ready at once.
+            // The controllers end by themselves on `stop`, so this arm and the last one may be ready at once.
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
             () = stop.cancelled().fuse() => {
-                info!("stopping: no new work is taken, what is under way is finished");
+                info!("stopping: the operator takes no new work and finishes the work under way");
                 drain(controllers, &backups.tasks).await;
             }
         }
     }
 }
 
-/// Waits for the passes and requests that are under way.
+/// Waits for the passes and the requests that are under way, at most [`DRAIN`].
 async fn drain(controllers: impl Future<Output = ()>, tasks: &TaskTracker) {
     let all = async {
         controllers.await;
@@ -128,25 +128,25 @@ async fn drain(controllers: impl Future<Output = ()>, tasks: &TaskTracker) {
         tasks.wait().await;
     };
     if tokio::time::timeout(DRAIN, all).await.is_err() {
-        warn!("what was under way did not end within {} s; the next start resolves it", DRAIN.as_secs());
+        warn!("the work under way did not end within {} s; the operator resolves it at its next start", DRAIN.as_secs());
     }
 }
 
-/// Waits for the requests that are under way, once the passes were dropped.
+/// Waits for the requests that are under way, after the passes were dropped.
 pub(super) async fn drained(tasks: &TaskTracker) {
     drain(std::future::ready(()), tasks).await;
 }
 
-/// An account that nobody may use is valid, and most likely a mistake.
+/// An account with an empty allow-list is valid, but most likely a mistake.
 fn warn_of_unusable(accounts: &BTreeMap<String, AccountSettings>) {
     for (name, settings) in accounts {
         if settings.allow.is_empty() {
-            warn!(account = name.as_str(), "the account's allow-list is empty: nobody may use it");
+            warn!(account = name.as_str(), "the account's allow-list is empty: no namespace may use the account");
         }
     }
 }
 
-/// Deleted objects are never reconciled again, so their memory is given back here. Never ends.
+/// Frees the memory kept for deleted objects: they are never reconciled again, so no pass can do it. Never ends.
 async fn sweep(context: &Context, schedules: &schedule::Context) {
     loop {
         tokio::time::sleep(SWEEP).await;

@@ -1,4 +1,4 @@
-//! A pod whose configuration cannot be used: it says why where readiness is asked for, and starts when the file is right.
+//! A pod whose configuration cannot be used: /readyz says why, and the operator starts as soon as the file is valid.
 
 use std::{
     net::SocketAddr,
@@ -11,14 +11,14 @@ use axum::{Router, http::StatusCode, routing::get};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::RunError;
+use super::error::RunError;
 use crate::config::Config;
 
-/// Between two looks at the file. A kubelet renews a mounted ConfigMap within about a minute.
+/// The time between two reads of the file. A kubelet updates a mounted ConfigMap within about a minute.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads the file until it can be used; none if `stop` came before. Meanwhile /healthz says that a restart would not help, and
-/// /readyz what is wrong.
+/// Reads the file until it is valid; None if `stop` is cancelled before. Meanwhile /healthz answers 200, because a restart would not help,
+/// and /readyz answers 503 with the mistake.
 pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &CancellationToken) -> Result<Option<Config>, RunError> {
     let mut wrong = match Config::read(path) {
         Ok(config) => return Ok(Some(config)),
@@ -44,7 +44,7 @@ pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &Cancel
         }
     };
     served.cancel();
-    // The address is wanted again at once.
+    // The operator binds the same address next.
     let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
     Ok(config)
 }
@@ -57,7 +57,7 @@ async fn serve(address: SocketAddr, said: Arc<Mutex<String>>, stop: Cancellation
         async move { (StatusCode::SERVICE_UNAVAILABLE, format!("{wrong}\n")) }
     };
     let router = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
-    tracing::info!(%address, "serving health; the configuration cannot be used");
+    tracing::info!(%address, "serving health while the configuration cannot be used");
     #[expect(clippy::disallowed_methods, reason = "it ends when the configuration can be used")]
     let task = tokio::spawn(async move {
         let _ = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;

@@ -1,4 +1,4 @@
-//! One object on the bench: the real client reads and asks the simulated endpoint, the real decision is made, nothing else takes part.
+//! One object on a test bench: the real client calls the simulated endpoint and the real decision is made, without a process or an API server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use serde_json::Value;
 pub const KEY: &str = "key-of-the-test";
 pub const SECRET: &str = "secret-of-the-test";
 
-/// The engines on each kind of disk that they can have: the pattern of the instances, and what they are.
+/// Each engine on each kind of disk that it can have: the pattern of the instances, the engine, the disk.
 pub const KINDS: [(&str, Engine, &str); 7] = [
     ("rm-mysql-local", Engine::MySQL, "local_ssd"),
     ("rm-mysql-cloud", Engine::MySQL, "cloud_essd"),
@@ -70,7 +70,7 @@ impl Bench {
         Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.to_owned().into(), security_token: None, expires_at: None }
     }
 
-    /// Asks the judge: sends the request as it is, whatever the operator would say to it. The code of the refusal, or none.
+    /// Sends the request to the endpoint without the operator's checks. Returns the code of the refusal, or None.
     pub async fn judged(&self, request: &CreateBackup) -> Option<String> {
         match self.client.create_backup(&self.credentials(), request, &self.stamp()).await {
             CreateOutcome::Accepted { .. } => None,
@@ -103,7 +103,7 @@ impl Bench {
     }
 }
 
-/// An object of which nothing is known yet, and what is decided about it.
+/// A new object, its process memory, and the decisions about it.
 pub struct Case {
     pub object: RdsBackup,
     pub status: RdsBackupStatus,
@@ -122,7 +122,7 @@ impl Case {
         Self { object, status: RdsBackupStatus::fresh(), memory: Memory::default(), now }
     }
 
-    /// A pass reads the instance, until something is to be written.
+    /// Runs a pass with its reads, until it wants to write.
     pub async fn preflight(&mut self, bench: &Bench) -> Decision {
         let mut pass = Pass::start(Arc::new(self.object.clone()));
         let (mut state, mut answer) = (ObjectState::default(), Answer::Begin);
@@ -150,7 +150,7 @@ impl Case {
         }
     }
 
-    /// The intent was written and cleared, the request sent, and this is what came back.
+    /// Decides for an object whose intent was written and cleared and whose request was answered with `outcome`.
     pub fn answered(&mut self, answer: CreateOutcome) -> Decision {
         let submission = self.status.submission.as_mut().expect("an intent");
         submission.cleared = true;

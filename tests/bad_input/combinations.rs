@@ -1,5 +1,5 @@
 //! Every combination of method, type, strategy, databases and retention, on every engine and disk: the operator refuses, before it asks,
-//! exactly what the service would refuse. What only the service can know (whether a database exists) is in the table of its errors.
+//! exactly the requests that the service would refuse. Errors that only the service can know (a database that does not exist) are in errors.rs.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, Case, KINDS};
 
-/// The fields of every spec there can be, good or bad: 4 methods, 3 types, 6 ways to name a strategy and databases, 5 retentions.
+/// The fields of every possible spec, valid or not: 4 methods, 3 types, 6 combinations of strategy and databases, 5 retentions.
 fn specs() -> Vec<Value> {
     let methods = [None, Some("Physical"), Some("Logical"), Some("Snapshot")];
     let types = [None, Some("Auto"), Some("FullBackup")];
@@ -44,7 +44,7 @@ fn specs() -> Vec<Value> {
     specs
 }
 
-/// The request that the fields say, good or bad.
+/// The request with these fields, valid or not.
 fn request(instance: &str, spec: &Value) -> CreateBackup {
     let text = |name: &str| spec[name].as_str().map(str::to_owned);
     CreateBackup {

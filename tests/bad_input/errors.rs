@@ -1,5 +1,5 @@
 //! Every published error, as the answer to the request itself and as the answer to a read, over all engines: the reason, whether it is
-//! Stalled, the code, the request id and the cure; and nothing of what the service may repeat in its message.
+//! Stalled, the code, the request id and the cure; and no text that the service may repeat in its message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,16 @@ use serde_json::json;
 
 use crate::bench::{Bench, Case, KEY, SECRET};
 
-/// Codes and classes as the pages of the service, and the sources of other clients, have them.
+/// Codes and classes, from the service's pages and from the sources of other clients.
 const PUBLISHED: &str = include_str!("../fixtures/error-codes.tsv");
 
 /// One kind of instance for each engine.
 const ENGINES: [&str; 4] = ["rm-mysql-local", "pgm-cloud", "rm-mssql-cloud", "rm-maria-cloud"];
 
-/// In every message of the service here: a pre-signed address and what a refused signature repeats.
+/// Every message of the service contains this: a pre-signed address, and the text that the service repeats for a refused signature.
 const ECHO: &str = "https://oss.example/b.xb?Expires=1&Signature=ECHO-CANARY server string to sign is:POST&%2F&AccessKeyId%3Dkey-of-the-test%26ECHO-CANARY key-of-the-test secret-of-the-test";
 
-/// Beginnings of the codes that find fault with the access key, its secret or its token.
+/// Beginnings of the codes that refuse the access key, its secret or its token.
 const KEYS: [&str; 7] = [
     "InvalidAccessKey",
     "InvalidSecurityToken",
@@ -34,20 +34,20 @@ const KEYS: [&str; 7] = [
     "EntityNotExist.Role",
 ];
 
-/// A class asks for one of these ends. What differs from its class does so for a reason.
+/// The ends that fit each class. A code that differs from its class has a comment with the reason.
 fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
     match (code, class) {
-        // Proves nothing: a duplicated delivery of this very request may be the job, or the task, that runs.
+        // It proves nothing: the running job or task may come from a duplicated delivery of this very request.
         ("BackupJobExists" | "ConcurrentTaskExceeded", _) => (&["OutcomeUnknown"], false),
-        // The clock is wrong, and corrects itself by the answers.
+        // The operator's clock is wrong, and it corrects the clock by the answers.
         ("InvalidTimeStamp.Format" | "IllegalTimestamp" | "InvalidTimeStamp.Expired", _) => (&["ClockSkew"], false),
-        // Refused before the service acts.
+        // The request is refused before the service acts.
         ("Throttling" | "Throttling.Api" | "Throttling.User" | "Rejected.Throttling", _) => (&["Throttled"], false),
-        // The token has ended, and another is read within a minute.
+        // The token has expired, and the operator reads a new one within a minute.
         ("InvalidSecurityToken.Expired" | "AuthenticationFail.OIDCToken.Expired", _) => (&["InvalidCredentials"], false),
-        // The reads before the request were answered with the same key: it was changed a moment ago, and another is read.
+        // The reads before the request were answered with the same key, so the key was rotated a moment ago: the operator reads the new one.
         (code, "account") if KEYS.iter().any(|about| code.starts_with(about)) => (&["InvalidCredentials"], false),
-        // Something had begun when these came up.
+        // A backup may have begun when these occurred.
         ("LockTimeout" | "InstanceConnectTimeoutFault" | "Database.ConnectError", _) => (&["OutcomeUnknown"], false),
         (_, "config") => (&["UnsupportedMethod", "Rejected", "InstanceNotFound", "AccessDenied", "AccountProblem"], true),
         (_, "account") => (&["AccessDenied", "InvalidCredentials", "AccountProblem"], true),
@@ -81,7 +81,7 @@ fn fault(bench: &Bench, action: &str, instance: &str, error: &Published) {
     bench.endpoint.add_fault(Fault { action: Some(action.into()), instance: Some(instance.into()), times: Some(1), effect });
 }
 
-/// Nothing that was repeated may be anywhere in what is kept and shown.
+/// No repeated text may be in the status or in an event.
 fn is_clean(case: &Case, events: &impl std::fmt::Debug) {
     let kept = format!("{} {events:?} {:?}", serde_json::to_string(&case.status).expect("JSON"), case.memory);
     for secret in ["ECHO-CANARY", "oss.example", KEY, SECRET] {
@@ -151,7 +151,7 @@ async fn an_error_of_a_read_ends_nothing() {
     let bench = Bench::new(SignatureVersion::V3).await;
     for (number, error) in published().iter().enumerate() {
         for action in ["DescribeDBInstanceAttribute", "DescribeBackupTasks", "DescribeBackups"] {
-            // Each engine meets a share of the codes.
+            // Each engine is tested with a part of the codes.
             let engine = ENGINES[number % ENGINES.len()];
             let instance = format!("{engine}-{}-{}", action.to_lowercase(), error.code.to_lowercase().replace('.', "-"));
             fault(&bench, action, &instance, error);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::bench::{Bench, Case, KINDS};
 
-/// What the instance is, the reason, whether it is Stalled, the phase, and words of the cure.
+/// The state of the instance, the expected reason, whether it is Stalled, the phase, and a text of the cure.
 type Row = (&'static str, fn(&mut InstanceSpec), &'static str, bool, Phase, &'static str);
 
 const ROWS: [Row; 13] = [
@@ -52,7 +52,7 @@ async fn an_instance_that_takes_no_backup_is_not_asked_for_one() {
     println!("{:<16} {:<24} {:<20} {:<8} {:<45} message", "instance", "what", "reason", "stalled", "the service's code");
     for (kind, engine, disk) in KINDS {
         let method = if (engine, disk) == (Engine::MySQL, "cloud_essd") { "Snapshot" } else { "Physical" };
-        for (number, (what, change, reason, stalled, phase, words)) in ROWS.into_iter().enumerate() {
+        for (number, (what, change, reason, stalled, phase, cure)) in ROWS.into_iter().enumerate() {
             let instance = format!("{kind}-{number}");
             let mut spec = InstanceSpec::new(engine, "1", disk);
             change(&mut spec);
@@ -70,7 +70,7 @@ async fn an_instance_that_takes_no_backup_is_not_asked_for_one() {
                 case.message()
             );
             assert_eq!((case.reason(), case.is_stalled(), case.status.phase), (reason, stalled, phase), "{instance}: {what}");
-            assert!(case.message().starts_with(&instance) && case.message().contains(words), "{what}: {}", case.message());
+            assert!(case.message().starts_with(&instance) && case.message().contains(cure), "{what}: {}", case.message());
         }
     }
 }

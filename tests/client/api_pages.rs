@@ -1,6 +1,5 @@
-//! The API pages that the operator was written from, one test for each: the request of the page is what the client puts on the wire, under
-//! both signatures; its sample answers are what the client reads, in JSON and in XML; its errors are known by their exact codes. The pages'
-//! facts are data in `tests/fixtures/pages`.
+//! The pages of the API's documentation, one test for each. The client sends the request of the page, with both signatures; it reads the sample
+//! answers, in JSON and in XML; it knows the errors by their exact codes. The facts of the pages are data in `tests/fixtures/pages`.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +25,7 @@ use serde_json::{Value, json};
 
 const REQUEST_ID: &str = "1A6D328C-84B8-40DC-BF49-6C73984D7494";
 
-/// What a page says.
+/// The facts of a page.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Page {
@@ -57,10 +56,10 @@ fn page(text: &str) -> Page {
     serde_json::from_str(text).expect("a page")
 }
 
-/// The parameters that a request brought: those of its query, or those of its form.
+/// The parameters of a request: those of its query, or those of its form.
 type Parameters = BTreeMap<String, String>;
 
-/// A server that answers what it is told, once for each request, and hands out what it was sent.
+/// A server that gives one prepared answer to each request, and returns the requests.
 struct Server {
     url: String,
     answers: mpsc::Sender<(u16, String)>,
@@ -158,7 +157,7 @@ impl World {
         self.client.create_backup(&credentials(), request, &stamp).await
     }
 
-    /// The action's own parameters of the request that came, once what all requests have was looked at.
+    /// Checks the parameters that every request has, and returns the others: those of the action.
     fn sent(&self, action: &str) -> Parameters {
         let (headers, mut parameters) = self.server.request();
         let expected = Some(action.to_owned());
@@ -190,7 +189,7 @@ fn credentials() -> Credentials {
     }
 }
 
-/// The request of these parameters. Every parameter of the page has to have its place in it.
+/// The request with these parameters. Every parameter of the page must have a field in it.
 fn request(parameters: &Parameters) -> CreateBackup {
     let mut left = parameters.clone();
     let mut take = |name: &str| left.remove(name);
@@ -209,7 +208,7 @@ fn request(parameters: &Parameters) -> CreateBackup {
 
 const BOTH: [SignatureVersion; 2] = [SignatureVersion::V3, SignatureVersion::V1];
 
-/// The page's sample as it is, and the same facts in XML or JSON, whichever it does not have.
+/// The page's sample as it is, and the same facts in the other of JSON and XML.
 fn answers(page: &Page) -> Vec<(String, String)> {
     let mut answers: Vec<_> = page.sample_answers.iter().map(|sample| (sample.format.clone(), sample.body.clone())).collect();
     if !answers.iter().any(|(format, _)| format == "XML") {
@@ -262,8 +261,7 @@ async fn create_backup(page: Page, job: &str, rows: usize) {
     }
 }
 
-/// Every row of the page, which the table has to have by its exact code: the error as the client is to read it, and it on the wire, in JSON
-/// and in XML.
+/// Checks every row of the page: the table knows its exact code, and the client reads the error from the wire, in JSON and in XML.
 fn errors(page: &Page) -> Vec<(ApiError, String)> {
     let both = |row: &Row| {
         let known = |published: &&rds_backup_operator::rds::PublishedError| {
@@ -294,7 +292,7 @@ async fn create_backup_of_2026() {
 
 #[tokio::test]
 async fn create_backup_of_2023() {
-    // The page has no parameters at all: the instance is what every request has.
+    // The page has no parameters: every request has the instance.
     let page = page(include_str!("../fixtures/pages/create-backup-2023-05.json"));
     assert_eq!(page.parameters, Parameters::new());
     create_backup(page, "5073731", 15).await;
@@ -317,7 +315,7 @@ async fn create_backup_of_2024() {
 fn query(parameters: &Parameters) -> SetQuery {
     let mut left = parameters.clone();
     let mut take = |name: &str| left.remove(name).unwrap_or_else(|| panic!("{name}"));
-    // The page writes minutes; a Timestamp wants seconds.
+    // The page writes minutes; a Timestamp needs seconds.
     let time = |text: String| Some(text.replace('Z', ":00Z").parse().expect("a time"));
     let query = SetQuery {
         instance: InstanceId::new(take("DBInstanceId")),
@@ -338,7 +336,7 @@ fn query(parameters: &Parameters) -> SetQuery {
 fn sample_set() -> BackupSet {
     let time = |text: &str| Some(text.parse().expect("a time"));
     let text = |text: &str| Some(text.to_owned());
-    let place = |host: &str| Some(DownloadUrl::new(format!("http://rdsbak-hz-v3.{host}.aliyuncs.com/****")));
+    let oss = |host: &str| Some(DownloadUrl::new(format!("http://rdsbak-hz-v3.{host}.aliyuncs.com/****")));
     let link = |host: &str| {
         let file = "custins53664665/hins18676859_2021072909473127987849.zip?Expires=****&dbList=tb1";
         Some(DownloadUrl::new(format!("https://{host}.bak.rds.aliyuncs.com/{file}")))
@@ -366,8 +364,8 @@ fn sample_set() -> BackupSet {
             meta_status: text("OK"),
             archived: Some(false),
             deletable: Some(false),
-            download_url: place("oss-cn-hangzhou"),
-            intranet_download_url: place("oss-cn-hangzhou-internal"),
+            download_url: oss("oss-cn-hangzhou"),
+            intranet_download_url: oss("oss-cn-hangzhou-internal"),
             by_database: vec![DatabaseDownload {
                 database: "dbs".to_owned(),
                 url: link("cn-hangzhou"),
@@ -378,7 +376,7 @@ fn sample_set() -> BackupSet {
     }
 }
 
-/// The sample speaks of 100 sets and shows one: the other 99.
+/// The sample counts 100 sets and shows one: these are the other 99.
 fn rest_of_the_sample() -> String {
     let sets: Vec<_> = (0..99).map(|id| json!({ "BackupId": id.to_string() })).collect();
     json!({ "Items": { "Backup": sets }, "TotalRecordCount": "100", "PageNumber": "2", "PageRecordCount": "99" }).to_string()

@@ -1,4 +1,4 @@
-//! The client against the simulated endpoint, which verifies signatures, nonces and times by code of its own.
+//! The client's calls of the simulated endpoint, which verifies signatures, nonces and times with code of its own.
 
 use std::{
     io,
@@ -217,7 +217,7 @@ async fn keys_that_are_wrong_are_refused_and_not_repeated() {
     for signature in [SignatureVersion::V1, SignatureVersion::V3] {
         let world = World::signing(signature, settings()).await;
         for (credentials, kind) in [
-            (key("key-nobody-knows", SECRET, None), ErrorKind::InvalidCredentials),
+            (key("unknown-key", SECRET, None), ErrorKind::InvalidCredentials),
             (key(KEY, "another-secret", None), ErrorKind::InvalidCredentials),
             (key("STS.temporary", SECRET, None), ErrorKind::InvalidCredentials),
             (key("STS.temporary", SECRET, Some("another-token")), ErrorKind::InvalidCredentials),
@@ -261,7 +261,7 @@ async fn a_wrong_clock_is_corrected_by_the_first_answer() {
     for offset in [0i64, 3600, -7200, 0] {
         world.endpoint.update(|settings| settings.clock_offset_ms = offset * 1000);
         let id = InstanceId::new("rm-mysql-1");
-        // An answer of the service, if only a refusal, tells its time.
+        // Every answer of the service, also a refusal, has the service's time.
         let first = world.client.describe_instance(&credentials(), &id).await;
         assert!(first.is_ok() || matches!(&first, Err(CallError::Api(error)) if error.kind() == ErrorKind::ClockSkew), "{first:?}");
         let off = world.client.clock_offset() - SignedDuration::from_secs(offset);
@@ -292,7 +292,7 @@ async fn what_is_lost_is_unknown_whether_it_was_done_or_not() {
         assert!(matches!(outcome, CreateOutcome::Unknown(_)), "{name}: {outcome:?}");
         assert_eq!(world.endpoint.accepted(&name), done, "{name}");
     }
-    // The network delivers it twice: the nonce keeps the copy out, whichever answer comes back.
+    // The network delivers the request twice: the service refuses the copy by its nonce, whichever answer comes back.
     world.fault(Effect::Duplicate { answer: simulated::Delivery::First });
     world.accepted("rm-mysql-twice").await;
     assert_eq!(world.endpoint.accepted("rm-mysql-twice"), 1);
@@ -340,7 +340,7 @@ async fn an_instance_that_does_not_exist_is_an_error_of_every_call() {
     assert!(errors.iter().all(|error| matches!(error, CallError::Api(error) if error.kind() == ErrorKind::InstanceNotFound)), "{errors:?}");
 }
 
-/// What was logged, by all tests of this binary: subscribers of single threads miss what another thread met first.
+/// The log of all tests of this binary: a subscriber of one thread misses events whose call site another thread reached first.
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
     let writer = log.clone();

@@ -1,5 +1,5 @@
-//! The client of the cloud: its calls against the simulated endpoint, the promise that it never sends a request twice, old gateways, and the
-//! API's own pages.
+//! The client of the cloud: its calls against the simulated endpoint, the promise that it never sends a request twice, old gateways, and
+//! the API's own pages.
 
 mod api_pages;
 mod calls;

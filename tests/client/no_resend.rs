@@ -1,5 +1,5 @@
-//! The promise on which everything else stands: one call is one request, whatever the network and the server do, and what is not known is
-//! never taken for a refusal. The server here is a bare socket that counts.
+//! The promise on which the protocol depends: one call is one request, whatever the network and the server do, and an unknown outcome is never
+//! taken for a refusal. The server here is a bare socket that counts.
 
 use std::{
     net::SocketAddr,
@@ -24,7 +24,7 @@ use tokio::{
 
 const ACCEPTED: &str = r#"{"RequestId":"REQ-1","BackupJobId":"11291454"}"#;
 
-/// What the server does with a request, after it has read it whole.
+/// The server's reaction to a request, after it has read all of it.
 #[derive(Clone)]
 enum Act {
     /// Answers, and keeps the connection for the next request.
@@ -39,11 +39,11 @@ enum Act {
     Flood,
     /// Answers a byte at a time.
     Trickle,
-    /// Does nothing any more.
+    /// Does nothing more.
     Hold,
 }
 
-/// A server that does one thing after another, and the last one for ever after.
+/// A server that reacts to one request after another; the last reaction is repeated for ever.
 struct Server {
     addr: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -284,7 +284,7 @@ async fn codes_decide_whether_it_was_refused() {
         }
         assert_eq!(server.requests(), 1, "{status} {code}");
     }
-    // What stands before the service may have passed the request on before it said so.
+    // A proxy in front of the service may have forwarded the request before it answered.
     let server = Server::start(vec![answer("403 Forbidden", r#"{"Code":"Forbidden.RAM","Message":"a firewall's"}"#)]).await;
     let outcome = server.create().await;
     assert!(matches!(&outcome, CreateOutcome::Unknown(Unknown { api: Some(error), .. }) if error.code == "Forbidden.RAM"), "{outcome:?}");
@@ -329,7 +329,7 @@ async fn a_body_without_end_is_not_read_to_its_end() {
     let server = Server::start(vec![Act::Flood]).await;
     let why = lost(server.create().await);
     assert!(why.contains("1048576"), "{why}");
-    // What the client did not read lies in the buffers of the two sockets, a few MiB each.
+    // The bytes that the client did not read are in the buffers of the two sockets, a few MiB each.
     let written = server.written.load(Ordering::Relaxed);
     assert!(written < 32 * 1024 * 1024, "{written} of 1 GiB were taken");
 }

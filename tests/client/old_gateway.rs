@@ -1,4 +1,4 @@
-//! Private clouds and old gateways: the demo's samples, all of them, with V1 signatures and answers in XML.
+//! Private clouds and old gateways: all samples of the demo, with V1 signatures and answers in XML.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Snippets and samples before a real API server.
+//! Applies snippets and samples to a real API server.
 
 use std::{
     collections::BTreeSet,
@@ -35,7 +35,7 @@ async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_c
             wrong.push(format!("{} is accepted, and its name says that it is not", object.from));
         }
     }
-    // What passes here passes anywhere: a dry run that refuses nothing would check nothing.
+    // A dry run that refuses nothing would check nothing, so a wrong object must be refused.
     let misspelt = Object {
         from: String::new(),
         value: serde_json::json!({ "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
@@ -48,7 +48,7 @@ async fn the_api_server_takes_what_the_documentation_shows_and_refuses_what_it_c
     plane.stop().await;
 }
 
-/// For up to a second after a CRD is called Established the API server answers 429 for it.
+/// For up to a second after a CRD is Established the API server answers 429 for its objects.
 async fn served(kubectl: &Kubectl) {
     kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await.expect("the CRDs are established");
     let begun = Instant::now();
@@ -68,7 +68,7 @@ fn samples() -> Vec<Object> {
     objects
 }
 
-/// Makes the namespaces that the objects live in: that is not what is tried.
+/// Creates the namespaces of the objects, which are not part of the check.
 async fn namespaces(kubectl: &Kubectl, objects: impl Iterator<Item = &Object>) {
     let wanted: BTreeSet<&str> = objects.filter_map(|object| object.value["metadata"]["namespace"].as_str()).collect();
     let there = kubectl.run(&["get", "namespaces", "--output=jsonpath={.items[*].metadata.name}"]).await.expect("the namespaces");
@@ -78,7 +78,7 @@ async fn namespaces(kubectl: &Kubectl, objects: impl Iterator<Item = &Object>) {
     }
 }
 
-/// As server-side apply has it, where a field that the server does not know is an error. What has no name yet cannot be applied, only created.
+/// A server-side apply, which refuses fields that the server does not know. An object without a name is created instead.
 async fn dry_run(kubectl: &Kubectl, object: &Object) -> Result<(), String> {
     let how: &[&str] = if object.value["metadata"]["name"].is_string() { &["apply", "--server-side"] } else { &["create"] };
     let args = [how, &["--dry-run=server", "--validate=strict", "--filename=-"]].concat();

@@ -23,7 +23,7 @@ fn every_relative_link_leads_somewhere() {
         }
     }
     let mut named = 0;
-    // A changelog tells of what is gone.
+    // The changelog may name files that no longer exist.
     for (file, page) in pages.iter().filter(|(file, _)| !file.ends_with("CHANGELOG.md")) {
         for (path, line) in page.codes.iter().filter(|(code, _)| is_path(code)) {
             named += 1;
@@ -84,7 +84,7 @@ fn normal(path: &Path) -> Option<PathBuf> {
 
 #[test]
 fn a_link_that_leads_nowhere_is_found() {
-    // The files are there, what stands in them is made up.
+    // The files exist; their content is made up.
     let here = "docs/explain/replicas.md";
     let pages = HashMap::from([(PathBuf::from(here), Page::read("# One\n")), (PathBuf::from("README.md"), Page::default())]);
     let wrong = |file: &str, target: &str| wrong(Path::new(file), target, &pages);

@@ -1,4 +1,4 @@
-//! The documentation holds what it promises: links lead somewhere, and what is shown in it is accepted by who reads it.
+//! The documentation is correct: links lead to a target, and the API server and the operator accept the YAML on the pages.
 
 mod apply;
 mod links;
@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::Command};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The files of the repository whose names end so, new ones that are not committed yet included.
+/// The files of the repository with this extension, including new ones that are not committed yet.
 fn files(ending: &str) -> Vec<PathBuf> {
     let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).current_dir(ROOT).output();
     let listed = listed.expect("git lists the files");

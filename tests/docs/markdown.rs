@@ -1,4 +1,4 @@
-//! What a Markdown file links to, what can be linked to in it, and the code that it shows.
+//! The links, the anchors and the code of a Markdown file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,13 +6,13 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// A piece of code.
 pub struct Snippet {
-    /// As the fence says.
+    /// The language that the fence names.
     pub language: String,
     pub text: String,
     pub line: usize,
 }
 
-/// What is looked at in a Markdown file.
+/// The checked parts of a Markdown file.
 #[derive(Default)]
 pub struct Page {
     /// Their targets, with their lines.

@@ -1,4 +1,4 @@
-//! The YAML that the documentation shows, sorted by who reads it.
+//! The YAML of the documentation, sorted by its reader: the API server, the operator, Helm, other programs.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{files, markdown::Page, read};
 
-/// Kinds that the API server of a plain cluster does not know, and who reads them: they are parsed, and that is all. What the API server knows is
-/// tried on it; a kind that is neither fails, so that a misspelt one does.
+/// Kinds that the API server of a plain cluster does not know: their snippets are only parsed. Objects of the kinds that it knows are applied to
+/// it. Any other kind fails, so that a misspelt kind is found.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("argoproj.io/v1alpha1", "Application"),
     ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
@@ -23,7 +23,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("source.toolkit.fluxcd.io/v1", "OCIRepository"),
 ];
 
-/// The first line of a snippet that is a file of its own kind.
+/// The first line of a snippet that is not a Kubernetes object.
 const CONFIG: &str = "# config.yaml";
 const VALUES: &str = "# values";
 
@@ -33,18 +33,18 @@ pub struct Object {
     pub value: Value,
 }
 
-/// All the YAML that there is.
+/// All YAML of the documentation.
 #[derive(Default)]
 pub struct Found {
     pub objects: Vec<Object>,
-    /// What others read, by kind.
+    /// Objects that other programs read, by kind.
     pub elsewhere: BTreeMap<String, usize>,
     pub configurations: usize,
     pub wrong: Vec<String>,
 }
 
 impl Found {
-    /// Of README.md and docs/.
+    /// The YAML of README.md and docs/.
     pub fn everywhere() -> Self {
         let mut found = Self::default();
         let shown = |file: &PathBuf| file.starts_with("docs") || file.ends_with("README.md");
@@ -107,7 +107,7 @@ impl Found {
     }
 }
 
-/// What a shell feeds to kubectl: from `<<EOF` to `EOF`.
+/// The text that a shell feeds to kubectl: from `<<EOF` to `EOF`.
 fn here_documents(shell: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = shell.lines();

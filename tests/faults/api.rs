@@ -1,4 +1,5 @@
-//! The scripted API server: objects with resourceVersions, a status that is written apart, lists in pages, and the history that watches read.
+//! The scripted API server: objects with resourceVersions, a status that is written apart, lists in pages, and the history that watches
+//! read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +25,7 @@ pub struct Call {
     pub name: Option<String>,
     pub subresource: Option<String>,
     pub query: BTreeMap<String, String>,
-    /// Nothing but the metadata is asked for.
+    /// The request asks only for metadata.
     pub metadata_only: bool,
     pub body: String,
 }
@@ -76,7 +77,7 @@ pub struct Change {
     pub object: Value,
 }
 
-/// What a write did.
+/// The effect of a status write.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub uid: String,
@@ -84,7 +85,7 @@ pub struct Written {
     pub after: Value,
 }
 
-/// The answer to a call, and what it changed.
+/// The answer to a call, and the change that it made.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub code: u16,
@@ -103,24 +104,24 @@ impl Answer {
     }
 }
 
-/// Everything that the API server keeps.
+/// The state of the API server.
 #[derive(Debug, Default)]
 pub struct Api {
     objects: BTreeMap<Key, Value>,
     pub changes: Vec<Change>,
     version: u64,
-    /// The history up to here is gone.
+    /// The history up to this version is gone.
     pub compacted: u64,
     made: u64,
-    /// Objects of one page at most, whatever is asked for.
+    /// The most objects in one page, whatever `limit` the request has.
     largest_page: usize,
-    /// What is left of a list, and the version that all of its pages have.
+    /// The rest of each list by its continue token, with the version that all pages of the list have.
     pages: BTreeMap<String, (u64, Vec<Value>)>,
-    /// Namespaces that are going: nothing is created in them any more.
+    /// Terminating namespaces: no object can be created in them.
     closed: BTreeSet<String>,
-    /// Nobody may read Secrets.
+    /// The operator may not read Secrets.
     pub secrets_forbidden: bool,
-    /// Lists that fill a cache show what was so long ago.
+    /// Lists that fill a cache show the state of so long ago.
     pub list_lag: Duration,
 }
 
@@ -148,7 +149,7 @@ impl Api {
             ("POST", BACKUPS, None) => self.post(call, now),
             ("DELETE", BACKUPS, None) => self.remove(call, now),
             ("POST", "events", None) => Answer::object(201, serde_json::from_str(&call.body).unwrap_or_default()),
-            (method, ..) => Answer::error(405, "MethodNotAllowed", &format!("nobody scripted {method} {}", call.path)),
+            (method, ..) => Answer::error(405, "MethodNotAllowed", &format!("the script has no {method} {}", call.path)),
         }
     }
 
@@ -168,7 +169,7 @@ impl Api {
                 None => return Answer::error(410, "Expired", "the continue token is too old"),
             },
             None => {
-                // A list with a selector is the operator's quorum read; the others fill caches, and may be behind.
+                // A list with a selector is a quorum read of the operator; a list without one fills a cache, and may be behind.
                 let lag = if call.query.contains_key("fieldSelector") { Duration::ZERO } else { self.list_lag };
                 let (then, objects) = self.as_of(now - lag);
                 version = then;
@@ -243,7 +244,7 @@ impl Api {
         Answer::object(201, self.store((call.plural.clone(), namespace, name), body, "ADDED", now))
     }
 
-    /// The operator deletes an object, if it is still the one that was seen.
+    /// The operator deletes an object, with uid and resourceVersion as preconditions.
     fn remove(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(object) = self.objects.get(&call.key()) else { return Answer::error(404, "NotFound", "not found") };
         let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
@@ -256,7 +257,7 @@ impl Api {
         Answer::object(200, json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
     }
 
-    /// What users do: an object is created, and gets its uid.
+    /// A user creates an object. Returns its uid.
     pub fn create(&mut self, plural: &str, namespace: &str, name: &str, fields: Value, now: Timestamp) -> String {
         self.made += 1;
         let uid = uid(self.made);
@@ -275,7 +276,7 @@ impl Api {
         uid
     }
 
-    /// Somebody else writes an annotation: the object moves on, and nothing else happens.
+    /// Another client writes an annotation: only the resourceVersion changes, and the annotation.
     pub fn touch(&mut self, namespace: &str, name: &str, now: Timestamp) -> bool {
         let key = (BACKUPS.to_owned(), namespace.to_owned(), name.to_owned());
         let Some(mut object) = self.objects.get(&key).cloned() else { return false };
@@ -285,7 +286,7 @@ impl Api {
         true
     }
 
-    /// Somebody changes fields of a spec; null takes one away.
+    /// A user changes fields of a spec; null removes a field.
     pub fn edit(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
         self.change(plural, namespace, name, now, |object| {
             merge(&mut object["spec"], fields);
@@ -294,7 +295,7 @@ impl Api {
         });
     }
 
-    /// Somebody writes fields of a status.
+    /// A user writes fields of a status.
     pub fn tamper(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
         self.change(plural, namespace, name, now, |object| merge(&mut object["status"], fields));
     }
@@ -306,14 +307,14 @@ impl Api {
         self.store(key, object, "MODIFIED", now);
     }
 
-    /// The namespace goes: nothing is created in it any more. Answers what is in it.
+    /// Terminates the namespace: no object can be created in it any more. Returns the objects in it.
     pub fn close(&mut self, namespace: &str) -> Vec<(String, String)> {
         self.closed.insert(namespace.to_owned());
         let inside = self.objects.keys().filter(|(_, of, _)| of == namespace);
         inside.map(|(plural, _, name)| (plural.clone(), name.clone())).collect()
     }
 
-    /// Everything as it was then, with the version of that time.
+    /// All objects as they were at that time, with the version of that time.
     fn as_of(&self, then: Timestamp) -> (u64, BTreeMap<Key, Value>) {
         if self.changes.last().is_none_or(|newest| newest.at <= then) {
             return (self.version, self.objects.clone());

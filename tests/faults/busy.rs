@@ -6,14 +6,14 @@ use crate::{
     faults::Fault,
     matrix::first,
     secrets::took,
-    single::{calm, end, ended, told},
+    single::{calm, end, ended, sent_count},
     step::Step,
 };
 
 const MINUTE: u64 = 60;
 
 #[test]
-fn row_22_what_the_api_server_did_not_serve_is_asked_for_again_within_the_pass() {
+fn row_22_a_read_that_the_api_server_did_not_serve_is_repeated_within_the_pass() {
     let undisturbed = took(&ended(&calm(5)));
     let status = |code| Fault::Status { code, executed: false };
     for (step, fault) in [
@@ -55,19 +55,19 @@ fn row_22_an_api_server_that_is_busy_broken_or_silent_is_asked_ever_less_often()
         (Step::Watch, Fault::Hang { executed: false }),
     ] {
         let mut script = (1..=400).fold(calm(5), |script, nth| script.fault(step, nth, fault));
-        // Ten minutes of it.
+        // The fault lasts ten minutes.
         script.faults_until = Duration::from_secs(10 * MINUTE);
         script.bound = Duration::from_secs(100 * MINUTE);
         let ended = ended(&script);
         let (jobs, statuses) = end(&ended);
         assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{} {fault:?}", step.name());
-        let tries = told(&ended, step);
-        assert!(tries <= 75, "{} {fault:?}: {tries} requests in ten minutes", step.name());
+        let requests = sent_count(&ended, step);
+        assert!(requests <= 75, "{} {fault:?}: {requests} requests in ten minutes", step.name());
     }
 }
 
 #[test]
-fn row_22_a_watch_that_tears_or_shows_only_bookmarks_holds_up_nobody() {
+fn row_22_a_watch_that_tears_or_shows_only_bookmarks_delays_no_backup() {
     for fault in [Fault::Torn, Fault::Mute] {
         for nth in 1..=6 {
             let (jobs, statuses) = end(&ended(&calm(5).backup(2, "c").fault(Step::Shown, nth, fault)));

@@ -1,5 +1,5 @@
-//! What must hold in every world, judged from outside: by the log of the API server and of the cloud, by the cloud's books, and by what stands
-//! in the objects at the end. Nothing here asks the operator.
+//! The rules that hold in every world, checked from outside: by the log of the API server and of the cloud, by the cloud's jobs, and by the
+//! objects at the end. Nothing here asks the operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use crate::{
     api::{Call, Written},
     cloud::Job,
     life::Ended,
-    line::pause_of,
     script::Script,
     step::Step,
-    world::{Asked, CANARY, Line, Reply, State, What},
+    transport::pause_of,
+    world::{AnyRequest, CANARY, LogEntry, LogEvent, Reply, State},
 };
 
-/// What an object's status says of its request.
+/// The intent that a status announces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Intent {
     uid: String,
@@ -24,7 +24,7 @@ struct Intent {
     attempt: i64,
 }
 
-/// Everything that is wrong; empty if all is well.
+/// All violations; empty if there is none.
 pub fn violations(script: &Script, ended: &Ended) -> Vec<String> {
     let mut wrong = Vec::new();
     let since = match &ended.rested {
@@ -45,7 +45,7 @@ pub fn violations(script: &Script, ended: &Ended) -> Vec<String> {
         judge.conditions_of_writes(&mut wrong);
         judge.no_secrets(&mut wrong);
         judge.ends_in_time(&mut wrong);
-        // Where there are more accounts than one, pace.rs judges each.
+        // With more than one account, pace.rs checks each of them.
         if script.accounts.is_none() {
             judge.pace(script, &mut wrong);
         }
@@ -58,7 +58,7 @@ pub fn violations(script: &Script, ended: &Ended) -> Vec<String> {
 
 struct Judge<'a> {
     state: &'a State,
-    /// Whose request it was, by its nonce.
+    /// The intents by the nonce of their request.
     intents: BTreeMap<String, Intent>,
     deleted: BTreeSet<String>,
 }
@@ -75,13 +75,13 @@ impl<'a> Judge<'a> {
             }
         }
         let deleted = state.log.iter().filter_map(|line| match &line.what {
-            What::Note(text) => text.strip_prefix("deleted ").map(str::to_owned),
+            LogEvent::Note(text) => text.strip_prefix("deleted ").map(str::to_owned),
             _ => None,
         });
         Self { state, intents, deleted: deleted.collect() }
     }
 
-    /// The operator's own jobs, and whose they are.
+    /// The operator's own jobs, each with its intent.
     fn own_jobs(&self) -> impl Iterator<Item = (&'a Job, Option<&Intent>)> {
         let own = self.state.cloud.jobs.iter().filter_map(|job| Some((job, job.nonce.as_ref()?)));
         own.map(|(job, nonce)| (job, self.intents.get(nonce)))
@@ -114,15 +114,15 @@ impl<'a> Judge<'a> {
         );
     }
 
-    /// I2: every accepted job is recorded in an object, as its result or in its attempts, and is the result of one object at most. What was
-    /// begun for an object that was deleted is nobody's any more; of a job that failed there is no backup that could be lost.
+    /// I2: every accepted job is recorded in an object, as its result or in its attempts, and is the result of one object at most. A job of
+    /// a deleted object needs no record; neither does a job that failed, because it left no backup that could be lost.
     fn nothing_is_lost(&self, wrong: &mut Vec<String>) {
         let names = |job: &Job, value: &Value| is(&value["backupJobId"], job.id) || is(&value["backupId"], job.backup_id);
         for job in &self.state.cloud.jobs {
             let results = self.state.api.backups().filter(|object| names(job, &object["status"])).collect::<Vec<_>>();
             if results.len() > 1 {
-                let whose: Vec<_> = results.iter().map(|object| object["metadata"]["name"].to_string()).collect();
-                wrong.push(format!("I2 job {} is the result of more than one object: {whose:?}", job.id));
+                let owners: Vec<_> = results.iter().map(|object| object["metadata"]["name"].to_string()).collect();
+                wrong.push(format!("I2 job {} is the result of more than one object: {owners:?}", job.id));
             }
             let Some(intent) = job.nonce.as_ref().and_then(|nonce| self.intents.get(nonce)) else { continue };
             let remembered = self
@@ -136,13 +136,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I3: every CreateBackup on the wire was announced and cleared before, left soon after, is what was announced, and left once.
+    /// I3: the intent of every CreateBackup on the wire was written and cleared before; the request left soon after it, equal to it, and
+    /// once.
     fn cleared_before_sent(&self, wrong: &mut Vec<String>) {
         let mut announced: BTreeMap<&str, (Timestamp, &Value)> = BTreeMap::new();
         let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
         for line in &self.state.log {
             match &line.what {
-                What::Done(_, Reply::Api(answer)) => {
+                LogEvent::Done(_, Reply::Api(answer)) => {
                     if let Some(written) = &answer.written
                         && let Some(nonce) = written.after["submission"]["nonce"].as_str()
                     {
@@ -150,11 +151,11 @@ impl<'a> Judge<'a> {
                         announced.insert(nonce, (first, &written.after["submission"]));
                     }
                 }
-                What::Sent(Asked::Cloud(Step::Create, call)) => {
+                LogEvent::Sent(AnyRequest::Cloud(Step::Create, call)) => {
                     let nonce = call.nonce.as_str();
                     match announced.get(nonce) {
                         Some((first, intent)) if intent["cleared"] == true && intent["outcome"].is_null() => {
-                            // It may have waited 5 s for its turn.
+                            // The limiter may have held it for 5 s.
                             if line.at > *first + SignedDuration::from_secs(66) {
                                 wrong.push(format!("I3 nonce {nonce} was announced at {first} and sent at {}", line.at));
                             }
@@ -178,13 +179,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I4 and I5: ends absorb, a job's id changes only by being remembered, success is the cloud's word, and what was there before the request
-    /// or belongs to the instance's own policy is never adopted.
+    /// I4 and I5: an ended object does not change, a job's id is replaced only if it stays in the attempts, an object succeeds only if the
+    /// job did, and a set that existed before the request or was made by the instance's own policy is never adopted.
     fn history(&self, wrong: &mut Vec<String>) {
         for (at, Written { uid, before, after }) in writes(self.state) {
             let terminal = |status: &Value| matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
             if terminal(before) && before != after {
-                // A late answer of a request may still be remembered beside the end.
+                // A late answer of a request may still be added to the attempts after the end.
                 let bare = |status: &Value| {
                     let mut fields = status.as_object().cloned().unwrap_or_default();
                     ["attempts", "conditions", "observedGeneration"].iter().for_each(|field| drop(fields.remove(*field)));
@@ -224,7 +225,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Every status write says on which version of the object it builds.
+    /// Every status write has the resourceVersion of the object on which it builds.
     fn conditions_of_writes(&self, wrong: &mut Vec<String>) {
         for call in self.api_calls().filter(|call| call.is_status_write()) {
             let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
@@ -235,15 +236,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A process that is told to end has ended 21 s later, unless it dies before or stands still; Kubernetes kills after 30 s.
+    /// A process has ended 21 s after the signal, unless it dies before or is frozen; Kubernetes kills after 30 s.
     fn ends_in_time(&self, wrong: &mut Vec<String>) {
-        let mut told: BTreeMap<(u32, &str), Timestamp> = BTreeMap::new();
+        let mut signalled: BTreeMap<(u32, &str), Timestamp> = BTreeMap::new();
         for line in &self.state.log {
-            let What::Note(text) = &line.what else { continue };
+            let LogEvent::Note(text) = &line.what else { continue };
             let Some((process, what)) = text.strip_prefix("process ").and_then(|text| text.split_once(' ')) else { continue };
             if what.starts_with("is told to end") {
-                told.entry((line.life, process)).or_insert(line.at);
-            } else if let Some(at) = told.get(&(line.life, process))
+                signalled.entry((line.life, process)).or_insert(line.at);
+            } else if let Some(at) = signalled.get(&(line.life, process))
                 && line.at > *at + SignedDuration::from_secs(21)
             {
                 wrong.push(format!("process {process} was told to end at {at}, and ended at {}", line.at));
@@ -251,7 +252,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I12: what the API server is told holds no secret and no pre-signed address.
+    /// I12: no request to the API server contains a secret or a pre-signed address.
     fn no_secrets(&self, wrong: &mut Vec<String>) {
         for call in self.api_calls().filter(|call| call.body.contains(CANARY) || call.path.contains(CANARY)) {
             wrong.push(format!("I12 a secret is in {} {}", call.method, call.path));
@@ -260,26 +261,27 @@ impl<'a> Judge<'a> {
 
     fn api_calls(&self) -> impl Iterator<Item = &'a Call> {
         self.state.log.iter().filter_map(|line| match &line.what {
-            What::Sent(Asked::Api(_, call)) => Some(call),
+            LogEvent::Sent(AnyRequest::Api(_, call)) => Some(call),
             _ => None,
         })
     }
 
-    /// I8: no more calls in any second than the limits allow, none while the cloud wants a pause, and writes and calls within a bound.
+    /// I8: no more calls in any second than the limits allow, no call while the cloud asks for a pause, and writes and calls within a
+    /// bound.
     fn pace(&self, script: &Script, wrong: &mut Vec<String>) {
         let mut reads: Vec<Timestamp> = Vec::new();
         let mut creates: Vec<Timestamp> = Vec::new();
         let mut pause: Option<(u32, Timestamp, Timestamp)> = None;
         let mut writes: BTreeMap<&str, u64> = BTreeMap::new();
-        for Line { at, life, what } in &self.state.log {
+        for LogEntry { at, life, what } in &self.state.log {
             match what {
-                What::Sent(Asked::Cloud(step, _)) => {
+                LogEvent::Sent(AnyRequest::Cloud(step, _)) => {
                     if *step == Step::Create {
                         creates.push(*at)
                     } else {
                         reads.push(*at)
                     }
-                    // A call may have left while the answer was on its way; two processes do not know of each other.
+                    // A call may have left while the answer was under way; two processes do not know of each other's pauses.
                     if let Some((begun, from, until)) = pause
                         && begun == *life
                         && script.processes == 1
@@ -289,17 +291,17 @@ impl<'a> Judge<'a> {
                         wrong.push(format!("I8 the cloud was called at {at}, and had asked for a pause until {until}"));
                     }
                 }
-                What::Note(text) => {
+                LogEvent::Note(text) => {
                     if let Some(until) = pause_of(text) {
                         pause = Some((*life, *at, until));
                     }
                 }
-                What::Done(_, Reply::Api(answer)) => {
+                LogEvent::Done(_, Reply::Api(answer)) => {
                     if let Some(written) = &answer.written {
                         *writes.entry(&written.uid).or_default() += 1;
                     }
                 }
-                What::Sent(_) | What::Done(..) => {}
+                LogEvent::Sent(_) | LogEvent::Done(..) => {}
             }
         }
         let processes = usize::try_from(script.processes).unwrap_or(1);
@@ -312,7 +314,7 @@ impl<'a> Judge<'a> {
                 wrong.push(format!("I8 more than {most} {name} within a second"));
             }
         }
-        let faults: u64 = self.state.plan.injected.values().sum();
+        let faults: u64 = self.state.fault_plan.injected.values().sum();
         for (uid, count) in writes {
             let most = 60 + 4 * faults * u64::from(script.processes);
             if count > most {
@@ -321,18 +323,18 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I6 and I7: at rest nothing is written and nothing is asked.
+    /// I6 and I7: at rest the operator sends no request.
     fn rest(&self, since: Timestamp, script: &Script, wrong: &mut Vec<String>) {
-        for Line { at, what, .. } in self.state.log.iter().filter(|line| line.at > since) {
+        for LogEntry { at, what, .. } in self.state.log.iter().filter(|line| line.at > since) {
             match what {
-                What::Sent(Asked::Api(step, call)) if !matches!(step, Step::List | Step::Watch) => {
+                LogEvent::Sent(AnyRequest::Api(step, call)) if !matches!(step, Step::List | Step::Watch) => {
                     let reads = call.method == "GET";
                     if !(reads && script.expiry == "Never") {
                         wrong.push(format!("I7 at rest since {since}, and at {at}: {} {}", call.method, call.path));
                     }
                 }
-                // Who waits for a person under requestExpiry: Never goes on looking.
-                What::Sent(Asked::Cloud(_, call)) if script.expiry != "Never" => {
+                // With requestExpiry: Never, the operator keeps looking while the object waits for a person.
+                LogEvent::Sent(AnyRequest::Cloud(_, call)) if script.expiry != "Never" => {
                     wrong.push(format!("I7 at rest since {since}, and at {at}: {}", call.action));
                 }
                 _ => {}
@@ -344,7 +346,7 @@ impl<'a> Judge<'a> {
 /// All status writes that were carried out, in order.
 fn writes(state: &State) -> impl Iterator<Item = (Timestamp, &Written)> {
     state.log.iter().filter_map(|line| match &line.what {
-        What::Done(_, Reply::Api(answer)) => Some((line.at, answer.written.as_ref()?)),
+        LogEvent::Done(_, Reply::Api(answer)) => Some((line.at, answer.written.as_ref()?)),
         _ => None,
     })
 }

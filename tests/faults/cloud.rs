@@ -1,4 +1,4 @@
-//! The scripted cloud: it keeps its own books, and shares no code with what it judges. Signatures are the sandbox's business.
+//! The scripted cloud: it keeps its own list of jobs, and shares no code with the operator. It does not check signatures; the sandbox does.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::dice::Dice;
+use crate::randomness::Randomness;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -61,15 +61,15 @@ pub struct Job {
     pub backup_id: u64,
     pub instance: String,
     pub method: String,
-    /// The nonce of the request that began it; none where it is not the operator's.
+    /// The nonce of the request that began it; None for a job of another client.
     pub nonce: Option<String>,
     pub automated: bool,
     pub fails: bool,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
-    /// From when its set is listed.
+    /// The time from which its set is listed.
     pub listed_at: Timestamp,
-    /// Somebody deleted it, or its set.
+    /// A user deleted it, or its set.
     pub gone: bool,
 }
 
@@ -96,23 +96,23 @@ pub struct Cloud {
     /// Instances and the kind of their disks.
     pub instances: BTreeMap<String, &'static str>,
     pub jobs: Vec<Job>,
-    /// The access key that is taken; none stands for any.
+    /// The access key that is accepted; None: any key.
     pub key: Option<String>,
-    /// Calls of a key that are taken within a second, and when its last ones were.
+    /// The number of calls of a key that are accepted within a second, and the times of its last calls.
     limits: BTreeMap<String, (usize, VecDeque<Timestamp>)>,
     nonces: BTreeMap<String, Timestamp>,
-    dice: Dice,
+    randomness: Randomness,
     made: u64,
 }
 
 const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
 
 impl Cloud {
-    pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, dice: Dice) -> Self {
-        Self { habits, instances, jobs: Vec::new(), key: None, limits: BTreeMap::new(), nonces: BTreeMap::new(), dice, made: 0 }
+    pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, randomness: Randomness) -> Self {
+        Self { habits, instances, jobs: Vec::new(), key: None, limits: BTreeMap::new(), nonces: BTreeMap::new(), randomness, made: 0 }
     }
 
-    /// Takes in a request, and answers it.
+    /// Answers a request.
     pub fn arrive(&mut self, call: &Call, now: Timestamp) -> Reply {
         let Some(signed_at) = call.signed_at else { return self.refuse(400, "InvalidTimeStamp.Format", now) };
         if now.duration_since(signed_at).abs() > EXPIRY {
@@ -149,7 +149,7 @@ impl Cloud {
         self.answer(200, document, now)
     }
 
-    /// A job begins: the operator's, or another's.
+    /// Begins a job of the operator or of another client.
     pub fn begin(
         &mut self,
         instance: &str,
@@ -160,12 +160,12 @@ impl Cloud {
         now: Timestamp,
     ) -> u64 {
         self.made += 1;
-        let lasts = lasts.unwrap_or_else(|| self.dice.pick(&self.habits.durations.clone()));
+        let lasts = lasts.unwrap_or_else(|| self.randomness.pick(&self.habits.durations.clone()));
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(0);
         let lags = millis(self.habits.shortest_lag)..=millis(self.habits.longest_lag);
-        let lag = Duration::from_millis(self.dice.in_range(lags));
+        let lag = Duration::from_millis(self.randomness.in_range(lags));
         let (instance, method, ended_at) = (instance.to_owned(), method.to_owned(), now + lasts);
-        let (id, backup_id, fails) = (11_290_000 + self.made, 321_020_000 + self.made, self.dice.percent(self.habits.failing));
+        let (id, backup_id, fails) = (11_290_000 + self.made, 321_020_000 + self.made, self.randomness.percent(self.habits.failing));
         self.jobs.push(Job {
             id,
             backup_id,
@@ -182,7 +182,7 @@ impl Cloud {
         id
     }
 
-    /// Calls of this key (by the beginning of its id) that are taken within a second from now on.
+    /// Sets how many calls of this key (by the beginning of its id) are accepted within a second from now on.
     pub fn limit(&mut self, key: &str, per_second: Option<usize>) {
         self.limits.remove(key);
         self.limits.extend(per_second.map(|most| (key.to_owned(), (most, VecDeque::new()))));
@@ -198,7 +198,7 @@ impl Cloud {
         taken
     }
 
-    /// Somebody deletes the newest job of an instance, or its set.
+    /// A user deletes the newest job of an instance, or its set.
     pub fn vanish(&mut self, instance: &str, now: Timestamp) {
         if let Some(job) = self.jobs.iter_mut().rev().find(|job| job.instance == instance) {
             job.gone = true;
@@ -283,7 +283,7 @@ impl Cloud {
         Reply { status, headers, body: document.to_string().into_bytes() }
     }
 
-    /// A nonce that was seen, although its request was turned away for another reason.
+    /// Marks a nonce as used, although its request was refused for another reason.
     pub fn consume(&mut self, call: &Call, now: Timestamp) {
         self.nonces.insert(call.nonce.clone(), now);
     }

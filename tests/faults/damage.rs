@@ -1,4 +1,4 @@
-//! What may become of a status that people write into.
+//! Damages of a status into which a user writes.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 pub const LONG_AGO: &str = "2001-01-01T00:00:00Z";
 pub const FAR_AHEAD: &str = "2099-01-01T00:00:00Z";
 
-/// Every field of a status as a merge patch that takes it out, unless the CRD's schema requires it, and every time as patches that set it long
-/// ago and far ahead. A list is one field.
+/// Merge patches: one for each field of a status that removes it, unless the CRD's schema requires it, and two for each time, which set it
+/// long ago and far ahead. A list is one field.
 pub fn all(status: &Value, schema: &Value) -> Vec<Value> {
     let Value::Object(fields) = status else { return Vec::new() };
     let required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -1,21 +1,21 @@
-//! What goes wrong, when, and how often it did.
+//! Faults: which request they hit, and how often they were injected.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::{dice::Dice, step::Step};
+use crate::{randomness::Randomness, step::Step};
 
 /// Where in the life of a request the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Point {
-    /// The request leaves, and is never carried out.
+    /// The request leaves the process, and is never executed.
     Before,
-    /// It is carried out, and its answer is never seen.
+    /// The request is executed, and its answer never reaches the process.
     Executed,
-    /// Its answer is there, and nothing is done with it.
+    /// The answer has reached the process, which does nothing with it.
     Answered,
-    /// It gets the signal to end while the request is on its way, and has its time to do so.
+    /// The process gets the signal to end while the request is under way, and has time to end.
     Stopped,
 }
 
@@ -23,7 +23,7 @@ impl Point {
     pub const ALL: [Self; 4] = [Self::Before, Self::Executed, Self::Answered, Self::Stopped];
 }
 
-/// What happens to one request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     Crash(Point),
@@ -35,28 +35,28 @@ pub enum Fault {
     Lost {
         executed: bool,
     },
-    /// It is carried out this much later; whoever asked has given up by then, or not.
+    /// It is executed this much later; the caller may have given up by then.
     Late(Duration),
-    /// The API server: somebody else writes first, so that the write is a conflict.
+    /// The API server: another client writes first, so that the write is a conflict.
     Conflict,
     /// The API server answers with an error.
     Status {
         code: u16,
         executed: bool,
     },
-    /// The cloud: nobody listens.
+    /// The cloud: the connection is refused.
     Unreachable,
     /// The cloud gets it twice; the caller sees the answer of the second copy, or of the first.
     Twice {
         second_answers: bool,
         gap: Duration,
     },
-    /// A 5xx, from the service or from something before it.
+    /// A 5xx, from the service or from a proxy in front of it.
     Broken {
         status: u16,
         executed: bool,
     },
-    /// What comes back is no answer.
+    /// The body is not an answer of the service.
     Garbage {
         which: u8,
         executed: bool,
@@ -65,18 +65,18 @@ pub enum Fault {
     Throttled {
         pause_ms: u64,
     },
-    /// A refusal that proves that nothing was made.
+    /// A refusal that proves that no backup was made.
     Refused {
         code: &'static str,
         status: u16,
     },
-    /// The cloud: rows twice and in another order, without a state, or with one that nobody knows.
+    /// The cloud: rows twice and in another order, without a state, or with an unknown state.
     Odd {
         which: u8,
     },
-    /// The process stands still for so long, with this request on its lips.
+    /// The process is frozen for so long while it sends this request.
     Freeze(Duration),
-    /// Somebody deletes the object just before the request is carried out, and may create it again.
+    /// A user deletes the object just before the request is executed, and may create it again.
     Deleted {
         again: bool,
     },
@@ -89,7 +89,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// For the table.
+    /// Its name in the table of totals.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Crash(Point::Before) => "crash before",
@@ -116,7 +116,7 @@ impl Fault {
             Self::Throttled { .. } => "throttled",
             Self::Refused { .. } => "refused",
             Self::Odd { .. } => "odd rows",
-            Self::Freeze(_) => "process stands still",
+            Self::Freeze(_) => "process frozen",
             Self::Deleted { again: false } => "deleted",
             Self::Deleted { again: true } => "deleted and created again",
             Self::Dropped => "watch: event left out",
@@ -125,7 +125,7 @@ impl Fault {
         }
     }
 
-    /// How long it goes on after it began.
+    /// How long the fault lasts.
     fn lasts(self) -> Duration {
         match self {
             Self::Late(by) | Self::Freeze(by) => by,
@@ -133,32 +133,32 @@ impl Fault {
             Self::Mute => Duration::from_secs(300),
             Self::Twice { gap, .. } => gap,
             Self::Throttled { pause_ms } => Duration::from_millis(pause_ms),
-            // The daily limit is waited for by the hour.
+            // The operator tries again after hours when the daily limit is used up.
             Self::Refused { code: "Exceeded.BackupTimes", .. } => Duration::from_secs(3600),
             _ => Duration::from_secs(30),
         }
     }
 
-    /// One that can befall this step.
-    pub fn random(step: Step, dice: &mut Dice) -> Self {
-        let executed = dice.percent(50);
+    /// A random fault that fits this step.
+    pub fn random(step: Step, randomness: &mut Randomness) -> Self {
+        let executed = randomness.percent(50);
         let seconds = Duration::from_secs;
         match step {
-            Step::Create => match dice.in_range(0..=13) {
+            Step::Create => match randomness.in_range(0..=13) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed: false },
                 2 | 3 => Self::Lost { executed: true },
-                4 => Self::Late(seconds(dice.in_range(1..=29))),
-                5 => Self::Late(seconds(dice.pick(&[31, 60, 300, 600, 850, 890]))),
-                6 => Self::Late(seconds(dice.pick(&[901, 960, 1200, 1700]))),
+                4 => Self::Late(seconds(randomness.in_range(1..=29))),
+                5 => Self::Late(seconds(randomness.pick(&[31, 60, 300, 600, 850, 890]))),
+                6 => Self::Late(seconds(randomness.pick(&[901, 960, 1200, 1700]))),
                 7 => Self::Unreachable,
-                8 => Self::Twice { second_answers: true, gap: seconds(dice.in_range(0..=20)) },
-                9 => Self::Twice { second_answers: false, gap: seconds(dice.in_range(0..=600)) },
-                10 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
-                11 => Self::Garbage { which: u8::try_from(dice.in_range(0..=6)).unwrap_or(0), executed },
-                12 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
+                8 => Self::Twice { second_answers: true, gap: seconds(randomness.in_range(0..=20)) },
+                9 => Self::Twice { second_answers: false, gap: seconds(randomness.in_range(0..=600)) },
+                10 => Self::Broken { status: randomness.pick(&[500, 502, 503, 504]), executed },
+                11 => Self::Garbage { which: u8::try_from(randomness.in_range(0..=6)).unwrap_or(0), executed },
+                12 => Self::Throttled { pause_ms: randomness.pick(&[0, 1500, 20_000]) },
                 _ => {
-                    let (code, status) = dice.pick(&[
+                    let (code, status) = randomness.pick(&[
                         ("IncorrectDBInstanceState", 403),
                         ("OperationDenied.ApiForbidden", 403),
                         ("Exceeded.BackupTimes", 403),
@@ -167,36 +167,36 @@ impl Fault {
                     Self::Refused { code, status }
                 }
             },
-            step if step.is_cloud() => match dice.in_range(0..=8) {
+            step if step.is_cloud() => match randomness.in_range(0..=8) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
-                2 => Self::Late(seconds(dice.in_range(1..=40))),
+                2 => Self::Late(seconds(randomness.in_range(1..=40))),
                 3 => Self::Unreachable,
-                4 => Self::Broken { status: dice.pick(&[500, 502, 503, 504]), executed },
-                5 => Self::Garbage { which: u8::try_from(dice.in_range(0..=6)).unwrap_or(0), executed },
-                7 => Self::Odd { which: u8::try_from(dice.in_range(0..=2)).unwrap_or(0) },
-                6 => Self::Throttled { pause_ms: dice.pick(&[0, 1500, 20_000]) },
+                4 => Self::Broken { status: randomness.pick(&[500, 502, 503, 504]), executed },
+                5 => Self::Garbage { which: u8::try_from(randomness.in_range(0..=6)).unwrap_or(0), executed },
+                7 => Self::Odd { which: u8::try_from(randomness.in_range(0..=2)).unwrap_or(0) },
+                6 => Self::Throttled { pause_ms: randomness.pick(&[0, 1500, 20_000]) },
                 _ => Self::Refused { code: "OperationDenied.ApiForbidden", status: 403 },
             },
-            Step::List | Step::Watch => match dice.in_range(0..=3) {
+            Step::List | Step::Watch => match randomness.in_range(0..=3) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
-                2 => Self::Status { code: dice.pick(&[429, 500, 503]), executed: false },
+                2 => Self::Status { code: randomness.pick(&[429, 500, 503]), executed: false },
                 _ => Self::Status { code: 410, executed: false },
             },
-            Step::Shown => dice.pick(&[Self::Torn, Self::Mute, Self::Dropped]),
-            Step::Secret | Step::Reread | Step::ClearList | Step::ClaimsList | Step::Event => match dice.in_range(0..=3) {
+            Step::Shown => randomness.pick(&[Self::Torn, Self::Mute, Self::Dropped]),
+            Step::Secret | Step::Reread | Step::ClearList | Step::ClaimsList | Step::Event => match randomness.in_range(0..=3) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
-                2 => Self::Late(seconds(dice.in_range(1..=30))),
-                _ => Self::Status { code: dice.pick(&[429, 500, 503]), executed },
+                2 => Self::Late(seconds(randomness.in_range(1..=30))),
+                _ => Self::Status { code: randomness.pick(&[429, 500, 503]), executed },
             },
-            _ => match dice.in_range(0..=6) {
+            _ => match randomness.in_range(0..=6) {
                 0 => Self::Hang { executed },
                 1 | 2 => Self::Lost { executed },
-                3 => Self::Late(seconds(dice.in_range(1..=40))),
+                3 => Self::Late(seconds(randomness.in_range(1..=40))),
                 4 | 5 => Self::Conflict,
-                _ => Self::Status { code: dice.pick(&[429, 500, 503]), executed },
+                _ => Self::Status { code: randomness.pick(&[429, 500, 503]), executed },
             },
         }
     }
@@ -204,22 +204,23 @@ impl Fault {
 
 /// A fault that waits for its request: the nth of its step.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub struct PlannedFault {
     pub step: Step,
     pub nth: u32,
     pub fault: Fault,
 }
 
-/// All that goes wrong in one world.
+/// The faults of one world.
 #[derive(Debug)]
-pub struct Plan {
-    planned: Vec<Planned>,
-    /// In bad weather every request fails with this chance, in percent.
-    weather: u64,
-    /// Nothing goes wrong after this.
+pub struct FaultPlan {
+    planned: Vec<PlannedFault>,
+    /// Every request fails with this chance, in percent.
+    fault_percent: u64,
+    /// There are no faults after this time.
     until: Timestamp,
-    dice: Dice,
-    seen: BTreeMap<Step, u32>,
+    randomness: Randomness,
+    /// The number of requests of each step so far.
+    requests: BTreeMap<Step, u32>,
     pub injected: BTreeMap<&'static str, u64>,
     pub hits: BTreeMap<(Step, Point), u64>,
     /// When the last fault was over.
@@ -228,15 +229,25 @@ pub struct Plan {
     pub silent_until: Timestamp,
 }
 
-impl Plan {
-    pub fn new(planned: Vec<Planned>, weather: u64, until: Timestamp, dice: Dice) -> Self {
-        let (seen, injected, hits) = Default::default();
-        Self { planned, weather, until, dice, seen, injected, hits, over: Timestamp::UNIX_EPOCH, silent_until: Timestamp::UNIX_EPOCH }
+impl FaultPlan {
+    pub fn new(planned: Vec<PlannedFault>, fault_percent: u64, until: Timestamp, randomness: Randomness) -> Self {
+        let (requests, injected, hits) = Default::default();
+        Self {
+            planned,
+            fault_percent,
+            until,
+            randomness,
+            requests,
+            injected,
+            hits,
+            over: Timestamp::UNIX_EPOCH,
+            silent_until: Timestamp::UNIX_EPOCH,
+        }
     }
 
-    /// What happens to the next request of this step.
+    /// The fault of the next request of this step.
     pub fn next(&mut self, step: Step, now: Timestamp) -> Option<Fault> {
-        let nth = self.seen.entry(step).or_default();
+        let nth = self.requests.entry(step).or_default();
         *nth += 1;
         if now > self.until {
             return None;
@@ -244,7 +255,7 @@ impl Plan {
         let planned = self.planned.iter().position(|planned| planned.step == step && planned.nth == *nth);
         let fault = match planned {
             Some(index) => Some(self.planned.remove(index).fault),
-            None => self.dice.percent(self.weather).then(|| Fault::random(step, &mut self.dice)),
+            None => self.randomness.percent(self.fault_percent).then(|| Fault::random(step, &mut self.randomness)),
         }?;
         self.note(fault.kind(), now + fault.lasts());
         if fault == Fault::Mute {
@@ -256,7 +267,7 @@ impl Plan {
         Some(fault)
     }
 
-    /// Counts something that went wrong, and until when it does.
+    /// Counts a fault, and notes until when it lasts.
     pub fn note(&mut self, kind: &'static str, over: Timestamp) {
         *self.injected.entry(kind).or_default() += 1;
         self.over = self.over.max(over);

@@ -1,4 +1,4 @@
-//! A good backup, request by request.
+//! A backup without faults, request by request.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use crate::{
     report::story,
     script::Script,
     step::Step,
-    world::{Asked, What, clock},
+    world::{AnyRequest, LogEvent, clock},
 };
 
-/// Requests of one world, without those that keep the watches: (when, what).
-fn requests(script: &Script, ended: &life::Ended) -> Vec<(String, Asked)> {
-    let of_a_watch = |asked: &Asked| matches!(asked, Asked::Api(Step::List | Step::Watch, _));
+/// The requests of one world with their times, without those of the watches.
+fn requests(script: &Script, ended: &life::Ended) -> Vec<(String, AnyRequest)> {
+    let of_a_watch = |asked: &AnyRequest| matches!(asked, AnyRequest::Api(Step::List | Step::Watch, _));
     ended.world.with(|state, _| {
         let sent = state.log.iter().filter_map(|line| match &line.what {
-            What::Sent(asked) if !of_a_watch(asked) => Some((clock(line.at, script.begins), asked.clone())),
+            LogEvent::Sent(asked) if !of_a_watch(asked) => Some((clock(line.at, script.begins), asked.clone())),
             _ => None,
         });
         sent.collect()
@@ -37,8 +37,8 @@ fn a_good_backup_of_half_an_hour_costs_7_status_writes_and_26_calls_at_most() {
         assert_eq!(phases, ["Succeeded"]);
     });
     let count = |wanted: fn(&Step) -> bool| {
-        let step = |asked: &Asked| match asked {
-            Asked::Api(step, _) | Asked::Cloud(step, _) => *step,
+        let step = |asked: &AnyRequest| match asked {
+            AnyRequest::Api(step, _) | AnyRequest::Cloud(step, _) => *step,
         };
         requests.iter().filter(|(_, asked)| wanted(&step(asked))).count()
     };

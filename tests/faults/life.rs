@@ -1,4 +1,4 @@
-//! Runs the operator as it ships in a world, life after life, until nothing moves any more.
+//! Runs the operator as it ships in a world, one process life after another, until the world is at rest.
 
 use std::{
     collections::VecDeque,
@@ -13,26 +13,26 @@ use rds_backup_operator::{
     config::Config,
     controller::{Fence, Scope},
     entropy::Entropy,
-    runtime::{Operator, Place},
+    runtime::{Deps, Operator},
 };
 use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    dice::Dice,
-    line::Line,
     people::{Action, act},
+    randomness::Randomness,
     script::Script,
     serve::serve,
+    transport::ScriptedTransport,
     world::World,
 };
 
-/// What is published of an end may take this long; after it nothing moves.
-const LAST_WORDS: Duration = Duration::from_secs(60);
+/// The events of an end may be published for so long; after this the operator must be at rest.
+const SETTLING: Duration = Duration::from_secs(60);
 
-/// Where there are two operators, one may not have been told of the end, or may still mean to say what it met before: it is mistaken until it
-/// looks again by itself, 5 minutes later at most, and keeps a contradiction to itself for 16 minutes at most.
-const LAST_WORDS_OF_TWO: Duration = Duration::from_secs(22 * 60);
+/// With two operators, one may not know of an end yet, or may still want to write an older observation. It observes again after 5 minutes
+/// at most, and delays a write that contradicts the other operator for 16 minutes at most.
+const SETTLING_OF_TWO: Duration = Duration::from_secs(22 * 60);
 
 /// How long the world is watched at rest.
 pub const REST: Duration = Duration::from_secs(300);
@@ -40,7 +40,7 @@ pub const REST: Duration = Duration::from_secs(300);
 /// How a world ended.
 pub struct Ended {
     pub world: Arc<World>,
-    /// Since when nothing should have moved; an error if it never came to rest.
+    /// Since when the operator should have been at rest; an error if it never was.
     pub rested: Result<Timestamp, String>,
     pub at: Timestamp,
 }
@@ -74,7 +74,7 @@ pub fn run(script: &Script) -> Ended {
         };
         return Ended { world, rested, at };
     }
-    unreachable!("a plan has so many crashes")
+    unreachable!("a fault plan has a finite number of crashes")
 }
 
 /// One process, or several at once, from their start to their death or to the end of the world.
@@ -104,20 +104,20 @@ async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Times
             return End::Rested(now);
         }
         let (restless, over, silent_until) = world.with(|state, _| {
-            let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(place).collect();
+            let restless: Vec<String> = state.api.backups().filter(|object| !rests(object, script)).map(describe).collect();
             (
                 if restless.is_empty() && !state.is_settled() { vec!["something is under way".to_owned()] } else { restless },
-                state.plan.over,
-                state.plan.silent_until,
+                state.fault_plan.over,
+                state.fault_plan.silent_until,
             )
         });
         if script.lasts.is_some() {
-            // It ends at its time, whatever moves.
+            // It ends at its time, at rest or not.
         } else if restless.is_empty() && actions.is_empty() {
             let since = (*rests_since.get_or_insert(now)).max(silent_until);
-            // A watch that lags shows the end that much later.
-            let words = if script.processes > 1 { LAST_WORDS_OF_TWO } else { LAST_WORDS };
-            let moves_until = since + words + script.pace.watch_lag + script.pace.list_lag;
+            // A watch that lags shows an end that much later.
+            let settling = if script.processes > 1 { SETTLING_OF_TWO } else { SETTLING };
+            let moves_until = since + settling + script.pace.watch_lag + script.pace.list_lag;
             if now > moves_until + REST {
                 return End::Rested(moves_until);
             }
@@ -155,43 +155,43 @@ fn rests(object: &Value, script: &Script) -> bool {
     terminal || (script.expiry == "Never" && condition("Stalled", "OutcomeUnknown"))
 }
 
-fn place(object: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+fn describe(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let ready = object["status"]["conditions"].as_array().and_then(|all| all.iter().find(|one| one["type"] == "Ready")).cloned();
     let ready = ready.unwrap_or_default();
     format!(
         "{} is {} ({}: {})",
-        word(&object["metadata"]["name"]),
-        word(&object["status"]["phase"]),
-        word(&ready["reason"]),
-        word(&ready["message"])
+        text(&object["metadata"]["name"]),
+        text(&object["status"]["phase"]),
+        text(&ready["reason"]),
+        text(&ready["message"])
     )
 }
 
-/// Starts what `run` starts in production, with a client, a clock, dice and a line to the cloud of this world.
+/// Makes the operator that `run` makes in production, with the client, clock, randomness and transport of this world.
 fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Operator {
     let (node, skew) = (world.clone(), script.skew);
     let clock = Clock::new(move || node.node_time() + skew);
-    let dice = Mutex::new(Dice::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
+    let randomness = Mutex::new(Randomness::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
     let entropy = Entropy::new(move || {
-        let mut dice = dice.lock().expect("nobody panics here");
-        u128::from(dice.next()) << 64 | u128::from(dice.next())
+        let mut randomness = randomness.lock().expect("no thread panics while it holds this lock");
+        u128::from(randomness.next()) << 64 | u128::from(randomness.next())
     });
-    let line = Line { world: world.clone(), life, process, clock: clock.clone() };
+    let transport = ScriptedTransport { world: world.clone(), life, process, clock: clock.clone() };
     let served = world.clone();
     let stop = CancellationToken::new();
     world.with(|state, _| state.stops.push(stop.clone()));
     let client = kube::Client::new(tower::service_fn(move |request| serve(served.clone(), life, process, request)), "default");
     let scope = if script.namespaces.is_empty() { Scope::Cluster } else { Scope::Namespaces(script.namespaces.clone()) };
-    let place = Place {
+    let deps = Deps {
         client,
         scope,
         namespace: "rds-system".to_owned(),
         instance: format!("operator-{process}"),
-        client_deps: ClientDeps { clock, entropy, transport: Some(Arc::new(line)) },
+        client_deps: ClientDeps { clock, entropy, transport: Some(Arc::new(transport)) },
         fence: Fence::none(),
         stop,
     };
     let config = Config::parse(&script.configuration()).expect("a good configuration");
-    Operator::new(config, place, |_| None)
+    Operator::new(config, deps, |_| None)
 }

@@ -1,21 +1,21 @@
-//! The whole operator as it ships (driver, watches, client with signing and decoding, apply) in a world that is scripted: an API server, a cloud,
-//! a clock that jumps, and faults. A seed decides everything that happens; what must hold is judged from outside.
+//! The whole operator as it ships (driver, watches, client with signing and decoding, writes) in a scripted world: an API server, a cloud,
+//! a clock that jumps, and faults. A seed decides everything that happens. The promises are checked from outside, without asking the
+//! operator.
 //!
-//! `FAULTS_SEED=n cargo test --test faults` runs one seed and tells its story; `FAULTS_SEEDS=n` runs so many.
+//! `FAULTS_SEED=n cargo test --test faults` runs one seed and prints its story; `FAULTS_SEEDS=n` runs the seeds 1 to n.
 
 mod api;
 mod busy;
 mod check;
 mod cloud;
 mod damage;
-mod dice;
 mod faults;
 mod good;
 mod life;
-mod line;
 mod matrix;
 mod pace;
 mod people;
+mod randomness;
 mod report;
 mod schedules;
 mod script;
@@ -23,6 +23,7 @@ mod secrets;
 mod serve;
 mod single;
 mod step;
+mod transport;
 mod world;
 
 use std::{
@@ -36,10 +37,10 @@ use std::{
 use report::{Totals, story};
 use script::Script;
 
-/// Worlds of one run. A debug build is several times slower.
+/// The number of worlds in one run. A debug build is several times slower.
 const WORLDS: u64 = if cfg!(debug_assertions) { 1500 } else { 10_000 };
 
-/// Worlds that fail before the rest is spared.
+/// After so many failed worlds the run stops.
 const ENOUGH: usize = 5;
 
 #[test]
@@ -51,7 +52,7 @@ fn whatever_goes_wrong_every_backup_is_made_once_and_nothing_moves_at_the_end() 
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let (mut totals, mut failures) = many(1..=worlds, threads);
-    // The rarest crash points are met by chance: a few worlds more, where these did not.
+    // Random worlds reach the rarest crash points only by chance: run a few more worlds for those that were not reached.
     let mut last = worlds;
     while worlds >= WORLDS && last < 2 * WORLDS && failures.is_empty() && !totals.missed().is_empty() {
         let (more, wrong) = many(last + 1..=last + WORLDS / 10, threads);
@@ -72,7 +73,7 @@ fn whatever_goes_wrong_every_backup_is_made_once_and_nothing_moves_at_the_end() 
     }
 }
 
-/// Runs the worlds of these seeds: what happened in them, and in which of them what went wrong.
+/// Runs the worlds of these seeds. Returns the totals, and for each failed seed its violations.
 fn many(seeds: std::ops::RangeInclusive<u64>, threads: usize) -> (Totals, Vec<(u64, Vec<String>)>) {
     let (next, totals, failures) = (AtomicU64::new(*seeds.start()), Mutex::new(Totals::default()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -99,7 +100,7 @@ fn many(seeds: std::ops::RangeInclusive<u64>, threads: usize) -> (Totals, Vec<(u
     (totals.into_inner().expect("whole"), failures.into_inner().expect("whole"))
 }
 
-/// Runs one world and tells what happened in it.
+/// Runs one world and prints its story.
 fn one(seed: u64) {
     let script = Script::of_seed(seed);
     let ended = life::run(&script);

@@ -1,4 +1,4 @@
-//! The rows of the fault matrix that need a world of their own; README.md says which row is where.
+//! The rows of the fault matrix that need a world of their own; README.md names the tests of each row.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     people::Action,
     single::{calm, end, ended, events},
     step::Step,
-    world::{Asked, What},
+    world::{AnyRequest, LogEvent},
 };
 
 const MINUTE: u64 = 60;
@@ -48,13 +48,15 @@ pub fn ready(status: &Value) -> String {
 
 /// Calls of the cloud that were sent.
 fn calls(ended: &Ended, of: impl Fn(Step) -> bool) -> usize {
-    ended
-        .world
-        .with(|state, _| state.log.iter().filter(|line| matches!(&line.what, What::Sent(Asked::Cloud(step, _)) if of(*step))).count())
+    ended.world.with(|state, _| {
+        state.log.iter().filter(|line| matches!(&line.what, LogEvent::Sent(AnyRequest::Cloud(step, _)) if of(*step))).count()
+    })
 }
 
 fn lists(ended: &Ended) -> usize {
-    ended.world.with(|state, _| state.log.iter().filter(|line| matches!(&line.what, What::Sent(Asked::Api(Step::List, _)))).count())
+    ended
+        .world
+        .with(|state, _| state.log.iter().filter(|line| matches!(&line.what, LogEvent::Sent(AnyRequest::Api(Step::List, _)))).count())
 }
 
 #[test]
@@ -76,8 +78,9 @@ fn row_12_a_request_that_arrives_twice_makes_one_backup() {
 }
 
 #[test]
-fn row_12_where_nonces_are_not_remembered_the_second_backup_is_seen_by_the_judge() {
-    // The protocol assumes that they are (docs/explain/exactly-once.md): without that nobody could help it, and the judge must not be blind.
+fn row_12_if_nonces_are_not_remembered_the_judge_reports_the_second_backup() {
+    // The protocol assumes that nonces are remembered (docs/explain/exactly-once.md). Otherwise the second backup cannot be prevented, and
+    // the judge must report it.
     let mut script = calm(5).fault(Step::Create, 1, Fault::Twice { second_answers: false, gap: Duration::from_secs(400) });
     script.habits.knows_nonces = false;
     let ended = life::run(&script);
@@ -87,7 +90,7 @@ fn row_12_where_nonces_are_not_remembered_the_second_backup_is_seen_by_the_judge
 }
 
 #[test]
-fn row_13_what_is_no_answer_to_the_request_is_looked_into_and_nothing_is_sent_again() {
+fn row_13_after_a_body_that_is_no_answer_the_operator_looks_and_sends_nothing_again() {
     for which in 0..=6 {
         for (executed, attempt) in [(true, 1), (false, 2)] {
             let (jobs, statuses) = end(&ended(&calm(40).fault(Step::Create, 1, Fault::Garbage { which, executed })));
@@ -145,7 +148,7 @@ fn row_17_a_job_that_is_deleted_in_the_cloud_ends_as_lost_and_a_set_deleted_late
         script.bound = Duration::from_secs(60 * MINUTE);
         let ended = life::run(&script);
         let wrong = check::violations(&script, &ended);
-        // The judge asks the cloud's books, which remember what is gone.
+        // The judge reads the cloud's own list of jobs, which keeps deleted ones.
         assert!(wrong.is_empty(), "{wrong:?}");
         let status = first(&ended);
         assert_eq!((status["phase"].as_str(), ready(&status).as_str()), (Some(phase), reason), "deleted after {at} s");
@@ -165,9 +168,9 @@ fn row_18_a_start_from_an_old_list_makes_no_second_backup() {
 }
 
 #[test]
-fn row_19_events_that_the_watch_leaves_out_hold_up_nobody() {
+fn row_19_events_that_the_watch_leaves_out_delay_no_backup() {
     for nth in 1..=12 {
-        // Two of one instance: the second waits for what the first becomes.
+        // Two objects of one instance: the second waits for the end of the first.
         let script = calm(5).backup(2, "c").fault(Step::Shown, nth, Fault::Dropped);
         let (jobs, statuses) = end(&ended(&script));
         assert_eq!(jobs, 2, "event {nth}");
@@ -207,11 +210,11 @@ fn row_24_a_watch_that_breaks_every_five_seconds_is_enough() {
 }
 
 #[test]
-fn row_25_a_process_that_stood_still_between_intent_and_send_makes_no_second_backup() {
+fn row_25_a_process_that_was_frozen_between_intent_and_send_makes_no_second_backup() {
     for step in [Step::IntentWrite, Step::ClearList, Step::ClearWrite, Step::Create, Step::RecordWrite] {
         for still in [20, 60, 20 * MINUTE] {
             let mut script = calm(5).fault(step, 1, Fault::Freeze(Duration::from_secs(still)));
-            // The other one takes over meanwhile.
+            // The other operator takes over meanwhile.
             script.processes = 2;
             script.bound = Duration::from_secs(90 * MINUTE);
             let (jobs, statuses) = end(&ended(&script));
@@ -258,7 +261,7 @@ fn row_30_an_object_that_is_deleted_at_any_step_and_made_again_or_not_leaves_no_
 }
 
 #[test]
-fn row_30_a_namespace_that_goes_takes_its_backups_with_it_and_nobody_elses() {
+fn row_30_a_deleted_namespace_takes_only_its_own_backups_with_it() {
     for at in [1, 2, 20, 200] {
         let other = crate::script::create("team-b", "other", json!({ "dbInstanceId": "rm-1" }));
         let (_, statuses) = end(&ended(&calm(5).at(1, other).at(at, Action::Namespace)));
@@ -273,7 +276,7 @@ fn row_31_a_spec_that_is_edited_under_way_starts_nothing_anew() {
         for spec in [
             json!({ "timeout": "10h", "queueTimeout": "3h" }),
             json!({ "retry": { "limit": 2 } }),
-            // What the CRD's rules would stop.
+            // The rules of the CRD would refuse this.
             json!({ "method": "Logical" }),
             json!({ "retentionDays": 30 }),
         ] {
@@ -286,7 +289,7 @@ fn row_31_a_spec_that_is_edited_under_way_starts_nothing_anew() {
 }
 
 #[test]
-fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
+fn row_31_a_status_that_a_user_edits_starts_no_second_backup() {
     for status in [
         json!({ "phase": "Queued" }),
         json!({ "conditions": [] }),
@@ -295,7 +298,7 @@ fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
         json!({ "backupJobId": null }),
         json!({ "backupJobId": null, "phase": "Queued", "origin": null }),
         json!({ "attempts": [], "lastError": { "code": "X", "message": "y", "at": "2026-03-01T00:00:00Z" } }),
-        // It cannot be read any more, until somebody repairs it.
+        // It cannot be read any more, until a user repairs it.
         json!({ "phase": "Nonsense" }),
     ] {
         let tamper = |status: &Value| Action::Tamper { plural: crate::api::BACKUPS, name: "b".into(), status: status.clone() };
@@ -312,7 +315,7 @@ fn row_31_a_status_that_somebody_edits_starts_no_second_backup() {
 }
 
 #[test]
-fn row_31_a_status_that_lost_a_field_or_tells_another_time_comes_to_its_end() {
+fn row_31_a_status_that_lost_a_field_or_has_another_time_comes_to_its_end() {
     let schema = damage::schema_of_the_status("RdsBackup");
     let lost = |executed| calm(5).fault(Step::Create, 1, Fault::Lost { executed });
     let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(4 * MINUTE) };
@@ -343,7 +346,7 @@ fn row_31_a_status_that_lost_a_field_or_tells_another_time_comes_to_its_end() {
 }
 
 #[test]
-fn row_34_an_object_that_cannot_be_read_holds_up_nobody() {
+fn row_34_an_object_that_cannot_be_read_delays_no_other_object() {
     // The first list has it, and the watch brings it.
     for at in [0, 30] {
         let poison = crate::script::create("team-a", "a-poison", json!({ "dbInstanceId": 5, "method": ["?"] }));
@@ -362,7 +365,7 @@ fn row_36_a_signal_to_end_at_any_step_records_what_is_under_way_and_the_next_sta
         let ended = ended(&script);
         let status = first(&ended);
         assert_eq!((end(&ended).0, &status["phase"]), (1, &"Succeeded".into()), "{}", step.name());
-        // Nothing that was answered is forgotten: no answer has to be looked for.
+        // No answer that arrived is forgotten: the operator has to look for none.
         assert_eq!((&status["origin"], &status["submission"]["attempt"]), (&"Created".into(), &1.into()), "{}", step.name());
     }
 }

@@ -1,4 +1,4 @@
-//! Polling, pace and cost: what is asked and written, counted from outside.
+//! Polling, pace and cost: requests and writes, counted from outside.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::{
     life::{self, Ended},
     people::Action,
     script::{Script, create},
-    single::{calm, end, ended, told},
+    single::{calm, end, ended, sent_count},
     step::Step,
-    world::{Asked, Reply, What},
+    world::{AnyRequest, LogEvent, Reply},
 };
 
 const MINUTE: u64 = 60;
@@ -51,10 +51,10 @@ fn sent(script: &Script, ended: &Ended, of: impl Fn(Step) -> bool) -> BTreeMap<S
     ended.world.with(|state, _| {
         let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
         for line in &state.log {
-            if let What::Sent(Asked::Cloud(step, call)) = &line.what
+            if let LogEvent::Sent(AnyRequest::Cloud(step, call)) = &line.what
                 && of(*step)
             {
-                found.entry(whose(call)).or_default().push(since(script, line.at));
+                found.entry(key_and_region(call)).or_default().push(since(script, line.at));
             }
         }
         found
@@ -62,7 +62,7 @@ fn sent(script: &Script, ended: &Ended, of: impl Fn(Step) -> bool) -> BTreeMap<S
 }
 
 /// The access key and the region: a central host serves several, and CreateBackup does not name it, but the instance does.
-fn whose(call: &cloud::Call) -> String {
+fn key_and_region(call: &cloud::Call) -> String {
     let region = call.param("DBInstanceId").splitn(3, '-').nth(2).and_then(|rest| rest.rsplit_once('-')).map_or("", |(region, _)| region);
     format!("{} {region}", call.key.split('-').next().unwrap_or_default())
 }
@@ -91,7 +91,7 @@ fn a_job_is_looked_at_after_15_seconds_and_then_after_half_of_the_time_elapsed()
     let began = ended.world.with(|state, _| since(&script, state.cloud.jobs[0].started_at));
     let polls: Vec<f64> = sent(&script, &ended, |step| step == Step::TaskById).into_values().flatten().map(|at| at - began).collect();
     assert_eq!(polls.len(), 21, "{polls:?}");
-    // What is elapsed is counted from the whole second in which the job began, and an answer travels for 60 ms.
+    // The elapsed time is counted from the whole second in which the job began, and an answer travels for 60 ms.
     assert!((14.0..16.0).contains(&polls[0]), "{polls:?}");
     for pair in polls.windows(2) {
         let expected = (pair[0] / 2.0).clamp(10.0, 120.0);
@@ -143,8 +143,8 @@ fn a_throttled_account_slows_down_recovers_and_holds_up_no_other() {
     assert!(a[2..8].iter().all(|calls| (8..=26).contains(calls)), "{a:?}");
     assert!((40..=55).contains(&a[16]) && a[20..26].iter().all(|calls| (85..=105).contains(calls)), "{a:?}");
     let refused = ended.world.with(|state, _| {
-        let throttled = |line: &&crate::world::Line| {
-            matches!(&line.what, What::Done(_, Reply::Cloud(reply)) if String::from_utf8_lossy(&reply.body).contains("Throttling.User"))
+        let throttled = |line: &&crate::world::LogEntry| {
+            matches!(&line.what, LogEvent::Done(_, Reply::Cloud(reply)) if String::from_utf8_lossy(&reply.body).contains("Throttling.User"))
         };
         state.log.iter().filter(throttled).count()
     });
@@ -164,18 +164,18 @@ fn a_pause_that_the_service_names_is_kept_by_its_account_and_by_no_other() {
     );
     let ended = ended(&script);
     let (asked, until) = ended.world.with(|state, _| {
-        let pause = |line: &crate::world::Line| match &line.what {
-            What::Note(text) => Some((since(&script, line.at), since(&script, crate::line::pause_of(text)?))),
+        let pause = |line: &crate::world::LogEntry| match &line.what {
+            LogEvent::Note(text) => Some((since(&script, line.at), since(&script, crate::transport::pause_of(text)?))),
             _ => None,
         };
         state.log.iter().find_map(pause).expect("the cloud asked for a pause")
     });
     let all = sent(&script, &ended, Step::is_cloud);
-    // What was under way when it was asked for is answered; then there is silence, to the millisecond that was named.
-    let mut quiet: Vec<usize> = all.values().map(|times| within(times, asked + 0.1, until)).collect();
-    quiet.sort_unstable();
-    assert_eq!(quiet[0], 0, "{all:?}");
-    assert!(quiet[1] > 100, "the other account goes on: {quiet:?}");
+    // Calls that were under way when the pause was asked for are answered; then there is no call until the millisecond that was named.
+    let mut during_pause: Vec<usize> = all.values().map(|times| within(times, asked + 0.1, until)).collect();
+    during_pause.sort_unstable();
+    assert_eq!(during_pause[0], 0, "{all:?}");
+    assert!(during_pause[1] > 100, "the other account goes on: {during_pause:?}");
     let after: usize = all.values().map(|times| within(times, until, until + 10.0)).min().expect("two accounts");
     assert!((10..=55).contains(&after), "{after} calls in the ten seconds after the pause: half of the pace");
 }
@@ -196,7 +196,7 @@ fn a_hundred_finished_backups_cost_nothing_for_a_day() {
     let mut asked: BTreeMap<&str, usize> = BTreeMap::new();
     ended.world.with(|state, _| {
         for line in state.log.iter().filter(|line| line.at > at_rest) {
-            if let What::Sent(Asked::Api(step, _) | Asked::Cloud(step, _)) = &line.what {
+            if let LogEvent::Sent(AnyRequest::Api(step, _) | AnyRequest::Cloud(step, _)) = &line.what {
                 *asked.entry(step.name()).or_default() += 1;
             }
         }
@@ -223,7 +223,7 @@ fn writes_are_counted() {
         script.habits.shortest_lag = minutes(lag);
         let ended = ended(&script);
         let written = ended.world.with(|state, _| {
-            let changed = |line: &&crate::world::Line| matches!(&line.what, What::Done(Asked::Api(_, call), _) if call.is_status_write());
+            let changed = |line: &&crate::world::LogEntry| matches!(&line.what, LogEvent::Done(AnyRequest::Api(_, call), _) if call.is_status_write());
             state.log.iter().filter(changed).count()
         });
         assert_eq!(written, expected, "{what}");
@@ -231,18 +231,23 @@ fn writes_are_counted() {
 }
 
 #[test]
-fn events_of_the_watch_make_nothing_happen_sooner() {
-    let quiet = |script: Script| {
+fn watch_events_do_not_shorten_any_pause() {
+    let counts = |script: Script| {
         let ended = ended(&script);
-        (told(&ended, Step::Create), told(&ended, Step::TaskById), told(&ended, Step::Instance), told(&ended, Step::TasksLook))
+        (
+            sent_count(&ended, Step::Create),
+            sent_count(&ended, Step::TaskById),
+            sent_count(&ended, Step::Instance),
+            sent_count(&ended, Step::TasksLook),
+        )
     };
-    // While it waits for its turn after a refusal, while its answer is looked for, and while the job runs.
+    // While the object waits after a refusal, while the operator looks for a lost answer, and while the job runs.
     let refused = Fault::Refused { code: "IncorrectDBInstanceState", status: 403 };
     for (what, fault) in [("refused", refused), ("lost", Fault::Lost { executed: false }), ("late", Fault::Lost { executed: true })] {
         let calm = || calm(10).fault(Step::Create, 1, fault);
         let touched =
             (0..1200).fold(calm(), |script, nth| script.at(2 + nth, Action::Touch { namespace: "team-a".into(), name: "b".into() }));
-        let (calm, touched) = (quiet(calm()), quiet(touched));
+        let (calm, touched) = (counts(calm()), counts(touched));
         assert_eq!(calm, touched, "{what}");
     }
 }
@@ -255,7 +260,7 @@ fn no_more_than_sixteen_backups_are_worked_on_at_a_time() {
     // From the moment when a call leaves to the moment when its answer is back.
     let mut open: Vec<(Timestamp, i32)> = ended.world.with(|state, _| {
         let calls = state.log.iter().filter_map(|line| match &line.what {
-            What::Sent(Asked::Cloud(..)) => Some([(line.at, 1), (line.at + Duration::from_secs(9), -1)]),
+            LogEvent::Sent(AnyRequest::Cloud(..)) => Some([(line.at, 1), (line.at + Duration::from_secs(9), -1)]),
             _ => None,
         });
         calls.flatten().collect()

@@ -1,4 +1,4 @@
-//! What users, administrators, the cloud's other customers and time itself do in a world.
+//! The actions of users, administrators and other customers of the cloud in a world, and those of time itself.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 
 pub const SCHEDULES: &str = "rdsbackupschedules";
 
-/// What happens beside the operator.
+/// An event in the world that the operator does not cause.
 #[derive(Clone, Debug)]
 pub enum Action {
     Create {
@@ -30,7 +30,7 @@ pub enum Action {
         name: String,
         spec: Value,
     },
-    /// Somebody changes fields of a spec; null takes one away. What the CRD's rules would stop is done all the same.
+    /// A user changes fields of a spec; null removes a field. The rules of the CRD are not applied.
     Edit {
         plural: &'static str,
         name: String,
@@ -39,20 +39,20 @@ pub enum Action {
     DeleteSchedule {
         name: String,
     },
-    /// Somebody writes a status by hand: the fields that are named.
+    /// A user writes these fields of a status by hand.
     Tamper {
         plural: &'static str,
         name: String,
         status: Value,
     },
-    /// The namespace team-a goes, with everything in it.
+    /// The namespace team-a is deleted, with everything in it.
     Namespace,
-    /// Somebody writes an annotation.
+    /// A user writes an annotation.
     Touch {
         namespace: String,
         name: String,
     },
-    /// Somebody else's job begins.
+    /// A job of another client begins.
     Foreign {
         instance: String,
         automated: bool,
@@ -66,34 +66,34 @@ pub enum Action {
     Secret(Key),
     /// The Secret `key-x`, with an access key that begins with x.
     KeyOf(&'static str),
-    /// The API server forgets its history, and every watch breaks.
+    /// The API server drops its history, and every watch breaks.
     Compact,
-    /// The operators are told to end, and others are started in their place.
+    /// The operators are stopped by a signal, and new ones are started.
     Stop,
     /// The process is killed.
     Kill,
-    /// From now on lists and watches show what was so long ago.
+    /// From now on lists and watches show the state of so long ago.
     Lag(Duration),
     /// The clocks of the operator's nodes are set.
     Leap(SignedDuration),
-    /// The cloud takes so many calls of a key in a second; none stands for any number.
+    /// The cloud accepts so many calls of a key in a second; None: any number.
     Limit {
         key: &'static str,
         per_second: Option<usize>,
     },
 }
 
-/// The Secret with the access key, and what the cloud thinks of it.
+/// The content of the Secret with the access key, and whether the cloud accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     Right,
-    /// Another one, and the cloud takes the old one no more.
+    /// Another key, and the cloud accepts the old one no more.
     Rotated,
     Gone,
     Emptied,
-    /// One that the cloud does not know.
+    /// A key that the cloud does not know.
     Wrong,
-    /// 1 MiB of bytes that are no text.
+    /// 1 MiB of bytes that are not text.
     Junk,
     /// No Secret at all, by its fields.
     WrongKind,
@@ -148,10 +148,10 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         Action::Compact => {
             state.api.compact();
             state.watches_cut += 1;
-            state.plan.note("history compacted", now);
+            state.fault_plan.note("history compacted", now);
         }
         Action::Stop => {
-            state.plan.note("told to stop", now);
+            state.fault_plan.note("signal to stop", now);
             state.stops.iter().for_each(CancellationToken::cancel);
         }
         Action::Kill => state.dead = true,
@@ -161,7 +161,7 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         }
         Action::Leap(by) => {
             state.leap += by;
-            state.plan.note("clock set", now);
+            state.fault_plan.note("clock set", now);
         }
         Action::Limit { key, per_second } => state.cloud.limit(key, per_second),
     }
@@ -202,7 +202,7 @@ fn add_secret(state: &mut State, name: &str, data: Value, now: Timestamp) {
     state.api.create("secrets", "rds-system", name, json!({ "apiVersion": "v1", "kind": "Secret", "data": data }), now);
 }
 
-/// What the CRD's defaults add.
+/// The spec with the defaults of the CRD.
 fn with_defaults(mut spec: Value) -> Value {
     if spec["account"].is_null() {
         spec["account"] = json!("default");

@@ -1,4 +1,4 @@
-//! What was run and what went wrong in it, counted over all worlds.
+//! Totals over all worlds: runs, faults, crash points.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     faults::Point,
     life::Ended,
     step::Step,
-    world::{Asked, Line, What, clock},
+    world::{AnyRequest, LogEntry, LogEvent, clock},
 };
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Totals {
         self.virtual_time += ended.at.duration_since(begins).unsigned_abs();
         ended.world.with(|state, _| {
             self.lives += u64::from(state.life);
-            self.requests += state.log.iter().filter(|line| matches!(line.what, What::Sent(_))).count() as u64;
+            self.requests += state.log.iter().filter(|line| matches!(line.what, LogEvent::Sent(_))).count() as u64;
             self.accepted += state.cloud.jobs.iter().filter(|job| job.nonce.is_some()).count() as u64;
             for object in state.api.backups() {
                 let status = &object["status"];
@@ -39,10 +39,10 @@ impl Totals {
                 self.failed += u64::from(status["phase"] == "Failed");
                 self.adopted += u64::from(status["origin"] == "Adopted");
             }
-            for (kind, count) in &state.plan.injected {
+            for (kind, count) in &state.fault_plan.injected {
                 *self.injected.entry(kind).or_default() += count;
             }
-            for (hit, count) in &state.plan.hits {
+            for (hit, count) in &state.fault_plan.hits {
                 *self.hits.entry(*hit).or_default() += count;
             }
         });
@@ -66,7 +66,7 @@ impl Totals {
         }
     }
 
-    /// Crash points that nobody met.
+    /// Crash points that no world reached.
     pub fn missed(&self) -> Vec<String> {
         let all = Step::ALL.iter().flat_map(|step| Point::ALL.map(|point| (*step, point)));
         all.filter(|hit| !self.hits.contains_key(hit)).map(|(step, point)| format!("{} {point:?}", step.name())).collect()
@@ -102,18 +102,18 @@ impl fmt::Display for Totals {
 }
 
 /// The whole log of a world, for people.
-pub fn story(log: &[Line], since: Timestamp) -> String {
-    let line = |Line { at, life, what }: &Line| {
+pub fn story(log: &[LogEntry], since: Timestamp) -> String {
+    let line = |LogEntry { at, life, what }: &LogEntry| {
         let time = clock(*at, since);
         match what {
-            What::Sent(asked) => format!("{time} [{life}]    {asked}"),
-            What::Done(Asked::Api(step, call), reply) => {
+            LogEvent::Sent(asked) => format!("{time} [{life}]    {asked}"),
+            LogEvent::Done(AnyRequest::Api(step, call), reply) => {
                 format!("{time} [{life}] <- {} {}: {reply}", step.name(), call.name.as_deref().unwrap_or_default())
             }
-            What::Done(Asked::Cloud(step, _), reply) => format!("{time} [{life}] <- {}: {reply}", step.name()),
-            What::Note(text) => format!("{time} [{life}] ** {text}"),
+            LogEvent::Done(AnyRequest::Cloud(step, _), reply) => format!("{time} [{life}] <- {}: {reply}", step.name()),
+            LogEvent::Note(text) => format!("{time} [{life}] ** {text}"),
         }
     };
-    let quiet = |line: &&Line| !matches!(&line.what, What::Sent(Asked::Api(Step::Watch, _)));
-    log.iter().filter(quiet).map(line).collect::<Vec<_>>().join("\n")
+    let is_shown = |line: &&LogEntry| !matches!(&line.what, LogEvent::Sent(AnyRequest::Api(Step::Watch, _)));
+    log.iter().filter(is_shown).map(line).collect::<Vec<_>>().join("\n")
 }

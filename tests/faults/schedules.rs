@@ -12,9 +12,9 @@ use crate::{
     people::{Action, SCHEDULES},
     report::story,
     script::Script,
-    single::{events, told},
+    single::{events, sent_count},
     step::Step,
-    world::{Asked, Reply, What},
+    world::{AnyRequest, LogEvent, Reply},
 };
 
 const MINUTE: u64 = 60;
@@ -38,7 +38,7 @@ fn edit(spec: Value) -> Action {
     Action::Edit { plural: SCHEDULES, name: "s".into(), spec }
 }
 
-/// Runs a world in which everything that must hold does hold.
+/// Runs a world and panics if it violates a rule.
 fn ended(script: &Script) -> Ended {
     let ended = life::run(script);
     let mut wrong = check::violations(script, &ended);
@@ -52,7 +52,7 @@ fn ended(script: &Script) -> Ended {
 fn created(ended: &Ended) -> Vec<(Timestamp, String)> {
     ended.world.with(|state, _| {
         let created = state.log.iter().filter_map(|line| match &line.what {
-            What::Done(Asked::Api(Step::ChildCreate, _), Reply::Api(answer)) if answer.code == 201 => {
+            LogEvent::Done(AnyRequest::Api(Step::ChildCreate, _), Reply::Api(answer)) if answer.code == 201 => {
                 Some((line.at, answer.body["metadata"]["name"].as_str().unwrap_or_default().to_owned()))
             }
             _ => None,
@@ -73,15 +73,15 @@ fn status(ended: &Ended) -> Value {
 fn ready(status: &Value) -> (String, String) {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let ready = conditions.iter().find(|one| one["type"] == "Ready").cloned().unwrap_or_default();
-    let word = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
-    (word("reason"), word("message"))
+    let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+    (text("reason"), text("message"))
 }
 
 fn count(status: &Value, field: &str) -> i64 {
     status[field]["count"].as_i64().unwrap_or_default()
 }
 
-/// Every slot of `*/minutes` from the world's first up to `lastScheduleTime` was run, missed or skipped, and nothing was called two of it.
+/// Every slot of `*/minutes` from the world's first up to `lastScheduleTime` was exactly one of run, missed and skipped.
 fn is_accounted_for(script: &Script, ended: &Ended, every: i64) {
     let status = status(ended);
     let last: Timestamp = status["lastScheduleTime"].as_str().and_then(|text| text.parse().ok()).expect("a slot was handled");
@@ -99,12 +99,12 @@ fn a_schedule_is_read_live_before_a_backup_is_created() {
         ("edited", edit(json!({ "schedule": "5 5 * * *" }))),
     ];
     for (what, change) in changes {
-        // The watch brings it two minutes later: at the slot the cache does not know.
+        // The watch shows the edit two minutes later: at the slot the cache does not have it.
         let mut script = scheduled("*/20 * * * *", 30).at(19 * MINUTE + 30, change);
         script.pace.watch_lag = minutes(2);
         let ended = ended(&script);
         assert!(created(&ended).is_empty(), "{what}: {:?}", created(&ended));
-        assert!(told(&ended, Step::ScheduleGet) >= 1, "{what}");
+        assert!(sent_count(&ended, Step::ScheduleGet) >= 1, "{what}");
     }
 }
 
@@ -122,7 +122,7 @@ fn a_conflict_that_is_no_existing_object_does_not_cost_the_slot() {
 }
 
 #[test]
-fn a_backup_that_the_api_server_cannot_create_is_told_in_words_for_a_person() {
+fn a_backup_that_the_api_server_cannot_create_is_reported_with_a_cure() {
     for fault in [Fault::Status { code: 500, executed: false }, Fault::Lost { executed: false }, Fault::Hang { executed: false }] {
         let script = (1..=40).fold(scheduled("*/20 * * * *", 30), |script, nth| script.fault(Step::ChildCreate, nth, fault));
         let (reason, message) = ready(&status(&ended(&script)));
@@ -134,7 +134,7 @@ fn a_backup_that_the_api_server_cannot_create_is_told_in_words_for_a_person() {
 
 #[test]
 fn the_last_backup_is_asked_for_when_no_cache_shows_it() {
-    // The job of the slot 00:20 lasts 25 minutes or 5; the process is killed at 00:30, and what it lists and watches then is 29 minutes old.
+    // The job of the slot 00:20 lasts 25 minutes or 5; the process is killed at 00:30, and its lists and watches are 29 minutes old then.
     for (lasts, expected, skipped) in [(25, vec!["0020"], 1), (5, vec!["0020", "0040"], 0)] {
         let mut script = scheduled("*/20 * * * *", 42);
         script.habits.durations = vec![minutes(lasts)];
@@ -146,7 +146,7 @@ fn the_last_backup_is_asked_for_when_no_cache_shows_it() {
 }
 
 #[test]
-fn row_31_a_status_that_lost_a_field_or_tells_another_time_costs_no_slot_and_makes_none_twice() {
+fn row_31_a_status_that_lost_a_field_or_has_another_time_costs_no_slot_and_makes_none_twice() {
     let schema = damage::schema_of_the_status("RdsBackupSchedule");
     let at = 50 * MINUTE;
     let trigger = |token: &str| edit(json!({ "trigger": token }));
@@ -176,9 +176,9 @@ fn deletions_that_are_refused_delay_no_slot() {
         let ended = ended(&script);
         let late = created(&ended).iter().map(|(at, _)| at.as_second() % 600).max().unwrap_or_default();
         assert_eq!((created(&ended).len(), late), (12, 0), "{fault:?}");
-        let (tries, status) = (told(&ended, Step::ChildDelete), status(&ended));
+        let (deletions, status) = (sent_count(&ended, Step::ChildDelete), status(&ended));
         // At most ten in one pass, and a pass when a backup ends, at each slot, and every four minutes.
-        assert!((10..=400).contains(&tries), "{fault:?}: {tries} deletions tried in two hours");
+        assert!((10..=400).contains(&deletions), "{fault:?}: {deletions} deletions in two hours");
         assert_eq!((count(&status, "missedRuns"), count(&status, "skippedOverlap"), ready(&status).0.as_str()), (0, 0, "Scheduled"));
     }
 }
@@ -190,7 +190,7 @@ fn a_name_that_is_too_long_is_refused_where_the_api_server_let_it_pass() {
         let mut script = Script::calm(minutes(1)).at(1, create(length));
         script.lasts = Some(minutes(30));
         let ended = ended(&script);
-        assert_eq!(told(&ended, Step::ChildCreate), created_by_then, "{length} characters");
+        assert_eq!(sent_count(&ended, Step::ChildCreate), created_by_then, "{length} characters");
         let (reason, message) = ready(&status(&ended));
         assert_eq!(reason, if length > 50 { "InvalidSchedule" } else { "Scheduled" }, "{length} characters: {message}");
         assert!(length <= 50 || message.contains("at most 50 characters"), "{message}");
@@ -216,7 +216,7 @@ fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
                 let mut script =
                     scheduled("*/20 * * * *", 130).at(2, edit(json!({ "successfulHistoryLimit": 1 }))).fault(step, nth, *fault);
                 if step == Step::ChildLabels {
-                    // Whose an existing object is, is asked after a creation whose answer was lost.
+                    // The labels of an existing object are read after a creation whose answer was lost.
                     for nth in [1, 2, 3] {
                         script = script.fault(Step::ChildCreate, nth * 2 - 1, Fault::Lost { executed: true });
                     }

@@ -1,4 +1,4 @@
-//! What happens in a world, all of it decided by its seed: objects and instances, how cloud and API server behave, what goes wrong, and when.
+//! The script of a world, decided by its seed: objects and instances, how cloud and API server behave, the faults and their times.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{Cloud, Habits},
-    dice::Dice,
-    faults::{Fault, Plan, Planned, Point},
+    faults::{Fault, FaultPlan, PlannedFault, Point},
     people::{Action, Key},
+    randomness::Randomness,
     step::Step,
     world::{Beginning, Pace},
 };
@@ -23,25 +23,25 @@ pub struct Script {
     pub instances: BTreeMap<String, &'static str>,
     pub habits: Habits,
     pub pace: Pace,
-    pub planned: Vec<Planned>,
-    pub weather: u64,
+    pub planned: Vec<PlannedFault>,
+    pub fault_percent: u64,
     pub faults_until: Duration,
     pub largest_page: usize,
     /// How far the operator's clock is ahead.
     pub skew: SignedDuration,
-    /// Operators at the same time.
+    /// The number of operators that run at the same time.
     pub processes: u32,
-    /// None stands for all.
+    /// Empty: all namespaces.
     pub namespaces: Vec<String>,
     pub signature: &'static str,
     pub expiry: &'static str,
-    /// After each crash.
+    /// The pause after each crash.
     pub pauses: Vec<Duration>,
-    /// From the last disturbance to rest.
+    /// The longest time from the last disturbance to rest.
     pub bound: Duration,
-    /// The world ends then, whatever moves; none stands for: when it rests.
+    /// The world ends after this time, at rest or not. None: it ends when it is at rest.
     pub lasts: Option<Duration>,
-    /// The accounts of the configuration, where they are others than the usual one.
+    /// The accounts of the configuration. None: the usual one.
     pub accounts: Option<String>,
 }
 
@@ -52,7 +52,7 @@ fn seconds(count: u64) -> Duration {
 }
 
 impl Script {
-    /// A world where nothing goes wrong and a job lasts that long.
+    /// A world without faults, in which a job lasts that long.
     pub fn calm(lasts: Duration) -> Self {
         let habits = Habits {
             durations: vec![lasts],
@@ -70,7 +70,7 @@ impl Script {
             habits,
             pace: Pace { api: (4, 4), cloud: (60, 60), watch_lag: Duration::ZERO, watch_cut: None, list_lag: Duration::ZERO },
             planned: Vec::new(),
-            weather: 0,
+            fault_percent: 0,
             faults_until: Duration::ZERO,
             largest_page: 50,
             skew: SignedDuration::ZERO,
@@ -97,15 +97,15 @@ impl Script {
     }
 
     pub fn fault(mut self, step: Step, nth: u32, fault: Fault) -> Self {
-        self.planned.push(Planned { step, nth, fault });
+        self.planned.push(PlannedFault { step, nth, fault });
         self.faults_until = seconds(24 * 3600);
         self
     }
 
-    /// Everything by the seed.
+    /// A world in which the seed decides everything.
     pub fn of_seed(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let d = &mut dice;
+        let mut randomness = Randomness::new(seed);
+        let d = &mut randomness;
         let mut script = Self::calm(Duration::ZERO);
         script.seed = seed;
         script.begins = script.begins + seconds(d.in_range(0..=24 * 3600)) + Duration::from_millis(d.in_range(0..=999));
@@ -118,7 +118,7 @@ impl Script {
         script
     }
 
-    fn world(&mut self, d: &mut Dice) {
+    fn world(&mut self, d: &mut Randomness) {
         let disks = ["local_ssd", "cloud_essd"];
         self.instances = (1..=d.in_range(1..=2)).map(|number| (format!("rm-{number}"), d.pick(&disks))).collect();
         let durations = [20, 3 * MINUTE, 12 * MINUTE, 40 * MINUTE];
@@ -145,10 +145,10 @@ impl Script {
         self.expiry = if d.percent(95) { "15m" } else { "Never" };
     }
 
-    fn people(&mut self, d: &mut Dice) {
+    fn people(&mut self, d: &mut Randomness) {
         self.actions.push((seconds(if d.percent(93) { 0 } else { d.in_range(10..=300) }), Action::Secret(Key::Right)));
         let instances: Vec<(String, &str)> = self.instances.iter().map(|(id, disk)| (id.clone(), *disk)).collect();
-        let any = |d: &mut Dice| instances[usize::try_from(d.in_range(0..=instances.len() as u64 - 1)).unwrap_or(0)].clone();
+        let any = |d: &mut Randomness| instances[usize::try_from(d.in_range(0..=instances.len() as u64 - 1)).unwrap_or(0)].clone();
         let longest = self.habits.durations.iter().max().copied().unwrap_or_default();
         let mut bound = seconds(60 * MINUTE);
         for number in 1..=d.in_range(1..=3) {
@@ -210,7 +210,7 @@ impl Script {
         self.bound = bound;
     }
 
-    fn trouble(&mut self, d: &mut Dice) {
+    fn trouble(&mut self, d: &mut Randomness) {
         self.faults_until = seconds(d.pick(&[10, 40, 90]) * MINUTE);
         self.pauses = (0..8).map(|_| seconds(d.pick(&[0, 1, 1, 15, 120, 1500]))).collect();
         if d.percent(4) {
@@ -218,38 +218,38 @@ impl Script {
         }
         if d.percent(60) {
             let fault = Fault::random(Step::Create, d);
-            self.planned.push(Planned { step: Step::Create, nth: 1, fault });
+            self.planned.push(PlannedFault { step: Step::Create, nth: 1, fault });
         }
         for _ in 0..d.pick(&[0, 1, 2, 3, 5]) {
             let step = d.pick(&Step::ALL);
             let fault = Fault::random(step, d);
-            self.planned.push(Planned { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault });
+            self.planned.push(PlannedFault { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault });
         }
         for _ in 0..d.pick(&[0, 1, 1, 2, 4]) {
             let (step, point) = (d.pick(&Step::ALL), d.pick(&Point::ALL));
-            self.planned.push(Planned { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault: Fault::Crash(point) });
+            self.planned.push(PlannedFault { step, nth: d.pick(&[1, 1, 1, 2, 3]), fault: Fault::Crash(point) });
         }
         if d.percent(20) {
             let step = d.pick(&Step::ALL);
             let again = d.percent(50);
             let fault = if d.percent(50) { Fault::Deleted { again } } else { Fault::Freeze(seconds(d.pick(&[20, 60, 1200]))) };
-            self.planned.push(Planned { step, nth: d.pick(&[1, 1, 2]), fault });
+            self.planned.push(PlannedFault { step, nth: d.pick(&[1, 1, 2]), fault });
         }
         if d.percent(15) {
             let nth = u32::try_from(d.in_range(1..=9)).unwrap_or(1);
-            self.planned.push(Planned { step: Step::Shown, nth, fault: Fault::random(Step::Shown, d) });
+            self.planned.push(PlannedFault { step: Step::Shown, nth, fault: Fault::random(Step::Shown, d) });
         }
-        // Trouble while a refusal is recorded needs a refusal.
+        // A fault while a refusal is recorded needs a refusal.
         if self.planned.iter().any(|planned| planned.step == Step::RefusedWrite) {
             self.planned.retain(|planned| planned.step != Step::Create);
             let fault = Fault::Refused { code: "IncorrectDBInstanceState", status: 403 };
-            self.planned.push(Planned { step: Step::Create, nth: 1, fault });
+            self.planned.push(PlannedFault { step: Step::Create, nth: 1, fault });
         }
-        self.weather = if d.percent(75) { 0 } else { d.pick(&[3, 10, 25]) };
+        self.fault_percent = if d.percent(75) { 0 } else { d.pick(&[3, 10, 25]) };
         if !self.habits.knows_nonces {
-            // Then a copy that arrives after the job's end is a second backup, and nobody could help it: the protocol assumes that nonces are
-            // known. A copy that arrives at once meets the job.
-            self.weather = 0;
+            // Without nonces a copy that arrives after the job's end makes a second backup, and no client can prevent that: the protocol
+            // assumes that nonces are known. A copy that arrives at once meets the job.
+            self.fault_percent = 0;
             for planned in &mut self.planned {
                 if let Fault::Twice { gap, .. } = &mut planned.fault {
                     *gap = (*gap).min(seconds(5));
@@ -258,8 +258,8 @@ impl Script {
         }
     }
 
-    /// In a tenth of the worlds the operator is replaced, half of the times while the first request may be under way.
-    fn updates(&mut self, d: &mut Dice) {
+    /// In a tenth of the worlds the operator is replaced, half of the time while the first request may be under way.
+    fn updates(&mut self, d: &mut Randomness) {
         if d.percent(10) {
             let latest = d.pick(&[5, 40 * MINUTE]);
             self.actions.push((Duration::from_millis(d.in_range(0..=latest * 1000)), Action::Stop));
@@ -267,19 +267,19 @@ impl Script {
     }
 
     pub fn beginning(&self) -> Beginning {
-        let mut dice = Dice::new(self.seed ^ 0x00c1_00d0);
+        let mut randomness = Randomness::new(self.seed ^ 0x00c1_00d0);
         let until = self.begins + self.faults_until;
         Beginning {
-            cloud: Cloud::new(self.habits.clone(), self.instances.clone(), dice.fork()),
-            plan: Plan::new(self.planned.clone(), self.weather, until, dice.fork()),
+            cloud: Cloud::new(self.habits.clone(), self.instances.clone(), randomness.fork()),
+            fault_plan: FaultPlan::new(self.planned.clone(), self.fault_percent, until, randomness.fork()),
             pace: self.pace.clone(),
-            dice: dice.fork(),
+            randomness: randomness.fork(),
             largest_page: self.largest_page,
             at: self.begins,
         }
     }
 
-    /// The operator's configuration. No endpoint: the region's own, as in production, and nobody is asked but the script.
+    /// The operator's configuration. It names no endpoint: the operator uses the region's host, as in production, and the script answers.
     pub fn configuration(&self) -> String {
         if let Some(accounts) = &self.accounts {
             return accounts.clone();

@@ -1,4 +1,4 @@
-//! What may happen to the Secret with the access key, and to the reads of it.
+//! Faults of the Secret with the access key, and of its reads.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     script::{Script, create},
     single::{calm, end, ended, events, of_events},
     step::Step,
-    world::{Asked, Reply, What},
+    world::{AnyRequest, LogEvent, Reply},
 };
 
 const MINUTE: u64 = 60;
@@ -21,18 +21,18 @@ const MINUTE: u64 = 60;
 pub fn took(ended: &Ended) -> f64 {
     ended.world.with(|state, _| {
         let first = state.log.first().expect("a request").at;
-        let end = state.log.iter().find(|line| matches!(&line.what, What::Sent(Asked::Api(Step::EndWrite, _)))).expect("an end");
+        let end = state.log.iter().find(|line| matches!(&line.what, LogEvent::Sent(AnyRequest::Api(Step::EndWrite, _)))).expect("an end");
         end.at.duration_since(first).as_secs_f64()
     })
 }
 
-/// Whether anything ever said that somebody must act.
+/// Whether the object was ever Stalled.
 fn is_stalled(ended: &Ended) -> bool {
     ended.world.with(|state, _| state.log.iter().any(|line| format!("{:?}", line.what).contains("Stalled")))
 }
 
 #[test]
-fn row_29_whatever_happens_to_the_secret_is_said_and_heals_and_is_never_shown() {
+fn row_29_whatever_happens_to_the_secret_is_reported_and_heals_and_is_never_shown() {
     for (key, reason) in [
         (Key::Gone, "CredentialsNotFound"),
         (Key::Emptied, "InvalidCredentials"),
@@ -41,13 +41,13 @@ fn row_29_whatever_happens_to_the_secret_is_said_and_heals_and_is_never_shown() 
         (Key::WrongKind, "InvalidCredentials"),
         (Key::Forbidden, "AccessDenied"),
     ] {
-        // Before the request, and while the job runs; the judge looks for secrets in everything that is written.
+        // Before the request, and while the job runs; the judge searches everything that is written for secrets.
         for at in [0, 90] {
             let broken = || calm(30).at(at, Action::Secret(key));
             let mut unhealed = broken();
             unhealed.lasts = Some(Duration::from_secs(12 * MINUTE));
-            let told = first(&ended(&unhealed));
-            assert_eq!(ready(&told), reason, "{key:?} after {at} s");
+            let status = first(&ended(&unhealed));
+            assert_eq!(ready(&status), reason, "{key:?} after {at} s");
             for cure in [Key::Right, Key::Rotated] {
                 let mut healed = broken().at(12 * MINUTE, Action::Secret(cure));
                 healed.bound = Duration::from_secs(60 * MINUTE);
@@ -63,7 +63,7 @@ fn row_29_a_rotated_key_is_used_within_a_minute() {
     let ended = ended(&calm(30).at(5 * MINUTE, Action::Secret(Key::Rotated)));
     assert_eq!(first(&ended)["phase"], "Succeeded");
     let refused = ended.world.with(|state, _| {
-        let refused = |line: &&crate::world::Line| matches!(&line.what, What::Done(_, Reply::Cloud(reply)) if reply.status == 404);
+        let refused = |line: &&crate::world::LogEntry| matches!(&line.what, LogEvent::Done(_, Reply::Cloud(reply)) if reply.status == 404);
         state.log.iter().filter(refused).count()
     });
     assert!(refused <= 1, "{refused} calls with the old key");
@@ -71,7 +71,7 @@ fn row_29_a_rotated_key_is_used_within_a_minute() {
 
 /// The cloud is slow, so that the key is changed before, between and after the reads and the request of an attempt, and while the job runs.
 #[test]
-fn row_29_a_key_may_be_rotated_at_any_second_and_nobody_is_called() {
+fn row_29_a_key_may_be_rotated_at_any_second_and_no_object_is_stalled() {
     let slow = |mut script: Script| {
         script.pace.cloud = (7000, 7000);
         script
@@ -87,9 +87,10 @@ fn row_29_a_key_may_be_rotated_at_any_second_and_nobody_is_called() {
     }
 }
 
-/// Row 22, too. Before, each of them cost a minute, and the object was Stalled meanwhile: a gate of a pipeline would have given up.
+/// This covers row 22 too. Before the fix each refused read cost a minute, and the object was Stalled meanwhile: a pipeline's gate would
+/// have failed.
 #[test]
-fn row_29_a_secret_that_the_api_server_cannot_hand_out_costs_seconds_and_calls_nobody() {
+fn row_29_a_secret_that_the_api_server_cannot_return_costs_seconds_and_stalls_no_object() {
     let undisturbed = took(&ended(&calm(5)));
     for fault in [429, 500, 503].map(|code| Fault::Status { code, executed: false }).into_iter().chain([Fault::Lost { executed: false }]) {
         // The read of the first pass, and one while the job runs. Four reads follow each other within 1.75 s.
@@ -102,10 +103,10 @@ fn row_29_a_secret_that_the_api_server_cannot_hand_out_costs_seconds_and_calls_n
                 assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{what}");
                 let late = took(&ended) - undisturbed;
                 assert!(late < 30.0, "{what}: {late} s later than without");
-                let told = events(&ended).iter().filter(|reason| *reason == "CredentialsNotFound").count();
-                assert_eq!(told, usize::from(refused > 3), "{what}: {:?}", events(&ended));
+                let published = events(&ended).iter().filter(|reason| *reason == "CredentialsNotFound").count();
+                assert_eq!(published, usize::from(refused > 3), "{what}: {:?}", events(&ended));
                 let notes = of_events(&ended, "note").join("\n");
-                assert!(told == 0 || notes.contains("the API server"), "{what}: {notes}");
+                assert!(published == 0 || notes.contains("the API server"), "{what}: {notes}");
                 assert!(!notes.contains('{'), "what only the program understands is shown: {notes}");
                 assert!(!is_stalled(&ended), "{what}");
             }
@@ -113,9 +114,9 @@ fn row_29_a_secret_that_the_api_server_cannot_hand_out_costs_seconds_and_calls_n
     }
 }
 
-/// Each would otherwise wait its own 10 s, one after the other.
+/// Otherwise each caller would wait its own 10 s, one after the other.
 #[test]
-fn row_22_a_read_of_the_secret_that_hangs_is_made_once_for_all_who_wait_for_it() {
+fn row_22_a_read_of_the_secret_that_hangs_is_made_once_for_all_waiting_callers() {
     let mut script = (1..=10).fold(calm(5), |script, nth| script.fault(Step::Secret, nth, Fault::Hang { executed: false }));
     for number in 2..=12 {
         let instance = format!("rm-{number}");

@@ -1,4 +1,4 @@
-//! The API server as the operator's client meets it: a tower service, with what goes wrong on the way, and the watches.
+//! The API server as the operator's client meets it: a tower service that injects the faults of the way, and the watches.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use crate::{
     faults::{Fault, Point},
     people::SCHEDULES,
     step::Step,
-    world::{Asked, Reply, State, World},
+    world::{AnyRequest, Reply, State, World},
 };
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Answered = Response<UnsyncBoxBody<Bytes, Error>>;
 
-/// An API server closes a watch that nobody bounded after this at most.
+/// The API server closes a watch without `timeoutSeconds` after this at most.
 const LONGEST_WATCH: u64 = 300;
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
@@ -38,13 +38,13 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
         if state.dead || state.life != life {
             return (Duration::ZERO, step, None);
         }
-        state.sent(&Asked::Api(step, call.clone()), now);
+        state.sent(&AnyRequest::Api(step, call.clone()), now);
         // Lists and watches are counted for backups only: with those of schedules, the second would be the first of the other kind.
         let of_schedules = call.plural == SCHEDULES && matches!(step, Step::List | Step::Watch);
-        let fault = if of_schedules { None } else { state.plan.next(step, now) };
+        let fault = if of_schedules { None } else { state.fault_plan.next(step, now) };
         (state.travel(false), step, fault)
     });
-    let asked = Asked::Api(step, call.clone());
+    let asked = AnyRequest::Api(step, call.clone());
     tokio::time::sleep(travel).await;
     world.alive(process).await;
     let execute = || execute(&world, &asked);
@@ -113,9 +113,9 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
     }
 }
 
-fn execute(world: &World, asked: &Asked) -> Answer {
-    // A watch has no answer but what it shows.
-    if matches!(asked, Asked::Api(Step::Watch, _)) {
+fn execute(world: &World, asked: &AnyRequest) -> Answer {
+    // A watch has no answer but its events.
+    if matches!(asked, AnyRequest::Api(Step::Watch, _)) {
         return Answer { code: 200, body: Value::Null, written: None };
     }
     match world.with(|state, now| state.execute(asked, now)) {
@@ -127,7 +127,7 @@ fn execute(world: &World, asked: &Asked) -> Answer {
 fn reason(code: u16) -> &'static str {
     match code {
         403 => "Forbidden",
-        // As a quota says it that others use at the same moment.
+        // The reason of a quota that another client uses at the same moment.
         409 => "Conflict",
         410 => "Expired",
         429 => "TooManyRequests",
@@ -136,7 +136,7 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-/// What the request is for; for a look and a preflight that follows from what stands in the status.
+/// The step of a request. The status of the object tells a look from a preflight.
 fn step_of(state: &State, call: &Call) -> Step {
     match (call.method.as_str(), call.plural.as_str()) {
         ("GET", "secrets") => Step::Secret,
@@ -179,8 +179,8 @@ struct Watching {
     world: Arc<World>,
     plural: String,
     namespace: Option<String>,
-    /// Everything up to here was shown.
-    seen: u64,
+    /// The version up to which changes were shown.
+    shown: u64,
     bookmark: Timestamp,
     end: Timestamp,
     cuts: u64,
@@ -189,12 +189,12 @@ struct Watching {
     over: bool,
 }
 
-/// What a watch does next.
+/// The next action of a watch.
 enum Next {
     Show(Value),
-    /// The last thing that it shows.
+    /// Shows this error and ends.
     Refuse(Value),
-    /// The last thing too, and only half of it.
+    /// Shows half of this event and ends.
     Tear(Value),
     Break,
     End,
@@ -204,18 +204,18 @@ enum Next {
 fn watch(world: Arc<World>, process: u32, call: &Call) -> impl Stream<Item = Result<Frame<Bytes>, Error>> + Send + 'static {
     let number = |name: &str| call.query.get(name).and_then(|text| text.parse::<u64>().ok());
     let bounded = number("timeoutSeconds").unwrap_or(LONGEST_WATCH).min(LONGEST_WATCH);
-    let seen = number("resourceVersion").unwrap_or(0);
+    let shown = number("resourceVersion").unwrap_or(0);
     let (plural, namespace) = (call.plural.clone(), call.namespace.clone());
     let (now, cuts) = world.with(|state, now| (now, state.watches_cut));
     let end = now + Duration::from_secs(bounded);
-    let watching = Watching { world, plural, namespace, seen, bookmark: now + BOOKMARKS, end, cuts, mute: false, over: false };
+    let watching = Watching { world, plural, namespace, shown, bookmark: now + BOOKMARKS, end, cuts, mute: false, over: false };
     stream::unfold(watching, move |mut watching| async move {
         if watching.over {
             return None;
         }
         loop {
             let world = watching.world.clone();
-            // Asked for before the history is read, so that what happens in between is not missed.
+            // Subscribed before the history is read, so that no change in between is missed.
             let changed = world.changed.notified();
             world.alive(process).await;
             let until = match world.with(|state, now| watching.next(state, now)) {
@@ -249,7 +249,7 @@ fn line(event: &Value) -> Frame<Bytes> {
 impl Watching {
     fn bookmark(&self) -> Value {
         let kind = if self.plural == BACKUPS { "RdsBackup" } else { "RdsBackupSchedule" };
-        let metadata = json!({ "resourceVersion": self.seen.to_string() });
+        let metadata = json!({ "resourceVersion": self.shown.to_string() });
         json!({ "type": "BOOKMARK", "object": { "apiVersion": crate::api::GROUP, "kind": kind, "metadata": metadata } })
     }
 
@@ -257,11 +257,11 @@ impl Watching {
         if state.watches_cut > self.cuts {
             return Next::Break;
         }
-        if self.seen < state.api.compacted {
+        if self.shown < state.api.compacted {
             let gone = json!({ "type": "ERROR", "object": Answer::error(410, "Expired", "too old resource version").body });
             return Next::Refuse(gone);
         }
-        let first = state.api.changes.partition_point(|change| change.version <= self.seen);
+        let first = state.api.changes.partition_point(|change| change.version <= self.shown);
         let due = state.api.changes[first..].iter().find(|change| {
             change.plural == self.plural
                 && self.namespace.as_ref().is_none_or(|wanted| change.object["metadata"]["namespace"] == wanted.as_str())
@@ -270,21 +270,21 @@ impl Watching {
         match due {
             Some(change) if change.at + state.pace.watch_lag <= now && !self.mute => {
                 let (version, event) = (change.version, json!({ "type": change.kind, "object": change.object }));
-                let fault = if self.plural == BACKUPS { state.plan.next(Step::Shown, now) } else { None };
+                let fault = if self.plural == BACKUPS { state.fault_plan.next(Step::Shown, now) } else { None };
                 match fault {
                     Some(Fault::Torn) => return Next::Tear(event),
                     Some(Fault::Mute) => {
                         self.mute = true;
                         return Next::Wait(now + Duration::from_millis(1));
                     }
-                    // An object that comes or goes without a word is seen when it changes or is listed again: no informer does better, so
-                    // those events come after all, over another connection.
+                    // An object whose ADDED or DELETED event is lost is noticed only when it changes or is listed again, by any informer.
+                    // So these events are not lost: the watch breaks, and they come over another connection.
                     Some(Fault::Dropped) if change.kind != "MODIFIED" => return Next::Break,
                     Some(Fault::Dropped) => {
-                        self.seen = version;
+                        self.shown = version;
                         return Next::Wait(now + Duration::from_millis(1));
                     }
-                    _ => self.seen = version,
+                    _ => self.shown = version,
                 }
                 return Next::Show(event);
             }
@@ -298,7 +298,7 @@ impl Watching {
             Some(change) => wait = wait.min(change.at + state.pace.watch_lag),
             None if now >= self.bookmark => {
                 self.bookmark = now + BOOKMARKS;
-                self.seen = self.seen.max(state.api.version());
+                self.shown = self.shown.max(state.api.version());
                 return Next::Show(self.bookmark());
             }
             None => wait = wait.min(self.bookmark),
@@ -309,7 +309,7 @@ impl Watching {
         if state.next_cut.is_some_and(|at| now >= at) {
             state.watches_cut += 1;
             state.next_cut = state.pace.watch_cut.map(|every| now + every);
-            state.plan.note("watch cut", now);
+            state.fault_plan.note("watch cut", now);
             return Next::Break;
         }
         Next::Wait(wait.max(now + Duration::from_millis(1)))

@@ -1,4 +1,4 @@
-//! Single faults, each with the end that a user would see.
+//! Single faults, each with the end that a user sees.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     report::story,
     script::{Script, create},
     step::Step,
-    world::{Asked, Line, What},
+    world::{AnyRequest, LogEntry, LogEvent},
 };
 
 const MINUTE: u64 = 60;
@@ -21,7 +21,7 @@ pub fn calm(minutes: u64) -> Script {
     Script::calm(Duration::from_secs(minutes * MINUTE)).backup(1, "b")
 }
 
-/// Runs a world in which everything that must hold does hold.
+/// Runs a world and panics if it violates a rule.
 pub fn ended(script: &Script) -> Ended {
     let ended = life::run(script);
     let wrong = check::violations(script, &ended);
@@ -29,7 +29,7 @@ pub fn ended(script: &Script) -> Ended {
     ended
 }
 
-/// Jobs that the operator began, and the statuses at the end.
+/// The number of jobs that the operator began, and the statuses at the end.
 pub fn end(ended: &Ended) -> (usize, Vec<Value>) {
     ended.world.with(|state, _| {
         let jobs = state.cloud.jobs.iter().filter(|job| job.nonce.is_some()).count();
@@ -38,9 +38,9 @@ pub fn end(ended: &Ended) -> (usize, Vec<Value>) {
 }
 
 /// How often a request of that step was sent.
-pub fn told(ended: &Ended, step: Step) -> usize {
+pub fn sent_count(ended: &Ended, step: Step) -> usize {
     ended.world.with(|state, _| {
-        let of_step = |what: &What| matches!(what, What::Sent(Asked::Api(of, _) | Asked::Cloud(of, _)) if *of == step);
+        let of_step = |what: &LogEvent| matches!(what, LogEvent::Sent(AnyRequest::Api(of, _) | AnyRequest::Cloud(of, _)) if *of == step);
         state.log.iter().filter(|line| of_step(&line.what)).count()
     })
 }
@@ -54,7 +54,7 @@ pub fn events(ended: &Ended) -> Vec<String> {
 pub fn of_events(ended: &Ended, field: &str) -> Vec<String> {
     ended.world.with(|state, _| {
         let posted = state.log.iter().filter_map(|line| match &line.what {
-            What::Sent(Asked::Api(Step::Event, call)) => serde_json::from_str::<Value>(&call.body).ok(),
+            LogEvent::Sent(AnyRequest::Api(Step::Event, call)) => serde_json::from_str::<Value>(&call.body).ok(),
             _ => None,
         });
         posted.map(|event| event[field].as_str().unwrap_or_default().to_owned()).collect()
@@ -70,7 +70,7 @@ fn a_lost_answer_is_adopted_and_never_sent_again() {
 }
 
 #[test]
-fn a_lost_request_is_proven_dead_and_sent_anew() {
+fn a_lost_request_is_proven_never_accepted_and_a_new_one_is_sent() {
     let ended = ended(&calm(5).fault(Step::Create, 1, Fault::Lost { executed: false }));
     let (jobs, statuses) = end(&ended);
     assert_eq!(jobs, 1);
@@ -112,7 +112,7 @@ fn an_answer_is_recorded_however_often_the_api_server_fails() {
 }
 
 #[test]
-fn a_job_whose_object_was_deleted_under_way_is_said_aloud() {
+fn a_job_whose_object_was_deleted_under_way_is_reported_in_an_event() {
     // The answer takes 20 s, and the object is gone after 5.
     let script = calm(5)
         .fault(Step::Create, 1, Fault::Late(Duration::from_secs(20)))
@@ -154,7 +154,7 @@ fn backups_of_one_instance_run_one_after_another_in_the_order_of_their_creation(
     let (jobs, statuses) = end(&ended);
     assert_eq!(jobs, 3);
     let started: Vec<&str> = statuses.iter().filter_map(|status| status["startedAt"].as_str()).collect();
-    // InitialSync by name: a, b, c; created as b, c, a.
+    // The list has them by name: a, b, c. They are created in the order b, c, a.
     assert!(started[1] < started[2] && started[2] < started[0], "{started:?}");
 }
 
@@ -177,15 +177,16 @@ fn a_copy_of_the_request_that_meets_its_own_job_is_no_refusal() {
 }
 
 #[test]
-fn whoever_else_writes_first_nothing_is_sent_on_a_write_that_did_not_land() {
+fn after_a_conflict_nothing_is_sent_on_a_write_that_did_not_land() {
     for step in [Step::IntentWrite, Step::ClearWrite, Step::RecordWrite, Step::EndWrite] {
         let (jobs, statuses) = end(&ended(&calm(5).fault(step, 1, Fault::Conflict)));
         assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()), "{}", step.name());
     }
 }
 
-/// The cache is 40 s behind. To it `b` still waits for tomorrow's quota when `c` gets its turn, while in truth the answer to `b`'s request was
-/// lost a second ago, and the request itself is on its way. Unlisted, `c` would send, lose its answer too, and take `b`'s job for its own.
+/// The cache is 40 s behind. It shows `b` waiting for tomorrow's quota when `c` goes first, while in truth the answer to `b`'s request was
+/// lost a second ago and the request itself is under way. Without the quorum list, `c` would send, lose its answer too, and adopt `b`'s
+/// job.
 #[test]
 fn an_open_intent_that_no_cache_shows_yet_is_found_before_another_is_sent() {
     let minute = Duration::from_secs(MINUTE);
@@ -200,8 +201,8 @@ fn an_open_intent_that_no_cache_shows_yet_is_found_before_another_is_sent() {
     assert_eq!(jobs, 2);
     assert_eq!((&statuses[0]["origin"], &statuses[1]["origin"]), (&"Adopted".into(), &"Created".into()));
     let withdrawn = ended.world.with(|state, _| {
-        let written = |line: &Line| match &line.what {
-            What::Done(Asked::Api(Step::CloseWrite, call), _) => call.name.as_deref() == Some("c") && call.body.contains("Unsent"),
+        let written = |line: &LogEntry| match &line.what {
+            LogEvent::Done(AnyRequest::Api(Step::CloseWrite, call), _) => call.name.as_deref() == Some("c") && call.body.contains("Unsent"),
             _ => false,
         };
         state.log.iter().any(written)
@@ -209,7 +210,7 @@ fn an_open_intent_that_no_cache_shows_yet_is_found_before_another_is_sent() {
     assert!(withdrawn, "the world does not lead there any more: c did not meet b's intent");
 }
 
-/// Where requests never expire, `b` looks on for ever, and `c` is not kept waiting for ever.
+/// With requests that never expire, `b` keeps looking for ever, but `c` does not wait for ever.
 #[test]
 fn a_job_that_is_the_result_of_another_object_is_never_adopted() {
     let mut script = calm(40).fault(Step::Create, 1, Fault::Lost { executed: false }).backup(2, "c");
@@ -220,7 +221,7 @@ fn a_job_that_is_the_result_of_another_object_is_never_adopted() {
     assert_eq!((&statuses[1]["phase"], &statuses[1]["origin"]), (&"Succeeded".into(), &"Created".into()));
 }
 
-/// Somebody's set of the same minute is there before the request, which is lost.
+/// Another client's set of the same minute exists before the request, which is lost.
 #[test]
 fn a_set_that_was_there_before_the_request_is_never_its_result() {
     let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(5) };
@@ -229,9 +230,9 @@ fn a_set_that_was_there_before_the_request_is_never_its_result() {
     assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Created".into()));
 }
 
-/// The request is lost, and somebody starts a backup of another method by hand.
+/// The request is lost, and a user starts a backup of another method by hand.
 #[test]
-fn an_adopted_backup_of_another_method_is_given_back() {
+fn an_adoption_of_a_backup_of_another_method_is_withdrawn() {
     let foreign = Action::Foreign { instance: "rm-1".into(), automated: false, lasts: Duration::from_secs(2 * MINUTE) };
     let script = Script::calm(Duration::from_secs(5 * MINUTE))
         .at(1, create("team-a", "b", json!({ "dbInstanceId": "rm-1", "method": "Logical" })))
@@ -245,7 +246,7 @@ fn an_adopted_backup_of_another_method_is_given_back() {
 
 /// The API server is slow and fails until the intent is 59 s old, and takes 9.5 s for the write that clears it.
 #[test]
-fn what_was_announced_more_than_a_minute_ago_is_not_sent() {
+fn a_request_whose_intent_is_more_than_a_minute_old_is_not_sent() {
     let mut script = calm(5);
     for nth in 1..=4 {
         script = script.fault(Step::ClearList, nth, Fault::Hang { executed: false });
@@ -264,7 +265,7 @@ fn what_was_announced_more_than_a_minute_ago_is_not_sent() {
 
 #[test]
 fn an_answer_never_lands_in_another_object_of_the_same_name() {
-    // The answer takes 20 s; the object is gone after 5, and another stands under its name.
+    // The answer takes 20 s; after 5 s the object is deleted, and another one has its name.
     let delete = Action::Delete { namespace: "team-a".into(), name: "b".into() };
     let ended = ended(&calm(5).fault(Step::Create, 1, Fault::Late(Duration::from_secs(20))).at(6, delete).backup(7, "b"));
     let (jobs, statuses) = end(&ended);
@@ -272,7 +273,7 @@ fn an_answer_never_lands_in_another_object_of_the_same_name() {
     assert!(events(&ended).iter().any(|reason| reason == "Abandoned"), "{:?}", events(&ended));
 }
 
-/// The answer comes 3 s after the operator was told to stop.
+/// The answer comes 3 s after the signal to stop.
 fn stopped_under_way() -> Script {
     calm(5).fault(Step::Create, 1, Fault::Late(Duration::from_secs(5))).at(4, Action::Stop)
 }
@@ -294,21 +295,21 @@ fn an_answer_that_cannot_be_recorded_at_once_is_recorded_before_the_operator_sto
 }
 
 #[test]
-fn what_was_recorded_last_is_also_told_before_the_operator_stops() {
+fn the_event_of_the_last_record_is_published_before_the_operator_stops() {
     let ended = ended(&stopped_under_way());
-    let told = ended.world.with(|state, _| {
-        let posted = |line: &Line| match &line.what {
-            What::Done(Asked::Api(Step::Event, call), _) => line.life == 1 && call.body.contains("accepted the backup as job"),
+    let published = ended.world.with(|state, _| {
+        let posted = |line: &LogEntry| match &line.what {
+            LogEvent::Done(AnyRequest::Api(Step::Event, call), _) => line.life == 1 && call.body.contains("accepted the backup as job"),
             _ => false,
         };
         state.log.iter().any(posted)
     });
-    assert!(told, "the event was lost with the process");
+    assert!(published, "the event was lost with the process");
 }
 
-/// The watch breaks before it showed the object, and the list that follows comes in pages: what is on the first of them is not forgotten.
+/// The watch breaks before it showed the object, and the list that follows comes in pages: the objects of its first page are not forgotten.
 #[test]
-fn what_was_created_while_the_watch_was_broken_is_worked_on_whatever_its_page() {
+fn an_object_created_while_the_watch_was_broken_is_worked_on_whatever_its_page() {
     let spec = json!({ "dbInstanceId": "rm-2", "method": "Physical" });
     let mut script = calm(30).at(30, create("team-a", "a", spec)).at(40, Action::Compact);
     script.pace.watch_lag = Duration::from_secs(180);

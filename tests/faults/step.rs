@@ -1,8 +1,8 @@
-//! The steps of a backup as they are seen from outside: every request that the operator makes is one of these.
+//! The steps of a backup, seen from outside: every request of the operator belongs to one of them.
 
 use serde_json::Value;
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     List,
@@ -30,7 +30,7 @@ pub enum Step {
     ProgressWrite,
     EndWrite,
     Event,
-    /// Of a schedule: read before a backup is created.
+    /// The schedule is read before its backup is created.
     ScheduleGet,
     ChildCreate,
     ChildLabels,
@@ -73,7 +73,7 @@ impl Step {
         Self::Event,
     ];
 
-    /// The phase of the protocol that it belongs to, and what it does there.
+    /// The phase of the protocol to which it belongs, and its action there.
     pub fn name(self) -> &'static str {
         match self {
             Self::List => "start: list",
@@ -103,7 +103,7 @@ impl Step {
             Self::Event => "event",
             Self::ScheduleGet => "schedule: read live",
             Self::ChildCreate => "schedule: create a backup",
-            Self::ChildLabels => "schedule: whose is it",
+            Self::ChildLabels => "schedule: read the labels",
             Self::ScheduleWrite => "schedule: write",
             Self::ChildDelete => "schedule: delete a backup",
             Self::Shown => "watch: event",
@@ -124,7 +124,7 @@ impl Step {
         )
     }
 
-    /// Writes of a status: what they change says which.
+    /// The step of a status write, by the fields that it changes.
     pub fn of_write(before: &Value, after: &Value) -> Self {
         let nonce = |status: &Value| status["submission"]["nonce"].as_str().map(str::to_owned);
         let outcome = |status: &Value| status["submission"]["outcome"].as_str().map(str::to_owned);

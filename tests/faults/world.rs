@@ -1,5 +1,5 @@
-//! One world: what outlives the process. The API server, the cloud, time, what is still under way between them, and a log of everything that
-//! was asked, in order.
+//! One world: everything that outlives the process. The API server, the cloud, time, the requests that are under way between them, and a
+//! log of all requests in their order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,39 +16,39 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{self, Api},
     cloud::{self, Cloud},
-    dice::Dice,
-    faults::{Plan, Point},
+    faults::{FaultPlan, Point},
+    randomness::Randomness,
     step::Step,
 };
 
-/// In every secret, so that a search finds it.
+/// Every secret contains this text, so that a search finds a leak.
 pub const CANARY: &str = "CANARY";
 
 pub struct World {
     state: Mutex<State>,
-    /// The history of the API server grew.
+    /// Notified when the history of the API server grows.
     pub changed: Notify,
-    /// The process died.
+    /// Notified when the process dies.
     pub died: Notify,
 }
 
 pub struct State {
     pub api: Api,
     pub cloud: Cloud,
-    pub plan: Plan,
-    pub log: Vec<Line>,
+    pub fault_plan: FaultPlan,
+    pub log: Vec<LogEntry>,
     pub pace: Pace,
-    pub dice: Dice,
-    /// Carried out when its time has come, whether anybody still waits for it or not.
+    pub randomness: Randomness,
+    /// Requests that are executed at their time, also when their caller waits no more.
     late: Vec<Late>,
-    /// Answers to what was late.
+    /// Answers to late requests.
     answers: Vec<(u64, Reply)>,
     made: u64,
     time: Time,
-    /// Processes so far.
+    /// The number of process lives so far.
     pub life: u32,
     pub dead: bool,
-    /// Watches that were opened before this end now.
+    /// The number of times that all watches were cut. A watch that was opened before the last cut ends.
     pub watches_cut: u64,
     pub next_cut: Option<Timestamp>,
     /// How far the clocks of the operator's nodes were set since the beginning.
@@ -57,22 +57,22 @@ pub struct State {
     pub stops: Vec<CancellationToken>,
     /// Processes that have ended.
     pub ended: BTreeSet<u32>,
-    /// Processes that stand still, and until when.
+    /// Frozen processes, each with the time when it goes on.
     pub frozen: BTreeMap<u32, Timestamp>,
 }
 
-/// How fast things travel.
+/// How fast requests, answers and watch events travel.
 #[derive(Clone, Debug)]
 pub struct Pace {
     /// A call to the API server, milliseconds.
     pub api: (u64, u64),
     /// A call to the cloud, milliseconds.
     pub cloud: (u64, u64),
-    /// A watch shows what happened this much later.
+    /// A watch shows a change this much later.
     pub watch_lag: Duration,
-    /// Every watch breaks this often.
+    /// The time after which every watch breaks.
     pub watch_cut: Option<Duration>,
-    /// A list that fills a cache shows what was so long ago.
+    /// A list that fills a cache shows the state of so long ago.
     pub list_lag: Duration,
 }
 
@@ -82,18 +82,18 @@ struct Time {
     since: Option<Instant>,
 }
 
-/// Something that is still under way.
+/// A request that is still under way.
 struct Late {
     at: Timestamp,
     id: u64,
-    what: Asked,
-    /// Whether somebody may still ask for the answer.
+    what: AnyRequest,
+    /// Whether a caller may still ask for the answer.
     answered: bool,
 }
 
-/// A request to one of the two.
+/// A request to the API server or to the cloud.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum AnyRequest {
     Api(Step, api::Call),
     Cloud(Step, cloud::Call),
 }
@@ -105,45 +105,45 @@ pub enum Reply {
     Cloud(cloud::Reply),
 }
 
-/// One line of the log.
+/// One entry of the log.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct LogEntry {
     pub at: Timestamp,
     pub life: u32,
-    pub what: What,
+    pub what: LogEvent,
 }
 
 #[derive(Clone, Debug)]
-pub enum What {
-    /// The operator sent this.
-    Sent(Asked),
-    /// It was carried out.
-    Done(Asked, Reply),
-    /// Something else that happened.
+pub enum LogEvent {
+    /// The operator sent a request.
+    Sent(AnyRequest),
+    /// A server executed a request.
+    Done(AnyRequest, Reply),
+    /// Another event, as text.
     Note(String),
 }
 
 /// How a world begins.
 pub struct Beginning {
     pub cloud: Cloud,
-    pub plan: Plan,
+    pub fault_plan: FaultPlan,
     pub pace: Pace,
-    pub dice: Dice,
+    pub randomness: Randomness,
     pub largest_page: usize,
     pub at: Timestamp,
 }
 
 impl World {
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { cloud, plan, pace, dice, largest_page, at } = beginning;
+        let Beginning { cloud, fault_plan, pace, randomness, largest_page, at } = beginning;
         let next_cut = pace.watch_cut.map(|every| at + every);
         let state = State {
             api: Api::new(largest_page, pace.list_lag),
             cloud,
-            plan,
+            fault_plan,
             log: Vec::new(),
             pace,
-            dice,
+            randomness,
             late: Vec::new(),
             answers: Vec::new(),
             made: 0,
@@ -202,7 +202,7 @@ impl World {
         state.time = Time { base: now + pause, since: None };
     }
 
-    /// The process dies here.
+    /// Kills the process at this point.
     pub fn die(&self, step: Step, point: Point) {
         let mut state = self.lock();
         state.dead = true;
@@ -212,7 +212,7 @@ impl World {
         self.died.notify_one();
     }
 
-    /// The process gets the signal to end.
+    /// Signals a process to end.
     pub fn stop(&self, process: u32, step: Step) {
         let mut state = self.lock();
         let at = state.now();
@@ -236,7 +236,7 @@ impl World {
         state.now() + state.leap
     }
 
-    /// Waits while the process stands still, and for ever once it is dead or has ended.
+    /// Waits while the process is frozen, and for ever once it is dead or has ended.
     pub async fn alive(&self, process: u32) {
         loop {
             let still_for = {
@@ -264,47 +264,47 @@ impl State {
 
     pub fn note(&mut self, at: Timestamp, text: String) {
         let life = self.life;
-        self.log.push(Line { at, life, what: What::Note(text) });
+        self.log.push(LogEntry { at, life, what: LogEvent::Note(text) });
     }
 
-    pub fn sent(&mut self, asked: &Asked, at: Timestamp) {
+    pub fn sent(&mut self, asked: &AnyRequest, at: Timestamp) {
         let life = self.life;
-        self.log.push(Line { at, life, what: What::Sent(asked.clone()) });
+        self.log.push(LogEntry { at, life, what: LogEvent::Sent(asked.clone()) });
     }
 
-    /// Somebody deletes an object.
+    /// A user deletes an object.
     pub fn delete(&mut self, plural: &str, namespace: &str, name: &str, now: Timestamp) {
         if let Some(uid) = self.api.delete(plural, namespace, name, now) {
             self.note(now, format!("deleted {uid}"));
         }
     }
 
-    /// Somebody deletes the object that a request is about, or the first of its instance, and may create it again.
-    pub fn delete_under(&mut self, asked: &Asked, again: bool, now: Timestamp) {
+    /// A user deletes the object that a request is about, or the first object of its instance, and may create it again.
+    pub fn delete_under(&mut self, asked: &AnyRequest, again: bool, now: Timestamp) {
         let is_meant = |object: &&Value| match asked {
-            Asked::Api(_, call) if call.plural == api::BACKUPS && call.name.is_some() => {
+            AnyRequest::Api(_, call) if call.plural == api::BACKUPS && call.name.is_some() => {
                 object["metadata"]["name"] == call.name.as_deref().unwrap_or_default()
             }
-            Asked::Api(..) => true,
-            Asked::Cloud(_, call) => object["spec"]["dbInstanceId"] == call.param("DBInstanceId"),
+            AnyRequest::Api(..) => true,
+            AnyRequest::Cloud(_, call) => object["spec"]["dbInstanceId"] == call.param("DBInstanceId"),
         };
         let Some(object) = self.api.backups().find(is_meant).cloned() else { return };
-        let word = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
-        self.delete(api::BACKUPS, &word("namespace"), &word("name"), now);
+        let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+        self.delete(api::BACKUPS, &text("namespace"), &text("name"), now);
         if again {
-            self.api.create(api::BACKUPS, &word("namespace"), &word("name"), json!({ "spec": object["spec"] }), now);
+            self.api.create(api::BACKUPS, &text("namespace"), &text("name"), json!({ "spec": object["spec"] }), now);
         }
     }
 
-    /// Carries a request out.
-    pub fn execute(&mut self, asked: &Asked, now: Timestamp) -> Reply {
+    /// Executes a request.
+    pub fn execute(&mut self, asked: &AnyRequest, now: Timestamp) -> Reply {
         let reply = match asked {
-            Asked::Api(_, call) => Reply::Api(self.api.execute(call, now)),
-            Asked::Cloud(_, call) => Reply::Cloud(self.cloud.arrive(call, now)),
+            AnyRequest::Api(_, call) => Reply::Api(self.api.execute(call, now)),
+            AnyRequest::Cloud(_, call) => Reply::Cloud(self.cloud.arrive(call, now)),
         };
         let life = self.life;
-        self.log.push(Line { at: now, life, what: What::Done(asked.clone(), reply.clone()) });
-        if let (Asked::Api(Step::ChildDelete, call), Reply::Api(answer)) = (asked, &reply)
+        self.log.push(LogEntry { at: now, life, what: LogEvent::Done(asked.clone(), reply.clone()) });
+        if let (AnyRequest::Api(Step::ChildDelete, call), Reply::Api(answer)) = (asked, &reply)
             && answer.code == 200
         {
             let uid = serde_json::from_str::<Value>(&call.body).unwrap_or_default()["preconditions"]["uid"].clone();
@@ -313,8 +313,8 @@ impl State {
         reply
     }
 
-    /// Carries a request out later; whoever waits takes the answer by the number.
-    pub fn execute_later(&mut self, asked: &Asked, at: Timestamp, answered: bool) -> u64 {
+    /// Executes a request later; its caller takes the answer by the number that this returns.
+    pub fn execute_later(&mut self, asked: &AnyRequest, at: Timestamp, answered: bool) -> u64 {
         self.made += 1;
         let id = self.made;
         self.late.push(Late { at, id, what: asked.clone(), answered });
@@ -341,10 +341,10 @@ impl State {
         }
     }
 
-    /// How long the next call travels.
+    /// A random travel time for the next call.
     pub fn travel(&mut self, cloud: bool) -> Duration {
         let (least, most) = if cloud { self.pace.cloud } else { self.pace.api };
-        Duration::from_millis(self.dice.in_range(least..=most))
+        Duration::from_millis(self.randomness.in_range(least..=most))
     }
 }
 
@@ -354,7 +354,7 @@ pub fn clock(at: Timestamp, since: Timestamp) -> String {
     format!("{:3}:{:02}.{:03}", millis / 60_000, millis / 1000 % 60, millis % 1000)
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for AnyRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(step, call) => {
@@ -381,17 +381,17 @@ impl fmt::Display for Reply {
                 write!(f, "{}", answer.code)?;
                 let Some(written) = &answer.written else { return Ok(()) };
                 let after = &written.after;
-                let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+                let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
                 let submission = &after["submission"];
                 write!(
                     f,
                     " -> {} {} cleared={} outcome={} job={} set={}",
-                    word(&after["phase"]),
-                    word(&submission["nonce"]).chars().take(8).collect::<String>(),
+                    text(&after["phase"]),
+                    text(&submission["nonce"]).chars().take(8).collect::<String>(),
                     submission["cleared"],
-                    word(&submission["outcome"]),
-                    word(&after["backupJobId"]),
-                    word(&after["backupId"]),
+                    text(&submission["outcome"]),
+                    text(&after["backupJobId"]),
+                    text(&after["backupId"]),
                 )
             }
             Self::Cloud(reply) => {
@@ -401,7 +401,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// How long a time was, in whole seconds, for messages.
+/// A length of time in whole seconds, for messages.
 pub fn whole(time: SignedDuration) -> String {
     format!("{} s", time.as_secs())
 }

@@ -1,5 +1,5 @@
-//! `Slots::next` against a scan over every minute. The scan has a matcher of its own, over sets that are never parsed, and one rule for all
-//! changes of the clocks: local time that was seen before is not seen again.
+//! `Slots::next` compared with a scan over every minute. The scan has a matcher of its own, over sets that are never parsed, and one rule for all
+//! changes of the clocks: a local time that the clocks show a second time does not count again.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,8 @@ use jiff::{
 use proptest::{prelude::*, test_runner::TestRunner};
 use rds_backup_operator::schedule::cron::{Cron, Slots};
 
-/// Northern and southern daylight saving, half hours, midnight gaps, a pause of daylight saving in Ramadan, none at all, and UTC.
+/// Zones with northern and southern daylight saving, changes of half an hour, gaps at midnight, a pause of daylight saving in Ramadan, no
+/// changes at all, and UTC.
 const ZONES: [&str; 16] = [
     "Etc/UTC",
     "Asia/Shanghai",
@@ -36,11 +37,11 @@ const ZONES: [&str; 16] = [
 struct Field {
     text: String,
     values: Set,
-    /// `*` or `*/1` is one of its members.
+    /// Whether `*` or `*/1` is one of its members.
     all: bool,
 }
 
-/// One place for each number.
+/// One entry for each number.
 type Set = [bool; 64];
 
 fn set(values: impl Iterator<Item = u8>) -> Set {
@@ -71,10 +72,10 @@ impl Expression {
         has(&self.minute, local.minute()) && has(&self.hour, local.hour()) && has(&self.month, local.month()) && on_day
     }
 
-    /// Every run in the window, by looking at every minute of it.
+    /// Every run in the window, by a check of each of its minutes.
     fn scan(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
         let minute = SignedDuration::from_mins(1);
-        // Some hours earlier, so that what the clocks repeat at the window's beginning is known to be a repetition.
+        // It begins some hours earlier, so that a repeated local time at the window's beginning is recognised as a repetition.
         let mut at = from - SignedDuration::from_hours(4);
         let mut newest = zone.to_datetime(at);
         let mut runs = Vec::new();
@@ -84,7 +85,7 @@ impl Expression {
             let runs_now = if self.hour.text.starts_with('*') {
                 self.matches(local)
             } else {
-                // Every local minute since the newest one that was seen: one of them usually, none in a repetition, many after a gap.
+                // Every local minute since the newest one so far: usually one, none in a repetition, many after a gap.
                 let mut any = false;
                 while newest < local {
                     newest = newest.checked_add(minute).unwrap();
@@ -130,7 +131,7 @@ fn field(least: u8, most: u8, names: &'static [&'static str]) -> BoxedStrategy<F
     prop_oneof![3 => whole, 5 => list].prop_map(|(text, values, all)| Field { text, values, all }).boxed()
 }
 
-/// Sunday by its second number, alone and at the end of a range.
+/// Sunday as 7, alone and at the end of a range.
 fn second_sunday() -> BoxedStrategy<Field> {
     let folded = |first: u8, step: u8| set((first..=7).step_by(usize::from(step)).map(|day| day % 7));
     let range = (0u8..=7, 1u8..4).prop_map(move |(first, step)| {
@@ -149,7 +150,7 @@ fn expression() -> impl Strategy<Value = Expression> {
         .prop_map(|(minute, hour, day, month, weekday)| Expression { minute, hour, day, month, weekday })
 }
 
-/// A zone of the built-in data: another machine's must not decide.
+/// A zone of the built-in data: the result must not depend on the machine.
 fn named(name: &str) -> TimeZone {
     static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
     ZONES.get(name).unwrap()
@@ -160,7 +161,7 @@ fn changes(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp>
     zone.following(from).map(|change| change.timestamp()).take_while(|at| *at < until).collect()
 }
 
-/// Where a window begins: half of them around a change of the clocks, where there are changes.
+/// A random beginning of a window: half of them around a change of the clocks, if the zone has changes.
 fn window(zone: &TimeZone, place: u32, near: bool) -> Timestamp {
     let (first, last): (Timestamp, Timestamp) = ("2026-01-01T00:00Z".parse().unwrap(), "2030-12-01T00:00Z".parse().unwrap());
     let changes = changes(zone, first, last);
@@ -173,10 +174,10 @@ fn window(zone: &TimeZone, place: u32, near: bool) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-/// Both say the same of a window; the answer is how many runs it has.
+/// Checks that both agree on a window, and returns the number of its runs.
 fn compare(expression: &Expression, zone: &TimeZone, from: Timestamp, days: i64) -> Result<usize, TestCaseError> {
     let Ok(cron) = Cron::parse(&expression.text()) else {
-        // Refused is only what has no run at all: a day that none of its months has.
+        // The only refused expressions have no run at all: a day that none of the months has.
         let (days, months) = (expression.day.values, expression.month.values);
         let short = |month: usize| [2, 4, 6, 9, 11].contains(&month);
         let earliest = days.iter().position(|day| *day).unwrap();
@@ -184,7 +185,7 @@ fn compare(expression: &Expression, zone: &TimeZone, from: Timestamp, days: i64)
         return Ok(0);
     };
     let slots = Slots::new(cron, zone.clone());
-    // The scan sees whole minutes.
+    // The scan checks whole minutes.
     let whole = Timestamp::from_second(from.as_second() - from.as_second().rem_euclid(60)).unwrap();
     let until = whole + SignedDuration::from_hours(days * 24);
     let expected: Vec<_> = expression.scan(zone, whole, until).into_iter().filter(|at| *at > from).collect();
@@ -198,7 +199,7 @@ fn compare(expression: &Expression, zone: &TimeZone, from: Timestamp, days: i64)
 
 const CASES: u32 = 4_000;
 
-/// Runs the property on so many windows, and prints what was compared.
+/// Checks the property on so many windows, and prints how much was compared.
 fn property<S: Strategy>(what: &str, windows: S, check: impl Fn(S::Value) -> Result<usize, TestCaseError>) {
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
     let (runs, busy) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
@@ -215,7 +216,7 @@ fn property<S: Strategy>(what: &str, windows: S, check: impl Fn(S::Value) -> Res
 
 #[test]
 fn next_is_what_a_scan_over_every_minute_finds() {
-    // Most around one change of the clocks; some over months, and a few over more than a year, for what runs seldom.
+    // Most windows are around one change of the clocks; some span months, and a few more than a year, for schedules that seldom run.
     let days = prop_oneof![945 => Just(3i64), 50 => Just(40), 5 => Just(400)];
     let windows = (expression(), 0..ZONES.len(), any::<u32>(), prop::bool::weighted(0.7), days);
     property("16 zones, 2026 to 2030", windows, |(expression, zone, place, near, days)| {
@@ -234,7 +235,8 @@ fn apia_has_no_30th_of_december_in_2011() {
 
 #[test]
 fn the_scan_sees_what_the_clocks_do() {
-    // The judge is judged by what is known: one run on each day, at the first instant after a gap and the first time of two.
+    // The scan itself is compared with known results: one run on each day, at the first instant after a gap, and at the first of two equal
+    // local times.
     let zone = named("Europe/Berlin");
     let at = |value: u8| Field { text: value.to_string(), values: set([value].into_iter()), all: false };
     let every = |least: u8, most: u8| Field { text: "*".to_owned(), values: set(least..=most), all: true };

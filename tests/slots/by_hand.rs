@@ -1,4 +1,4 @@
-//! Expressions written by hand: what is accepted with its next runs, and what is refused with what to write instead.
+//! Expressions written by hand: accepted ones with their next runs, and refused ones with the cure in the message.
 
 use jiff::Timestamp;
 use rds_backup_operator::schedule::cron::{Cron, Slots, zone};
@@ -13,7 +13,7 @@ fn next(expression: &str, name: &str, from: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// From the first instant of 2027, a Friday, in UTC.
+/// Expressions and their next runs after the first instant of 2027, a Friday, in UTC.
 const ACCEPTED: [(&str, [&str; 2]); 40] = [
     ("* * * * *", ["2027-01-01T00:01Z", "2027-01-01T00:02Z"]),
     ("0 2 * * *", ["2027-01-01T02:00Z", "2027-01-02T02:00Z"]),
@@ -47,7 +47,7 @@ const ACCEPTED: [(&str, [&str; 2]); 40] = [
     ("0 0 1 mar-may *", ["2027-03-01T00:00Z", "2027-04-01T00:00Z"]),
     ("0 0 1 */4 *", ["2027-05-01T00:00Z", "2027-09-01T00:00Z"]),
     ("0 0 1 10/1 *", ["2027-10-01T00:00Z", "2027-11-01T00:00Z"]),
-    // Both days restricted: either is enough.
+    // Day-of-month and day-of-week are both restricted: a match of either is enough.
     ("0 0 13 * 5", ["2027-01-08T00:00Z", "2027-01-13T00:00Z"]),
     ("0 0 1-7 * 1", ["2027-01-02T00:00Z", "2027-01-03T00:00Z"]),
     ("0 0 30 2 1", ["2027-02-01T00:00Z", "2027-02-08T00:00Z"]),
@@ -123,12 +123,12 @@ fn what_is_accepted_and_when_it_runs() {
 
 #[test]
 fn what_is_refused_and_what_to_write_instead() {
-    for (expression, words) in REFUSED {
+    for (expression, expected) in REFUSED {
         let error = Cron::parse(expression).expect_err(expression).to_string();
-        assert!(error.contains(words) && !error.contains('\n'), "{expression}: {error}");
+        assert!(error.contains(expected) && !error.contains('\n'), "{expression}: {error}");
     }
-    for hostile in ["\u{0}", "é * * * *", "* * * * *\n* * * * *", &"1,".repeat(5_000), &"*/".repeat(60)] {
-        assert!(Cron::parse(hostile).is_err());
+    for garbage in ["\u{0}", "é * * * *", "* * * * *\n* * * * *", &"1,".repeat(5_000), &"*/".repeat(60)] {
+        assert!(Cron::parse(garbage).is_err());
     }
 }
 
@@ -142,19 +142,19 @@ fn a_run_is_strictly_after_the_instant() {
 #[test]
 fn the_clocks_change_and_every_day_has_its_run() {
     for (expression, zone, from, runs) in [
-        // Skipped: at the first instant after the gap; where two meet there, one run.
+        // The time is skipped: the run is at the first instant after the gap. Two slots that meet there are one run.
         ("30 2 * * *", "Europe/Berlin", "2027-03-28T00:00Z", ["2027-03-28T01:00Z", "2027-03-29T00:30Z"]),
         ("0,15,30,45 2 * * *", "Europe/Berlin", "2027-03-28T00:00Z", ["2027-03-28T01:00Z", "2027-03-29T00:00Z"]),
         ("0 2,3 * * *", "Europe/Berlin", "2027-03-28T00:00Z", ["2027-03-28T01:00Z", "2027-03-29T00:00Z"]),
-        // Twice: the first time.
+        // The time comes twice: it runs the first time.
         ("30 2 * * *", "Europe/Berlin", "2027-10-31T00:00Z", ["2027-10-31T00:30Z", "2027-11-01T01:30Z"]),
         ("30 1 * * *", "America/New_York", "2027-11-07T00:00Z", ["2027-11-07T05:30Z", "2027-11-08T06:30Z"]),
-        // By elapsed time: both.
+        // This schedule runs by elapsed time: both times.
         ("30 * * * *", "Europe/Berlin", "2027-10-31T00:00Z", ["2027-10-31T00:30Z", "2027-10-31T01:30Z"]),
         ("0 */2 * * *", "Europe/Berlin", "2027-03-28T00:00Z", ["2027-03-28T02:00Z", "2027-03-28T04:00Z"]),
         // Midnight does not exist.
         ("0 0 * * *", "Africa/Cairo", "2027-04-29T12:00Z", ["2027-04-29T22:00Z", "2027-04-30T21:00Z"]),
-        // Half an hour.
+        // The clocks change by half an hour.
         ("15 2 * * *", "Australia/Lord_Howe", "2027-10-02T12:00Z", ["2027-10-02T15:30Z", "2027-10-03T15:15Z"]),
         // A whole day is missing.
         ("0 8 * * *", "Pacific/Apia", "2011-12-29T12:00Z", ["2011-12-29T18:00Z", "2011-12-30T10:00Z"]),

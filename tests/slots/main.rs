@@ -1,4 +1,4 @@
-//! When a schedule runs, against a scan over every minute that shares no code with it, and against expressions written by hand.
+//! The slots of a schedule, compared with a scan over every minute that shares no code with them, and with expressions written by hand.
 
 mod brute;
 mod by_hand;

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* 52 characters, so that names made from it have room. */}}
+{{/* At most 52 characters, which leaves room for suffixes. */}}
 {{- define "rds.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
@@ -21,7 +21,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What a Deployment selects by; never changes with the version. */}}
+{{/* The labels by which a Deployment selects pods; they never change with the version. */}}
 {{- define "rds.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "rds.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -38,7 +38,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* The annotations of an object's metadata: the common ones and those in .own. Nothing at all where there are none. */}}
+{{/* The annotations of an object's metadata: the common ones and those in .own. Empty if there are none. */}}
 {{- define "rds.annotations" -}}
 {{- with merge (deepCopy (default dict .own)) .root.Values.commonAnnotations }}
 {{- printf "annotations:\n%s" (toYaml . | indent 2) | nindent 2 }}
@@ -65,10 +65,10 @@ accounts:
   {{- toYaml .Values.accounts | nindent 2 }}
 {{- end }}
 
-{{/* What the schema cannot say. `helm lint` lets it pass, so that the chart lints without accounts. */}}
+{{/* Rules that the schema cannot state. `helm lint` does not apply them, so that the chart lints without accounts. */}}
 {{- define "rds.check" -}}
 {{- if not .Values.accounts }}
-{{- fail "accounts: name at least one, or the operator may back up nothing. For example:\n\n  accounts:\n    default:\n      regionId: cn-hangzhou\n      credentials: { type: Secret, name: rds-access-key }\n      allow: [{ namespaces: [\"team-a\"], instances: [\"*\"], regions: [\"cn-hangzhou\"] }]\n" }}
+{{- fail "accounts: name at least one, or the operator cannot back up any instance. For example:\n\n  accounts:\n    default:\n      regionId: cn-hangzhou\n      credentials: { type: Secret, name: rds-access-key }\n      allow: [{ namespaces: [\"team-a\"], instances: [\"*\"], regions: [\"cn-hangzhou\"] }]\n" }}
 {{- end }}
 {{- if and (eq .Values.scope "namespaces") (not .Values.namespaces) }}
 {{- fail "namespaces: with scope=namespaces it lists the namespaces whose RdsBackups the operator works on, for example namespaces={team-a,team-b}" }}
@@ -81,7 +81,7 @@ accounts:
 {{- end }}
 {{- end }}
 
-{{/* What the operator asks of the objects it works on. */}}
+{{/* The operator's rights on the objects of its kinds. */}}
 {{- define "rds.objectRules" -}}
 # RdsBackups are created and deleted only for the RdsBackupSchedules that name them; patched only to take off a finalizer of the operator.
 # No spec of an object that stands is written.

@@ -1,4 +1,4 @@
--- The health of an RdsBackup. The kind follows kstatus: Ready, Reconciling, Stalled and observedGeneration say everything.
+-- The health of an RdsBackup. The kind follows kstatus: Ready, Reconciling, Stalled and observedGeneration decide.
 local hs = { status = "Progressing", message = "the operator has not seen it yet" }
 if obj.status == nil then
   return hs
@@ -18,7 +18,7 @@ if ready ~= nil then
   hs.message = ready.message
 end
 
--- What the status says is about an older spec, or nothing was seen (-1): a gate must not pass, or fail, on it.
+-- The status is about an older spec, or the operator has not seen the object (-1): a gate must neither pass nor fail on it.
 local generation = obj.metadata.generation
 if generation == nil or obj.status.observedGeneration ~= generation then
   if ready ~= nil then
@@ -28,7 +28,7 @@ if generation == nil or obj.status.observedGeneration ~= generation then
 end
 
 if stalled then
-  -- Also where it goes on by itself once somebody has helped: it is then Progressing again.
+  -- Also if it goes on by itself after a person has acted: it is Progressing again then.
   hs.status = "Degraded"
 elseif ready ~= nil and ready.status == "True" and ready.observedGeneration == generation and not reconciling then
   hs.status = "Healthy"

@@ -16,7 +16,7 @@ if is.Ready ~= nil then
   hs.message = is.Ready.message
 end
 
--- What the status says is about an older spec, or nothing was seen (-1).
+-- The status is about an older spec, or the operator has not seen the object (-1).
 local generation = obj.metadata.generation
 if generation == nil or obj.status.observedGeneration ~= generation then
   if is.Ready ~= nil then
@@ -30,7 +30,7 @@ if says("Stalled", "True") then
 elseif says("Reconciling", "True") or not says("Ready", "True") or is.Ready.observedGeneration ~= generation then
   hs.status = "Progressing"
 elseif says("Fresh", "False") then
-  -- Before Suspended: a pause that nobody remembers is how backups stop without a sound.
+  -- This comes before Suspended: a forgotten pause stops backups unnoticed.
   hs.status = "Degraded"
   hs.message = is.Fresh.message
   if says("Suspended", "True") then

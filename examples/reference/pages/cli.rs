@@ -8,15 +8,15 @@ use rds_backup_operator::cli::Cli;
 const AFTER: &str = "\
 ## Exit codes
 
-0: done, or stopped as asked. 1: it cannot go on. 2: a wrong command line, a wrong configuration, or a schedule that `next` refuses. Errors are
-one line on standard error.
+0: the command is done, or the operator was stopped by a signal. 1: the command cannot go on. 2: the command line or the configuration is wrong,
+or `next` refuses the schedule. An error is one line on standard error.
 
 ## Environment
 
-| Variable | What it is |
+| Variable | Meaning |
 |---|---|
-| `KUBECONFIG` | Which API server `run` talks to. Without it: the one of `~/.kube/config` where that exists, else the cluster that its pod runs in. |
-| `RUST_LOG` | Which lines are logged, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
+| `KUBECONFIG` | The kubeconfig of the API server that `run` uses. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
+| `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
 | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
 ";
 

@@ -9,41 +9,45 @@ use super::cell;
 const INTRO: &str = "\
 # Phases, conditions and reasons
 
-Tools read conditions. `Ready`, `Reconciling` and `Stalled` are those of kstatus, which Flux and others go by
-([what they make of it](../explain/kstatus.md)): `Reconciling` and `Stalled` are there only while they are True, and a new object has `status.observedGeneration: -1`, so that nothing takes it for done before the operator has seen it. Every condition carries the
-`observedGeneration` of the spec that it is about. The reason of `Ready` says why, its message what to do.
+Tools read conditions. `Ready`, `Reconciling` and `Stalled` follow kstatus, which Flux and other tools evaluate
+([how Flux and Argo CD read them](../explain/kstatus.md)). `Reconciling` and `Stalled` are present only while they are True. A new object has
+`status.observedGeneration: -1`, so that no tool takes it for done before the operator has seen it. Every condition carries the
+`observedGeneration` of the spec that it describes. The reason of `Ready` says why, its message what to do.
 
-| kstatus | What it means for a gate |
+| kstatus | Meaning for a gate |
 |---|---|
-| InProgress | Wait: the operator works on it, or has not seen it yet |
+| InProgress | Wait: the operator works on the object, or has not seen it yet |
 | Current | Done |
-| Failed | Stop waiting. Where the table says \"recovers\" it goes on by itself once somebody has acted |
+| Failed | Stop waiting. If the table says \"recovers\", the object goes on by itself after a person has acted |
 
 ";
 
 pub fn page() -> String {
     let mut out = String::from(INTRO);
-    out.push_str("## RdsBackup\n\n| Phase | Ready | Reconciling | Stalled | kstatus | What it is |\n|---|---|---|---|---|---|\n");
+    out.push_str("## RdsBackup\n\n| Phase | Ready | Reconciling | Stalled | kstatus | Meaning |\n|---|---|---|---|---|---|\n");
     out.push_str("| (not seen) | | | | InProgress | `observedGeneration` is -1 |\n");
     for phase in Phase::ALL {
         let _ = writeln!(out, "| `{}` | {} |", phase.as_str(), phase_row(phase));
     }
-    out.push_str("\n| Condition | What it says |\n|---|---|\n");
+    out.push_str("\n| Condition | Meaning |\n|---|---|\n");
     for condition in ConditionType::ALL {
         let _ = writeln!(out, "| `{}` | {} |", condition.as_str(), cell(condition.explanation()));
     }
-    out.push_str("\n## RdsBackupSchedule\n\n| Condition | What it says | True | False | Unknown | Absent |\n|---|---|---|---|---|---|\n");
+    out.push_str("\n## RdsBackupSchedule\n\n| Condition | Meaning | True | False | Unknown | Absent |\n|---|---|---|---|---|---|\n");
     for condition in ScheduleCondition::ALL {
         let _ = writeln!(out, "| `{}` | {} | {} |", condition.as_str(), cell(condition.explanation()), schedule_row(*condition));
     }
-    out.push_str("\nkstatus: Current while `Ready` is True, InProgress while `Reconciling` is, Failed while `Stalled` is. None of them looks at backups.\n");
+    out.push_str(
+        "\nkstatus: Current while `Ready` is True, InProgress while `Reconciling` is True, Failed while `Stalled` is True. A failed backup changes \
+         none of the three.\n",
+    );
     out.push_str(
         "\n## Reasons\n\nThe reasons of conditions, of `status.queue` and of [events](events.md). The list is closed. \
-         What an error code of the service becomes is in [errors.md](errors.md).\n",
+         The reason for each error code of the service is in [errors.md](errors.md).\n",
     );
     for group in ReasonGroup::ALL {
         let _ = write!(out, "\n### {}\n\n{}\n\n", group.title(), group.about());
-        out.push_str("| Reason | Conditions | Event | What it means, and what to do |\n|---|---|---|---|\n");
+        out.push_str("| Reason | Conditions | Event | Meaning, and what to do |\n|---|---|---|---|\n");
         for reason in Reason::ALL.iter().filter(|reason| reason.group() == *group) {
             let id = reason.as_str().to_lowercase();
             let _ = writeln!(
@@ -64,19 +68,19 @@ fn events(reason: Reason) -> String {
     types.join(", ")
 }
 
-/// Ready, Reconciling, Stalled, kstatus, and what it is.
+/// The columns Ready, Reconciling, Stalled, kstatus and Meaning.
 fn phase_row(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => {
-            "False | | True | Failed, recovers | It needs a grant, or an edit of the configuration; looked at again every 5 minutes until `queueTimeout`"
+            "False | | True | Failed, recovers | It needs a permission, or an edit of the configuration; the operator checks again every 5 minutes until `queueTimeout`"
         }
-        Phase::Queued => "False | True | | InProgress | It waits on time or on another object; `queue` says why and since when",
+        Phase::Queued => "False | True | | InProgress | It waits for time to pass or for another object; `queue` says why and since when",
         Phase::Submitting => "False | True | | InProgress | The request is being sent",
         Phase::Resolving => {
-            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The answer was lost; the operator finds out what became of the request"
+            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The answer was lost; the operator finds out whether the request made a backup"
         }
         Phase::Running => {
-            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The service works on it; Stalled: the job cannot be looked at"
+            "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The service makes the backup; Stalled: the operator cannot read the job"
         }
         Phase::Finalizing => {
             "False | True, or Stalled | True, or Reconciling | InProgress, or Failed, recovers | The job is over; its set is not confirmed yet"
@@ -86,15 +90,17 @@ fn phase_row(phase: Phase) -> &'static str {
     }
 }
 
-/// True, False, Unknown, absent.
+/// The columns True, False, Unknown and Absent.
 fn schedule_row(condition: ScheduleCondition) -> &'static str {
     match condition {
         ScheduleCondition::Ready => "valid and armed, or suspended | see `Stalled` and `Reconciling` | | not seen yet",
-        ScheduleCondition::Stalled => "somebody has to act | | | all is well",
-        ScheduleCondition::Reconciling => "a backup that is due cannot be created for a minute; it is tried again | | | all is well",
-        ScheduleCondition::LastBackupSucceeded => "the newest that ended succeeded | it failed | | none has ended",
+        ScheduleCondition::Stalled => "a person must act | | | all is well",
+        ScheduleCondition::Reconciling => {
+            "a backup that is due could not be created for a minute; the operator tries again | | | all is well"
+        }
+        ScheduleCondition::LastBackupSucceeded => "the newest backup that ended succeeded | it failed | | no backup has ended",
         ScheduleCondition::Fresh => {
-            "a young enough backup exists | none does | none could exist yet, or the schedule is invalid | not seen yet"
+            "a young enough backup exists | no such backup exists | none could exist yet, or the schedule is invalid | not seen yet"
         }
         ScheduleCondition::Suspended => "`suspend` is true | | | `suspend` is false",
     }

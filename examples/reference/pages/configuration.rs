@@ -7,8 +7,8 @@ use super::fields::{HEAD, Source};
 const INTRO: &str = "\
 # The configuration file
 
-`rds-backup-operator run --config FILE`. YAML. It is read once, at the start. Unknown keys and wrong values are refused with their line; the
-operator does not start with half of a configuration.
+`rds-backup-operator run --config FILE` reads this YAML file once, at the start. It refuses unknown keys and wrong values with their line; the
+operator does not start with a part of a configuration.
 
 ```yaml
 # config.yaml

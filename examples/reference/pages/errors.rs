@@ -10,8 +10,8 @@ use rds_backup_operator::{
 use super::reason_link;
 
 const CLASSES: [(ErrorClass, &str); 5] = [
-    (ErrorClass::Config, "The object or the configuration is wrong: whoever wrote it has to change it."),
-    (ErrorClass::Account, "The cloud account or its key is not allowed to: its owner has to grant, pay or renew something."),
+    (ErrorClass::Config, "The object or the configuration is wrong: its author must change it."),
+    (ErrorClass::Account, "The cloud account or its key may not do this: its owner must grant, pay or renew something."),
     (ErrorClass::Retry, "A fault of the service or the network. The operator tries again by itself."),
     (ErrorClass::Wait, "The instance is busy, locked or not running. The operator waits."),
     (ErrorClass::Quota, "The service's limit of backups per day. The operator waits."),
@@ -22,7 +22,7 @@ const WITHOUT_A_CODE: &str = "\
 
 | What happens | Backup | Reason | What to do |
 |---|---|---|---|
-| No connection: refused, no such host, no TLS, none within 5 s | none made | [`ServiceUnavailable`](conditions.md#serviceunavailable) | Check the network and the account's endpoint; it is tried again |
+| No connection: refused, no such host, no TLS, none within 5 s | none made | [`ServiceUnavailable`](conditions.md#serviceunavailable) | Check the network and the account's endpoint; the operator tries again |
 | The connection ends or resets after the request was sent, or 30 s pass without a whole answer | unknown | [`OutcomeUnknown`](conditions.md#outcomeunknown) | Nothing to do: the operator looks for the backup before it asks again |
 | Any answer with a status of 500 or above (503 with a code of throttling is throttling) | unknown | [`OutcomeUnknown`](conditions.md#outcomeunknown) | Nothing to do: the operator looks for the backup before it asks again |
 | An answer that is neither JSON nor XML of the service, or an error without a request id | unknown | [`OutcomeUnknown`](conditions.md#outcomeunknown) | Nothing to do: the operator looks for the backup before it asks again |
@@ -31,28 +31,32 @@ const WITHOUT_A_CODE: &str = "\
 pub fn page() -> String {
     let mut out = String::from("# Errors of the service\n\n");
     out.push_str(
-        "What the operator makes of an error when it answers a CreateBackup: `status.lastError.code` has the code, the condition `Ready` the \
+        "How the operator treats an error that CreateBackup returns: `status.lastError.code` has the code, the condition `Ready` has the \
          reason. The code decides, in upper or lower case, and not the HTTP status or the message; spellings are the service's own.\n\n\
-         \"Backup\" says what the error proves. *None made*: the request made no backup, and may be sent again. *Unknown*: it may have made \
-         one, so the operator looks for it first. An error with an HTTP status of 500 or above is *unknown* whatever its code, except \
-         throttling with 503, and so is one without a request id. The same error as the answer of a read never ends a backup.\n\n",
+         The column \"Backup\" says what the error proves. *None made*: the request made no backup and may be sent again. *Unknown*: the request \
+         may have made a backup, so the operator looks for it first. An error with an HTTP status of 500 or above is *unknown* whatever its \
+         code, except throttling with 503; so is an error without a request id. If a read returns the same error, this never ends a backup.\n\n",
     );
     for (class, explanation) in CLASSES {
         let _ = write!(out, "## {class}\n\n{explanation}\n\n");
-        out.push_str("| Code | HTTP | Operations | The service's words | Backup | Reason | What to do |\n|---|---|---|---|---|---|---|\n");
+        out.push_str(
+            "| Code | HTTP | Operations | The service's message | Backup | Reason | What to do |\n|---|---|---|---|---|---|---|\n",
+        );
         for row in published_errors().iter().filter(|row| row.meaning.class == class) {
-            // No codes, but cases in which none was answered: the transport tells them apart, and "Without a code" says how.
+            // These rows are not codes but cases without a code: the transport distinguishes them, and "Without a code" describes them.
             if row.code.contains(' ') {
                 continue;
             }
-            let words = row.message.replace('|', "\\|").replace('<', "\\<");
+            let message = row.message.replace('|', "\\|").replace('<', "\\<");
             let operations = row.operations.replace(',', ", ");
-            let _ = writeln!(out, "| `{}` | {} | {operations} | {words} | {}", row.code, row.http_status, rest(&row.meaning));
+            let _ = writeln!(out, "| `{}` | {} | {operations} | {message} | {}", row.code, row.http_status, rest(&row.meaning));
         }
         out.push('\n');
     }
     out.push_str(WITHOUT_A_CODE);
-    out.push_str("\n## Codes that are not listed\n\nThe beginning of the code decides. Any other code is *unknown*.\n\n");
+    out.push_str(
+        "\n## Codes that are not listed\n\nThe beginning of the code decides. A code with none of these beginnings is *unknown*.\n\n",
+    );
     out.push_str("| Beginning | Class | Backup | Reason | What to do |\n|---|---|---|---|---|\n");
     for (beginning, meaning) in error_families() {
         let _ = writeln!(out, "| `{beginning}` | {} | {}", meaning.class, rest(meaning));

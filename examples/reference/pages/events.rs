@@ -11,8 +11,8 @@ pub fn page() -> String {
         "\
 # Events
 
-Every event that the operator emits, of the API `events.k8s.io`, reported by `{FIELD_MANAGER}`. The list is closed. An event tells of a transition:
-none is repeated while nothing changes, and one that cannot be published is lost. The status of the object says the same.
+All events that the operator emits, in the API `events.k8s.io`, with the reporter `{FIELD_MANAGER}`. The list is closed. An event reports a
+transition: it is not repeated while nothing changes, and an event that cannot be published is lost. The status of the object has the same facts.
 
 ```sh
 kubectl events -n team-a --for rdsbackup/before-release-42

@@ -7,20 +7,20 @@ use serde_json::Value;
 
 use super::cell;
 
-pub const HEAD: &str = "| Field | Type | Default | What it is |\n|---|---|---|---|\n";
+pub const HEAD: &str = "| Field | Type | Default | Meaning |\n|---|---|---|---|\n";
 
 /// Where fields come from.
 pub struct Source<'a> {
     /// What `$ref` refers to.
     pub root: &'a Value,
-    /// A schema of the same shape that tells what each value of an enum means, where `root` does not.
+    /// A schema of the same shape that describes each value of an enum, for a `root` that does not.
     pub values: Option<&'a Value>,
-    /// Fields that are described elsewhere: their paths, and where.
+    /// Fields that are described elsewhere: their paths, each with a reference.
     pub elsewhere: &'a [(&'a str, &'a str)],
 }
 
 impl Source<'_> {
-    /// A row for every property of `schema`, and of what it holds.
+    /// Writes a row for every property of `schema` and of the schemas inside it.
     pub fn rows(&self, schema: &Value, prefix: &str, out: &mut String) {
         let schema = follow(self.root, schema);
         let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -36,7 +36,7 @@ impl Source<'_> {
         let default = match (required, property.get("default")) {
             (true, _) => "required".to_owned(),
             (false, Some(Value::String(text))) => format!("`{text}`"),
-            // Of an object or a list, the defaults of what it holds say the same.
+            // The defaults of an object or a list are shown in the rows of its members.
             (false, Some(Value::Object(_) | Value::Array(_) | Value::Null) | None) => String::new(),
             (false, Some(default)) => format!("`{default}`"),
         };
@@ -88,16 +88,17 @@ impl Source<'_> {
         }
     }
 
-    /// What each value of an enum means.
+    /// The meaning of each value of an enum.
     fn meanings(&self, property: &Value, path: &str) -> Vec<String> {
-        let mut told = values(property);
-        if let Some(source) = self.values.filter(|_| !told.is_empty()) {
-            told = values(&at(source, path));
+        let mut meanings = values(property);
+        if let Some(source) = self.values.filter(|_| !meanings.is_empty()) {
+            meanings = values(&at(source, path));
         }
         for (value, variant) in tagged(property) {
-            told.push((format!("type: {value}"), variant["description"].as_str().unwrap_or_default().to_owned()));
+            meanings.push((format!("type: {value}"), variant["description"].as_str().unwrap_or_default().to_owned()));
         }
-        told.into_iter()
+        meanings
+            .into_iter()
             .map(|(value, meaning)| match meaning.is_empty() {
                 true => format!("`{value}`."),
                 false => format!("`{value}`: {}", sentence(&meaning)),
@@ -106,7 +107,7 @@ impl Source<'_> {
     }
 }
 
-/// The values of an enum, with what the schema says of each.
+/// The values of an enum, each with the schema's description.
 fn values(property: &Value) -> Vec<(String, String)> {
     let listed = property["enum"].as_array().into_iter().flatten();
     let described = property["oneOf"].as_array().into_iter().flatten();
@@ -118,13 +119,13 @@ fn values(property: &Value) -> Vec<(String, String)> {
     listed.chain(described).collect()
 }
 
-/// The objects of an enum that is told by its key `type`.
+/// The objects of an enum whose variant is given by the key `type`.
 fn tagged(property: &Value) -> Vec<(&str, &Value)> {
     let variants = property["oneOf"].as_array().into_iter().flatten();
     variants.filter_map(|variant| Some((variant["properties"]["type"]["const"].as_str()?, variant))).collect()
 }
 
-/// The messages of the rules that stand on a schema itself.
+/// The messages of the rules of a schema itself, without those of its fields.
 pub fn rules(schema: &Value) -> impl Iterator<Item = &str> {
     let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
     rules.filter(|rule| rule.get("fieldPath").is_none()).filter_map(|rule| rule["message"].as_str())
@@ -143,7 +144,7 @@ fn limits(property: &Value) -> Vec<String> {
     between(number("minItems"), number("maxItems"), " items");
     between(number("minProperties"), number("maxProperties"), " entries");
     let pattern = property["pattern"].as_str().filter(|pattern| *pattern != Span::pattern());
-    // The pattern of a length of time says how long it may be.
+    // The pattern of a length of time limits the length of the text already.
     if property.get("pattern").is_none() || pattern.is_some() {
         between(number("minLength"), number("maxLength"), " characters");
     }
@@ -167,7 +168,7 @@ fn at(root: &Value, path: &str) -> Value {
     schema
 }
 
-/// What a schema refers to, with what it says itself.
+/// The schema that `$ref` names, with the keywords beside the `$ref`.
 fn follow(root: &Value, schema: &Value) -> Value {
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     let optional = schema["anyOf"].as_array().and_then(|either| either.iter().find_map(|one| one["$ref"].as_str()));

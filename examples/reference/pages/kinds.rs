@@ -31,11 +31,11 @@ spec:
       method: Physical
 ";
 
-const CONDITIONS: &str = "What they mean: [conditions.md](conditions.md).";
+const CONDITIONS: &str = "See [conditions.md](conditions.md).";
 
-/// `kubectl explain` says the same of a template's fields as of an RdsBackup's, and there they can be changed.
-const TEMPLATE: &str = "Its fields are those of the [spec of an RdsBackup](rdsbackup.md#spec). Unlike there, all but `dbInstanceId` can be changed: \
-                        the next backup is made by what the template says then.";
+/// The fields of a template have the descriptions of an RdsBackup's fields, but in a template they can be changed.
+const TEMPLATE: &str = "Its fields are those of the [spec of an RdsBackup](rdsbackup.md#spec). Here all of them but `dbInstanceId` can be changed: \
+                        the next backup uses the changed template.";
 
 pub fn rdsbackup() -> String {
     let guide = "How to use it: [guides/one-shot.md](../guides/one-shot.md).";
@@ -50,9 +50,9 @@ pub fn rdsbackupschedule() -> String {
     let own = spec(&backup, "/properties/spec");
     let template = spec(&crd, "/properties/spec/properties/template/properties/spec");
     for part in ["properties", "required", "x-kubernetes-validations"] {
-        assert_eq!(own[part], template[part], "the template is described as an RdsBackup, and is another");
+        assert_eq!(own[part], template[part], "the template's spec is documented as that of an RdsBackup, and differs from it");
     }
-    let guide = "What it does in each situation: [guides/schedule.md](../guides/schedule.md).";
+    let guide = "How it behaves in each situation: [guides/schedule.md](../guides/schedule.md).";
     let values = json(&schema_for!(RdsBackupSchedule));
     page(&crd, &values, SCHEDULE, guide, &[("status.conditions", CONDITIONS), ("spec.template.spec", TEMPLATE)])
 }
@@ -72,7 +72,7 @@ fn page(crd: &Value, values: &Value, example: &str, guide: &str, elsewhere: &[(&
     let mut out = format!("# {kind}\n\n{}\n\n", text(&schema["description"]));
     let _ = write!(
         out,
-        "`{}/{}`, {}. `kubectl get {}`, short `{}`; the category `{}` stands for both kinds. {guide}\n\n```yaml\n{example}```\n\n",
+        "`{}/{}`, {}. `kubectl get {}`, short `{}`; the category `{}` selects both kinds. {guide}\n\n```yaml\n{example}```\n\n",
         text(&crd["spec"]["group"]),
         text(&version["name"]),
         text(&crd["spec"]["scope"]).to_lowercase(),
@@ -91,9 +91,9 @@ fn page(crd: &Value, values: &Value, example: &str, guide: &str, elsewhere: &[(&
     let all = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
     let fixed = all.clone().filter(|rule| rule["rule"].as_str().is_some_and(|rule| rule.contains("oldSelf")));
     out.push_str("## What cannot be changed\n\n");
-    list(&mut out, "The API server refuses it with these words:", fixed.filter_map(|rule| rule["message"].as_str()));
+    list(&mut out, "The API server refuses such a change with one of these messages:", fixed.filter_map(|rule| rule["message"].as_str()));
     let name = all.filter(|rule| rule["rule"].as_str().is_some_and(|rule| !rule.contains("oldSelf")));
-    list(&mut out, "And of a new object:", name.filter_map(|rule| rule["message"].as_str()));
+    list(&mut out, "The API server refuses a new object with this message:", name.filter_map(|rule| rule["message"].as_str()));
     columns(&mut out, version);
     out
 }

@@ -1,4 +1,5 @@
-//! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one; `tests/generated.rs` compares all with what is kept.
+//! The pages of docs/reference/ and the generated files of the chart, each from the code that it describes. `main.rs` prints one;
+//! `tests/generated.rs` compares them with the kept files.
 
 mod chart;
 mod cli;
@@ -11,9 +12,9 @@ mod kinds;
 
 /// A page.
 pub struct Page {
-    /// Where it is kept.
+    /// Its folder.
     folder: &'static str,
-    /// Its file there; no two pages have the same.
+    /// Its file in that folder; no two pages have the same name.
     pub file: &'static str,
     print: fn() -> String,
 }
@@ -37,7 +38,7 @@ pub const ALL: &[Page] = &[
 ];
 
 impl Page {
-    /// What makes its file.
+    /// The command that writes its file.
     pub fn command(&self) -> String {
         format!("cargo run --example reference -- {} > {}", self.file, self.path())
     }
@@ -58,13 +59,12 @@ impl Page {
     }
 }
 
-/// Text that stands in one cell of a table.
+/// Text for one cell of a table.
 fn cell(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").replace('|', "\\|").replace('<', "\\<")
+    text.split_whitespace().collect::<Vec<&str>>().join(" ").replace('|', "\\|").replace('<', "\\<")
 }
 
-/// A reason, linked to what it means.
+/// A reason, linked to its meaning.
 fn reason_link(reason: rds_backup_operator::api::Reason) -> String {
     format!("[`{reason}`](conditions.md#{})", reason.as_str().to_lowercase())
 }

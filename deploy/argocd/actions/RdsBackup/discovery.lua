@@ -1,4 +1,4 @@
--- The annotation is read by the history limits of a schedule: on other objects it would do nothing.
+-- Only the history limits of a schedule read the annotation: on other objects it has no effect.
 local actions = {}
 local labels, annotations = obj.metadata.labels or {}, obj.metadata.annotations or {}
 if labels["rdsbackup.io/schedule-name"] ~= nil then

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-/// The licence of the list asks that its text goes where the list goes; readers of PEM skip what stands outside of a certificate.
+/// The licence of the list requires that its text accompanies the list; readers of PEM skip text outside of a certificate.
 const LICENCE: &str = include_str!("../CDLA-Permissive-2.0");
 
 fn main() -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! The chart: the schema of its values, and the page that says what each is, from the types in `values.rs` and the defaults in `values.yaml`.
+//! The chart: the schema of its values, and the page that says what each is, from the types in `values.rs` and the defaults in
+//! `values.yaml`.
 
 mod values;
 
@@ -21,14 +22,14 @@ pub fn page() -> String {
     format!("# Values of the chart\n\nHow to install it: [install/helm.md](../install/helm.md).\n\n{}", table())
 }
 
-/// The page that lies in the chart, and goes where the chart goes.
+/// The README of the chart, which is part of the chart's package.
 pub fn readme() -> String {
     let links = "How to install it: [docs/install/helm.md](../../docs/install/helm.md).";
     format!("# rds-backup-operator\n\nBackups of Alibaba Cloud ApsaraDB RDS instances, declared in Kubernetes. {links}\n\n{}", table())
 }
 
 fn table() -> String {
-    // Defaults that the types do not take are a fault of the chart.
+    // Defaults that do not fit the types are an error of the chart.
     serde_saphyr::from_str::<Values>(DEFAULTS).unwrap_or_else(|error| panic!("values.yaml: {error}"));
     let defaults: Value = serde_saphyr::from_str(DEFAULTS).unwrap_or_else(|error| panic!("values.yaml: {error}"));
     let mut settings = SchemaSettings::draft07();
@@ -36,12 +37,12 @@ fn table() -> String {
     let schema = settings.into_generator().into_root_schema_for::<Values>();
     let mut text =
         "At least one account is needed; everything else has a default. A value that is not in this table is refused.\n\n".to_owned();
-    text.push_str("| Value | Default | What it is |\n|---|---|---|\n");
+    text.push_str("| Value | Default | Meaning |\n|---|---|---|\n");
     rows(&mut text, "", schema.as_value(), &defaults);
     text
 }
 
-/// A row for each property, and for those of sections instead of the section's own.
+/// Writes a row for each property; for a section, a row for each of its properties instead.
 fn rows(text: &mut String, above: &str, schema: &Value, defaults: &Value) {
     for (key, default) in defaults.as_object().into_iter().flatten() {
         let path = format!("{above}{key}");
@@ -56,7 +57,7 @@ fn rows(text: &mut String, above: &str, schema: &Value, defaults: &Value) {
     }
 }
 
-/// The words that a value may be.
+/// The values of an enum, as text.
 fn choices(property: &Value) -> String {
     let words = property["enum"].as_array().map(Vec::as_slice).unwrap_or_default();
     let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();

@@ -1,6 +1,6 @@
-//! The chart's values. The doc comments are what its README says.
+//! The chart's values. The doc comments become the table in its README.
 
-#![expect(dead_code, reason = "they are there for their shape")]
+#![expect(dead_code, reason = "only their schema is used")]
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Text by text, as labels and annotations are.
+/// Labels or annotations.
 type Texts = BTreeMap<String, String>;
-/// A piece of a Pod's specification: the API server knows what may be in it.
+/// A part of a Pod's specification. The API server validates it.
 type Free = Map<String, Value>;
 
 /// The values of the chart rds-backup-operator.
@@ -20,21 +20,21 @@ type Free = Map<String, Value>;
 pub struct Values {
     /// Values that a parent chart shares with its subcharts.
     pub global: Global,
-    /// Instead of the chart's name in the names of objects.
+    /// Replaces the chart's name in the names of objects.
     pub name_override: String,
-    /// The name of all objects, instead of one made of release and chart.
+    /// The name of all objects. Default: made of the names of release and chart.
     pub fullname_override: String,
     /// Labels of every object.
     pub common_labels: Texts,
     /// Annotations of every object.
     pub common_annotations: Texts,
-    /// The accounts that objects can name, as docs/reference/configuration.md describes them. At least one. Access keys are not written here: an
-    /// account names a Secret in the release's namespace, and the operator may read those Secrets and no others.
+    /// The accounts that objects can name, as docs/reference/configuration.md describes them. At least one. Access keys are not written
+    /// here: an account names a Secret in the release's namespace, and the operator may read those Secrets and no others.
     pub accounts: BTreeMap<String, AccountSettings>,
-    /// `Paused`: what runs is followed, and nothing new is sent, for all accounts.
+    /// `Paused`: for all accounts, the operator follows running backups and sends nothing new.
     pub submissions: Submissions,
-    /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`, with a
-    /// Role in each.
+    /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`,
+    /// with a Role in each.
     pub scope: Scope,
     /// The namespaces, for `scope: namespaces`. They must exist.
     #[schemars(inner(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")))]
@@ -43,18 +43,18 @@ pub struct Values {
     pub crds: Crds,
     /// The operator's image.
     pub image: Image,
-    /// Secrets for pulling it, each `{ name: NAME }`.
+    /// Secrets for pulling the image, each `{ name: NAME }`.
     pub image_pull_secrets: Vec<Free>,
-    /// How many replicas. One works, the others stand by.
+    /// The number of replicas. One works, the other replicas stand by.
     #[schemars(range(min = 1, max = 10))]
     pub replica_count: u8,
-    /// How many old ReplicaSets are kept for `kubectl rollout undo`.
+    /// The number of old ReplicaSets that are kept for `kubectl rollout undo`.
     #[schemars(range(min = 0))]
     pub revision_history_limit: u16,
-    /// How long a replica may take to end. It needs up to 20 s to finish what is under way, and gives the lease back.
+    /// How many seconds a replica may take to end. It needs up to 20 s to finish the work under way, and then releases the lease.
     #[schemars(range(min = 25))]
     pub termination_grace_period_seconds: u16,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
     /// A PodDisruptionBudget, with two or more replicas.
     pub pod_disruption_budget: PodDisruptionBudget,
@@ -62,9 +62,9 @@ pub struct Values {
     pub service_account: ServiceAccount,
     /// Roles and bindings.
     pub rbac: Rbac,
-    /// The pods' securityContext. As it is, it meets Pod Security `restricted`.
+    /// The pods' securityContext. The default meets Pod Security `restricted`.
     pub pod_security_context: Free,
-    /// The container's securityContext. As it is, it meets Pod Security `restricted`.
+    /// The container's securityContext. The default meets Pod Security `restricted`.
     pub security_context: Free,
     /// The container's resources.
     pub resources: Free,
@@ -72,9 +72,9 @@ pub struct Values {
     pub liveness_probe: Probe,
     /// Times of the readiness probe.
     pub readiness_probe: Probe,
-    /// How metrics are reached.
+    /// The objects that expose metrics.
     pub metrics: Metrics,
-    /// A NetworkPolicy: in, port 8080; out, names, the API server (443, 6443) and https.
+    /// A NetworkPolicy. Ingress: port 8080. Egress: DNS, the API server (443, 6443) and https.
     pub network_policy: NetworkPolicy,
     /// More labels of the pods.
     pub pod_labels: Texts,
@@ -82,7 +82,7 @@ pub struct Values {
     pub pod_annotations: Texts,
     /// The pods' nodeSelector.
     pub node_selector: Texts,
-    /// The pods' affinity. Without one, replicas prefer different nodes.
+    /// The pods' affinity. If it is empty, replicas prefer different nodes.
     pub affinity: Free,
     /// The pods' tolerations.
     pub tolerations: Vec<Free>,
@@ -100,7 +100,7 @@ pub struct Values {
     pub extra_volumes: Vec<Free>,
     /// More volumeMounts of the container.
     pub extra_volume_mounts: Vec<Free>,
-    /// More objects of the release; text in them is a template.
+    /// More objects of the release; Helm renders text in them as templates.
     pub extra_objects: Vec<ExtraObject>,
 }
 
@@ -108,7 +108,7 @@ pub struct Values {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Global {
-    /// The registry of all images, for mirrors; goes before `image.registry`.
+    /// The registry of all images, for mirrors; overrides `image.registry`.
     pub image_registry: String,
 }
 
@@ -131,11 +131,11 @@ pub enum Scope {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Crds {
-    /// Whether they are part of the release, and so upgraded with it.
+    /// Whether the CRDs are part of the release, and so upgraded with it.
     pub install: bool,
-    /// Whether they, and with them every RdsBackup, stay when the release is uninstalled.
+    /// Whether the CRDs, and with them every RdsBackup, stay when the release is uninstalled.
     pub keep: bool,
-    /// Annotations of them, for example `argocd.argoproj.io/sync-options: Prune=false`.
+    /// Annotations of the CRDs, for example `argocd.argoproj.io/sync-options: Prune=false`.
     pub annotations: Texts,
 }
 
@@ -143,17 +143,17 @@ pub struct Crds {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
-    /// Its registry.
+    /// The image's registry.
     pub registry: String,
-    /// Its repository.
+    /// The image's repository.
     #[schemars(length(min = 1))]
     pub repository: String,
-    /// Its tag; the chart's appVersion if empty.
+    /// The image's tag; the chart's appVersion if empty.
     pub tag: String,
-    /// Its digest, which goes before the tag.
+    /// The image's digest. It overrides the tag.
     #[schemars(regex(pattern = r"^(sha256:[0-9a-f]{64})?$"))]
     pub digest: String,
-    /// When it is pulled.
+    /// When the image is pulled.
     pub pull_policy: PullPolicy,
 }
 
@@ -177,9 +177,9 @@ pub enum LogFormat {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodDisruptionBudget {
-    /// Whether there is one.
+    /// Whether the chart creates the PodDisruptionBudget.
     pub enabled: bool,
-    /// How many replicas may be away for a node's maintenance; fewer than `replicaCount`.
+    /// The number of replicas that may be down for a node's maintenance; less than `replicaCount`.
     #[schemars(range(min = 0))]
     pub max_unavailable: u8,
 }
@@ -188,11 +188,11 @@ pub struct PodDisruptionBudget {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceAccount {
-    /// Whether it is created.
+    /// Whether the ServiceAccount is created.
     pub create: bool,
-    /// Its name; the release's if empty.
+    /// The name of the ServiceAccount; the release's name if empty.
     pub name: String,
-    /// Its annotations, for example `pod-identity.alibabacloud.com/role-name`, which RRSA's webhook reads.
+    /// Annotations of the ServiceAccount, for example `pod-identity.alibabacloud.com/role-name`, which RRSA's webhook reads.
     pub annotations: Texts,
 }
 
@@ -202,9 +202,9 @@ pub struct ServiceAccount {
 pub struct Rbac {
     /// Whether roles and bindings are created.
     pub create: bool,
-    /// Whether whoever may `view` a namespace may see its backups and schedules.
+    /// Whether users who may `view` a namespace may read its backups and schedules.
     pub aggregate_to_view: bool,
-    /// Whether whoever may `edit` or `admin` a namespace may create, change and delete its backups and schedules.
+    /// Whether users who may `edit` or `admin` a namespace may create, change and delete its backups and schedules.
     pub aggregate_to_edit: bool,
 }
 
@@ -212,13 +212,13 @@ pub struct Rbac {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Probe {
-    /// Between two probes.
+    /// Seconds between two probes.
     #[schemars(range(min = 1))]
     pub period_seconds: u16,
-    /// For one probe.
+    /// Seconds for one probe.
     #[schemars(range(min = 1))]
     pub timeout_seconds: u16,
-    /// So many failures in a row count.
+    /// The number of failures in a row that counts as a failure.
     #[schemars(range(min = 1))]
     pub failure_threshold: u16,
 }
@@ -227,7 +227,7 @@ pub struct Probe {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metrics {
-    /// A Service for them.
+    /// A Service for metrics.
     pub service: MetricsService,
     /// A ServiceMonitor of the Prometheus Operator.
     pub service_monitor: ServiceMonitor,
@@ -237,12 +237,12 @@ pub struct Metrics {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsService {
-    /// Whether there is one.
+    /// Whether the chart creates the Service.
     pub enabled: bool,
-    /// Its port.
+    /// The Service's port.
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// Its annotations.
+    /// Annotations of the Service.
     pub annotations: Texts,
 }
 
@@ -250,14 +250,15 @@ pub struct MetricsService {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceMonitor {
-    /// Whether there is one.
+    /// Whether the chart creates the ServiceMonitor.
     pub enabled: bool,
-    /// What is done where the cluster does not know the kind: leave it out, refuse to install, or render it all the same (for `helm template`).
+    /// For a cluster that does not know the kind ServiceMonitor: leave it out, refuse to install, or render it all the same (for
+    /// `helm template`).
     pub render_mode: RenderMode,
-    /// Between two scrapes.
+    /// The time between two scrapes.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
     pub interval: String,
-    /// Labels that a Prometheus selects by.
+    /// Labels by which a Prometheus selects the ServiceMonitor.
     pub labels: Texts,
 }
 
@@ -274,9 +275,9 @@ pub enum RenderMode {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkPolicy {
-    /// Whether there is one.
+    /// Whether the chart creates the NetworkPolicy.
     pub enabled: bool,
-    /// Who may reach port 8080, as peers of a NetworkPolicy; everybody if empty. Kubelets need no entry.
+    /// The peers that may reach port 8080, as in a NetworkPolicy; if empty, every peer may. Kubelets need no entry.
     pub ingress_from: Vec<Free>,
     /// More egress rules, for example to an API server on another port.
     pub extra_egress: Vec<Free>,

@@ -1,12 +1,12 @@
-//! One number decides a whole world, so that it can be made again.
+//! Random numbers from a seed: one number decides a whole world, so that the world can be repeated.
 
 use std::ops::RangeInclusive;
 
 /// SplitMix64: small, and the same on every machine.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Randomness(u64);
 
-impl Dice {
+impl Randomness {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x9e37_79b9_7f4a_7c15)
     }
@@ -19,7 +19,7 @@ impl Dice {
         bits ^ (bits >> 31)
     }
 
-    /// A throw for another part of the world, so that what one part draws does not change the others.
+    /// A generator for one part of the world, so that the draws of one part do not change those of another part.
     pub fn fork(&mut self) -> Self {
         Self::new(self.next())
     }

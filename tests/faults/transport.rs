@@ -1,4 +1,5 @@
-//! The way to the scripted cloud: what the operator's client sends through instead of sockets, with what goes wrong on the way.
+//! The transport to the scripted cloud: the operator's client sends through it instead of through sockets. It injects the faults of the
+//! way.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,11 +16,11 @@ use crate::{
     cloud::{Call, Reply},
     faults::{Fault, Point},
     step::Step,
-    world::{self, Asked, State, World},
+    world::{self, AnyRequest, State, World},
 };
 
-/// One process's line.
-pub struct Line {
+/// The transport of one process.
+pub struct ScriptedTransport {
     pub world: Arc<World>,
     pub life: u32,
     pub process: u32,
@@ -27,7 +28,7 @@ pub struct Line {
     pub clock: Clock,
 }
 
-impl HttpTransport for Line {
+impl HttpTransport for ScriptedTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>> {
         Box::pin(async move {
             let reply = self.ask(request).await?;
@@ -40,7 +41,7 @@ impl HttpTransport for Line {
     }
 }
 
-impl Line {
+impl ScriptedTransport {
     async fn ask(&self, HttpRequest { url, headers, body }: HttpRequest) -> Result<Reply, Failure> {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -51,15 +52,15 @@ impl Line {
             if state.dead || state.life != self.life {
                 return (Duration::ZERO, step, None);
             }
-            let fault = state.plan.next(step, now);
+            let fault = state.fault_plan.next(step, now);
             if fault != Some(Fault::Unreachable) {
-                state.sent(&Asked::Cloud(step, call.clone()), now);
+                state.sent(&AnyRequest::Cloud(step, call.clone()), now);
             }
             (state.travel(true), step, fault)
         });
         tokio::time::sleep(travel / 2).await;
         world.alive(self.process).await;
-        let asked = Asked::Cloud(step, call.clone());
+        let asked = AnyRequest::Cloud(step, call.clone());
         let execute = || match world.with(|state, now| state.execute(&asked, now)) {
             world::Reply::Cloud(reply) => reply,
             world::Reply::Api(_) => unreachable!("asked of the cloud"),
@@ -160,7 +161,7 @@ impl Line {
     }
 }
 
-/// What a proxy or a torn connection makes of an answer.
+/// An answer as a proxy or a torn connection corrupts it.
 fn garbage(which: u8, whole: Vec<u8>) -> Reply {
     let html = |status: u16| (status, b"<html><body>It works!</body></html>".to_vec());
     let (status, body) = match which {
@@ -170,14 +171,14 @@ fn garbage(which: u8, whole: Vec<u8>) -> Reply {
         // The answer to another request.
         3 => (200, br#"{"RequestId":"0A1B2C3D-2","Items":{"Engines":[]},"TotalRecordCount":0}"#.to_vec()),
         4 => (200, [0x1f, 0x8b, 0x08, 0x00].into_iter().chain((0..2000).map(|n| (n * 37 % 251) as u8)).collect()),
-        // As much as is read at all.
+        // Nearly the largest body that the operator reads.
         5 => (200, [b"{\"RequestId\":\"0A1B2C3D-3\",\"Padding\":\"".as_slice(), &vec![b'x'; 1024 * 1024 - 60], b"\"}"].concat()),
         _ => (200, br#"{"RequestId":"0A1B2C3D-1"}"#.to_vec()),
     };
     Reply { status, headers: Vec::new(), body }
 }
 
-/// An answer whose rows are not as the documentation has them.
+/// An answer whose rows differ from the service's documentation.
 fn odd(which: u8, reply: Reply) -> Reply {
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
     let Some(rows) = body["Items"].as_object_mut().and_then(|items| items.values_mut().next()).and_then(Value::as_array_mut) else {
@@ -201,7 +202,7 @@ fn odd(which: u8, reply: Reply) -> Reply {
     Reply { body: body.to_string().into_bytes(), ..reply }
 }
 
-/// What the request is for.
+/// The step of a request.
 fn step_of(state: &State, call: &Call) -> Step {
     let id = call.param("DBInstanceId");
     let looking = || {
@@ -223,7 +224,7 @@ fn step_of(state: &State, call: &Call) -> Step {
     }
 }
 
-/// Until when a note says that the cloud wants no calls.
+/// The end of the pause that the cloud asks for in this note, if it is such a note.
 pub fn pause_of(note: &str) -> Option<Timestamp> {
     note.strip_prefix("the cloud asks for a pause until ")?.parse().ok()
 }
