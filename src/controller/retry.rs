@@ -33,7 +33,7 @@ impl Call {
         }
     }
 
-    /// After how long it is made again, where that is worth it.
+    /// The pause before another try, where one may succeed.
     fn again_after(self, error: &Error, pause: Duration) -> Option<Duration> {
         let Error::Api { source, .. } = error else { return None };
         match (source.as_ref(), self) {
@@ -49,7 +49,7 @@ impl Call {
     }
 }
 
-/// Makes a call, again where that is worth it, all within the timeout.
+/// Makes a call, and makes it again where another try may succeed; all tries share one timeout.
 pub(super) async fn tried<T, F>(call: Call, kind: &str, more_tries: usize, once: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,

@@ -125,7 +125,7 @@ fn spoken(error: &ApiError) -> &str {
 pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, region: &str) -> Diagnosis {
     match error {
         CallError::Api(error) => match refusal(error, failures, valid, region, None) {
-            // A read that the service finds fault with says nothing about the backup: it is tried again, never the end.
+            // A refused read proves nothing about the backup: the operator tries again, and the object does not end.
             Diagnosis { remedy: Remedy::Fail, reason: _, message } => {
                 Diagnosis { reason: Reason::Rejected, remedy: Remedy::Stall, message }
             }
