@@ -16,7 +16,7 @@ fn finalizers(object: &Value) -> Vec<&str> {
 fn a_finalizer_that_a_newer_release_left_is_taken_off_what_is_being_deleted_and_nothing_else_is() {
     at_site(|site| async move {
         let _operator = site.operator().await;
-        let instance = site.instance("mysql");
+        let instance = site.instance("rm-mysql");
         site.apply("kept", json!({ "dbInstanceId": instance })).await;
         site.until_phase("kept", "Succeeded").await;
         let kubectl = site.kubectl();
