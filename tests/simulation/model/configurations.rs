@@ -2,7 +2,7 @@
 
 use crate::model::{
     flaws::Flaw,
-    laws::{ADOPTED, ALL_GOOD, BESIDE, GIVEN_BACK, ONE_ACCEPTED, PROVEN, SECOND, SECOND_RUN, STUCK, WITHDRAWN},
+    laws::{ADOPTED, ALL_GOOD, BESIDE, GIVEN_BACK, ONE_ACCEPTED, PROVEN, RENEWED, SECOND, SECOND_RUN, STUCK, WITHDRAWN},
     setup::{LAG, Setup},
     world::TICK,
 };
@@ -38,6 +38,10 @@ fn one_object() -> Vec<(Setup, Expected)> {
         holds("stale caches", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.stale, setup.attempts) = (2, 1)),
         holds("blind reads", &BASIC, |setup| setup.blind = true),
         holds("slow looks", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_looks, setup.attempts) = (true, 1)),
+        holds("refused reads", &[ADOPTED, WITHDRAWN, ALL_GOOD, RENEWED], |setup| {
+            (setup.slow_looks, setup.refused_reads, setup.attempts) = (true, true, 1);
+        }),
+        holds("lost leases", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.loses, setup.attempts) = (true, 1)),
         holds("foreign job", &[ADOPTED, SECOND, BESIDE], |setup| setup.foreign = 1),
         holds("foreign job of another method", &[ADOPTED, SECOND, GIVEN_BACK], |setup| {
             (setup.foreign, setup.foreign_method) = (1, "Logical");
@@ -106,7 +110,7 @@ fn two_objects() -> Vec<(Setup, Expected)> {
 
 /// Few enough states for a debug build.
 pub fn small() -> Vec<(Setup, Expected)> {
-    let few = ["one object", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
+    let few = ["one object", "refused reads", "lost leases", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
     let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
     all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
@@ -132,7 +136,8 @@ pub fn variants() -> Vec<(Setup, &'static str)> {
                 Flaw::NoClear | Flaw::NoClaims => (setup.objects, setup.alone, setup.attempts) = (2, true, 1),
                 Flaw::NoBaseline => setup.foreign = 1,
                 Flaw::FailedSets => (setup.failures, setup.runs, setup.attempts) = (1, 2, 1),
-                Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
+                Flaw::FenceIgnored => (setup.loses, setup.attempts) = (true, 1),
+                Flaw::UnsureIsDone | Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
             }
             (setup, name)
         })

@@ -1,14 +1,13 @@
-//! Broken variants: the shipped decision with one input or output bent, or one guard of its surroundings taken away. Each must be caught.
+//! Broken variants: the shipped pass with one request or answer bent, or one guard of its surroundings taken away. Each must be caught.
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
     api::{RdsBackupStatus, SubmissionOutcome},
-    backup::{
-        decide::{Decision, Effect},
-        observation::{AccountView, LookFacts},
-    },
-    rds::{CreateOutcome, Rejection, SetStatus},
+    backup::{observation::AccountView, pass::Pass},
+    rds::{BackupSet, CreateOutcome, Rejection, SetStatus},
 };
+
+use crate::model::{process::writes_intent, world::status_of};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -28,10 +27,14 @@ pub enum Flaw {
     FailedSets,
     /// A lost answer is taken for a refusal.
     RetryUnknown,
+    /// A write that did not land and whose answer was lost is taken as done.
+    UnsureIsDone,
+    /// A request leaves although the process leads no longer.
+    FenceIgnored,
 }
 
 impl Flaw {
-    pub const ALL: [(Self, &str); 8] = [
+    pub const ALL: [(Self, &str); 10] = [
         (Self::BareIntent, "no resourceVersion on the intent"),
         (Self::BareWithdrawal, "no resourceVersion on a withdrawal"),
         (Self::NoClear, "no Clear"),
@@ -40,6 +43,8 @@ impl Flaw {
         (Self::MinuteLooks, "looks a minute apart"),
         (Self::FailedSets, "failed sets as candidates"),
         (Self::RetryUnknown, "retry after Unknown"),
+        (Self::UnsureIsDone, "an unsure write taken as done"),
+        (Self::FenceIgnored, "the fence ignored in the send"),
     ];
 
     pub fn bend_account(self, account: &mut AccountView) {
@@ -48,35 +53,33 @@ impl Flaw {
         }
     }
 
-    pub fn bend_facts(self, facts: &mut LookFacts) {
-        match self {
-            Self::NoClaims => facts.claims.clear(),
-            Self::FailedSets => facts.sets.iter_mut().for_each(|set| set.status = SetStatus::Success),
-            _ => {}
+    pub fn bend_sets(self, sets: &mut [BackupSet]) {
+        if self == Self::FailedSets {
+            sets.iter_mut().for_each(|set| set.status = SetStatus::Success);
         }
     }
 
-    pub fn bend_answer(self, answer: &mut CreateOutcome) {
-        if self == Self::RetryUnknown && matches!(answer, CreateOutcome::Unknown(_)) {
-            *answer = CreateOutcome::Rejected(Rejection::NotSent { why: "no answer".into() });
+    pub fn bend_outcome(self, outcome: &mut CreateOutcome) {
+        if self == Self::RetryUnknown && matches!(outcome, CreateOutcome::Unknown(_)) {
+            *outcome = CreateOutcome::Rejected(Rejection::NotSent { why: "no answer".into() });
         }
     }
 
-    pub fn bend_decision(self, decision: &mut Decision) {
+    /// Of what is written as a step of its own: the intent, and the same intent cleared.
+    pub fn bend_status(self, status: &mut RdsBackupStatus) {
         if self == Self::NoBaseline
-            && matches!(decision.effect, Some(Effect::WriteIntent { .. }))
-            && let Some(submission) = &mut decision.status.submission
+            && let Some(submission) = &mut status.submission
         {
             submission.baseline.backup_ids.clear();
         }
     }
 
-    /// Whether this write goes without a resourceVersion.
-    pub fn is_bare(self, before: &RdsBackupStatus, decision: &Decision) -> bool {
-        let withdraws = before.open_submission().is_some()
-            && decision.status.submission.as_ref().is_some_and(|submission| submission.outcome == Some(SubmissionOutcome::Unsent));
+    /// Whether this write of the pass goes without a resourceVersion.
+    pub fn is_bare(self, pass: &Pass, status: &RdsBackupStatus) -> bool {
+        let withdraws = status_of(pass.object()).open_submission().is_some()
+            && status.submission.as_ref().is_some_and(|submission| submission.outcome == Some(SubmissionOutcome::Unsent));
         match self {
-            Self::BareIntent => matches!(decision.effect, Some(Effect::WriteIntent { .. })),
+            Self::BareIntent => writes_intent(pass),
             Self::BareWithdrawal => withdraws,
             _ => false,
         }

@@ -10,7 +10,7 @@ use stateright::Model;
 
 use crate::model::{
     laws::is_left_to_people,
-    passes::System,
+    process::System,
     setup::Setup,
     system::{Action, Told},
     table::say,

@@ -4,14 +4,15 @@
 //! The full bounds are those of a release build: `cargo test --release --test simulation model`. A debug build explores smaller ones, and prints which.
 //! `MODEL_ONLY=words` explores only what has these words in its name.
 
+mod answers;
 mod cloud;
 mod configurations;
 mod fairness;
 mod flaws;
 mod graph;
 mod laws;
-mod passes;
 mod print;
+mod process;
 mod setup;
 mod system;
 mod table;

@@ -10,7 +10,7 @@ use stateright::{Checker, HasDiscoveries, Model, Path};
 use crate::model::{
     configurations::Expected,
     laws,
-    passes::System,
+    process::System,
     print::minutes_since_dawn,
     setup::Setup,
     system::{Action, Told},

@@ -11,7 +11,7 @@ use stateright::Model;
 use crate::model::{
     cloud::Owner,
     laws,
-    passes::{Ending, System},
+    process::{Ending, System},
     setup::{EXPIRY, LAG, SKEW, Setup},
     system::Action,
     world::{TICK, World, status_of},
@@ -50,7 +50,7 @@ impl Story {
     fn pass_until(&mut self, process: usize, slot: usize, what: &str) {
         for _ in 0..30 {
             match &self.world.processes[process].pass {
-                Some(pass) if !what.is_empty() && pass.step.told().starts_with(what) => return,
+                Some(pass) if !what.is_empty() && pass.told().starts_with(what) => return,
                 Some(_) => self.happens(Action::GoOn { process, ending: Ending::Fine }),
                 None => match self.system.next_state(&self.world, Action::Wake { process, slot, ending: Ending::Fine }) {
                     Some(next) => self.world = next,

@@ -1,0 +1,308 @@
+//! What a process does: the shipped pass, driven request by request, so that a crash, a lost answer, another process or time can come between
+//! any two requests that can be told apart.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use rds_backup_operator::{
+    api::{Phase, RdsBackup, RdsBackupStatus},
+    backup::{
+        decide::Effect,
+        observation::{AccountView, Blocker},
+        pass::{Decided, Pass, Stage},
+        reads::SoFar,
+        request::{Answer, CloudRead, Error, Listed, Next, Present, Request, Rest},
+    },
+    controller::WriteResult,
+    rds::{CreateOutcome, Stamp, Unknown},
+};
+
+use crate::model::{
+    cloud,
+    flaws::Flaw,
+    setup::Setup,
+    world::{Arrived, Remembered, UnderWay, Work, World, decided, status_of, steady},
+};
+
+/// A configuration, and what follows from it.
+pub struct System {
+    pub setup: Setup,
+    pub account: Result<AccountView, Blocker>,
+    /// The pause after two intents met, in milliseconds.
+    pub pause: AtomicI64,
+}
+
+/// How a request to the API server or to the cloud ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    Fine,
+    /// It was done, and the answer was lost.
+    Unheard,
+    /// It was not done. Of a write that is a write which waits: the next pass decides again.
+    Failed,
+    /// Its client gives up, and it may be done later.
+    Late,
+    /// The credentials of a read were refused.
+    Refused {
+        /// Other credentials are at hand.
+        renewed: bool,
+    },
+}
+
+/// What a pass may still do before it is dropped, as a pass may be at any await: what it would do after that belongs to the next pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum May {
+    /// Record the answer that it holds.
+    Record,
+    /// Write once.
+    Write,
+    /// Read the cloud for one effect after another, and write once.
+    Read,
+}
+
+/// How a request is made.
+enum Manner {
+    /// At once: made later it would be the same.
+    AtOnce,
+    /// As a step of its own.
+    Step,
+    /// It leaves the process, and its answer is waited for.
+    Send(Stamp),
+    /// The write changes only words. It is not made, and its effect is.
+    LeaveOut,
+    /// The pass is dropped.
+    Drop,
+}
+
+/// What no state may ever show.
+pub const CIRCLE: &str = "a pass goes round in a circle";
+pub const UNCLEARED: &str = "a request was sent before its cleared intent stood";
+pub const UNLED: &str = "a request left a process that does not lead";
+
+impl World {
+    /// The process looks at an object: for a watch event, or because its time has come. Says whether anything came of it.
+    pub fn wake(&mut self, system: &System, process: usize, slot: usize, ending: Ending) -> bool {
+        let Some(cached) = self.cached(process, slot).cloned() else { return false };
+        let uid = cached.metadata.uid.clone().unwrap_or_default();
+        if self.memory(process, slot).uid != uid {
+            self.processes[process].memories[slot] = Remembered::new(&uid);
+        }
+        let (before, writes) = (self.memory(process, slot).print.clone(), self.writes);
+        let sends = self.processes[process].sender.is_some();
+        let work = Work { slot, pass: Pass::start(cached), locked: false };
+        self.run(system, process, work, Answer::Begin, May::Read, ending);
+        let process = &self.processes[process];
+        process.pass.is_some()
+            || process.sender.is_some() != sends
+            || self.writes != writes
+            || process.memories[slot].print != before
+            || self.broken.is_some()
+    }
+
+    /// The request that is a step of its own, and what follows from it at once.
+    pub fn go_on(&mut self, system: &System, process: usize, ending: Ending) {
+        let Some(under_way) = self.processes[process].pass.take() else { return };
+        let UnderWay { mut work, pending, arrived, .. } = Arc::unwrap_or_clone(under_way);
+        let answer = match arrived {
+            Some(Arrived::Written(newest)) => Answer::Written(Ok(WriteResult::Yes(Box::new(Arc::unwrap_or_clone(newest))))),
+            _ => match self.perform(system, process, &mut work, &pending, ending) {
+                // Anything may happen before the process hears that its cleared intent stands.
+                Answer::Written(Ok(WriteResult::Yes(newest))) if sends_next(&work.pass) => {
+                    let mut landed = UnderWay::new(work, pending);
+                    landed.arrived = Some(Arrived::Written(Arc::new(*newest)));
+                    self.processes[process].pass = Some(Arc::new(landed));
+                    return;
+                }
+                answer => answer,
+            },
+        };
+        self.run(system, process, work, answer, May::Write, ending);
+    }
+
+    /// The answer to CreateBackup is read, or (not heard) waited for no longer; and recorded.
+    pub fn hear(&mut self, system: &System, process: usize, heard: bool) {
+        let Some(sender) = self.processes[process].sender.take() else { return };
+        let UnderWay { work, arrived, .. } = Arc::unwrap_or_clone(sender);
+        let mut outcome = match arrived {
+            Some(Arrived::Sent(outcome)) if heard => outcome,
+            _ => CreateOutcome::Unknown(Unknown { why: "no answer".into(), api: None }),
+        };
+        if let Some(flaw) = system.setup.flaw {
+            flaw.bend_outcome(&mut outcome);
+        }
+        self.run(system, process, work, Answer::Sent(outcome), May::Record, Ending::Fine);
+    }
+
+    /// Drives the pass until it rests, is dropped, or asks for what is a step of its own. `ending`: how its next read of the cloud ends.
+    fn run(&mut self, system: &System, process: usize, mut work: Work, mut answer: Answer, mut may: May, mut ending: Ending) {
+        loop {
+            let request = match self.next(system, process, &mut work, answer) {
+                Next::Do(request) => request,
+                Next::Rest(Rest::Failed(error)) if matches!(*error, Error::NoRest(_) | Error::Mismatch) => {
+                    self.broken = Some(CIRCLE);
+                    return;
+                }
+                Next::Rest(_) => return,
+            };
+            match manner(system, &work, &request, may) {
+                Manner::Drop => return,
+                Manner::LeaveOut => {
+                    answer = Answer::Written(Ok(WriteResult::Yes(Box::new(copy_with(&work, &request)))));
+                    continue;
+                }
+                Manner::Step => {
+                    self.processes[process].pass = Some(Arc::new(UnderWay::new(work, bent(system, request))));
+                    return;
+                }
+                Manner::Send(stamp) => {
+                    self.leave(process, &work, &stamp);
+                    self.processes[process].sender = Some(Arc::new(UnderWay::new(work, request)));
+                    return;
+                }
+                Manner::AtOnce => {}
+            }
+            answer = self.perform(system, process, &mut work, &request, ending);
+            match request {
+                Request::Read { .. } if !matches!(ending, Ending::Refused { .. }) => ending = Ending::Fine,
+                Request::RenewCredentials => ending = Ending::Fine,
+                Request::WriteStatus { .. } => may = May::Record,
+                _ => {}
+            }
+        }
+    }
+
+    fn next(&mut self, system: &System, process: usize, work: &mut Work, answer: Answer) -> Next {
+        let leads = self.processes[process].leads || system.has(Flaw::FenceIgnored);
+        let present = Present { steady: steady(self.now), leads };
+        self.change_memory(process, work.slot, |state| {
+            let next = work.pass.next(state, answer, present);
+            // Words may be deferred at any time, and are left out anyway.
+            state.damping = Default::default();
+            state.owes_wake = false;
+            next
+        })
+    }
+
+    /// Step 5. The request leaves.
+    fn leave(&mut self, process: usize, work: &Work, stamp: &Stamp) {
+        let object = work.pass.object();
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let intent_in = |object: &RdsBackup| status_of(object).submission.filter(|intent| intent.nonce == stamp.nonce);
+        let announced = intent_in(object);
+        let stands = self.get(work.slot, Some(&uid)).and_then(|stored| intent_in(&stored));
+        if !announced.as_ref().is_some_and(|intent| intent.cleared) || stands.is_some_and(|intent| !intent.cleared) {
+            self.broken = Some(UNCLEARED);
+        }
+        if !self.processes[process].leads {
+            self.broken = Some(UNLED);
+        }
+        let (run, attempt) = announced.map_or((0, 0), |intent| (intent.run, intent.attempt));
+        let (nonce, signed) = (stamp.nonce.clone(), stamp.timestamp.as_second());
+        self.cloud.wire.push(cloud::Request { nonce, uid, run, attempt, signed, used: false });
+    }
+}
+
+impl System {
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.setup.flaw == Some(flaw)
+    }
+
+    pub fn listed(&self, object: &Arc<RdsBackup>, ended: bool) -> Listed {
+        let release_after = self.account.as_ref().expect("an account").protocol.release_after();
+        Listed { object: object.clone(), admissible: true, release_after, ended }
+    }
+
+    pub fn pause(&self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_millis(self.pause.load(Ordering::Relaxed))
+    }
+
+    /// The attempts and runs that are explored were used.
+    fn is_beyond(&self, decided: &Decided) -> bool {
+        let Some(Effect::Preflight { attempt: (run, attempt), .. }) = &decided.decision.effect else { return false };
+        *run > self.setup.runs || *attempt > self.setup.attempts
+    }
+}
+
+/// Made at once is what no other process, no crash and no time can tell from the same thing done later: reads, and the write that follows from
+/// them. To read later is to look later, and a write that waits for long is one of a process that is slow to look (or lands late, see
+/// `Setup::late_writes`). Tries to record that fail are no steps either: until one succeeds the answer might as well be still on its way.
+///
+/// A step of its own is the intent, which is written upon what was read some time ago; the list of the others; what clears the intent; and to
+/// hear that this stands, which is when the request leaves. A request that has left may be delivered at any time, so leaving is no step.
+fn manner(system: &System, work: &Work, request: &Request, may: May) -> Manner {
+    let (setup, stage) = (&system.setup, work.pass.stage());
+    let slow_look = setup.slow_looks && matches!(stage, Stage::Read(_, reads) if matches!(reads.so_far, SoFar::Look { .. }));
+    match request {
+        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => Manner::AtOnce,
+        Request::Observe { .. } | Request::WriteStatus { unfenced: true, .. } => Manner::AtOnce,
+        Request::ReadObject if !matches!(stage, Stage::Reread(_)) => Manner::AtOnce,
+        _ if may == May::Record || decided(&work.pass).is_some_and(|decided| system.is_beyond(decided)) => Manner::Drop,
+        Request::Admit if may < May::Read => Manner::Drop,
+        Request::Read { what: CloudRead::ManualSets(_), .. } if slow_look => Manner::Step,
+        Request::ListInstance if slow_look || matches!(stage, Stage::Clear(_)) => Manner::Step,
+        Request::WriteStatus { .. } if setup.slow_writes => Manner::Step,
+        Request::WriteStatus { .. } if changes_only_words(system, work, request) => {
+            let has_effect = decided(&work.pass).is_some_and(|decided| decided.decision.effect.is_some());
+            if has_effect { Manner::LeaveOut } else { Manner::Drop }
+        }
+        Request::WriteStatus { .. } if announces(&work.pass) => Manner::Step,
+        Request::Send { stamp, .. } => Manner::Send(stamp.clone()),
+        _ => Manner::AtOnce,
+    }
+}
+
+/// The write is one that a request stands upon.
+fn announces(pass: &Pass) -> bool {
+    sends_next(pass) || writes_intent(pass)
+}
+
+pub fn writes_intent(pass: &Pass) -> bool {
+    effect(pass).is_some_and(|effect| matches!(effect, Effect::WriteIntent { .. }))
+}
+
+/// The request leaves when the write stands.
+pub fn sends_next(pass: &Pass) -> bool {
+    effect(pass).is_some_and(|effect| matches!(effect, Effect::Send { .. }))
+}
+
+fn effect(pass: &Pass) -> Option<&Effect> {
+    decided(pass)?.decision.effect.as_ref()
+}
+
+fn bent(system: &System, mut request: Request) -> Request {
+    if let (Some(flaw), Request::WriteStatus { status, .. }) = (system.setup.flaw, &mut request) {
+        flaw.bend_status(status);
+    }
+    request
+}
+
+/// The pass's copy of its object with the status that it wants to write.
+pub fn copy_with(work: &Work, request: &Request) -> RdsBackup {
+    let mut copy = work.pass.object().as_ref().clone();
+    if let Request::WriteStatus { status, .. } = request {
+        copy.status = Some(status.as_ref().clone());
+    }
+    copy
+}
+
+/// Whether a write changes nothing but what people read. Such a write may wait (`backup::flap_damping` lets it wait), and is not made: the pass
+/// goes on with a copy of its own, which has the resourceVersion of what stands and the same deeds.
+fn changes_only_words(system: &System, work: &Work, request: &Request) -> bool {
+    let deeds = |status: &RdsBackupStatus| {
+        let class = match status.phase {
+            Phase::Queued => Phase::Pending,
+            Phase::Finalizing => Phase::Running,
+            phase => phase,
+        };
+        let ids = (status.backup_job_id.clone(), status.backup_id.clone(), status.origin);
+        (class, ids, status.attempts.clone(), status.submission.clone())
+    };
+    let (before, after) = (work.pass.object(), copy_with(work, request));
+    if deeds(&status_of(before)) != deeds(&status_of(&after)) {
+        return false;
+    }
+    let seen_as = |object: &Arc<RdsBackup>| system.listed(object, false).sibling().map(|seen| (seen.blocked, seen.queues));
+    seen_as(before) == seen_as(&Arc::new(after))
+}
