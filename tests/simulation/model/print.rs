@@ -342,7 +342,8 @@ impl World {
     fn print_under_way(&self, under_way: &UnderWay, hasher: &mut impl Hasher) {
         let UnderWay { work, pending, arrived, print } = under_way;
         let position = self.position(work.slot, work.pass.object());
-        (work.slot, work.locked, position).hash(hasher);
+        // The lock keeps only the other objects of the instance waiting.
+        (work.slot, work.locked && self.slots.len() > 1, position).hash(hasher);
         match (pending, arrived) {
             (Request::Send { stamp, .. }, arrived) => {
                 (&work.pass.object().metadata.uid, &stamp.nonce).hash(hasher);
@@ -354,10 +355,15 @@ impl World {
                 self.position(work.slot, landed).hash(hasher);
                 self.print(print, hasher);
             }
-            // It will meet a conflict, whatever it says.
-            (Request::WriteStatus { .. }, _) if position > 0 => 0.hash(hasher),
+            _ if self.is_in_vain(under_way) => 0.hash(hasher),
             _ => self.print(print, hasher),
         }
+    }
+
+    /// A write that will meet a conflict, whatever it says.
+    pub fn is_in_vain(&self, under_way: &UnderWay) -> bool {
+        let UnderWay { work, pending, arrived, print: _ } = under_way;
+        matches!(pending, Request::WriteStatus { .. }) && arrived.is_none() && self.position(work.slot, work.pass.object()) > 0
     }
 
     /// How many versions a copy is behind what stands; one that left the history is as old as can be.

@@ -16,6 +16,7 @@ use rds_backup_operator::{
 use crate::model::{
     cloud::Cloud,
     print::Print,
+    flaws::Flaw,
     setup::{LAG, Setup},
     world::{Remembered, UnderWay, World, at, decided},
 };
@@ -68,9 +69,10 @@ impl World {
     }
 
     /// The nonces of intents that are open in some copy, or may come to be.
-    fn open_nonces(&self) -> BTreeSet<&str> {
+    fn open_nonces(&self, counts: impl Fn(&&Arc<UnderWay>) -> bool) -> BTreeSet<&str> {
         let stored = self.slots.iter().flat_map(|slot| &slot.history).filter_map(|version| version.object.as_ref()?.status.as_ref());
-        let passes = self.processes.iter().filter_map(|process| process.pass.as_ref()).flat_map(|under_way| under_way.statuses());
+        let passes = self.processes.iter().filter_map(|process| process.pass.as_ref()).filter(counts);
+        let passes = passes.flat_map(|under_way| under_way.statuses());
         let late = self.late.iter().map(|late| &late.status);
         stored
             .chain(passes)
@@ -83,7 +85,7 @@ impl World {
 
     /// A nonce that nothing in this world asks for. Those of intents that are closed are used again: nobody compares with them.
     pub fn unused_nonce(&self) -> String {
-        let mut known = self.open_nonces();
+        let mut known = self.open_nonces(|_| true);
         known.extend(self.cloud.wire.iter().map(|request| request.nonce.as_str()));
         for kept in self.processes.iter().flat_map(|process| &process.memories) {
             known.extend(kept.state.memory.own.as_ref().map(|own| own.nonce.as_str()));
@@ -93,7 +95,9 @@ impl World {
     }
 
     fn forget(&mut self, setup: &Setup) {
-        let open: BTreeSet<String> = self.open_nonces().into_iter().map(str::to_owned).collect();
+        let bare = matches!(setup.flaw, Some(Flaw::BareIntent | Flaw::BareWithdrawal));
+        let comes_to_be = |under_way: &&Arc<UnderWay>| bare || !self.is_in_vain(under_way);
+        let open: BTreeSet<String> = self.open_nonces(comes_to_be).into_iter().map(str::to_owned).collect();
         for index in 0..self.processes.len() {
             for slot in 0..self.slots.len() {
                 let process = &self.processes[index];
@@ -140,7 +144,7 @@ impl Remembered {
         let mut left = self.clone();
         let memory = &mut left.state.memory;
         // Once it is sent, only its answer counts, and that is recorded when it is heard.
-        memory.own = memory.own.take().filter(|own| known.waits || known.passes || (!own.sent && known.open.contains(&own.nonce)));
+        memory.own = memory.own.take().filter(|own| known.waits || (!own.sent && known.open.contains(&own.nonce)));
         if memory.own.as_ref().is_none_or(|own| own.sent) {
             left.state.intent_written = None;
         }
