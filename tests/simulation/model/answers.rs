@@ -62,7 +62,7 @@ impl World {
         let cached = if at_rest || system.setup.alone { Vec::new() } else { shown.map(listed).collect() };
         let status = status_of(work.pass.object());
         let idle = status.open_submission().is_none() && status.origin.is_none();
-        let nonce = if idle { self.unused_nonce() } else { String::new() };
+        let nonce = if idle { self.unused_nonce(&system.setup) } else { String::new() };
         let randomness = Randomness { nonce, pause: system.pause() };
         Observed { now: at(self.now), account: system.account.clone(), cached, randomness }
     }

@@ -38,8 +38,9 @@ fn one_object() -> Vec<(Setup, Expected)> {
         holds("stale caches", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.stale, setup.attempts) = (2, 1)),
         holds("blind reads", &BASIC, |setup| setup.blind = true),
         holds("slow looks", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_looks, setup.attempts) = (true, 1)),
-        holds("refused reads", &[ADOPTED, WITHDRAWN, ALL_GOOD, RENEWED], |setup| {
-            (setup.slow_looks, setup.refused_reads, setup.attempts) = (true, true, 1);
+        holds("refused reads", &[ADOPTED, ALL_GOOD, RENEWED], |setup| {
+            (setup.slow_looks, setup.refused_reads, setup.attempts, setup.processes) = (true, true, 1, 1);
+            (setup.duplicates, setup.refusals) = (false, false);
         }),
         holds("lost leases", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.loses, setup.attempts) = (true, 1)),
         holds("foreign job", &[ADOPTED, SECOND, BESIDE], |setup| setup.foreign = 1),

@@ -79,7 +79,9 @@ pub fn all() -> Vec<Property<System>> {
         Property::sometimes(STUCK, |_, world: &World| statuses(world).any(|(_, status)| is_left_to_people(status))),
         Property::sometimes(RENEWED, |_, world: &World| {
             let passes = world.processes.iter().filter_map(|process| process.pass.as_ref());
-            passes.map(|under_way| under_way.work.pass.stage()).any(|stage| matches!(stage, Stage::Read(_, reads) if reads.refused.is_some()))
+            passes
+                .map(|under_way| under_way.work.pass.stage())
+                .any(|stage| matches!(stage, Stage::Read(_, reads) if reads.refused.is_some()))
         }),
     ]
 }

@@ -28,6 +28,8 @@ use crate::model::{
 const OPEN: i64 = i64::MAX;
 /// What is older than this makes no difference, unless an open intent may let go because it is blocked.
 const LET_GO: i64 = i64::MAX - 1;
+/// A look that fails is one of the time at which it was decided; not every configuration has such looks.
+const DECIDED: i64 = i64::MAX - 2;
 
 /// The print of a part: what it says, and how old its times are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,15 +135,18 @@ impl Print {
             // An open intent that is blocked lets go at some time, and this is the time by which it is judged.
             Stage::Clear(_) => print.ages.push((decided.observed.now.as_second(), LET_GO)),
             Stage::Read(_, reads) => {
-                let (refused, mut read) = (reads.refused.is_some(), (0, 0));
+                let (refused, mut read, mut counts) = (reads.refused.is_some(), (0, 0), None);
                 if let SoFar::Look { from: _, running, sets, others: _, mapped: _ } = &reads.so_far {
-                    read = (running.iter().map(|told| print_tasks(&told.value)).sum(), sets.iter().map(|told| print_sets(&told.value)).sum());
-                    let read_at = sets.iter().filter_map(|told| told.service_time);
-                    print.ages.extend(read_at.map(|time| (time.as_second(), LONG)));
+                    read =
+                        (running.iter().map(|told| print_tasks(&told.value)).sum(), sets.iter().map(|told| print_sets(&told.value)).sum());
+                    let read_at = sets.iter().filter_map(|told| Some(told.service_time?.as_second())).next();
+                    print.ages.extend(read_at.map(|time| (time, LONG)));
+                    // Whether the look counts: it does once the request has expired.
+                    let signed = decided.decision.status.submission.as_ref().map(|intent| intent.timestamp.0.as_second());
+                    counts = read_at.zip(signed).map(|(read_at, signed)| (read_at - signed).min(EXPIRY + SKEW));
                 }
-                // A look that fails is one of the time at which it was decided.
-                print.ages.push((reads.decided_at.as_second(), LONG));
-                print.shape = hash(&(print.shape, refused, read));
+                print.ages.push((reads.decided_at.as_second(), DECIDED));
+                print.shape = hash(&(print.shape, refused, read, counts));
             }
             _ => {}
         }
@@ -300,7 +305,8 @@ impl World {
             let limit = match *limit {
                 OPEN => self.intent_limit,
                 LET_GO if self.intent_limit == EXPIRY + SKEW => 0,
-                LET_GO => LONG,
+                DECIDED if !self.refused_reads => 0,
+                LET_GO | DECIDED => LONG,
                 limit => limit,
             };
             (self.now - time).min(limit).hash(hasher);

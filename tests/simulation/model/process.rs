@@ -235,7 +235,9 @@ fn manner(system: &System, work: &Work, request: &Request, may: May) -> Manner {
     let (setup, stage) = (&system.setup, work.pass.stage());
     let slow_look = setup.slow_looks && matches!(stage, Stage::Read(_, reads) if matches!(reads.so_far, SoFar::Look { .. }));
     match request {
-        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => Manner::AtOnce,
+        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => {
+            Manner::AtOnce
+        }
         Request::Observe { .. } | Request::WriteStatus { unfenced: true, .. } => Manner::AtOnce,
         Request::ReadObject if !matches!(stage, Stage::Reread(_)) => Manner::AtOnce,
         _ if may == May::Record || decided(&work.pass).is_some_and(|decided| system.is_beyond(decided)) => Manner::Drop,

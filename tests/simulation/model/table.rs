@@ -10,8 +10,8 @@ use stateright::{Checker, HasDiscoveries, Model, Path};
 use crate::model::{
     configurations::Expected,
     laws,
-    process::System,
     print::minutes_since_dawn,
+    process::System,
     setup::Setup,
     system::{Action, Told},
     world::World,

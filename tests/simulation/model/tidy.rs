@@ -15,8 +15,8 @@ use rds_backup_operator::{
 
 use crate::model::{
     cloud::Cloud,
-    print::Print,
     flaws::Flaw,
+    print::Print,
     setup::{LAG, Setup},
     world::{Remembered, UnderWay, World, at, decided},
 };
@@ -31,7 +31,8 @@ impl World {
             let present = slots[late.slot].history.last().and_then(|version| version.object.as_ref());
             present.is_some_and(|object| object.metadata.resource_version == late.version)
         });
-        let waits: BTreeSet<String> = self.senders().filter(|(_, sender)| sender.arrived.is_none()).map(|(nonce, _)| nonce.to_owned()).collect();
+        let waits: BTreeSet<String> =
+            self.senders().filter(|(_, sender)| sender.arrived.is_none()).map(|(nonce, _)| nonce.to_owned()).collect();
         let now = self.now;
         // What the service refuses, or knows already, matters only to whom it answers.
         self.cloud.wire.retain(|request| Cloud::takes(request, now, setup) && (!request.used || waits.contains(&request.nonce)));
@@ -69,9 +70,11 @@ impl World {
     }
 
     /// The nonces of intents that are open in some copy, or may come to be.
-    fn open_nonces(&self, counts: impl Fn(&&Arc<UnderWay>) -> bool) -> BTreeSet<&str> {
+    fn open_nonces(&self, setup: &Setup) -> BTreeSet<&str> {
+        let bare = matches!(setup.flaw, Some(Flaw::BareIntent | Flaw::BareWithdrawal));
         let stored = self.slots.iter().flat_map(|slot| &slot.history).filter_map(|version| version.object.as_ref()?.status.as_ref());
-        let passes = self.processes.iter().filter_map(|process| process.pass.as_ref()).filter(counts);
+        let passes =
+            self.processes.iter().filter_map(|process| process.pass.as_ref()).filter(|under_way| bare || !self.is_in_vain(under_way));
         let passes = passes.flat_map(|under_way| under_way.statuses());
         let late = self.late.iter().map(|late| &late.status);
         stored
@@ -84,8 +87,8 @@ impl World {
     }
 
     /// A nonce that nothing in this world asks for. Those of intents that are closed are used again: nobody compares with them.
-    pub fn unused_nonce(&self) -> String {
-        let mut known = self.open_nonces(|_| true);
+    pub fn unused_nonce(&self, setup: &Setup) -> String {
+        let mut known = self.open_nonces(setup);
         known.extend(self.cloud.wire.iter().map(|request| request.nonce.as_str()));
         for kept in self.processes.iter().flat_map(|process| &process.memories) {
             known.extend(kept.state.memory.own.as_ref().map(|own| own.nonce.as_str()));
@@ -95,9 +98,7 @@ impl World {
     }
 
     fn forget(&mut self, setup: &Setup) {
-        let bare = matches!(setup.flaw, Some(Flaw::BareIntent | Flaw::BareWithdrawal));
-        let comes_to_be = |under_way: &&Arc<UnderWay>| bare || !self.is_in_vain(under_way);
-        let open: BTreeSet<String> = self.open_nonces(comes_to_be).into_iter().map(str::to_owned).collect();
+        let open: BTreeSet<String> = self.open_nonces(setup).into_iter().map(str::to_owned).collect();
         for index in 0..self.processes.len() {
             for slot in 0..self.slots.len() {
                 let process = &self.processes[index];

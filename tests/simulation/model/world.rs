@@ -65,6 +65,8 @@ pub struct World {
     pub intent_limit: i64,
     /// Whether words are written too. The same in all states of a configuration.
     pub words: bool,
+    /// Whether a look may fail in its midst. The same in all states of a configuration.
+    pub refused_reads: bool,
 }
 
 /// A name, and what stood under it since the oldest copy that a cache has.
@@ -170,6 +172,7 @@ impl World {
             broken: None,
             intent_limit: setup.intent_limit(),
             words: setup.slow_writes,
+            refused_reads: setup.refused_reads,
         };
         for slot in 0..setup.objects {
             let object = world.slots[slot].history[0].object.as_ref().expect("just made").as_ref().clone();
