@@ -115,7 +115,7 @@ pub fn small() -> Vec<(Setup, Expected)> {
     let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
     all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
-        (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(14));
+        (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(13));
     }));
     all
 }

@@ -135,8 +135,14 @@ impl World {
         self.run(system, process, work, Answer::Sent(outcome), May::Record, Ending::Fine);
     }
 
+    fn run(&mut self, system: &System, process: usize, work: Work, answer: Answer, may: May, ending: Ending) {
+        let slot = work.slot;
+        self.drive(system, process, work, answer, may, ending);
+        self.print_memory(process, slot);
+    }
+
     /// Drives the pass until it rests, is dropped, or asks for what is a step of its own. `ending`: how its next read of the cloud ends.
-    fn run(&mut self, system: &System, process: usize, mut work: Work, mut answer: Answer, mut may: May, mut ending: Ending) {
+    fn drive(&mut self, system: &System, process: usize, mut work: Work, mut answer: Answer, mut may: May, mut ending: Ending) {
         loop {
             let request = match self.next(system, process, &mut work, answer) {
                 Next::Do(request) => request,
@@ -176,13 +182,12 @@ impl World {
     fn next(&mut self, system: &System, process: usize, work: &mut Work, answer: Answer) -> Next {
         let leads = self.processes[process].leads || system.has(Flaw::FenceIgnored);
         let present = Present { steady: steady(self.now), leads };
-        self.change_memory(process, work.slot, |state| {
-            let next = work.pass.next(state, answer, present);
-            // Words may be deferred at any time, and are left out anyway.
-            state.damping = Default::default();
-            state.owes_wake = false;
-            next
-        })
+        let state = &mut Arc::make_mut(&mut self.processes[process].memories[work.slot]).state;
+        let next = work.pass.next(state, answer, present);
+        // Words may be deferred at any time, and are left out anyway; any object may be looked at at any time, so none needs to be woken.
+        state.damping = Default::default();
+        state.owes_wake = false;
+        next
     }
 
     /// Step 5. The request leaves.

@@ -225,11 +225,10 @@ impl World {
         &self.processes[process].memories[slot]
     }
 
-    pub fn change_memory<T>(&mut self, process: usize, slot: usize, change: impl FnOnce(&mut ObjectState) -> T) -> T {
+    /// What the process remembers may have changed.
+    pub fn print_memory(&mut self, process: usize, slot: usize) {
         let memory = Arc::make_mut(&mut self.processes[process].memories[slot]);
-        let result = change(&mut memory.state);
         memory.print = Print::of_memory(&memory.uid, &memory.state);
-        result
     }
 }
 
