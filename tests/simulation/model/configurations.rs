@@ -126,12 +126,10 @@ pub fn full() -> Vec<(Setup, Expected)> {
     all
 }
 
-/// Small enough for the shortest way to be found by one thread.
-pub fn variants() -> Vec<(Setup, &'static str)> {
-    Flaw::ALL
-        .into_iter()
-        .map(|(flaw, name)| {
-            let mut setup = Setup::base(name);
+/// Small enough for a short way to be found by one thread.
+pub fn variants() -> Vec<(Setup, Expected)> {
+    let variant = |(flaw, name, law)| {
+        violates(name, law, |setup| {
             setup.flaw = Some(flaw);
             match flaw {
                 Flaw::NoClear | Flaw::NoClaims => (setup.objects, setup.alone, setup.attempts) = (2, true, 1),
@@ -140,9 +138,9 @@ pub fn variants() -> Vec<(Setup, &'static str)> {
                 Flaw::FenceIgnored => (setup.loses, setup.attempts) = (true, 1),
                 Flaw::UnsureIsDone | Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
             }
-            (setup, name)
         })
-        .collect()
+    };
+    Flaw::ALL.into_iter().map(variant).collect()
 }
 
 /// Where every state is asked whether an end can be reached from it.

@@ -7,7 +7,11 @@ use rds_backup_operator::{
     rds::{BackupSet, CreateOutcome, Rejection, SetStatus},
 };
 
-use crate::model::{process::writes_intent, world::status_of};
+use crate::model::{
+    laws::{BASELINE, FAILED_RUNS, LED, ONE_ACCEPTED, ONE_RESULT, UNBROKEN},
+    process::writes_intent,
+    world::status_of,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -34,17 +38,18 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    pub const ALL: [(Self, &str); 10] = [
-        (Self::BareIntent, "no resourceVersion on the intent"),
-        (Self::BareWithdrawal, "no resourceVersion on a withdrawal"),
-        (Self::NoClear, "no Clear"),
-        (Self::NoClaims, "no claim check"),
-        (Self::NoBaseline, "no baseline"),
-        (Self::MinuteLooks, "looks a minute apart"),
-        (Self::FailedSets, "failed sets as candidates"),
-        (Self::RetryUnknown, "retry after Unknown"),
-        (Self::UnsureIsDone, "an unsure write taken as done"),
-        (Self::FenceIgnored, "the fence ignored in the send"),
+    /// Each with the law that it violates.
+    pub const ALL: [(Self, &str, &str); 10] = [
+        (Self::BareIntent, "no resourceVersion on the intent", UNBROKEN),
+        (Self::BareWithdrawal, "no resourceVersion on a withdrawal", UNBROKEN),
+        (Self::NoClear, "no Clear", ONE_RESULT),
+        (Self::NoClaims, "no claim check", ONE_RESULT),
+        (Self::NoBaseline, "no baseline", BASELINE),
+        (Self::MinuteLooks, "looks a minute apart", ONE_ACCEPTED),
+        (Self::FailedSets, "failed sets as candidates", FAILED_RUNS),
+        (Self::RetryUnknown, "retry after Unknown", ONE_ACCEPTED),
+        (Self::UnsureIsDone, "an unsure write taken as done", UNBROKEN),
+        (Self::FenceIgnored, "the fence ignored in the send", LED),
     ];
 
     pub fn bend_account(self, account: &mut AccountView) {

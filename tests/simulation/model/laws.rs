@@ -36,8 +36,6 @@ pub const SECOND_RUN: &str = "run 2 succeeds";
 pub const STUCK: &str = "an unknown outcome is left to people";
 pub const RENEWED: &str = "a look begins again with other credentials";
 
-pub const SOMETIMES: [&str; 10] = [ADOPTED, SECOND, WITHDRAWN, PROVEN, ALL_GOOD, GIVEN_BACK, BESIDE, SECOND_RUN, STUCK, RENEWED];
-
 pub fn all() -> Vec<Property<System>> {
     vec![
         Property::always(ONE_ACCEPTED, |_, world: &World| one_accepted(world)),

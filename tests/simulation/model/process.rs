@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use rds_backup_operator::{
-    api::{Phase, RdsBackup, RdsBackupStatus},
+    api::{Phase, RdsBackup},
     backup::{
         decide::Effect,
         observation::{AccountView, Blocker},
@@ -60,20 +60,6 @@ enum May {
     Write,
     /// Read the cloud for one effect after another, and write once.
     Read,
-}
-
-/// How a request is made.
-enum Manner {
-    /// At once: made later it would be the same.
-    AtOnce,
-    /// As a step of its own.
-    Step,
-    /// It leaves the process, and its answer is waited for.
-    Send(Stamp),
-    /// The write changes only words. It is not made, and its effect is.
-    LeaveOut,
-    /// The pass is dropped.
-    Drop,
 }
 
 /// What no state may ever show.
@@ -152,24 +138,24 @@ impl World {
                 }
                 Next::Rest(_) => return,
             };
-            match manner(system, &work, &request, may) {
-                Manner::Drop => return,
-                Manner::LeaveOut => {
-                    answer = Answer::Written(Ok(WriteResult::Yes(Box::new(copy_with(&work, &request)))));
-                    continue;
-                }
-                Manner::Step => {
-                    self.processes[process].pass = Some(Arc::new(UnderWay::new(work, bent(system, request))));
-                    return;
-                }
-                Manner::Send(stamp) => {
-                    self.leave(process, &work, &stamp);
-                    self.processes[process].sender = Some(Arc::new(UnderWay::new(work, request)));
-                    return;
-                }
-                Manner::AtOnce => {}
+            if is_dropped(system, &work, &request, may) {
+                return;
             }
-            answer = self.perform(system, process, &mut work, &request, ending);
+            if let Request::Send { stamp, .. } = &request {
+                self.leave(process, &work, stamp);
+                self.processes[process].sender = Some(Arc::new(UnderWay::new(work, request)));
+                return;
+            }
+            if is_step(system, &work, &request) {
+                self.processes[process].pass = Some(Arc::new(UnderWay::new(work, bent(system, request))));
+                return;
+            }
+            if is_left_out(system, &work, &request) {
+                answer = Answer::Written(Ok(WriteResult::Yes(Box::new(copy_with(&work, &request)))));
+                continue;
+            }
+            let ends = if matches!(request, Request::WriteStatus { .. }) { Ending::Fine } else { ending };
+            answer = self.perform(system, process, &mut work, &request, ends);
             match request {
                 Request::Read { .. } if !matches!(ending, Ending::Refused { .. }) => ending = Ending::Fine,
                 Request::RenewCredentials => ending = Ending::Fine,
@@ -230,39 +216,38 @@ impl System {
     }
 }
 
-/// Made at once is what no other process, no crash and no time can tell from the same thing done later: reads, and the write that follows from
-/// them. To read later is to look later, and a write that waits for long is one of a process that is slow to look (or lands late, see
-/// `Setup::late_writes`). Tries to record that fail are no steps either: until one succeeds the answer might as well be still on its way.
-///
-/// A step of its own is the intent, which is written upon what was read some time ago; the list of the others; what clears the intent; and to
-/// hear that this stands, which is when the request leaves. A request that has left may be delivered at any time, so leaving is no step.
-fn manner(system: &System, work: &Work, request: &Request, may: May) -> Manner {
-    let (setup, stage) = (&system.setup, work.pass.stage());
-    let slow_look = setup.slow_looks && matches!(stage, Stage::Read(_, reads) if matches!(reads.so_far, SoFar::Look { .. }));
+/// Whether the pass is dropped here.
+fn is_dropped(system: &System, work: &Work, request: &Request, may: May) -> bool {
+    let decided = decided(&work.pass);
     match request {
-        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => {
-            Manner::AtOnce
-        }
-        Request::Observe { .. } | Request::WriteStatus { unfenced: true, .. } => Manner::AtOnce,
-        Request::ReadObject if !matches!(stage, Stage::Reread(_)) => Manner::AtOnce,
-        _ if may == May::Record || decided(&work.pass).is_some_and(|decided| system.is_beyond(decided)) => Manner::Drop,
-        Request::Admit if may < May::Read => Manner::Drop,
-        Request::Read { what: CloudRead::ManualSets(_), .. } if slow_look => Manner::Step,
-        Request::ListInstance if slow_look || matches!(stage, Stage::Clear(_)) => Manner::Step,
-        Request::WriteStatus { .. } if setup.slow_writes => Manner::Step,
-        Request::WriteStatus { .. } if changes_only_words(system, work, request) => {
-            let has_effect = decided(&work.pass).is_some_and(|decided| decided.decision.effect.is_some());
-            if has_effect { Manner::LeaveOut } else { Manner::Drop }
-        }
-        Request::WriteStatus { .. } if announces(&work.pass) => Manner::Step,
-        Request::Send { stamp, .. } => Manner::Send(stamp.clone()),
-        _ => Manner::AtOnce,
+        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => false,
+        Request::Observe { .. } | Request::WriteStatus { unfenced: true, .. } => false,
+        Request::ReadObject if !matches!(work.pass.stage(), Stage::Reread(_)) => false,
+        _ if may == May::Record || decided.is_some_and(|decided| system.is_beyond(decided)) => true,
+        Request::Admit => may < May::Read,
+        // With its words only, there is nothing to do.
+        Request::WriteStatus { .. } => effect(&work.pass).is_none() && is_left_out(system, work, request),
+        _ => false,
     }
 }
 
-/// The write is one that a request stands upon.
-fn announces(pass: &Pass) -> bool {
-    sends_next(pass) || writes_intent(pass)
+/// A step of its own is the intent, which is written upon what was read some time ago; the list of the others; what clears the intent; and to
+/// hear that this stands, which is when the request leaves. A request that has left may be delivered at any time, so leaving is no step.
+///
+/// The rest is done at once, because no other process, no crash and no time can tell it from the same thing done later: reads, and the write
+/// that follows from them. To read later is to look later, and a write that waits for long is one of a process that is slow to look (or lands
+/// late, see `Setup::late_writes`). Tries to record that fail are no steps either: until one succeeds the answer might as well be on its way.
+fn is_step(system: &System, work: &Work, request: &Request) -> bool {
+    let stage = work.pass.stage();
+    let slow_look = system.setup.slow_looks && matches!(stage, Stage::Read(_, reads) if matches!(reads.so_far, SoFar::Look { .. }));
+    match request {
+        Request::ListInstance => slow_look || matches!(stage, Stage::Clear(_)),
+        Request::Read { what: CloudRead::ManualSets(_), .. } => slow_look,
+        Request::WriteStatus { unfenced, .. } => {
+            !unfenced && (system.setup.slow_writes || sends_next(&work.pass) || writes_intent(&work.pass))
+        }
+        _ => false,
+    }
 }
 
 pub fn writes_intent(pass: &Pass) -> bool {
@@ -296,20 +281,20 @@ pub fn copy_with(work: &Work, request: &Request) -> RdsBackup {
 
 /// Whether a write changes nothing but what people read. Such a write may wait (`backup::flap_damping` lets it wait), and is not made: the pass
 /// goes on with a copy of its own, which has the resourceVersion of what stands and the same deeds.
-fn changes_only_words(system: &System, work: &Work, request: &Request) -> bool {
-    let deeds = |status: &RdsBackupStatus| {
+fn is_left_out(system: &System, work: &Work, request: &Request) -> bool {
+    if system.setup.slow_writes || !matches!(request, Request::WriteStatus { unfenced: false, .. }) {
+        return false;
+    }
+    let deeds = |object: &RdsBackup| {
+        let status = status_of(object);
         let class = match status.phase {
             Phase::Queued => Phase::Pending,
             Phase::Finalizing => Phase::Running,
             phase => phase,
         };
-        let ids = (status.backup_job_id.clone(), status.backup_id.clone(), status.origin);
-        (class, ids, status.attempts.clone(), status.submission.clone())
+        (class, status.backup_job_id, status.backup_id, status.origin, status.attempts, status.submission)
     };
-    let (before, after) = (work.pass.object(), copy_with(work, request));
-    if deeds(&status_of(before)) != deeds(&status_of(&after)) {
-        return false;
-    }
     let seen_as = |object: &Arc<RdsBackup>| system.listed(object, false).sibling().map(|seen| (seen.blocked, seen.queues));
-    seen_as(before) == seen_as(&Arc::new(after))
+    let (before, after) = (work.pass.object(), Arc::new(copy_with(work, request)));
+    deeds(before) == deeds(&after) && seen_as(before) == seen_as(&after)
 }
