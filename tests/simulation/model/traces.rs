@@ -291,6 +291,7 @@ fn a_process_that_lost_its_lease_records_its_answer_and_sends_nothing() {
     story.happens(Action::GoOn { process: P, ending: Ending::Fine });
     assert!(story.world.cloud.wire.is_empty());
     assert_eq!((story.status(A).phase, story.outcome(A)), (Phase::Queued, Some(SubmissionOutcome::Rejected)));
+    story.minutes(TICK);
     story.pass(P, A);
     assert_eq!(story.status(A).submission.expect("an intent").attempt, 1, "it writes no other intent");
     story.pass_until(Q, A, "sends");
