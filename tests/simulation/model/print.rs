@@ -203,7 +203,7 @@ impl Print {
                 Ok(LookFacts { running, sets, .. }) if *latest_clean => (print_tasks(running), print_sets(sets)).hash(hasher),
                 Ok(LookFacts { running, sets, claims, intents }) => {
                     (print_tasks(running), print_sets(sets)).hash(hasher);
-                    ages.extend(intents.iter().map(|signed| (signed.as_second(), LONG)));
+                    ages.extend(intents.iter().map(|signed| (signed.as_second(), OPEN)));
                     for claim in claims {
                         (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(hasher);
                     }
