@@ -18,7 +18,7 @@ use crate::model::{
     flaws::Flaw,
     print::Print,
     process::{Ending, System, copy_with, writes_intent},
-    world::{LateWrite, Remembered, Work, World, at, status_of},
+    world::{LateWrite, Remembered, Work, World, at, decided, status_of},
 };
 
 impl World {
@@ -50,7 +50,7 @@ impl World {
                 self.processes[process].memories[work.slot] = Remembered::new(&uid);
                 Answer::Done
             }
-            // A process may look at any object at any time, so it needs no waking; and its tries to record do not fail.
+            // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the wire.
             Request::Announce(_) | Request::WakeSiblings | Request::PauseRecording { .. } | Request::Send { .. } => Answer::Done,
         }
     }
@@ -135,7 +135,8 @@ impl World {
             Ending::Fine | Ending::Unheard | Ending::Refused { .. } => {}
         }
         let stored = self.object(slot).map(|stored| stored.metadata.resource_version.clone());
-        let bare = system.setup.flaw.is_some_and(|flaw| flaw.is_bare(&work.pass, status));
+        let decision = decided(&work.pass).map(|decided| &decided.decision);
+        let bare = system.setup.flaw.zip(decision).is_some_and(|(flaw, decision)| flaw.is_bare(&status_of(work.pass.object()), decision));
         let result = match stored {
             None => WriteResult::Gone,
             Some(stored) if stored != version && !bare => WriteResult::Conflict,

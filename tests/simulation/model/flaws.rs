@@ -3,14 +3,11 @@
 use jiff::SignedDuration;
 use rds_backup_operator::{
     api::{RdsBackupStatus, SubmissionOutcome},
-    backup::{observation::AccountView, pass::Pass},
+    backup::{
+        decide::{Decision, Effect},
+        observation::AccountView,
+    },
     rds::{BackupSet, CreateOutcome, Rejection, SetStatus},
-};
-
-use crate::model::{
-    laws::{BASELINE, FAILED_RUNS, LED, ONE_ACCEPTED, ONE_RESULT, UNBROKEN},
-    process::writes_intent,
-    world::status_of,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +35,6 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    /// Each with the law that it violates.
-    pub const ALL: [(Self, &str, &str); 10] = [
-        (Self::BareIntent, "no resourceVersion on the intent", UNBROKEN),
-        (Self::BareWithdrawal, "no resourceVersion on a withdrawal", UNBROKEN),
-        (Self::NoClear, "no Clear", ONE_RESULT),
-        (Self::NoClaims, "no claim check", ONE_RESULT),
-        (Self::NoBaseline, "no baseline", BASELINE),
-        (Self::MinuteLooks, "looks a minute apart", ONE_ACCEPTED),
-        (Self::FailedSets, "failed sets as candidates", FAILED_RUNS),
-        (Self::RetryUnknown, "retry after Unknown", ONE_ACCEPTED),
-        (Self::UnsureIsDone, "an unsure write taken as done", UNBROKEN),
-        (Self::FenceIgnored, "the fence ignored in the send", LED),
-    ];
-
     pub fn bend_account(self, account: &mut AccountView) {
         if self == Self::MinuteLooks {
             account.protocol.listing_lag = SignedDuration::ZERO;
@@ -79,12 +62,12 @@ impl Flaw {
         }
     }
 
-    /// Whether this write of the pass goes without a resourceVersion.
-    pub fn is_bare(self, pass: &Pass, status: &RdsBackupStatus) -> bool {
-        let withdraws = status_of(pass.object()).open_submission().is_some()
-            && status.submission.as_ref().is_some_and(|submission| submission.outcome == Some(SubmissionOutcome::Unsent));
+    /// Whether the write of this decision goes without a resourceVersion.
+    pub fn is_bare(self, before: &RdsBackupStatus, decision: &Decision) -> bool {
+        let withdraws = before.open_submission().is_some()
+            && decision.status.submission.as_ref().is_some_and(|submission| submission.outcome == Some(SubmissionOutcome::Unsent));
         match self {
-            Self::BareIntent => writes_intent(pass),
+            Self::BareIntent => matches!(decision.effect, Some(Effect::WriteIntent { .. })),
             Self::BareWithdrawal => withdraws,
             _ => false,
         }
