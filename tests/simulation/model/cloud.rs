@@ -161,7 +161,7 @@ impl Job {
     }
 }
 
-fn error(code: &str) -> ApiError {
+pub fn error(code: &str) -> ApiError {
     ApiError { code: code.into(), message: String::new(), request_id: None, http_status: 400 }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::model::{
     flaws::Flaw,
-    laws::{ADOPTED, ALL_GOOD, BESIDE, GIVEN_BACK, ONE_ACCEPTED, PROVEN, SECOND, SECOND_RUN, STUCK, WITHDRAWN},
+    laws::{
+        ADOPTED, ALL_GOOD, BASELINE, BESIDE, FAILED_RUNS, GIVEN_BACK, LED, ONE_ACCEPTED, ONE_RESULT, PROVEN, RENEWED, SECOND, SECOND_RUN,
+        STUCK, UNBROKEN, WITHDRAWN,
+    },
     setup::{LAG, Setup},
     world::TICK,
 };
@@ -38,6 +41,11 @@ fn one_object() -> Vec<(Setup, Expected)> {
         holds("stale caches", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.stale, setup.attempts) = (2, 1)),
         holds("blind reads", &BASIC, |setup| setup.blind = true),
         holds("slow looks", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_looks, setup.attempts) = (true, 1)),
+        holds("refused reads", &[ADOPTED, ALL_GOOD, RENEWED], |setup| {
+            (setup.slow_looks, setup.refused_reads, setup.attempts, setup.processes) = (true, true, 1, 1);
+            (setup.duplicates, setup.refusals) = (false, false);
+        }),
+        holds("lost leases", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.loses, setup.attempts) = (true, 1)),
         holds("foreign job", &[ADOPTED, SECOND, BESIDE], |setup| setup.foreign = 1),
         holds("foreign job of another method", &[ADOPTED, SECOND, GIVEN_BACK], |setup| {
             (setup.foreign, setup.foreign_method) = (1, "Logical");
@@ -106,11 +114,11 @@ fn two_objects() -> Vec<(Setup, Expected)> {
 
 /// Few enough states for a debug build.
 pub fn small() -> Vec<(Setup, Expected)> {
-    let few = ["one object", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
+    let few = ["one object", "refused reads", "lost leases", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
     let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
     all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
-        (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(14));
+        (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(13));
     }));
     all
 }
@@ -121,22 +129,35 @@ pub fn full() -> Vec<(Setup, Expected)> {
     all
 }
 
-/// Small enough for the shortest way to be found by one thread.
-pub fn variants() -> Vec<(Setup, &'static str)> {
-    Flaw::ALL
-        .into_iter()
-        .map(|(flaw, name)| {
-            let mut setup = Setup::base(name);
+/// What is broken, and the law that it violates.
+const BROKEN: [(Flaw, &str, &str); 10] = [
+    (Flaw::BareIntent, "no resourceVersion on the intent", UNBROKEN),
+    (Flaw::BareWithdrawal, "no resourceVersion on a withdrawal", UNBROKEN),
+    (Flaw::NoClear, "no Clear", ONE_RESULT),
+    (Flaw::NoClaims, "no claim check", ONE_RESULT),
+    (Flaw::NoBaseline, "no baseline", BASELINE),
+    (Flaw::MinuteLooks, "looks a minute apart", ONE_ACCEPTED),
+    (Flaw::FailedSets, "failed sets as candidates", FAILED_RUNS),
+    (Flaw::RetryUnknown, "retry after Unknown", ONE_ACCEPTED),
+    (Flaw::UnsureIsDone, "an unsure write taken as done", UNBROKEN),
+    (Flaw::FenceIgnored, "the fence ignored in the send", LED),
+];
+
+/// Small enough for a short way to be found by one thread.
+pub fn variants() -> Vec<(Setup, Expected)> {
+    let variant = |(flaw, name, law)| {
+        violates(name, law, |setup| {
             setup.flaw = Some(flaw);
             match flaw {
                 Flaw::NoClear | Flaw::NoClaims => (setup.objects, setup.alone, setup.attempts) = (2, true, 1),
                 Flaw::NoBaseline => setup.foreign = 1,
                 Flaw::FailedSets => (setup.failures, setup.runs, setup.attempts) = (1, 2, 1),
-                Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
+                Flaw::FenceIgnored => (setup.loses, setup.attempts) = (true, 1),
+                Flaw::UnsureIsDone | Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
             }
-            (setup, name)
         })
-        .collect()
+    };
+    BROKEN.into_iter().map(variant).collect()
 }
 
 /// Where every state is asked whether an end can be reached from it.

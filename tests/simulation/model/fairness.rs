@@ -42,7 +42,7 @@ fn two_intents_that_meet_again_and_again_do_not_meet_for_ever() {
 
 /// One request of the process that works on the object; a pass begins where none is under way.
 fn advance(story: &mut Story, slot: usize) {
-    use crate::model::{passes::Ending, system::Action};
+    use crate::model::{process::Ending, system::Action};
     use stateright::Model;
     let action = match story.world.processes[slot].pass {
         None => Action::Wake { process: slot, slot, ending: Ending::Fine },

@@ -1,13 +1,13 @@
-//! Broken variants: the shipped decision with one input or output bent, or one guard of its surroundings taken away. Each must be caught.
+//! Broken variants: the shipped pass with one request or answer bent, or one guard of its surroundings taken away. Each must be caught.
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
     api::{RdsBackupStatus, SubmissionOutcome},
     backup::{
         decide::{Decision, Effect},
-        observation::{AccountView, LookFacts},
+        observation::AccountView,
     },
-    rds::{CreateOutcome, Rejection, SetStatus},
+    rds::{BackupSet, CreateOutcome, Rejection, SetStatus},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,50 +28,41 @@ pub enum Flaw {
     FailedSets,
     /// A lost answer is taken for a refusal.
     RetryUnknown,
+    /// A write that did not land and whose answer was lost is taken as done.
+    UnsureIsDone,
+    /// A request leaves although the process leads no longer.
+    FenceIgnored,
 }
 
 impl Flaw {
-    pub const ALL: [(Self, &str); 8] = [
-        (Self::BareIntent, "no resourceVersion on the intent"),
-        (Self::BareWithdrawal, "no resourceVersion on a withdrawal"),
-        (Self::NoClear, "no Clear"),
-        (Self::NoClaims, "no claim check"),
-        (Self::NoBaseline, "no baseline"),
-        (Self::MinuteLooks, "looks a minute apart"),
-        (Self::FailedSets, "failed sets as candidates"),
-        (Self::RetryUnknown, "retry after Unknown"),
-    ];
-
     pub fn bend_account(self, account: &mut AccountView) {
         if self == Self::MinuteLooks {
             account.protocol.listing_lag = SignedDuration::ZERO;
         }
     }
 
-    pub fn bend_facts(self, facts: &mut LookFacts) {
-        match self {
-            Self::NoClaims => facts.claims.clear(),
-            Self::FailedSets => facts.sets.iter_mut().for_each(|set| set.status = SetStatus::Success),
-            _ => {}
+    pub fn bend_sets(self, sets: &mut [BackupSet]) {
+        if self == Self::FailedSets {
+            sets.iter_mut().for_each(|set| set.status = SetStatus::Success);
         }
     }
 
-    pub fn bend_answer(self, answer: &mut CreateOutcome) {
-        if self == Self::RetryUnknown && matches!(answer, CreateOutcome::Unknown(_)) {
-            *answer = CreateOutcome::Rejected(Rejection::NotSent { why: "no answer".into() });
+    pub fn bend_outcome(self, outcome: &mut CreateOutcome) {
+        if self == Self::RetryUnknown && matches!(outcome, CreateOutcome::Unknown(_)) {
+            *outcome = CreateOutcome::Rejected(Rejection::NotSent { why: "no answer".into() });
         }
     }
 
-    pub fn bend_decision(self, decision: &mut Decision) {
+    /// Of what is written as a step of its own: the intent, and the same intent cleared.
+    pub fn bend_status(self, status: &mut RdsBackupStatus) {
         if self == Self::NoBaseline
-            && matches!(decision.effect, Some(Effect::WriteIntent { .. }))
-            && let Some(submission) = &mut decision.status.submission
+            && let Some(submission) = &mut status.submission
         {
             submission.baseline.backup_ids.clear();
         }
     }
 
-    /// Whether this write goes without a resourceVersion.
+    /// Whether the write of this decision goes without a resourceVersion.
     pub fn is_bare(self, before: &RdsBackupStatus, decision: &Decision) -> bool {
         let withdraws = before.open_submission().is_some()
             && decision.status.submission.as_ref().is_some_and(|submission| submission.outcome == Some(SubmissionOutcome::Unsent));

@@ -1,11 +1,14 @@
 //! What must hold in every state, and what must be seen at all if a configuration is to prove anything.
 
-use rds_backup_operator::api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, SubmissionOutcome};
+use rds_backup_operator::{
+    api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, SubmissionOutcome},
+    backup::pass::Stage,
+};
 use stateright::Property;
 
 use crate::model::{
     cloud::{self, Job, Owner, State, index_of},
-    passes::System,
+    process::{System, UNLED},
     world::World,
 };
 
@@ -16,10 +19,10 @@ pub const ONE_RESULT: &str = "a job is the result of one object";
 pub const BASELINE: &str = "a set listed at preflight is never adopted";
 pub const TRUE_END: &str = "the end that an object shows is that of its job";
 pub const UNBROKEN: &str = "sent after its cleared intent; ends absorb; no circles";
-
+pub const LED: &str = "nothing is sent by a process that does not lead";
 pub const FAILED_RUNS: &str = "a run that counts as failed had a job that failed";
 
-pub const ALWAYS: [&str; 8] = [ONE_ACCEPTED, ONE_SET, RECORDED, ONE_RESULT, BASELINE, TRUE_END, FAILED_RUNS, UNBROKEN];
+pub const ALWAYS: [&str; 9] = [ONE_ACCEPTED, ONE_SET, RECORDED, ONE_RESULT, BASELINE, TRUE_END, FAILED_RUNS, LED, UNBROKEN];
 
 /// What some configuration must lead to.
 pub const ADOPTED: &str = "a lost answer is adopted, and final";
@@ -31,8 +34,7 @@ pub const GIVEN_BACK: &str = "an adoption is given back";
 pub const BESIDE: &str = "a possible duplicate is reported";
 pub const SECOND_RUN: &str = "run 2 succeeds";
 pub const STUCK: &str = "an unknown outcome is left to people";
-
-pub const SOMETIMES: [&str; 9] = [ADOPTED, SECOND, WITHDRAWN, PROVEN, ALL_GOOD, GIVEN_BACK, BESIDE, SECOND_RUN, STUCK];
+pub const RENEWED: &str = "a look begins again with other credentials";
 
 pub fn all() -> Vec<Property<System>> {
     vec![
@@ -43,7 +45,8 @@ pub fn all() -> Vec<Property<System>> {
         Property::always(BASELINE, |_, world: &World| baseline(world)),
         Property::always(TRUE_END, |_, world: &World| true_end(world)),
         Property::always(FAILED_RUNS, |_, world: &World| failed_runs(world)),
-        Property::always(UNBROKEN, |_, world: &World| world.broken.is_none()),
+        Property::always(LED, |_, world: &World| world.broken != Some(UNLED)),
+        Property::always(UNBROKEN, |_, world: &World| world.broken.is_none_or(|broken| broken == UNLED)),
         Property::sometimes(ADOPTED, |_, world: &World| {
             statuses(world).any(|(_, status)| status.phase == Phase::Succeeded && status.origin == Some(Origin::Adopted))
         }),
@@ -72,6 +75,12 @@ pub fn all() -> Vec<Property<System>> {
             })
         }),
         Property::sometimes(STUCK, |_, world: &World| statuses(world).any(|(_, status)| is_left_to_people(status))),
+        Property::sometimes(RENEWED, |_, world: &World| {
+            let passes = world.processes.iter().filter_map(|process| process.pass.as_ref());
+            passes
+                .map(|under_way| under_way.work.pass.stage())
+                .any(|stage| matches!(stage, Stage::Read(_, reads) if reads.refused.is_some()))
+        }),
     ]
 }
 
@@ -113,7 +122,7 @@ fn recorded(world: &World) -> bool {
     ours(world).filter(|(_, job, ..)| job.state != State::Failed).all(|(index, _, uid, _)| {
         let Some((_, status)) = statuses(world).find(|(kept, _)| *kept == uid) else { return true };
         let answered = |process: &crate::model::world::Process| {
-            process.sender.as_ref().is_some_and(|sender| sender.turn.object.metadata.uid.as_deref() == Some(uid))
+            process.sender.as_ref().is_some_and(|sender| sender.work.pass.object().metadata.uid.as_deref() == Some(uid))
         };
         if !status.phase.is_terminal() || world.processes.iter().any(answered) {
             return true;

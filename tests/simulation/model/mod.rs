@@ -1,17 +1,18 @@
-//! Exactly once, model-checked: the shipped `decide` is the transition of the system. This crate holds no rule of the protocol; it holds what
-//! surrounds it: an API server, caches, a service, requests on their way, and crashes.
+//! Exactly once, model-checked: the shipped `Pass` is the transition of the system. This module holds no rule of the protocol and no order of
+//! its requests; it holds what surrounds them: an API server, caches, a service, requests on their way, and crashes.
 //!
 //! The full bounds are those of a release build: `cargo test --release --test simulation model`. A debug build explores smaller ones, and prints which.
 //! `MODEL_ONLY=words` explores only what has these words in its name.
 
+mod answers;
 mod cloud;
 mod configurations;
 mod fairness;
 mod flaws;
 mod graph;
 mod laws;
-mod passes;
 mod print;
+mod process;
 mod setup;
 mod system;
 mod table;
@@ -19,28 +20,16 @@ mod tidy;
 mod traces;
 mod world;
 
-use self::configurations::{Expected, full, small, variants};
-use self::setup::Setup;
-
-/// What is not as expected, in words.
-fn explored(configurations: Vec<(Setup, Expected)>, broken: Vec<(Setup, &'static str)>) -> Vec<String> {
-    #[expect(clippy::disallowed_methods, reason = "a developer's choice of one configuration")]
-    let only = std::env::var("MODEL_ONLY").unwrap_or_default();
-    let chosen = |name: &str| name.contains(&only);
-    table::say(table::HEAD);
-    let configurations = configurations.into_iter().filter(|(setup, _)| chosen(setup.name));
-    let broken = broken.into_iter().filter(|(_, name)| chosen(name));
-    let mut wrong: Vec<String> = configurations.flat_map(|(setup, expected)| table::explore(setup, &expected)).collect();
-    table::say(table::VARIANTS_HEAD);
-    wrong.extend(broken.flat_map(|(setup, name)| table::explore_variant(setup, name)));
-    wrong
-}
-
 /// In a release build within the full bounds, in a debug build within smaller ones; the table says which.
 #[test]
 fn the_protocol_holds_within_the_bounds_and_every_broken_variant_is_caught() {
-    let configurations = if cfg!(debug_assertions) { small() } else { full() };
-    let wrong = explored(configurations, variants());
+    #[expect(clippy::disallowed_methods, reason = "a developer's choice of one configuration")]
+    let only = std::env::var("MODEL_ONLY").unwrap_or_default();
+    let mut chosen = if cfg!(debug_assertions) { configurations::small() } else { configurations::full() };
+    chosen.extend(configurations::variants());
+    table::say(table::HEAD);
+    let chosen = chosen.into_iter().filter(|(setup, _)| setup.name.contains(&only));
+    let wrong: Vec<String> = chosen.flat_map(|(setup, expected)| table::explore(setup, &expected)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -9,7 +9,11 @@ use rds_backup_operator::{
     api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Reason, Submission},
     backup::{
         decide::{Decision, Effect, Requeue},
-        observation::{Backups, Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
+        memory::{Backups, Follow, Look, LookFacts, Looks, Memory, OwnIntent, Preflight, PreflightFacts},
+        pass::{Pass, Stage},
+        reads::SoFar,
+        request::Request,
+        state::ObjectState,
     },
     rds::{BackupSet, BackupTask, CreateOutcome},
 };
@@ -17,11 +21,15 @@ use rds_backup_operator::{
 use crate::model::{
     cloud::{Cloud, Owner, State},
     setup::{EXPIRY, LAG, LONG, SKEW},
-    world::{DAWN, Process, Seat, Step, TICK, Waiting, World},
+    world::{Arrived, DAWN, Process, TICK, UnderWay, Version, World, decided, second_of},
 };
 
 /// The limit of an open intent's age depends on who else waits.
 const OPEN: i64 = i64::MAX;
+/// What is older than this makes no difference, unless an open intent may let go because it is blocked.
+const LET_GO: i64 = i64::MAX - 1;
+/// A look that fails is one of the time at which it was decided; not every configuration has such looks.
+const DECIDED: i64 = i64::MAX - 2;
 
 /// The print of a part: what it says, and how old its times are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +57,7 @@ impl Print {
         print
     }
 
-    fn of_status(status: &RdsBackupStatus) -> Self {
+    pub fn of_status(status: &RdsBackupStatus) -> Self {
         let RdsBackupStatus {
             observed_generation: _,
             phase,
@@ -119,7 +127,33 @@ impl Print {
         Self { shape: hasher.finish(), words, ages, since }
     }
 
-    pub fn of_decision(decision: &Decision) -> Self {
+    /// Its decision, and what it has read so far.
+    pub fn of_pass(pass: &Pass) -> Self {
+        let Some(decided) = decided(pass) else { return Self::default() };
+        let mut print = Self::of_decision(&decided.decision);
+        match pass.stage() {
+            // An open intent that is blocked lets go at some time, and this is the time by which it is judged.
+            Stage::Clear(_) => print.ages.push((decided.observed.now.as_second(), LET_GO)),
+            Stage::Read(_, reads) => {
+                let (refused, mut read, mut counts) = (reads.refused.is_some(), (0, 0), None);
+                if let SoFar::Look { from: _, running, sets, others: _, mapped: _ } = &reads.so_far {
+                    read =
+                        (running.iter().map(|told| print_tasks(&told.value)).sum(), sets.iter().map(|told| print_sets(&told.value)).sum());
+                    let read_at = sets.iter().filter_map(|told| Some(told.service_time?.as_second())).next();
+                    print.ages.extend(read_at.map(|time| (time, LONG)));
+                    // Whether the look counts: it does once the request has expired.
+                    let signed = decided.decision.status.submission.as_ref().map(|intent| intent.timestamp.0.as_second());
+                    counts = read_at.zip(signed).map(|(read_at, signed)| (read_at - signed).min(EXPIRY + SKEW));
+                }
+                print.ages.push((reads.decided_at.as_second(), DECIDED));
+                print.shape = hash(&(print.shape, refused, read, counts));
+            }
+            _ => {}
+        }
+        print
+    }
+
+    fn of_decision(decision: &Decision) -> Self {
         let mut print = Self::of_status(&decision.status);
         let effect = match &decision.effect {
             None => (0, None),
@@ -134,8 +168,9 @@ impl Print {
         print
     }
 
-    pub fn of_seat(seat: &Seat) -> Self {
-        let Seat { uid, memory, freshest, intent_at, print: _ } = seat;
+    pub fn of_memory(uid: &str, state: &ObjectState) -> Self {
+        // Words that are deferred, and objects to wake, make no difference here: see `process`.
+        let ObjectState { memory, freshest, damping: _, intent_written, owes_wake: _ } = state;
         let Memory { own, preflight, looks, follow, hold_until } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();
@@ -144,7 +179,7 @@ impl Print {
             (nonce, rival, sent).hash(hasher);
             answer.as_ref().map(print_answer).hash(hasher);
             if !sent {
-                ages.extend(intent_at.map(|time| (time, 2 * TICK)));
+                ages.extend(intent_written.map(|time| (second_of(time), 2 * TICK)));
             }
         }
         if let Some(Preflight { attempt, at, failures, result }) = preflight {
@@ -168,7 +203,7 @@ impl Print {
                 Ok(LookFacts { running, sets, .. }) if *latest_clean => (print_tasks(running), print_sets(sets)).hash(hasher),
                 Ok(LookFacts { running, sets, claims, intents }) => {
                     (print_tasks(running), print_sets(sets)).hash(hasher);
-                    ages.extend(intents.iter().map(|signed| (signed.as_second(), LONG)));
+                    ages.extend(intents.iter().map(|signed| (signed.as_second(), OPEN)));
                     for claim in claims {
                         (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(hasher);
                     }
@@ -225,7 +260,7 @@ impl Hash for World {
         self.cloud.hash_for(hasher, self.now);
         for late in &self.late {
             late.slot.hash(hasher);
-            self.print(&late.decided.print, hasher);
+            self.print(&late.print, hasher);
         }
         (self.cloud.foreign, self.cloud.automated, self.cloud.failures, self.deletions, self.broken).hash(hasher);
     }
@@ -269,6 +304,9 @@ impl World {
         for (time, limit) in &print.ages {
             let limit = match *limit {
                 OPEN => self.intent_limit,
+                LET_GO if self.intent_limit == EXPIRY + SKEW => 0,
+                DECIDED if !self.refused_reads => 0,
+                LET_GO | DECIDED => LONG,
                 limit => limit,
             };
             (self.now - time).min(limit).hash(hasher);
@@ -282,54 +320,61 @@ impl World {
         }
     }
 
-    pub fn print_process(&self, process: &Process) -> u64 {
+    fn print_process(&self, process: &Process) -> u64 {
         let hasher = &mut DefaultHasher::new();
-        for (slot, seat) in process.seats.iter().enumerate() {
-            self.print(&seat.print, hasher);
+        (&process.ended, process.leads).hash(hasher);
+        for (slot, memory) in process.memories.iter().enumerate() {
+            self.print(&memory.print, hasher);
             let history = &self.slots[slot].history[process.cache[slot]..];
             history.len().hash(hasher);
             if history.len() > 1 {
                 // Where a pass would begin, now and when the cache has moved on.
                 for version in history {
-                    let begins = version.object.clone().map(|cached| seat.freshest.clone().newest(cached));
+                    let begins = version.object.clone().map(|cached| memory.state.freshest.clone().newest(cached));
                     begins.map(|object| self.position(slot, &object)).hash(hasher);
                 }
             }
         }
-        if let Some(pass) = &process.pass {
-            pass.turn.slot.hash(hasher);
-            let stands = self.position(pass.turn.slot, &pass.turn.object) == 0;
-            stands.hash(hasher);
-            match &pass.step {
-                // It will meet a conflict, whatever it says.
-                Step::Write(_) if !stands => 0.hash(hasher),
-                Step::Write(decided) => (1.hash(hasher), self.print(&decided.print, hasher)).0,
-                Step::Reread(decided) => (2.hash(hasher), self.print(&decided.print, hasher)).0,
-                Step::Act(decided) => (3.hash(hasher), self.print(&decided.print, hasher)).0,
-                Step::ReadSets(decided, tasks, read) => {
-                    (4, print_tasks(tasks), (self.now - read).min(LONG)).hash(hasher);
-                    self.print(&decided.print, hasher);
-                }
-                Step::ReadClaims(decided, tasks, read, sets, listed) => {
-                    (5, print_tasks(tasks), print_sets(sets), (self.now - read).min(LONG), (self.now - listed).min(LONG)).hash(hasher);
-                    self.print(&decided.print, hasher);
-                }
-            }
-        }
-        if let Some(sender) = &process.sender {
-            (sender.turn.slot, &sender.turn.object.metadata.uid, &sender.nonce).hash(hasher);
-            (self.position(sender.turn.slot, &sender.turn.object) == 0).hash(hasher);
-            match &sender.answer {
-                Waiting::ForAnswer => 0.hash(hasher),
-                Waiting::Arrived(answer) => (1, print_answer(answer)).hash(hasher),
+        for (tag, under_way) in [(0, &process.pass), (1, &process.sender)] {
+            if let Some(under_way) = under_way {
+                tag.hash(hasher);
+                self.print_under_way(under_way, hasher);
             }
         }
         hasher.finish()
     }
 
+    /// A pass as far as it differs from one that begins now. Its own copy of the object says what its decision says, or what is stored.
+    fn print_under_way(&self, under_way: &UnderWay, hasher: &mut impl Hasher) {
+        let UnderWay { work, pending, arrived, print } = under_way;
+        let position = self.position(work.slot, work.pass.object());
+        // The lock keeps only the other objects of the instance waiting.
+        (work.slot, work.locked && self.slots.len() > 1, position).hash(hasher);
+        match (pending, arrived) {
+            (Request::Send { stamp, .. }, arrived) => {
+                (&work.pass.object().metadata.uid, &stamp.nonce).hash(hasher);
+                if let Some(Arrived::Sent(outcome)) = arrived {
+                    print_answer(outcome).hash(hasher);
+                }
+            }
+            (_, Some(Arrived::Written(landed))) => {
+                self.position(work.slot, landed).hash(hasher);
+                self.print(print, hasher);
+            }
+            _ if self.is_in_vain(under_way) => 0.hash(hasher),
+            _ => self.print(print, hasher),
+        }
+    }
+
+    /// A write that will meet a conflict, whatever it says.
+    pub fn is_in_vain(&self, under_way: &UnderWay) -> bool {
+        let UnderWay { work, pending, arrived, print: _ } = under_way;
+        matches!(pending, Request::WriteStatus { .. }) && arrived.is_none() && self.position(work.slot, work.pass.object()) > 0
+    }
+
     /// How many versions a copy is behind what stands; one that left the history is as old as can be.
     fn position(&self, slot: usize, object: &RdsBackup) -> usize {
-        let same = |version: &&std::sync::Arc<crate::model::world::Version>| {
+        let same = |version: &&std::sync::Arc<Version>| {
             version.object.as_ref().is_some_and(|kept| kept.metadata.resource_version == object.metadata.resource_version)
         };
         let history = &self.slots[slot].history;

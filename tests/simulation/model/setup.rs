@@ -47,10 +47,14 @@ pub struct Setup {
     pub late_writes: bool,
     /// Reads of the cloud may fail.
     pub blind: bool,
+    /// Reads of the cloud may be refused for their credentials; there are others, or not.
+    pub refused_reads: bool,
     /// A look is three reads, and anything may happen in between.
     pub slow_looks: bool,
     /// Between a decision and its write anything may happen, the answer to every write may be lost, and words are written too.
     pub slow_writes: bool,
+    /// A process may lose its lease, and leads no longer until it crashes and starts again.
+    pub loses: bool,
     /// How long the service really leaves a set unlisted.
     pub lag: i64,
     /// Whether the service refuses old requests.
@@ -82,8 +86,10 @@ impl Setup {
             refusals: true,
             late_writes: false,
             blind: false,
+            refused_reads: false,
             slow_looks: false,
             slow_writes: false,
+            loses: false,
             lag: LAG,
             expires: true,
             never: false,
@@ -138,8 +144,10 @@ impl Setup {
         tell(self.refusals, "refusals");
         tell(self.late_writes, "late writes");
         tell(self.blind, "blind reads");
+        tell(self.refused_reads, "refused reads");
         tell(self.slow_looks, "slow looks");
         tell(self.slow_writes, "slow writes");
+        tell(self.loses, "lost leases");
         tell(self.lag > LAG, "lag + 1");
         tell(!self.expires, "no expiry");
         tell(self.never, "Never");

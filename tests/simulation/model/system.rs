@@ -5,15 +5,22 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use rds_backup_operator::{backup::decide::Effect, rds::CreateOutcome};
+use rds_backup_operator::{
+    backup::{
+        pass::Stage,
+        request::{CloudRead, Request},
+    },
+    rds::CreateOutcome,
+};
 use stateright::{Model, Property};
 
 use crate::model::{
     cloud::{self, Cloud, Owner, State},
+    flaws::Flaw,
     laws,
-    passes::{Ending, System},
+    process::{Ending, System, sends_next},
     setup::Setup,
-    world::{Process, Seat, Step, TICK, Waiting, World, fresh},
+    world::{Arrived, Remembered, TICK, UnderWay, World, decided, fresh},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +41,10 @@ pub enum Action {
         heard: bool,
     },
     Crash {
+        process: usize,
+    },
+    /// A process does not renew its lease in time.
+    Lose {
         process: usize,
     },
     /// A cache takes in the next event of its watch.
@@ -95,36 +106,44 @@ impl System {
 
     fn of_process(&self, world: &World, index: usize, actions: &mut Vec<Action>) {
         let process = &world.processes[index];
-        let endings = |fails: bool, write: bool, unheard: bool| {
-            let late = write && self.setup.late_writes && world.late.is_empty();
-            [(Ending::Fine, true), (Ending::Unheard, unheard), (Ending::Failed, fails), (Ending::Late, late)]
-                .into_iter()
-                .filter_map(|(ending, may)| may.then_some(ending))
-        };
+        let refused = [Ending::Refused { renewed: true }, Ending::Refused { renewed: false }];
+        let refused = || refused.into_iter().filter(|_| self.setup.refused_reads);
         match &process.pass {
             None => {
                 for slot in 0..world.slots.len() {
-                    if process.sender.as_ref().is_none_or(|sender| sender.turn.slot != slot) {
-                        let endings = endings(self.setup.blind, false, false);
+                    if process.sender.as_ref().is_none_or(|sender| sender.work.slot != slot) {
+                        let failed = self.setup.blind.then_some(Ending::Failed);
+                        let endings = [Ending::Fine].into_iter().chain(failed).chain(refused());
                         actions.extend(endings.map(|ending| Action::Wake { process: index, slot, ending }));
                     }
                 }
             }
-            Some(pass) => {
-                // Of the other writes it makes no difference whether the process knows that they landed: it looks again, and sees.
-                let (write, unheard) = match &pass.step {
-                    Step::Write(decided) => (true, self.setup.slow_writes || matches!(decided.decision.effect, Some(Effect::Send { .. }))),
-                    _ => (false, false),
-                };
-                actions.extend(endings(false, write, unheard).map(|ending| Action::GoOn { process: index, ending }));
+            Some(under_way) => {
+                let go_on = |ending| Action::GoOn { process: index, ending };
+                actions.push(go_on(Ending::Fine));
+                match &under_way.pending {
+                    Request::WriteStatus { .. } if under_way.arrived.is_none() => {
+                        // Of the other writes it makes no difference whether the process knows that they landed: it looks again, and sees.
+                        let unheard = self.setup.slow_writes || sends_next(&under_way.work.pass);
+                        let late = self.setup.late_writes && world.late.is_empty();
+                        let endings = [(Ending::Unheard, unheard), (Ending::Late, late), (Ending::Failed, self.has(Flaw::UnsureIsDone))];
+                        actions.extend(endings.into_iter().filter(|(_, may)| *may).map(|(ending, _)| go_on(ending)));
+                    }
+                    Request::Read { .. } => actions.extend(refused().map(go_on)),
+                    _ => {}
+                }
             }
         }
-        match process.sender.as_ref().map(|sender| &sender.answer) {
-            Some(Waiting::ForAnswer) => actions.push(Action::Hear { process: index, heard: false }),
-            Some(Waiting::Arrived(_)) => actions.extend([true, false].map(|heard| Action::Hear { process: index, heard })),
+        match process.sender.as_ref().map(|sender| &sender.arrived) {
+            Some(None) => actions.push(Action::Hear { process: index, heard: false }),
+            Some(Some(_)) => actions.extend([true, false].map(|heard| Action::Hear { process: index, heard })),
             None => {}
         }
-        if process.pass.is_some() || process.sender.is_some() || process.seats.iter().any(|seat| !seat.is_blank()) {
+        if self.setup.loses && process.leads {
+            actions.push(Action::Lose { process: index });
+        }
+        let remembers = !process.leads || !process.ended.is_empty() || process.memories.iter().any(|memory| !memory.is_blank());
+        if remembers || process.pass.is_some() || process.sender.is_some() {
             actions.push(Action::Crash { process: index });
         }
         if self.setup.stale > 0 {
@@ -222,9 +241,11 @@ impl Model for System {
             Action::Hear { process, heard } => world.hear(self, process, heard),
             Action::Crash { process } => {
                 let process = &mut world.processes[process];
-                process.seats = process.seats.iter().map(|seat| Arc::new(Seat::new(&seat.uid))).collect();
-                (process.pass, process.sender) = (None, None);
+                process.memories = process.memories.iter().map(|memory| Remembered::new(&memory.uid)).collect();
+                (process.pass, process.sender, process.leads) = (None, None, true);
+                process.ended.clear();
             }
+            Action::Lose { process } => world.processes[process].leads = false,
             Action::See { process, slot } => world.processes[process].cache[slot] += 1,
             Action::Land { index } => world.land_late(index),
             Action::Deliver { index } => {
@@ -280,21 +301,9 @@ impl World {
     /// An answer is on its way back to whoever still waits for it.
     fn answer(&mut self, nonce: &str, answer: CreateOutcome) {
         let mut senders = self.processes.iter_mut().filter_map(|process| process.sender.as_mut());
-        if let Some(sender) = senders.find(|sender| sender.nonce == nonce && sender.answer == Waiting::ForAnswer) {
-            sender.answer = Waiting::Arrived(answer);
+        if let Some(sender) = senders.find(|sender| sender.nonce() == Some(nonce) && sender.arrived.is_none()) {
+            Arc::make_mut(sender).arrived = Some(Arrived::Sent(answer));
         }
-    }
-}
-
-impl Seat {
-    fn is_blank(&self) -> bool {
-        let memory = &self.memory;
-        memory.own.is_none()
-            && memory.preflight.is_none()
-            && memory.looks.nonce.is_empty()
-            && memory.follow.at.is_none()
-            && memory.hold_until.is_none()
-            && !self.freshest.is_unsure()
     }
 }
 
@@ -306,26 +315,26 @@ impl fmt::Display for Told<'_> {
         let Self(world, action) = self;
         let name = |process: usize| world.processes[process].name;
         let object = |slot: usize| ["a", "b", "c"][slot];
-        let working = |process: &Process| process.pass.as_ref().map_or("?", |pass| object(pass.turn.slot));
-        let sending = |process: &Process| process.sender.as_ref().map_or("?", |sender| object(sender.turn.slot));
+        let of = |under_way: &Option<Arc<UnderWay>>| under_way.as_ref().map_or("?", |under_way| object(under_way.work.slot));
         match action {
             Action::Wake { process, slot, ending } => {
                 write!(f, "{} looks at {}{}", name(*process), object(*slot), ending.told())
             }
             Action::GoOn { process, ending } => {
                 let process = &world.processes[*process];
-                let what = process.pass.as_ref().map_or_else(String::new, |pass| pass.step.told());
-                write!(f, "{}: {}: {what}{}", process.name, working(process), ending.told())
+                let what = process.pass.as_ref().map_or_else(String::new, |pass| pass.told());
+                write!(f, "{}: {}: {what}{}", process.name, of(&process.pass), ending.told())
             }
             Action::Hear { process, heard } => {
                 let process = &world.processes[*process];
-                let what = match (&process.sender.as_ref().map(|sender| &sender.answer), heard) {
-                    (Some(Waiting::Arrived(answer)), true) => format!("hears {answer:?}"),
+                let what = match (process.sender.as_ref().and_then(|sender| sender.arrived.as_ref()), heard) {
+                    (Some(Arrived::Sent(answer)), true) => format!("hears {answer:?}"),
                     _ => "gives up waiting for the answer".to_owned(),
                 };
-                write!(f, "{}: {}: {what}", process.name, sending(process))
+                write!(f, "{}: {}: {what}", process.name, of(&process.sender))
             }
             Action::Crash { process } => write!(f, "{} crashes and starts again", name(*process)),
+            Action::Lose { process } => write!(f, "{} loses its lease", name(*process)),
             Action::See { process, slot } => write!(f, "the cache of {} takes in a newer {}", name(*process), object(*slot)),
             Action::Land { index } => write!(f, "the late write of {} lands", object(world.late[*index].slot)),
             Action::Deliver { index } => write!(f, "the request {} arrives", world.cloud.wire[*index].nonce),
@@ -351,25 +360,22 @@ impl Ending {
             Self::Unheard => ", done, and the answer is lost",
             Self::Failed => ", which fails",
             Self::Late => ", gives up, and it may still be done",
+            Self::Refused { renewed: true } => ", its credentials are refused, and there are others",
+            Self::Refused { renewed: false } => ", and its credentials are refused",
         }
     }
 }
 
-impl Step {
+impl UnderWay {
     pub fn told(&self) -> String {
-        let (what, decided) = match self {
-            Self::Reread(decided) => ("reads it again", decided),
-            Self::Write(decided) => ("writes", decided),
-            Self::Act(decided) => match decided.decision.effect.as_ref() {
-                Some(Effect::Preflight { .. }) => ("preflight", decided),
-                Some(Effect::Clear { .. }) => ("lists the others", decided),
-                Some(Effect::Send { .. }) => ("sends", decided),
-                Some(Effect::Look { .. }) => ("looks for its backup", decided),
-                Some(Effect::Follow { .. }) => ("polls its job", decided),
-                Some(Effect::WriteIntent { .. }) | None => ("nothing", decided),
-            },
-            Self::ReadSets(decided, ..) => ("lists the sets", decided),
-            Self::ReadClaims(decided, ..) => ("lists the claims", decided),
+        let Some(decided) = decided(&self.work.pass) else { return String::new() };
+        let what = match (&self.pending, self.work.pass.stage()) {
+            (Request::WriteStatus { .. }, _) if self.arrived.is_some() => "sends",
+            (Request::WriteStatus { .. }, _) => "writes",
+            (Request::ListInstance, Stage::Clear(_)) => "lists the others",
+            (Request::ListInstance, _) => "lists the claims",
+            (Request::Read { what: CloudRead::ManualSets(_), .. }, _) => "lists the sets",
+            _ => "asks",
         };
         let status = &decided.decision.status;
         let intent = status.submission.as_ref().map_or_else(String::new, |intent| {

@@ -1,24 +1,20 @@
-//! Explores, and says what was found: a table, and the shortest way to what a broken variant does.
+//! Explores, and says what was found: a table, and a short way to what a broken variant does.
 
-use std::{
-    io::Write,
-    time::{Duration, Instant},
-};
+use std::{io::Write, time::Instant};
 
 use stateright::{Checker, HasDiscoveries, Model, Path};
 
 use crate::model::{
     configurations::Expected,
     laws,
-    passes::System,
     print::minutes_since_dawn,
+    process::System,
     setup::Setup,
     system::{Action, Told},
     world::World,
 };
 
-pub const HEAD: &str = "configuration                      |     states | depth |    s | laws     | bounds";
-pub const VARIANTS_HEAD: &str = "broken variant, and the shortest way to what it breaks";
+pub const HEAD: &str = "configuration                       |     states | depth |    s | laws     | bounds";
 
 /// Past the capture of the test harness: a table that only a failure shows proves nothing to anybody.
 pub fn say(line: &str) {
@@ -28,12 +24,11 @@ pub fn say(line: &str) {
 /// What went wrong, in words; nothing if all is as expected.
 pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
     let began = Instant::now();
-    let (name, bounds) = (setup.name, setup.bounds());
-    let depth = setup.depth;
+    let (name, bounds, depth, broken) = (setup.name, setup.bounds(), setup.depth, setup.flaw.is_some());
     let mut builder = System::new(setup).checker();
-    // Only one thread finds the shortest way, and knows how deep it is.
+    // Only one thread finds a short way, and knows how deep it is. Of the ways that it finds at about the same time it tells the last.
     builder = match expected.violated {
-        Some(_) => builder.finish_when(HasDiscoveries::AnyFailures),
+        Some(law) => builder.finish_when(HasDiscoveries::AnyOf([law].into())),
         None if depth.is_some() => builder,
         None => builder.threads(2),
     };
@@ -42,63 +37,22 @@ pub fn explore(setup: Setup, expected: &Expected) -> Vec<String> {
     }
     let checker = builder.spawn_bfs().join();
     let found = checker.discoveries();
+    let (states, depth, seconds) = (checker.unique_state_count(), checker.max_depth(), began.elapsed().as_secs_f64());
     let violated: Vec<&str> = laws::ALWAYS.into_iter().filter(|law| found.contains_key(law)).collect();
-    let seen: Vec<&str> = laws::SOMETIMES.into_iter().filter(|law| found.contains_key(law)).collect();
-    let verdict = match violated.as_slice() {
-        [] => "all hold".to_owned(),
-        some => some
-            .iter()
-            .map(|law| format!("VIOLATED in {} steps: {law}", found[*law].clone().into_actions().len()))
-            .collect::<Vec<_>>()
-            .join("; "),
-    };
-    say(&format!(
-        "{name:34} | {:10} | {:5} | {:4.0} | {verdict} | {bounds}",
-        checker.unique_state_count(),
-        checker.max_depth(),
-        seconds(began.elapsed())
-    ));
-    let mut wrong = Vec::new();
+    let told = |law: &&str| format!("VIOLATED in {} steps: {law}", found[*law].clone().into_actions().len());
+    let verdict = if violated.is_empty() { "all hold".to_owned() } else { violated.iter().map(told).collect::<Vec<_>>().join("; ") };
+    say(&format!("{name:35} | {states:10} | {depth:5} | {seconds:4.0} | {verdict} | {bounds}"));
+    let to_tell = violated.iter().filter(|law| expected.violated.is_none() || broken && expected.violated == Some(**law));
+    to_tell.for_each(|law| tell(&found[*law]));
+    let mut wrong: Vec<String> = Vec::new();
     match expected.violated {
-        None => {
-            for law in &violated {
-                tell(&found[*law]);
-                wrong.push(format!("{name}: violated: {law}"));
-            }
-            for law in &expected.seen {
-                if !seen.contains(law) {
-                    wrong.push(format!("{name}: never seen: {law}"));
-                }
-            }
-        }
+        None => wrong.extend(violated.iter().map(|law| format!("{name}: violated: {law}"))),
         Some(law) if violated.contains(&law) => {}
         Some(law) => wrong.push(format!("{name}: it should violate: {law}")),
     }
+    let missed = expected.seen.iter().filter(|law| !found.contains_key(*law));
+    wrong.extend(missed.map(|law| format!("{name}: never seen: {law}")));
     wrong
-}
-
-pub fn explore_variant(setup: Setup, name: &str) -> Vec<String> {
-    let began = Instant::now();
-    let bounds = setup.bounds();
-    let depth = setup.depth;
-    let mut builder = System::new(setup).checker().finish_when(HasDiscoveries::AnyFailures);
-    if let Some(depth) = depth {
-        builder = builder.target_max_depth(depth);
-    }
-    let checker = builder.spawn_bfs().join();
-    let found = checker.discoveries();
-    let Some(law) = laws::ALWAYS.into_iter().find(|law| found.contains_key(law)) else {
-        return vec![format!("the broken variant {name:?} is not caught ({bounds}, {} states)", checker.unique_state_count())];
-    };
-    let path = &found[law];
-    say(&format!(
-        "{name}: {law}: violated in {} steps ({bounds}; {} states, {:.0} s)",
-        path.clone().into_actions().len(),
-        checker.unique_state_count(),
-        seconds(began.elapsed())
-    ));
-    tell(path);
-    Vec::new()
 }
 
 fn tell(path: &Path<World, Action>) {
@@ -107,8 +61,4 @@ fn tell(path: &Path<World, Action>) {
             say(&format!("  {:3}. minute {:2}: {}", number + 1, minutes_since_dawn(world.now), Told(world, action)));
         }
     }
-}
-
-fn seconds(time: Duration) -> f64 {
-    time.as_secs_f64()
 }

@@ -11,7 +11,7 @@ use stateright::Model;
 use crate::model::{
     cloud::Owner,
     laws,
-    passes::{Ending, System},
+    process::{Ending, System},
     setup::{EXPIRY, LAG, SKEW, Setup},
     system::Action,
     world::{TICK, World, status_of},
@@ -50,7 +50,7 @@ impl Story {
     fn pass_until(&mut self, process: usize, slot: usize, what: &str) {
         for _ in 0..30 {
             match &self.world.processes[process].pass {
-                Some(pass) if !what.is_empty() && pass.step.told().starts_with(what) => return,
+                Some(pass) if !what.is_empty() && pass.told().starts_with(what) => return,
                 Some(_) => self.happens(Action::GoOn { process, ending: Ending::Fine }),
                 None => match self.system.next_state(&self.world, Action::Wake { process, slot, ending: Ending::Fine }) {
                     Some(next) => self.world = next,
@@ -274,4 +274,25 @@ fn an_object_that_is_stalled_for_ever_does_not_hold_its_instance_for_ever() {
     story.send(Q, B);
     story.accept(Q);
     assert_eq!(story.accepted(B), 1);
+}
+
+/// The fence: what was begun while a process led is recorded, and nothing is begun by one that leads no longer.
+#[test]
+fn a_process_that_lost_its_lease_records_its_answer_and_sends_nothing() {
+    let mut story = Story::of(|setup| setup.loses = true);
+    story.send(P, A);
+    story.happens(Action::Lose { process: P });
+    story.accept(P);
+    assert_eq!((story.status(A).phase, story.status(A).origin), (Phase::Running, Some(Origin::Created)));
+
+    let mut story = Story::of(|setup| setup.loses = true);
+    story.pass_until(P, A, "sends");
+    story.happens(Action::Lose { process: P });
+    story.happens(Action::GoOn { process: P, ending: Ending::Fine });
+    assert!(story.world.cloud.wire.is_empty());
+    assert_eq!((story.status(A).phase, story.outcome(A)), (Phase::Queued, Some(SubmissionOutcome::Rejected)));
+    story.minutes(TICK);
+    story.pass(P, A);
+    assert_eq!(story.status(A).submission.expect("an intent").attempt, 1, "it writes no other intent");
+    story.pass_until(Q, A, "sends");
 }

@@ -1,20 +1,25 @@
 //! What there is: the objects as the API server has them, the processes with what each remembers, the cloud, and the time.
 //!
-//! Everything that decides is the shipped type: `RdsBackup` with its status, `Memory`, `Freshest`. A state is told from another by its print
+//! Everything that decides is the shipped type: `RdsBackup` with its status, `Pass`, `ObjectState`. A state is told from another by its print
 //! (see `print`), which leaves out what can make no difference.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use rds_backup_operator::{
     api::{RdsBackup, RdsBackupSpec, RdsBackupStatus, Time},
     backup::{
-        decide::{Decision, Effect},
-        observation::Memory,
+        pass::{Decided, Pass, Stage},
+        request::Request,
+        state::ObjectState,
     },
-    controller::Freshest,
-    rds::{BackupSet, BackupTask, CreateOutcome},
+    rds::CreateOutcome,
 };
+use tokio::time::Instant;
 
 use crate::model::{cloud::Cloud, print::Print, setup::Setup};
 
@@ -28,6 +33,17 @@ pub const INSTANCE: &str = "rm-1";
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("within the years that there are")
+}
+
+/// The beginning by the clock that cannot be set.
+static STEADY_DAWN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+pub fn steady(second: i64) -> Instant {
+    *STEADY_DAWN + Duration::from_secs(u64::try_from(second - DAWN).unwrap_or_default())
+}
+
+pub fn second_of(steady: Instant) -> i64 {
+    DAWN + i64::try_from(steady.duration_since(*STEADY_DAWN).as_secs()).unwrap_or(i64::MAX)
 }
 
 /// All there is.
@@ -49,6 +65,8 @@ pub struct World {
     pub intent_limit: i64,
     /// Whether words are written too. The same in all states of a configuration.
     pub words: bool,
+    /// Whether a look may fail in its midst. The same in all states of a configuration.
+    pub refused_reads: bool,
 }
 
 /// A name, and what stood under it since the oldest copy that a cache has.
@@ -71,91 +89,61 @@ pub struct Version {
 #[derive(Clone, Debug)]
 pub struct Process {
     pub name: char,
-    pub seats: Vec<Arc<Seat>>,
+    /// For each slot, what it remembers of the object.
+    pub memories: Vec<Arc<Remembered>>,
     /// For each slot, the version in its history that the cache has.
     pub cache: Vec<usize>,
+    /// The uids of the objects whose end it wrote.
+    pub ended: BTreeSet<String>,
+    /// It holds the lease, as far as it knows. Two may: exactly once must not depend on the election.
+    pub leads: bool,
     /// The pass under way. A process works on one object at a time, besides the one whose answer it waits for.
-    pub pass: Option<Pass>,
-    pub sender: Option<Sender>,
+    pub pass: Option<Arc<UnderWay>>,
+    /// The pass whose CreateBackup is on its way.
+    pub sender: Option<Arc<UnderWay>>,
 }
 
 /// What a process remembers of one object.
 #[derive(Clone, Debug)]
-pub struct Seat {
+pub struct Remembered {
     pub uid: String,
-    pub memory: Memory,
-    pub freshest: Freshest<RdsBackup>,
-    pub intent_at: Option<i64>,
+    pub state: ObjectState,
     pub print: Print,
 }
 
-/// The object that a pass or a sender works on.
+/// A pass over the object of a slot.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct Work {
     pub slot: usize,
-    pub object: Arc<RdsBackup>,
+    pub pass: Pass,
+    /// It holds the instance's lock.
+    pub locked: bool,
 }
 
+/// A pass that waits for something that is a step of its own.
 #[derive(Clone, Debug)]
-pub struct Pass {
-    pub turn: Turn,
-    pub step: Step,
-}
-
-/// What a pass does next.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// Reads the object again; only where the write that follows carries no resourceVersion.
-    Reread(Arc<Decided>),
-    Write(Arc<Decided>),
-    Act(Arc<Decided>),
-    /// A look has read the tasks.
-    ReadSets(Arc<Decided>, Vec<BackupTask>, i64),
-    /// A look has read the tasks and the sets.
-    ReadClaims(Arc<Decided>, Vec<BackupTask>, i64, Vec<BackupSet>, i64),
-}
-
-/// A decision on its way, and when it was made.
-#[derive(Debug)]
-pub struct Decided {
-    pub decision: Decision,
+pub struct UnderWay {
+    pub work: Work,
+    pub pending: Request,
+    /// What came of the request, where its answer is on its way back.
+    pub arrived: Option<Arrived>,
     pub print: Print,
-    pub now: i64,
 }
 
-impl Decided {
-    /// Its effect reads the service, and nothing else: it is done when it is thought of.
-    pub fn reads_only(&self) -> bool {
-        matches!(self.decision.effect, Some(Effect::Preflight { .. } | Effect::Look { .. } | Effect::Follow { .. }))
-    }
-
-    /// Its write is one that a request stands upon.
-    pub fn announces(&self) -> bool {
-        matches!(self.decision.effect, Some(Effect::WriteIntent { .. } | Effect::Send { .. }))
-    }
-}
-
-/// The detached task that sends and records.
 #[derive(Clone, Debug)]
-pub struct Sender {
-    pub turn: Turn,
-    pub nonce: String,
-    pub answer: Waiting,
+pub enum Arrived {
+    Written(Arc<RdsBackup>),
+    Sent(CreateOutcome),
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Waiting {
-    /// Nothing was heard.
-    ForAnswer,
-    /// It has arrived, and was not read.
-    Arrived(CreateOutcome),
-}
-
+/// A write whose client gave up.
 #[derive(Clone, Debug)]
 pub struct LateWrite {
     pub slot: usize,
-    pub version: String,
-    pub decided: Arc<Decided>,
+    pub version: Option<String>,
+    pub status: RdsBackupStatus,
+    pub listed_before: Vec<String>,
+    pub print: Print,
 }
 
 impl World {
@@ -165,8 +153,10 @@ impl World {
         let processes = (0..setup.processes)
             .map(|index| Process {
                 name: names[index],
-                seats: (0..setup.objects).map(|slot| Arc::new(Seat::new(&uid(slot, 0)))).collect(),
+                memories: (0..setup.objects).map(|slot| Remembered::new(&uid(slot, 0))).collect(),
                 cache: vec![0; setup.objects],
+                ended: BTreeSet::new(),
+                leads: true,
                 pass: None,
                 sender: None,
             })
@@ -182,6 +172,7 @@ impl World {
             broken: None,
             intent_limit: setup.intent_limit(),
             words: setup.slow_writes,
+            refused_reads: setup.refused_reads,
         };
         for slot in 0..setup.objects {
             let object = world.slots[slot].history[0].object.as_ref().expect("just made").as_ref().clone();
@@ -225,14 +216,19 @@ impl World {
         self.object(slot).filter(|object| object.metadata.uid.as_deref() == uid).cloned()
     }
 
-    pub fn seat(&self, process: usize, slot: usize) -> &Seat {
-        &self.processes[process].seats[slot]
+    /// The object as the process's cache shows it.
+    pub fn cached(&self, process: usize, slot: usize) -> Option<&Arc<RdsBackup>> {
+        self.slots[slot].history[self.processes[process].cache[slot]].object.as_ref()
     }
 
-    pub fn change_seat(&mut self, process: usize, slot: usize, change: impl FnOnce(&mut Seat)) {
-        let seat = Arc::make_mut(&mut self.processes[process].seats[slot]);
-        change(seat);
-        seat.print = Print::of_seat(seat);
+    pub fn memory(&self, process: usize, slot: usize) -> &Remembered {
+        &self.processes[process].memories[slot]
+    }
+
+    /// What the process remembers may have changed.
+    pub fn print_memory(&mut self, process: usize, slot: usize) {
+        let memory = Arc::make_mut(&mut self.processes[process].memories[slot]);
+        memory.print = Print::of_memory(&memory.uid, &memory.state);
     }
 }
 
@@ -243,17 +239,31 @@ impl Version {
     }
 }
 
-impl Seat {
-    pub fn new(uid: &str) -> Self {
-        let mut seat = Self {
-            uid: uid.to_owned(),
-            memory: Memory::default(),
-            freshest: Freshest::default(),
-            intent_at: None,
-            print: Print::default(),
-        };
-        seat.print = Print::of_seat(&seat);
-        seat
+impl Remembered {
+    pub fn new(uid: &str) -> Arc<Self> {
+        let state = ObjectState::default();
+        let print = Print::of_memory(uid, &state);
+        Arc::new(Self { uid: uid.to_owned(), state, print })
+    }
+
+    pub fn is_blank(&self) -> bool {
+        self.print == Self::new(&self.uid).print
+    }
+}
+
+impl UnderWay {
+    pub fn new(work: Work, pending: Request) -> Self {
+        let print = Print::of_pass(&work.pass);
+        Self { work, pending, arrived: None, print }
+    }
+}
+
+/// The decision that a pass carries out.
+pub fn decided(pass: &Pass) -> Option<&Decided> {
+    match pass.stage() {
+        Stage::Lock(decided) | Stage::Reread(decided) | Stage::Write(decided) | Stage::WriteFinalizers(decided) => Some(decided),
+        Stage::Admit(decided, _) | Stage::Read(decided, _) | Stage::Clear(decided) | Stage::Send(decided) => Some(decided),
+        Stage::Begin | Stage::Refresh(_) | Stage::Observe(_) | Stage::Conflict(_) | Stage::PauseRecording { .. } | Stage::Over => None,
     }
 }
 
