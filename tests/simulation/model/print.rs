@@ -136,7 +136,7 @@ impl Print {
             Stage::Clear(_) => print.ages.push((decided.observed.now.as_second(), LET_GO)),
             Stage::Read(_, reads) => {
                 let (refused, mut read, mut counts) = (reads.refused.is_some(), (0, 0), None);
-                if let SoFar::Look { from: _, running, sets, others: _, mapped: _ } = &reads.so_far {
+                if let SoFar::Look { from: _, running, sets, commitments: _, mapped: _ } = &reads.so_far {
                     read =
                         (running.iter().map(|told| print_tasks(&told.value)).sum(), sets.iter().map(|told| print_sets(&told.value)).sum());
                     let read_at = sets.iter().filter_map(|told| Some(told.service_time?.as_second())).next();
@@ -205,7 +205,7 @@ impl Print {
                     (print_tasks(running), print_sets(sets)).hash(hasher);
                     ages.extend(intents.iter().map(|signed| (signed.as_second(), OPEN)));
                     for claim in claims {
-                        (&claim.uid, &claim.job_id, &claim.backup_id, claim.without_set).hash(hasher);
+                        (&claim.uid, &claim.backup, claim.without_set).hash(hasher);
                     }
                 }
                 Err(_) => 0.hash(hasher),
