@@ -30,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often the memory kept for deleted objects is freed.
 const SWEEP: Duration = Duration::from_secs(300);
 
-/// What the operator needs from its surroundings.
+/// What the operator is given to work with.
 pub struct Deps {
     /// The API server.
     pub client: kube::Client,

@@ -365,7 +365,7 @@ impl Pass {
         }
     }
 
-    /// One that has changed, or is gone, is no hindrance. What cannot be deleted is left to the next pass, with all that follow.
+    /// One that has changed, or is gone, delays nothing. What cannot be deleted is left to the next pass, with all that follow.
     fn deleted(&mut self, mut deletions: Deletions, deleted: &Result<bool, controller::Error>, now: Timestamp) -> Next {
         if deleted.is_err() {
             deletions.left.clear();

@@ -1,13 +1,13 @@
-//! Two intents that meet withdraw both. That this ends is a matter of dice: the pauses are random.
+//! Two intents that meet withdraw both. That this ends is a matter of chance: the pauses are random.
 
 use std::sync::atomic::Ordering;
 
 use crate::model::{table::say, traces::Story};
 
-/// A small generator: the same dice in every run.
-struct Dice(u64);
+/// A small generator: the same numbers in every run.
+struct Randomness(u64);
 
-impl Dice {
+impl Randomness {
     fn pause(&mut self) -> i64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1000 + i64::try_from((self.0 >> 33) % 4001).expect("small")
@@ -19,12 +19,12 @@ impl Dice {
 fn two_intents_that_meet_again_and_again_do_not_meet_for_ever() {
     let (seeds, mut rounds, mut worst) = (500, 0, 0);
     for seed in 0..seeds {
-        let mut dice = Dice(seed);
+        let mut random = Randomness(seed);
         let mut story = Story::of(|setup| (setup.objects, setup.alone, setup.attempts) = (2, true, i32::MAX));
         let mut met = 0;
         while story.world.cloud.wire.is_empty() {
             for slot in [0, 1] {
-                story.system.pause.store(dice.pause(), Ordering::Relaxed);
+                story.system.pause.store(random.pause(), Ordering::Relaxed);
                 advance(&mut story, slot);
             }
             let resting = story.world.processes.iter().all(|process| process.pass.is_none());

@@ -1,4 +1,4 @@
-//! Broken variants: the shipped pass with one request or answer bent, or one guard of its surroundings taken away. Each must be caught.
+//! Broken variants: the shipped pass with one request or answer bent, or one guard around it taken away. Each must be caught.
 
 use jiff::SignedDuration;
 use rds_backup_operator::{

@@ -8,9 +8,9 @@ use rds_backup_operator::rds::{
 };
 
 use crate::walks::{
-    dice::Dice,
+    network_conditions::NetworkConditions,
+    randomness::Randomness,
     time::{HOUR, MINUTE, Ms, SECOND, at, ms},
-    weather::Weather,
 };
 
 /// What the service promises, and what the default `protocol` counts on.
@@ -124,20 +124,28 @@ impl Cloud {
         self.sites[site].newest.map(|newest| &self.jobs[newest])
     }
 
-    pub fn start(&mut self, site: usize, owner: Owner, method: String, now: Ms, weather: &Weather, dice: &mut Dice) -> usize {
-        let lasts = match dice.index(20) {
-            0..10 => dice.between(20 * SECOND, 3 * MINUTE),
-            10..17 => dice.between(3 * MINUTE, 20 * MINUTE),
-            17..19 => dice.between(20 * MINUTE, 90 * MINUTE),
-            _ => dice.between(90 * MINUTE, 4 * HOUR),
+    pub fn start(
+        &mut self,
+        site: usize,
+        owner: Owner,
+        method: String,
+        now: Ms,
+        conditions: &NetworkConditions,
+        random: &mut Randomness,
+    ) -> usize {
+        let lasts = match random.index(20) {
+            0..10 => random.between(20 * SECOND, 3 * MINUTE),
+            10..17 => random.between(3 * MINUTE, 20 * MINUTE),
+            17..19 => random.between(20 * MINUTE, 90 * MINUTE),
+            _ => random.between(90 * MINUTE, 4 * HOUR),
         };
         let ends = now + lasts;
-        let lag = match dice.index(10) {
-            0..6 => dice.between(0, 10 * SECOND),
-            6..9 => dice.between(0, 2 * MINUTE),
-            _ => dice.between(0, LAG - MINUTE),
+        let lag = match random.index(10) {
+            0..6 => random.between(0, 10 * SECOND),
+            6..9 => random.between(0, 2 * MINUTE),
+            _ => random.between(0, LAG - MINUTE),
         };
-        let kept = if dice.permille(weather.forgets) { dice.between(0, 2 * MINUTE) } else { 24 * HOUR };
+        let kept = if random.permille(conditions.forgets) { random.between(0, 2 * MINUTE) } else { 24 * HOUR };
         let number = self.jobs.len() + 1;
         self.jobs.push(Job {
             id: number.to_string(),
@@ -146,10 +154,10 @@ impl Cloud {
             owner,
             started: now,
             ends,
-            fails: dice.permille(weather.failing_jobs),
+            fails: random.permille(conditions.failing_jobs),
             listed: ends + lag,
             forgotten: ends + kept,
-            usable: !dice.permille(weather.failing_jobs / 4),
+            usable: !random.permille(conditions.failing_jobs / 4),
             method,
         });
         self.sites[site].newest = Some(number - 1);
@@ -157,40 +165,46 @@ impl Cloud {
     }
 
     /// A request arrives: what the service answers, and the job that it began.
-    pub fn receive(&mut self, request: &Request, now: Ms, weather: &Weather, dice: &mut Dice) -> (CreateOutcome, Option<usize>) {
-        if request.expires && now - request.signed > EXPIRY + dice.between(0, SKEW) {
-            return (self.refuse(request, ErrorKind::ClockSkew, dice), None);
+    pub fn receive(
+        &mut self,
+        request: &Request,
+        now: Ms,
+        conditions: &NetworkConditions,
+        random: &mut Randomness,
+    ) -> (CreateOutcome, Option<usize>) {
+        if request.expires && now - request.signed > EXPIRY + random.between(0, SKEW) {
+            return (self.refuse(request, ErrorKind::ClockSkew, random), None);
         }
         let busy = self.busy(request.site, now).is_some();
         if !self.nonces.insert(request.nonce.clone()) {
             let kind = if busy { ErrorKind::BackupJobExists } else { ErrorKind::NonceUsed };
-            return (refusal(kind, dice).0, None);
+            return (refusal(kind, random).0, None);
         }
-        if dice.permille(weather.refusals) {
-            let kind = dice.pick(&REFUSALS);
-            return (self.refuse(request, kind, dice), None);
+        if random.permille(conditions.refusals) {
+            let kind = random.pick(&REFUSALS);
+            return (self.refuse(request, kind, random), None);
         }
         if !self.sites[request.site].is_open() {
-            return (self.refuse(request, ErrorKind::InstanceNotReady, dice), None);
+            return (self.refuse(request, ErrorKind::InstanceNotReady, random), None);
         }
         if busy {
-            return (self.refuse(request, ErrorKind::BackupJobExists, dice), None);
+            return (self.refuse(request, ErrorKind::BackupJobExists, random), None);
         }
-        if dice.permille(weather.faults) {
-            return (self.refuse(request, ErrorKind::ServiceFault, dice), None);
+        if random.permille(conditions.faults) {
+            return (self.refuse(request, ErrorKind::ServiceFault, random), None);
         }
         let made = match (&self.sites[request.site].engine, &request.method) {
             (Engine::MariaDb, _) => "Snapshot".to_owned(),
             (_, method) => method.clone().unwrap_or_else(|| "Physical".into()),
         };
-        let job = self.start(request.site, Owner::Ours(request.nonce.clone()), made, now, weather, dice);
-        let accepted = CreateOutcome::Accepted { job_id: JobId::new(&self.jobs[job].id), request_id: Some(request_id(dice)) };
-        let answer = if dice.permille(weather.faults) { refusal(ErrorKind::ServiceFault, dice).0 } else { accepted };
+        let job = self.start(request.site, Owner::Ours(request.nonce.clone()), made, now, conditions, random);
+        let accepted = CreateOutcome::Accepted { job_id: JobId::new(&self.jobs[job].id), request_id: Some(request_id(random)) };
+        let answer = if random.permille(conditions.faults) { refusal(ErrorKind::ServiceFault, random).0 } else { accepted };
         (answer, Some(job))
     }
 
-    fn refuse(&mut self, request: &Request, kind: ErrorKind, dice: &mut Dice) -> CreateOutcome {
-        let (answer, kind) = refusal(kind, dice);
+    fn refuse(&mut self, request: &Request, kind: ErrorKind, random: &mut Randomness) -> CreateOutcome {
+        let (answer, kind) = refusal(kind, random);
         self.refused.insert(request.nonce.clone(), kind);
         answer
     }
@@ -303,7 +317,7 @@ const UNREAD: [ErrorKind; 6] = [
 ];
 
 /// A published error of that kind.
-fn error(kind: ErrorKind, dice: &mut Dice) -> ApiError {
+fn error(kind: ErrorKind, random: &mut Randomness) -> ApiError {
     let of_kind = |row: &&PublishedError| {
         let asked = ["CreateBackup", "gateway", "any write"].iter().any(|operation| row.operations.contains(operation));
         row.meaning.kind == kind && asked && !row.code.contains(' ')
@@ -311,7 +325,7 @@ fn error(kind: ErrorKind, dice: &mut Dice) -> ApiError {
     let rows: Vec<&PublishedError> = published_errors().iter().filter(of_kind).collect();
     let (code, message, status) = match rows.is_empty() {
         false => {
-            let row = dice.pick(&rows);
+            let row = random.pick(&rows);
             (row.code, row.message, row.http_status.get(..3).and_then(|status| status.parse().ok()).unwrap_or(400))
         }
         true => ("SomethingThatNobodyKnows", "words of the service", 400),
@@ -319,19 +333,19 @@ fn error(kind: ErrorKind, dice: &mut Dice) -> ApiError {
     // A server fault makes a fault of any code.
     let http_status = if status >= 500 && kind != ErrorKind::ServiceFault { 400 } else { status };
     // The client keeps 256 bytes of a message; an id and a code it keeps as they are.
-    let code = if dice.permille(30) { format!("{code}.{}", "x".repeat(200)) } else { code.to_owned() };
-    let message = if dice.permille(100) { "of many words ".repeat(18) } else { message.to_owned() };
-    ApiError { code, message, request_id: Some(request_id(dice)), http_status }
+    let code = if random.permille(30) { format!("{code}.{}", "x".repeat(200)) } else { code.to_owned() };
+    let message = if random.permille(100) { "of many words ".repeat(18) } else { message.to_owned() };
+    ApiError { code, message, request_id: Some(request_id(random)), http_status }
 }
 
-fn request_id(dice: &mut Dice) -> String {
-    let id = format!("{:016X}-{:016X}", dice.draw(), dice.draw());
-    if dice.permille(50) { id.repeat(4) } else { id }
+fn request_id(random: &mut Randomness) -> String {
+    let id = format!("{:016X}-{:016X}", random.draw(), random.draw());
+    if random.permille(50) { id.repeat(4) } else { id }
 }
 
 /// An answer of that kind to a CreateBackup, as the client understands it.
-fn refusal(kind: ErrorKind, dice: &mut Dice) -> (CreateOutcome, ErrorKind) {
-    let error = error(kind, dice);
+fn refusal(kind: ErrorKind, random: &mut Randomness) -> (CreateOutcome, ErrorKind) {
+    let error = error(kind, random);
     let kind = error.kind();
     match error.proves_nothing_was_created() {
         true => (CreateOutcome::Rejected(Rejection::Api(error)), kind),
@@ -340,17 +354,17 @@ fn refusal(kind: ErrorKind, dice: &mut Dice) -> (CreateOutcome, ErrorKind) {
 }
 
 /// Why something cannot be read, if it cannot.
-pub fn unread(weather: &Weather, dice: &mut Dice) -> Option<CallError> {
-    if !dice.permille(weather.unread) {
+pub fn unread(conditions: &NetworkConditions, random: &mut Randomness) -> Option<CallError> {
+    if !random.permille(conditions.unread) {
         return None;
     }
     let why = || "connection reset".to_owned();
-    Some(match dice.index(4) {
+    Some(match random.index(4) {
         0 => CallError::NotSent { why: why() },
         1 => CallError::Lost { why: why() },
         _ => {
-            let kind = dice.pick(&UNREAD);
-            CallError::Api(error(kind, dice))
+            let kind = random.pick(&UNREAD);
+            CallError::Api(error(kind, random))
         }
     })
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::walks::{
     accounts::Keys,
     cloud::Owner,
+    network_conditions::NetworkConditions,
     time::{HOUR, MINUTE, Ms, SECOND, at},
-    weather::Weather,
     world::{Event, SITES, SLOTS, World, status_of, uid_of},
 };
 
@@ -16,8 +16,8 @@ use crate::walks::{
 pub enum Kind {
     /// No faults at any time, one process.
     Calm,
-    /// Calm and storms in turns.
-    Stormy,
+    /// Calm and faults in turns.
+    Faulty,
 }
 
 impl World {
@@ -26,38 +26,38 @@ impl World {
             self.plan(0, Event::Start { process });
         }
         for slot in 0..SLOTS {
-            if self.dice.permille(600) {
+            if self.random.permille(600) {
                 self.create(slot);
             }
         }
         self.plan(5 * SECOND, Event::Happening);
-        self.plan(Weather::lasts(&mut self.dice.clone()), Event::Turn);
+        self.plan(NetworkConditions::lasts(&mut self.random.clone()), Event::ChangeConditions);
         self.plan(10 * SECOND, Event::Inspect);
     }
 
-    pub fn turn_weather(&mut self) {
+    pub fn change_conditions(&mut self) {
         if self.finale || self.kind == Kind::Calm {
             return;
         }
         if self.calm_since.take().is_some() {
-            self.weather = Weather::storm(&mut self.dice);
+            self.conditions = NetworkConditions::faulty(&mut self.random);
         } else {
-            self.weather = Weather::calm();
+            self.conditions = NetworkConditions::calm();
             self.calm_since = Some(self.now);
         }
-        let lasts = Weather::lasts(&mut self.dice);
-        self.plan(self.now + lasts, Event::Turn);
+        let lasts = NetworkConditions::lasts(&mut self.random);
+        self.plan(self.now + lasts, Event::ChangeConditions);
     }
 
     /// The end of the walk: faults stop, nothing new is begun. One account stays paused, and one without its keys.
     pub fn end_begins(&mut self) {
         (self.finale, self.finale_began) = (true, self.now);
-        self.weather = Weather::fair();
+        self.conditions = NetworkConditions::fair();
         self.calm_since = Some(self.calm_since.unwrap_or(self.now));
         for account in &mut self.accounts {
             (account.exists, account.allowed, account.paused, account.keys) = (true, true, false, Keys::There);
         }
-        match self.dice.index(3) {
+        match self.random.index(3) {
             0 => self.accounts[0].paused = true,
             1 => self.accounts[1].keys = Keys::Missing,
             _ => self.accounts[1].exists = false,
@@ -73,22 +73,22 @@ impl World {
         if self.finale {
             return;
         }
-        let pause = self.dice.between(SECOND, 40 * SECOND);
+        let pause = self.random.between(SECOND, 40 * SECOND);
         self.plan(self.now + pause, Event::Happening);
         for process in 0..self.processes.len() {
-            if self.processes[process].up && self.dice.permille(self.weather.crashes) {
+            if self.processes[process].up && self.random.permille(self.conditions.crashes) {
                 self.totals.crashes += 1;
-                if self.dice.permille(300) {
+                if self.random.permille(300) {
                     // It loses its lease first, and ends when what is under way has ended, or after a while.
                     self.processes[process].leads = false;
-                    let (life, after) = (self.processes[process].life, self.dice.between(SECOND, 20 * SECOND));
+                    let (life, after) = (self.processes[process].life, self.random.between(SECOND, 20 * SECOND));
                     self.plan(self.now + after, Event::Lose { process, life });
                 } else {
                     self.crash(process);
                 }
             }
         }
-        match self.dice.index(100) {
+        match self.random.index(100) {
             0..30 => self.create_some(),
             30..45 => self.delete_one(),
             45..48 => self.edit_one(),
@@ -102,8 +102,8 @@ impl World {
 
     /// Up to six at once, some of them within the same second.
     fn create_some(&mut self) {
-        for _ in 0..self.dice.between(1, 6) {
-            let slot = self.dice.index(SLOTS);
+        for _ in 0..self.random.between(1, 6) {
+            let slot = self.random.index(SLOTS);
             if self.slots[slot].is_none() {
                 self.create(slot);
             }
@@ -114,7 +114,7 @@ impl World {
         let spec = self.spec();
         let spec: RdsBackupSpec = serde_json::from_value(spec).expect("a spec");
         let mut object = RdsBackup::new(&format!("b-{slot}"), spec);
-        object.metadata.uid = Some(format!("{:08x}-{slot}-{}", self.dice.draw() >> 32, self.versions));
+        object.metadata.uid = Some(format!("{:08x}-{slot}-{}", self.random.draw() >> 32, self.versions));
         object.metadata.namespace = Some(["team-a", "team-b", "team-c", "shop"][slot % 4].into());
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(at(self.now.div_euclid(SECOND) * SECOND)));
@@ -125,47 +125,47 @@ impl World {
     }
 
     fn spec(&mut self) -> serde_json::Value {
-        let dice = &mut self.dice;
-        let site = if dice.permille(400) { dice.index(2) } else { dice.index(SITES) };
-        let account = match dice.index(10) {
+        let random = &mut self.random;
+        let site = if random.permille(400) { random.index(2) } else { random.index(SITES) };
+        let account = match random.index(10) {
             0..6 => "default",
             6..9 => "brisk",
             _ => "never",
         };
         let mut spec = json!({ "dbInstanceId": format!("rm-{}", site + 1), "account": account });
         let mut put = |field: &str, value: serde_json::Value| spec[field] = value;
-        match (dice.index(20), site) {
+        match (random.index(20), site) {
             (0..4, 0..4) => put("method", json!("Logical")),
             (4..12, site) if site != 4 => put("method", json!("Physical")),
             (12, _) => put("method", json!("Snapshot")),
             _ => {}
         }
-        if dice.permille(600) {
-            put("queueTimeout", json!(dice.pick(&["10m", "20m", "45m", "90m", "4h", "5h"])));
+        if random.permille(600) {
+            put("queueTimeout", json!(random.pick(&["10m", "20m", "45m", "90m", "4h", "5h"])));
         }
-        if dice.permille(500) {
-            put("timeout", json!(dice.pick(&["2m", "15m", "1h", "3h", "6h"])));
+        if random.permille(500) {
+            put("timeout", json!(random.pick(&["2m", "15m", "1h", "3h", "6h"])));
         }
-        if dice.permille(400) {
-            put("retry", json!({ "limit": dice.between(1, 3), "backoff": dice.pick(&["10s", "2m", "20m"]) }));
+        if random.permille(400) {
+            put("retry", json!({ "limit": random.between(1, 3), "backoff": random.pick(&["10s", "2m", "20m"]) }));
         }
         spec
     }
 
     fn delete_one(&mut self) {
-        let slot = self.dice.index(SLOTS);
+        let slot = self.random.index(SLOTS);
         let Some(object) = self.slots[slot].clone() else { return };
         let finished = status_of(&object).phase.is_terminal();
-        if !finished && !self.dice.permille(60) {
+        if !finished && !self.random.permille(60) {
             return;
         }
-        if !finished && object.metadata.deletion_timestamp.is_none() && self.dice.permille(400) {
+        if !finished && object.metadata.deletion_timestamp.is_none() && self.random.permille(400) {
             // Somebody's finalizer keeps it for a while.
             let mut leaving = object.as_ref().clone();
             leaving.metadata.deletion_timestamp = Some(Time(at(self.now)));
             leaving.metadata.generation = leaving.metadata.generation.map(|generation| generation + 1);
             self.store(slot, Some(leaving));
-            let after = self.dice.between(SECOND, HOUR);
+            let after = self.random.between(SECOND, HOUR);
             self.plan(self.now + after, Event::Gone { slot, uid: uid_of(&object).to_owned() });
             return;
         }
@@ -181,12 +181,12 @@ impl World {
 
     /// The times may be edited; sometimes into what the CRD of an older operator would have let through.
     fn edit_one(&mut self) {
-        let slot = self.dice.index(SLOTS);
+        let slot = self.random.index(SLOTS);
         let Some(object) = self.slots[slot].clone() else { return };
         let mut edited = object.as_ref().clone();
-        let text = self.dice.pick(&["30m", "2h", "5h", "soon"]);
+        let text = self.random.pick(&["30m", "2h", "5h", "soon"]);
         let span = serde_json::from_value(json!(text)).expect("a text");
-        if self.dice.permille(500) || text == "soon" {
+        if self.random.permille(500) || text == "soon" {
             edited.spec.queue_timeout = Some(span)
         } else {
             edited.spec.timeout = Some(span)
@@ -197,27 +197,27 @@ impl World {
     }
 
     fn foreign(&mut self, owner: Owner) {
-        let site = self.dice.index(SITES);
+        let site = self.random.index(SITES);
         if self.cloud.busy(site, self.now).is_some() || !self.cloud.sites[site].is_open() {
             return;
         }
-        let method = self.dice.pick(&["Physical", "Logical", "Snapshot"]).to_owned();
-        self.cloud.start(site, owner, method, self.now, &self.weather, &mut self.dice);
+        let method = self.random.pick(&["Physical", "Logical", "Snapshot"]).to_owned();
+        self.cloud.start(site, owner, method, self.now, &self.conditions, &mut self.random);
     }
 
     /// An administrator does something to an account, or undoes it.
     fn administer(&mut self) {
-        let dice = &mut self.dice;
+        let random = &mut self.random;
         let broken = self.accounts.iter().position(|account| !account.is_usable());
-        let index = broken.unwrap_or_else(|| dice.index(self.accounts.len()));
+        let index = broken.unwrap_or_else(|| random.index(self.accounts.len()));
         let account = &mut self.accounts[index];
         if account.is_usable() {
-            match dice.index(6) {
+            match random.index(6) {
                 0..2 => account.paused = true,
                 2 => account.keys = Keys::Missing,
                 3 => account.keys = Keys::Unread { since: self.now },
                 4 => account.keys = Keys::Wrong,
-                _ if dice.permille(500) => account.exists = false,
+                _ if random.permille(500) => account.exists = false,
                 _ => account.allowed = false,
             }
         } else {
@@ -228,14 +228,14 @@ impl World {
 
     /// An instance is restarted or locked, or is well again.
     fn operate(&mut self) {
-        let site = self.dice.index(SITES);
+        let site = self.random.index(SITES);
         let site = &mut self.cloud.sites[site];
-        if !site.is_open() || self.dice.permille(500) {
+        if !site.is_open() || self.random.permille(500) {
             (site.state, site.lock) = ("Running", "Unlock");
-        } else if self.dice.permille(500) {
-            site.state = self.dice.pick(&["Rebooting", "Transing"]);
+        } else if self.random.permille(500) {
+            site.state = self.random.pick(&["Rebooting", "Transing"]);
         } else {
-            site.lock = self.dice.pick(&["LockByExpiration", "LockByDiskQuota", "ManualLock"]);
+            site.lock = self.random.pick(&["LockByExpiration", "LockByDiskQuota", "ManualLock"]);
         }
     }
 

@@ -9,15 +9,15 @@ use crate::walks::{
     decisions::Place,
     happen::Kind,
     judge::Judge,
+    network_conditions::FURTHEST_BEHIND,
     time::{HOUR, MINUTE, Ms, SECOND, ms, told},
-    weather::FURTHEST_BEHIND,
     world::{Event, World, status_of, uid_of},
 };
 
 /// The judge looks around this often.
 const ROUND: Ms = 10 * SECOND;
 
-/// After a storm everything may need so long until it is as if there had been none.
+/// After a time with faults everything may need so long until it is as if there had been none.
 const AFTERMATH: Ms = 3 * MINUTE;
 
 /// Passes over one object, by one process, in an hour without faults: one every 30 s for whoever waits, and some for what happens.

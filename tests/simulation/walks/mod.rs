@@ -6,16 +6,16 @@
 mod accounts;
 mod cloud;
 mod decisions;
-mod dice;
 mod happen;
 mod inspect;
 mod judge;
+mod network_conditions;
 mod process;
+mod randomness;
 mod report;
 mod requests;
 mod schema;
 mod time;
-mod weather;
 mod world;
 
 use std::{io::Write, time::Instant};
@@ -56,8 +56,8 @@ fn whatever_comes_everybody_gets_a_turn_and_nobody_spins() {
 fn walk(seed: u64) -> Result<Totals, String> {
     let (kind, processes) = match seed % 3 {
         1 => (Kind::Calm, 1),
-        2 => (Kind::Stormy, 2),
-        _ => (Kind::Stormy, 1),
+        2 => (Kind::Faulty, 2),
+        _ => (Kind::Faulty, 1),
     };
     let mut world = World::new(seed, kind, processes);
     world.begin();
@@ -107,7 +107,7 @@ impl World {
             Event::Lose { process, .. } => self.crash(process),
             Event::Start { process } => self.start(process),
             Event::Happening => self.happening(),
-            Event::Turn => self.turn_weather(),
+            Event::ChangeConditions => self.change_conditions(),
             Event::Inspect => self.inspect(),
             Event::Gone { slot, uid } => self.remove(slot, &uid),
         }

@@ -83,7 +83,7 @@ impl World {
     pub fn crash(&mut self, process: usize) {
         let it = &mut self.processes[process];
         *it = Process::new(it.life + 1, it.born);
-        let after = if self.finale { SECOND } else { self.dice.between(SECOND, 10 * 60 * SECOND) };
+        let after = if self.finale { SECOND } else { self.random.between(SECOND, 10 * 60 * SECOND) };
         self.plan(self.now + after, Event::Start { process });
     }
 
@@ -91,10 +91,10 @@ impl World {
         let it = &mut self.processes[process];
         it.up = true;
         it.watch_is_at = self.now;
-        it.clock_error = self.dice.between(-700, 700);
+        it.clock_error = self.random.between(-700, 700);
         it.cache = self.slots.iter().enumerate().filter_map(|(slot, object)| Some((slot, object.clone()?))).collect();
         for slot in 0..self.slots.len() {
-            let after = self.dice.between(0, SECOND);
+            let after = self.random.between(0, SECOND);
             self.schedule(process, slot, self.now + after);
         }
     }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use rds_backup_operator::{
     api::{RdsBackup, RdsBackupStatus},
     backup::{
-        observation::Randomness,
+        observation::Randomness as PassRandomness,
         pass::Stage,
         reads::SoFar,
         request::{Answer, CloudFinding, CloudRead, Listed, Observed, Request as Asked},
@@ -26,12 +26,12 @@ use crate::walks::{
 impl World {
     /// Answers a request, or says that it takes its time.
     pub fn ask(&mut self, process: usize, slot: usize, request: Asked) -> Option<Answer> {
-        let slow = self.weather.slow;
+        let slow = self.conditions.slow;
         let takes = match &request {
             // A call of an effect waits for its turn; the reads after it come soon.
-            Asked::Admit | Asked::ListInstance => self.dice.between(20, slow),
-            Asked::Read { .. } => self.dice.between(5, 200),
-            Asked::WriteStatus { .. } | Asked::ReadObject | Asked::WriteFinalizers(_) => self.dice.between(0, 40),
+            Asked::Admit | Asked::ListInstance => self.random.between(20, slow),
+            Asked::Read { .. } => self.random.between(5, 200),
+            Asked::WriteStatus { .. } | Asked::ReadObject | Asked::WriteFinalizers(_) => self.random.between(0, 40),
             Asked::PauseRecording { pause, .. } => Ms::try_from(pause.as_millis()).unwrap_or(Ms::MAX / 2),
             Asked::Send { stamp, .. } => {
                 let stamp = stamp.clone();
@@ -65,7 +65,7 @@ impl World {
             Asked::Admit => Answer::Admitted(Ok(())),
             Asked::Read { what, .. } => self.read(process, slot, &object, &what),
             // The keys were rotated, or are wrong for everybody.
-            Asked::RenewCredentials => Answer::Renewed(self.dice.permille(500)),
+            Asked::RenewCredentials => Answer::Renewed(self.random.permille(500)),
             Asked::WriteStatus { status, unfenced } => Answer::Written(self.write(process, slot, &object, &status, unfenced)),
             Asked::WriteFinalizers(_) => {
                 self.judge.wrong(format!("5 the finalizers of {} are written, which it does not have", uid_of(&object)));
@@ -95,9 +95,9 @@ impl World {
     }
 
     fn observe(&mut self, process: usize, object: &RdsBackup, at_rest: bool) -> Observed {
-        let randomness = Randomness {
-            nonce: format!("{:016x}{:016x}", self.dice.draw(), self.dice.draw()),
-            pause: SignedDuration::from_millis(self.dice.between(1000, 5000)),
+        let randomness = PassRandomness {
+            nonce: format!("{:016x}{:016x}", self.random.draw(), self.random.draw()),
+            pause: SignedDuration::from_millis(self.random.between(1000, 5000)),
         };
         let instance = &object.spec.db_instance_id;
         let account = self.account(object).view(at_rest, self.now);
@@ -118,11 +118,11 @@ impl World {
     }
 
     fn get_or_fail(&mut self, slot: usize, object: &RdsBackup) -> Result<Option<Arc<RdsBackup>>, controller::Error> {
-        if self.dice.permille(self.weather.api) { Err(reset("get")) } else { Ok(self.get(slot, uid_of(object))) }
+        if self.random.permille(self.conditions.api) { Err(reset("get")) } else { Ok(self.get(slot, uid_of(object))) }
     }
 
     fn list(&mut self, process: usize, object: &RdsBackup) -> Result<Vec<Listed>, controller::Error> {
-        if self.dice.permille(self.weather.api) {
+        if self.random.permille(self.conditions.api) {
             return Err(reset("list"));
         }
         let of_instance = |other: &&Arc<RdsBackup>| other.spec.db_instance_id == object.spec.db_instance_id;
@@ -136,7 +136,7 @@ impl World {
             self.judge.polled(uid_of(object), self.now);
         }
         let now = self.clock(process);
-        if let Some(error) = cloud::unread(&self.weather, &mut self.dice) {
+        if let Some(error) = cloud::unread(&self.conditions, &mut self.random) {
             return Answer::Read { at: now, result: Err(error) };
         }
         // `Date` has whole seconds.
@@ -166,8 +166,8 @@ impl World {
         if !self.processes[process].leads && !unfenced {
             return Err(controller::Error::NotLeading);
         }
-        let fails = self.dice.permille(self.weather.api);
-        let lands = !fails || self.dice.permille(500);
+        let fails = self.random.permille(self.conditions.api);
+        let lands = !fails || self.random.permille(500);
         let present = self.get(slot, uid_of(object));
         let stands = present.as_ref().is_some_and(|present| present.metadata.resource_version == object.metadata.resource_version);
         if lands && stands {
@@ -232,15 +232,15 @@ impl World {
             signed: ms(stamp.timestamp),
             expires: !self.account(&object).never_expires(),
         };
-        let quick = self.dice.between(20, SECOND);
-        let lost = self.weather.lost;
-        let late = self.dice.between(SECOND, if request.expires { EXPIRY + 2 * MINUTE } else { HOUR });
+        let quick = self.random.between(20, SECOND);
+        let lost = self.conditions.lost;
+        let late = self.random.between(SECOND, if request.expires { EXPIRY + 2 * MINUTE } else { HOUR });
         let answer_to = Some((process, life, slot));
         match () {
-            () if self.dice.permille(lost / 2) => {}
-            () if self.dice.permille(lost / 2) => self.plan(now + late, Event::Arrive { request, answer_to }),
-            () if self.dice.permille(lost) => self.plan(now + quick, Event::Arrive { request, answer_to: None }),
-            () if self.dice.permille(lost) => {
+            () if self.random.permille(lost / 2) => {}
+            () if self.random.permille(lost / 2) => self.plan(now + late, Event::Arrive { request, answer_to }),
+            () if self.random.permille(lost) => self.plan(now + quick, Event::Arrive { request, answer_to: None }),
+            () if self.random.permille(lost) => {
                 self.plan(now + quick, Event::Arrive { request: request.clone(), answer_to });
                 self.plan(now + late, Event::Arrive { request, answer_to: None });
             }
@@ -250,7 +250,7 @@ impl World {
     }
 
     pub fn arrive(&mut self, request: &Request, answer_to: Option<(usize, u32, usize)>) {
-        let (answer, job) = self.cloud.receive(request, self.now, &self.weather, &mut self.dice);
+        let (answer, job) = self.cloud.receive(request, self.now, &self.conditions, &mut self.random);
         if let Some(job) = job {
             let fails = self.cloud.jobs[job].fails;
             self.accepted(&request.nonce, fails);
@@ -259,7 +259,7 @@ impl World {
             self.totals.refused += 1;
         }
         if let Some((process, life, slot)) = answer_to {
-            let takes = self.dice.between(20, SECOND);
+            let takes = self.random.between(20, SECOND);
             let nonce = request.nonce.clone();
             self.plan(self.now + takes, Event::Hear { process, life, slot, nonce, answer: Box::new(answer) });
         }

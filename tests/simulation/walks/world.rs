@@ -16,13 +16,13 @@ use tokio::time::Instant;
 use crate::walks::{
     accounts::Account,
     cloud::{Cloud, Request},
-    dice::Dice,
     happen::Kind,
     judge::Judge,
+    network_conditions::NetworkConditions,
     process::Process,
+    randomness::Randomness,
     report::Totals,
     time::Ms,
-    weather::Weather,
 };
 
 /// Names of objects: under each stands one at a time.
@@ -73,8 +73,8 @@ pub enum Event {
     },
     /// Somebody does something.
     Happening,
-    /// The weather changes.
-    Turn,
+    /// The network conditions change.
+    ChangeConditions,
     /// The judge looks around.
     Inspect,
     /// An object that is being deleted is gone.
@@ -87,8 +87,8 @@ pub enum Event {
 pub struct World {
     pub kind: Kind,
     pub now: Ms,
-    pub dice: Dice,
-    pub weather: Weather,
+    pub random: Randomness,
+    pub conditions: NetworkConditions,
     /// Since when there were no faults.
     pub calm_since: Option<Ms>,
     /// The end of the walk: nothing new is begun, nothing goes wrong.
@@ -111,8 +111,8 @@ impl World {
         Self {
             kind,
             now: 0,
-            dice: Dice::new(seed),
-            weather: Weather::calm(),
+            random: Randomness::new(seed),
+            conditions: NetworkConditions::calm(),
             calm_since: Some(0),
             finale: false,
             finale_began: 0,
@@ -160,7 +160,7 @@ impl World {
         });
         self.slots[slot] = object.clone();
         for process in 0..self.processes.len() {
-            let behind = self.dice.between(5, self.weather.behind);
+            let behind = self.random.between(5, self.conditions.behind);
             let it = &mut self.processes[process];
             if !it.up {
                 continue;

@@ -1,13 +1,13 @@
-//! What goes wrong at a time: calm and storms take turns, and every storm is of its own kind.
+//! What goes wrong at a time: calm times and bad ones alternate, and every bad time has faults of its own.
 
 use crate::walks::{
-    dice::Dice,
+    randomness::Randomness,
     time::{HOUR, MINUTE, Ms, SECOND},
 };
 
 /// Chances in a thousand, and lengths of time.
 #[derive(Clone, Debug)]
-pub struct Weather {
+pub struct NetworkConditions {
     /// Of a request, to be refused although nothing is in its way.
     pub refusals: u64,
     /// Of a request, to be answered with a fault of the service, before or after it acted.
@@ -29,7 +29,7 @@ pub struct Weather {
     pub slow: Ms,
 }
 
-impl Weather {
+impl NetworkConditions {
     /// No faults. What is refused, fails or waits is a matter of course.
     pub fn calm() -> Self {
         Self { refusals: 40, faults: 0, lost: 0, unread: 0, api: 0, crashes: 0, failing_jobs: 80, forgets: 0, behind: 400, slow: SECOND }
@@ -40,8 +40,8 @@ impl Weather {
         Self { refusals: 0, failing_jobs: 0, ..Self::calm() }
     }
 
-    pub fn storm(dice: &mut Dice) -> Self {
-        let mut some = |most: u64| if dice.permille(500) { 0 } else { dice.draw() % most };
+    pub fn faulty(random: &mut Randomness) -> Self {
+        let mut some = |most: u64| if random.permille(500) { 0 } else { random.draw() % most };
         Self {
             refusals: 40 + some(400),
             faults: some(300),
@@ -56,9 +56,9 @@ impl Weather {
         }
     }
 
-    /// How long a storm or a calm lasts.
-    pub fn lasts(dice: &mut Dice) -> Ms {
-        if dice.permille(200) { dice.between(HOUR, 3 * HOUR) } else { dice.between(10 * MINUTE, 80 * MINUTE) }
+    /// How long a faulty time or a calm one lasts.
+    pub fn lasts(random: &mut Randomness) -> Ms {
+        if random.permille(200) { random.between(HOUR, 3 * HOUR) } else { random.between(10 * MINUTE, 80 * MINUTE) }
     }
 }
 

@@ -2,9 +2,9 @@
 
 /// SplitMix64: small, and the same on every machine.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Randomness(u64);
 
-impl Dice {
+impl Randomness {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x9e37_79b9_7f4a_7c15)
     }
