@@ -284,6 +284,8 @@ impl Pass {
             }
             (Err(error), Purpose::Decide) => {
                 state.freshest.lose_sight();
+                // It may stand. To wake an object once too often costs a read of the cache.
+                state.owes_wake |= decided.decision.wakes;
                 Err(error.into())
             }
         }

@@ -24,6 +24,9 @@ const AFTERMATH: Ms = 3 * MINUTE;
 const MOST_PASSES: u32 = 250;
 const MOST_WRITES: u32 = 70;
 
+/// A pass that goes on in between may wait for its turn at the account, and for a few reads.
+const WAKES_WITHIN: Ms = 2 * MINUTE;
+
 /// So long an intent that cannot be resolved may hold its instance: 15 min until the request expires, 2 min of skew, 10 min of listing lag.
 const RELEASE: Ms = 27 * MINUTE;
 
@@ -63,8 +66,24 @@ impl World {
         for site in 0..self.cloud.sites.len() {
             self.inspect_site(site);
         }
+        if self.kind == Kind::Calm {
+            self.inspect_wakes();
+        }
         if self.now - self.judge.hour_began >= HOUR {
             self.inspect_hour();
+        }
+    }
+
+    /// Without faults the cache shows within a second that an instance is free, and then those that wait for it are woken.
+    fn inspect_wakes(&mut self) {
+        let late = self
+            .judge
+            .lets_go
+            .iter()
+            .find(|(_, (process, life, at))| self.processes[*process].life == *life && self.now - at > WAKES_WITHIN);
+        if let Some((uid, (_, _, at))) = late {
+            let wrong = format!("8 {uid} let go of its instance at {}, and the objects that wait for it were not woken", told(*at));
+            self.judge.wrong(wrong);
         }
     }
 

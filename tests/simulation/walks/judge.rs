@@ -1,7 +1,7 @@
 //! What must hold, judged from outside. No rule is asked of the operator: what is known here is what the documentation says, and what happened.
 //!
 //! The numbers are those of the properties: 1 no hot loop, 2 first come first served, 3 nobody starves, 4 deadlines, 5 statuses, 6 exactly once,
-//! 7 pauses.
+//! 7 pauses, 8 those that wait are woken.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -45,6 +45,8 @@ pub struct Judge {
     /// Instances that are free although somebody waits for them: who, and since when.
     pub idle: BTreeMap<usize, (String, Ms)>,
     pub hour_began: Ms,
+    /// Objects that let go of their instance: the process that wrote it, its life, and when. Until it wakes those that wait.
+    pub lets_go: BTreeMap<String, (usize, u32, Ms)>,
 }
 
 /// The worst that was seen.
@@ -97,6 +99,7 @@ impl Judge {
             trail: VecDeque::new(),
             idle: BTreeMap::new(),
             hour_began: 0,
+            lets_go: BTreeMap::new(),
         }
     }
 
@@ -157,6 +160,7 @@ impl Judge {
 
     pub fn deleted(&mut self, uid: &str) {
         self.lives.remove(uid);
+        self.lets_go.remove(uid);
     }
 
     pub fn edited(&mut self, uid: &str, now: Ms) {
@@ -349,6 +353,12 @@ impl Judge {
             }
         }
     }
+}
+
+/// The object held its instance, or went first, and does not any more: the objects that wait may go on.
+pub fn lets_go(before: &RdsBackupStatus, after: &RdsBackupStatus) -> bool {
+    let waits = |phase| matches!(phase, Phase::Pending | Phase::Queued);
+    !before.phase.is_terminal() && (after.phase.is_terminal() || (!waits(before.phase) && waits(after.phase)))
 }
 
 /// The pause after a refusal, at least: it grows.

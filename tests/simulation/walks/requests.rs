@@ -19,6 +19,7 @@ use rds_backup_operator::{
 
 use crate::walks::{
     cloud::{self, EXPIRY, Request},
+    judge,
     time::{HOUR, MINUTE, Ms, SECOND, at, ms},
     world::{Event, World, site_of, status_of, uid_of},
 };
@@ -193,6 +194,10 @@ impl World {
         let job = named(after.backup_job_id.as_deref()).or(named(after.backup_id.as_deref()));
         let job = job.map(|job| (job.started / MINUTE * MINUTE, job.ends));
         self.judge.wrote(object, (&before, after), refused, job, self.now);
+        if judge::lets_go(&before, after) {
+            let life = self.processes[process].life;
+            self.judge.lets_go.insert(uid_of(object).to_owned(), (process, life, self.now));
+        }
         let announces = |status: &RdsBackupStatus| status.open_submission().map(|open| open.nonce.clone());
         if announces(after).is_some() && announces(after) != announces(&before) {
             let decided = self.processes[process].passes[&slot].pass.decided().map(|decided| ms(decided.observed.now));
@@ -202,6 +207,7 @@ impl World {
     }
 
     fn wake_siblings(&mut self, process: usize, object: &RdsBackup) {
+        self.judge.lets_go.remove(uid_of(object));
         let waits = |other: &RdsBackup| {
             other.spec.db_instance_id == object.spec.db_instance_id && uid_of(other) != uid_of(object) && siblings::is_unfinished(other)
         };
