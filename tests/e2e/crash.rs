@@ -35,9 +35,7 @@ fn a_request_under_way_when_the_operator_was_killed_is_adopted() {
         let instance = site.instance("rm-mysql");
         site.rds().add_fault(Fault::on("CreateBackup", Effect::Delay { ms: 20_000, when: When::After }).instance(&instance).times(1));
         site.apply("killed", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
-        while site.rds().accepted(&instance) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until_accepted(&instance).await;
         operator.kill_9().await.unwrap();
         let _again = site.operator().await;
         let object = site.until_phase("killed", "Succeeded").await;
@@ -86,9 +84,7 @@ fn a_shutdown_records_the_answer_that_is_on_its_way() {
         let instance = site.instance("rm-mysql");
         site.rds().add_fault(Fault::on("CreateBackup", Effect::Delay { ms: 3000, when: When::After }).instance(&instance).times(1));
         site.apply("drained", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
-        while site.rds().accepted(&instance) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until_accepted(&instance).await;
         assert_eq!(site.get("drained").await["status"]["phase"], "Submitting");
         operator.signal(Signal::Term).unwrap();
         assert!(operator.stop().await.unwrap().success());
@@ -106,9 +102,7 @@ fn an_object_that_is_deleted_under_way_leaves_an_event_with_its_job() {
         let instance = site.instance("rm-mysql");
         site.rds().add_fault(Fault::on("CreateBackup", Effect::Delay { ms: 3000, when: When::After }).instance(&instance).times(1));
         site.apply("gone", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
-        while site.rds().accepted(&instance) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until_accepted(&instance).await;
         site.delete("gone").await;
         let job = site.rds().ledger().into_iter().find(|entry| entry.instance == instance).unwrap().job_id;
         let begun = Instant::now();

@@ -10,8 +10,9 @@ use rds_backup_sandbox::{
 use serde_json::{Value, json};
 
 use crate::{
+    environment::world_options,
     rights,
-    site::{AtWork, note},
+    site::{RunningTest, note},
 };
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -36,12 +37,8 @@ fn succeeded(items: &[Value]) -> usize {
 /// A life in two namespaces that needs each of its rights: a backup, and a schedule whose second run makes the first one's object go.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_of_every_namespace_uses_what_the_chart_grants_it_and_no_more() {
-    let _at_work = AtWork::begin();
-    let options = WorldOptions {
-        settings: Settings { job_time: Duration::from_secs(1), ..Settings::sandbox() },
-        extra_apiserver_flags: rights::api_server_flags(),
-        ..WorldOptions::new(env!("CARGO_BIN_EXE_rds-backup-operator"), env!("CARGO_MANIFEST_DIR"))
-    };
+    let _running = RunningTest::begin();
+    let options = WorldOptions { settings: Settings { job_time: Duration::from_secs(1), ..Settings::sandbox() }, ..world_options() };
     let world = World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error}"));
     let start = StartOperator { leader_elect: true, ..StartOperator::default() };
     let mut operator = world.start_operator(start).unwrap_or_else(|error| panic!("{error}"));

@@ -101,9 +101,7 @@ fn a_leader_that_is_stopped_ends_its_work_and_hands_over_at_once() {
         let instance = site.instance("rm-mysql");
         site.rds().add_fault(Fault::on("CreateBackup", Effect::Delay { ms: 4000, when: When::After }).instance(&instance).times(1));
         site.apply("handed", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
-        while site.rds().accepted(&instance) == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until_accepted(&instance).await;
         let stopped = Instant::now();
         assert!(first.stop().await.unwrap().success());
         let ended = stopped.elapsed();
@@ -217,12 +215,7 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
 #[test]
 fn a_replica_that_cannot_reach_the_api_server_waits_is_not_ready_and_says_so() {
     at_site(|site| async move {
-        // A port on which nobody listens.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let text = std::fs::read_to_string(site.world.operator_kubeconfig())
-            .unwrap()
-            .replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
-        let kubeconfig = site.world.write_config(&format!("{}-away.yaml", site.namespace), &text).unwrap();
+        let kubeconfig = site.kubeconfig_of_no_server();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
         let began = Instant::now();
         let answer = loop {

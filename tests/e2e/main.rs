@@ -1,17 +1,24 @@
 //! End to end: the operator as a process under its own ServiceAccount, a real control plane, a strict simulated endpoint with a listing lag of
 //! 3 s, numeric ids and `Process` 125. What happened is judged by the endpoint's ledger and call log and by the API server's audit log.
+//!
+//! `tests/gitops` is one of these tests, since all of them mostly wait, for jobs and for the clock: at the same time they take no longer than without it.
 
 mod admission;
 mod crash;
 mod crowd;
 mod deletion;
+mod environment;
 mod events;
 mod everywhere;
+#[path = "../gitops/mod.rs"]
+mod gitops;
 mod leader;
 mod lost;
 mod main_path;
 mod rights;
 mod schedules;
+#[path = "../setup/mod.rs"]
+mod setup;
 mod site;
 mod start;
 mod trouble;

@@ -4,12 +4,14 @@ use std::{collections::BTreeSet, path::Path};
 
 use rds_backup_sandbox::{
     plane::{
-        Helms, Kubectl, Tool,
+        Kubectl, Tool,
         audit::{self, AuditEvent},
     },
     world::{NAMESPACE, SERVICE_ACCOUNT, World},
 };
 use serde_json::Value;
+
+use crate::setup::{helms, repository, setting};
 
 /// The chart's `scope`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +30,11 @@ pub fn scope() -> Scope {
     }
 }
 
-/// `E2E_EMULATED_VERSION=1.33`: the API server behaves as that version's.
-pub fn api_server_flags() -> Vec<String> {
-    setting("E2E_EMULATED_VERSION").map(|version| format!("--emulated-version=kube={version}")).into_iter().collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the two settings of this suite")]
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// The chart's roles and bindings for these namespaces.
 async fn rendered(home: &Path, namespaces: &str) -> String {
-    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
-    let helm = Tool::without_plane("helm", &helms.v4, home);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chart = root.join("charts/rds-backup-operator").display().to_string();
-    let values = root.join("deploy/install/values.yaml").display().to_string();
+    let helm = Tool::without_plane("helm", &helms().await.v4, home);
+    let chart = repository().join("charts/rds-backup-operator").display().to_string();
+    let values = repository().join("deploy/install/values.yaml").display().to_string();
     let namespaces = format!("namespaces={{{namespaces}}}");
     let args = [
         "template",
@@ -94,21 +84,21 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
     }
 }
 
-/// One thing that is done or may be done: group, resource with subresource, verb, and where.
-pub type Right = (String, String, String, Place);
+/// One thing that is done or may be done: group, resource with subresource, verb, and namespaces.
+pub type Right = (String, String, String, Namespaces);
 
-/// Where.
+/// The namespaces that a request was about, or that a role holds in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// In the operator's own namespace.
-    Own,
-    /// In the namespaces of objects.
+pub enum Namespaces {
+    /// The operator's own.
+    Operator,
+    /// Those of objects.
     Objects,
 }
 
 /// A request of which nothing is known but that it may have been made.
 pub fn unknown(why: &str) -> Right {
-    (String::new(), format!("unknown: {why}"), String::new(), Place::Objects)
+    (String::new(), format!("unknown: {why}"), String::new(), Namespaces::Objects)
 }
 
 /// What the operator's users asked for, allowed or not.
@@ -122,25 +112,30 @@ pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
         .map(|event| {
             if event.resource.is_empty() {
                 // No resource at all (`/version`): nothing that the chart grants.
-                return (String::new(), event.uri.split('?').next().unwrap_or_default().to_owned(), event.verb.clone(), Place::Objects);
+                return (
+                    String::new(),
+                    event.uri.split('?').next().unwrap_or_default().to_owned(),
+                    event.verb.clone(),
+                    Namespaces::Objects,
+                );
             }
-            let place = if event.namespace == NAMESPACE { Place::Own } else { Place::Objects };
+            let namespaces = if event.namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects };
             let resource =
                 if event.subresource.is_empty() { event.resource.clone() } else { format!("{}/{}", event.resource, event.subresource) };
-            (event.group.clone(), resource, event.verb.clone(), place)
+            (event.group.clone(), resource, event.verb.clone(), namespaces)
         })
         .collect()
 }
 
 /// What roles grant. Lists of names do not narrow it: who may read which Secret is judged by itself.
-pub fn granted(roles: &[(Value, Place)]) -> BTreeSet<Right> {
+pub fn granted(roles: &[(Value, Namespaces)]) -> BTreeSet<Right> {
     let mut rights = BTreeSet::new();
-    for (role, place) in roles {
+    for (role, namespaces) in roles {
         for rule in list(&role["rules"]) {
             for group in texts(&rule["apiGroups"]) {
                 for resource in texts(&rule["resources"]) {
                     for verb in texts(&rule["verbs"]) {
-                        rights.insert((group.clone(), resource.clone(), verb, *place));
+                        rights.insert((group.clone(), resource.clone(), verb, *namespaces));
                     }
                 }
             }
@@ -149,8 +144,8 @@ pub fn granted(roles: &[(Value, Place)]) -> BTreeSet<Right> {
     rights
 }
 
-/// The roles that are bound to the operator's ServiceAccount, read from the API server, with the place where they hold.
-pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Place)> {
+/// The roles that are bound to the operator's ServiceAccount, read from the API server, with the namespaces that they hold in.
+pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Namespaces)> {
     let mut roles = Vec::new();
     for kind in ["clusterrolebindings", "rolebindings"] {
         let bindings = kubectl.json(&["get", kind, "--all-namespaces"]).await.unwrap_or_else(|error| panic!("{error}"));
@@ -167,7 +162,7 @@ pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Place)> {
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), role["name"].as_str().unwrap_or_default());
             let namespace = binding["metadata"]["namespace"].as_str().unwrap_or("default");
             let role = kubectl.json(&["get", kind, name, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
-            roles.push((role, if namespace == NAMESPACE { Place::Own } else { Place::Objects }));
+            roles.push((role, if namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects }));
         }
     }
     roles

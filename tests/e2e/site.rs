@@ -1,4 +1,4 @@
-//! Where one test lives: a namespace, instances and an operator of its own, in a world that all tests of this binary share.
+//! The site of one test: a namespace, instances and an operator of its own, in a world that the tests share.
 
 use std::{
     collections::BTreeSet,
@@ -16,30 +16,28 @@ use rds_backup_sandbox::{
         Kubectl,
         audit::{self, AuditEvent},
     },
-    rds::{CallRecord, Endpoint, Settings},
-    world::{Operator, StartOperator, World, WorldOptions},
+    rds::{CallRecord, Endpoint},
+    world::{Operator, StartOperator, World},
 };
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
-use crate::rights::{self, Right, Scope};
+pub use crate::environment::{EXPIRY, LAG, condition};
+use crate::{
+    environment::world_options,
+    rights::{self, Right, Scope},
+    setup::RUNTIME,
+};
 
-/// The endpoint's figures, which the operator's configuration repeats: requests expire after 5 s, sets are listed 3 s after their job's end.
-pub const EXPIRY: Duration = Duration::from_secs(5);
-pub const LAG: Duration = Duration::from_secs(3);
-
-/// Longer than anything here takes on a busy machine; what hangs is told from what is slow.
+/// Longer than anything here takes on a busy machine: a wait that exceeds it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Processes and sockets belong to the runtime that made them, and tests come and go.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static WORLD: LazyLock<tokio::sync::Mutex<Weak<Shared>>> = LazyLock::new(Default::default);
 static SITES: AtomicU32 = AtomicU32::new(1);
-static AT_WORK: AtomicU32 = AtomicU32::new(0);
-/// What the operators of worlds that are gone asked of their API servers.
+static RUNNING_TESTS: AtomicU32 = AtomicU32::new(0);
+/// The requests of operators to API servers that have been stopped.
 static ASKED: Mutex<BTreeSet<Right>> = Mutex::new(BTreeSet::new());
 
-/// A world that tells what was asked of it when it goes.
+/// A world whose audit log is read before it is stopped.
 pub struct Shared(World);
 
 impl Deref for Shared {
@@ -54,7 +52,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         match audit::read(self.0.plane.audit_log()) {
             Ok(log) => note(&log),
-            // What was asked in it would be missed in silence: as something that nobody granted it is not.
+            // Its requests are lost: a right that no role grants makes the comparison fail, instead of passing without them.
             Err(error) => _ = ASKED.lock().unwrap_or_else(PoisonError::into_inner).insert(rights::unknown(&error.to_string())),
         }
     }
@@ -65,30 +63,30 @@ pub fn note(log: &[AuditEvent]) {
     ASKED.lock().unwrap_or_else(PoisonError::into_inner).extend(rights::asked(log));
 }
 
-/// What was asked by now, in this world and in those before it.
+/// The rights that operators have asked for so far, in this world and in those before it.
 pub fn requests(site: &Site) -> BTreeSet<Right> {
     note(&site.audit());
     ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// How many other tests are at work.
-pub fn others_at_work() -> u32 {
-    AT_WORK.load(Ordering::SeqCst) - 1
+/// How many other tests run now.
+pub fn other_running_tests() -> u32 {
+    RUNNING_TESTS.load(Ordering::SeqCst) - 1
 }
 
-/// One test that is at work; ends with it, however it ends.
-pub struct AtWork;
+/// Counts one test for as long as it runs, however it ends.
+pub struct RunningTest;
 
-impl AtWork {
+impl RunningTest {
     pub fn begin() -> Self {
-        AT_WORK.fetch_add(1, Ordering::SeqCst);
+        RUNNING_TESTS.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
-impl Drop for AtWork {
+impl Drop for RunningTest {
     fn drop(&mut self) {
-        AT_WORK.fetch_sub(1, Ordering::SeqCst);
+        RUNNING_TESTS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -98,11 +96,9 @@ async fn world() -> Arc<Shared> {
     if let Some(world) = shared.upgrade() {
         return world;
     }
-    let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rds-backup-operator"), env!("CARGO_MANIFEST_DIR"));
-    options.settings = Settings { expiry: EXPIRY, lag: LAG, job_time: Duration::from_secs(2), ..Settings::sandbox() };
+    let options = world_options();
     let quirks = &options.settings.quirks;
     assert!(quirks.numeric_ids && quirks.process125, "the wire's quirks are on");
-    options.extra_apiserver_flags = rights::api_server_flags();
     let world = World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error:?}"));
     if rights::scope() == Scope::Namespaces {
         rights::narrow(&world).await;
@@ -114,7 +110,7 @@ async fn world() -> Arc<Shared> {
 
 /// Runs one test at a site of its own.
 pub fn at_site<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
-    let _at_work = AtWork::begin();
+    let _running = RunningTest::begin();
     RUNTIME.block_on(async {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let site = Arc::new(Site { world: world().await, namespace: format!("site-{number}"), number });
@@ -293,18 +289,29 @@ impl Site {
         self.delete("probe").await;
     }
 
+    /// A kubeconfig of the operator's user for a port on which no server listens.
+    pub fn kubeconfig_of_no_server(&self) -> std::path::PathBuf {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+        let text = std::fs::read_to_string(self.world.operator_kubeconfig()).expect("the operator's kubeconfig");
+        let text = text.replace(self.world.plane.server(), &format!("https://127.0.0.1:{port}"));
+        self.world.write_config(&format!("{}-away-{port}.yaml", self.namespace), &text).expect("a file")
+    }
+
+    /// Waits until the service has accepted a request for a backup of an instance.
+    pub async fn until_accepted(&self, instance: &str) {
+        let begun = Instant::now();
+        while self.rds().accepted(instance) == 0 {
+            assert!(begun.elapsed() < PATIENCE, "no request for {instance} was accepted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub async fn allow_status(&self) {
         let name = format!("{}-status", self.namespace);
         for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
             self.kubectl().run(&["delete", kind, &name]).await.unwrap_or_else(|error| panic!("{error}"));
         }
     }
-}
-
-/// One condition of an object; null if it is not there.
-pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
 }
 
 /// Ready, Reconciling and Stalled as kstatus reads them.

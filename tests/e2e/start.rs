@@ -94,12 +94,7 @@ fn a_pod_with_a_wrong_configuration_ends_when_it_is_told_to() {
 #[test]
 fn an_api_server_that_is_away_is_waited_for() {
     at_site(|site| async move {
-        // A port on which nobody listens.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let text = std::fs::read_to_string(site.world.operator_kubeconfig())
-            .unwrap()
-            .replace(site.world.plane.server(), &format!("https://127.0.0.1:{port}"));
-        let kubeconfig = site.world.write_config(&format!("{}-away.yaml", site.namespace), &text).unwrap();
+        let kubeconfig = site.kubeconfig_of_no_server();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), ..StartOperator::default() });
         let said = operator.wait_ready(Duration::from_secs(4)).await.expect_err("it is not ready").to_string();
         assert!(said.contains("GET /readyz is 503 the API server cannot be reached"), "{said}");

@@ -3,36 +3,36 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    rights::{self, Place},
-    site::{at_site, others_at_work, requests},
+    rights::{self, Namespaces},
+    site::{at_site, other_running_tests, requests},
 };
 
 /// For the tests that still run when this one begins.
-const OTHERS: Duration = Duration::from_secs(600);
+const LONGEST_TEST: Duration = Duration::from_secs(600);
 
 #[test]
 fn what_the_chart_grants_is_what_the_whole_suite_asked_for() {
     at_site(|site| async move {
         let began = Instant::now();
-        while others_at_work() > 0 {
-            assert!(began.elapsed() < OTHERS, "other tests have not ended");
+        while other_running_tests() > 0 {
+            assert!(began.elapsed() < LONGEST_TEST, "another test has not ended");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         let roles = rights::roles(&site.kubectl()).await;
         let (asked, granted) = (requests(&site), rights::granted(&roles));
         println!("scope {:?}, {} roles", rights::scope(), roles.len());
-        for (group, resource, verb, place) in &granted {
-            println!("{:22} {resource:28} {verb:8} {place:?}", if group.is_empty() { "core" } else { group });
+        for (group, resource, verb, namespaces) in &granted {
+            println!("{:22} {resource:28} {verb:8} {namespaces:?}", if group.is_empty() { "core" } else { group });
         }
         let differences = rights::compare(&asked, &granted);
         assert!(differences.is_empty(), "run the whole suite (cargo test --test e2e); then:\n{}", differences.join("\n"));
 
         // Secrets by get, and by name: in the operator's own namespace alone.
-        for (role, place) in &roles {
+        for (role, namespaces) in &roles {
             for rule in role["rules"].as_array().into_iter().flatten() {
                 let secrets = rule["resources"].as_array().is_some_and(|resources| resources.iter().any(|resource| resource == "secrets"));
                 let named = rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
-                assert!(!secrets || named && rule["verbs"] == serde_json::json!(["get"]) && *place == Place::Own, "{rule}");
+                assert!(!secrets || named && rule["verbs"] == serde_json::json!(["get"]) && *namespaces == Namespaces::Operator, "{rule}");
             }
         }
         let robot = site.kubectl().with_kubeconfig(site.world.operator_kubeconfig());

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::stage::{NAMESPACE, Stage, condition, named};
+use super::stage::{NAMESPACE, Stage, condition, named};
 
 pub async fn check(stage: &Stage, patches: &[Value]) {
-    let mut seen = BTreeSet::new();
+    let mut accepted = BTreeSet::new();
     for described in patches {
         let text = |key: &str| described[key].as_str().expect("text").to_owned();
         let (kind, name, namespace, action) = (text("kind"), text("name"), text("namespace"), text("action"));
@@ -23,9 +23,9 @@ pub async fn check(stage: &Stage, patches: &[Value]) {
                 assert_eq!(after["spec"][field], *value, "{kind} {name}: {action}");
             }
         }
-        seen.insert(action);
+        accepted.insert(action);
     }
-    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), ["backup-now", "hold", "release", "resume", "suspend"]);
+    assert_eq!(accepted.iter().map(String::as_str).collect::<Vec<_>>(), ["backup-now", "hold", "release", "resume", "suspend"]);
     println!("{} patches of actions accepted by the API server", patches.len());
     in_earnest(stage, patches).await;
 }

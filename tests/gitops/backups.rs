@@ -5,9 +5,9 @@ use std::time::Duration;
 use rds_backup_sandbox::rds::{Effect, Fault, JobKind, When};
 use serde_json::{Value, json};
 
-use crate::stage::{NAMESPACE, Stage, Want, condition, is_seen, is_true, named};
+use super::stage::{NAMESPACE, Stage, Want, condition, is_observed, is_true, named};
 
-/// Name, what its instance is called after `rm-`, and what its spec has beside.
+/// Name, the instance id after `rm-`, and further fields of the spec.
 fn all() -> Vec<(&'static str, &'static str, Value)> {
     let none = || json!({});
     vec![
@@ -59,7 +59,7 @@ pub async fn apply(stage: &Stage) {
     stage.apply(&objects.into()).await;
 }
 
-/// What is recorded under its own name: it is in that phase, for that reason, and works or is stalled.
+/// A situation: an object in that phase, for that reason, with that condition true.
 fn want(situation: &'static str, object: &'static str, phase: &'static str, reason: &'static str, kind: &'static str) -> Want {
     Want::backup(situation, move |found| {
         let right_phase = found["status"]["phase"] == phase && condition(found, "Ready")["reason"] == reason;
@@ -96,7 +96,7 @@ fn is_of_a_schedule(object: &Value) -> bool {
     object["metadata"]["labels"]["rdsbackup.io/schedule-name"] == "backup-succeeded"
 }
 
-/// What needs that another is where it is.
+/// Situations that need another object in its situation first.
 pub async fn go_on(stage: &Stage) {
     stage.apply(&json!([backup("waiting-for-turn", "mysql-long-1", json!({}))])).await;
     stage.world.rds.add_fault(Fault::on("DescribeBackupTasks", denied()).instance("rm-mysql-long-1"));
@@ -126,5 +126,5 @@ pub fn edited() -> [Want; 2] {
 }
 
 pub fn edited_and_seen() -> Want {
-    Want::backup("edited-and-seen", |object| named(object, "succeeded") && object["metadata"]["generation"] == 2 && is_seen(object))
+    Want::backup("edited-and-seen", |object| named(object, "succeeded") && object["metadata"]["generation"] == 2 && is_observed(object))
 }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::stage::Stage;
+use super::stage::Stage;
 
 /// Where the manifests live.
 const NAMESPACE: &str = "team-a";

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::stage::Stage;
+use super::stage::Stage;
 
 pub struct Judge {
     program: PathBuf,

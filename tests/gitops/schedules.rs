@@ -3,9 +3,9 @@
 use rds_backup_sandbox::rds::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::stage::{NAMESPACE, REFUSED, Stage, UNANSWERED, Want, condition, is_seen, is_true, named};
+use super::stage::{NAMESPACE, REFUSED, Stage, UNANSWERED, Want, condition, is_observed, is_true, named};
 
-/// Name, and what its spec has beside a slot that is far away.
+/// Name, and fields of the spec beside a slot that is far away.
 fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("not-seen", json!({})),
@@ -56,7 +56,7 @@ pub fn not_seen() -> Want {
 }
 
 fn want(name: &'static str, is: impl Fn(&Value) -> bool + 'static) -> Want {
-    Want::schedule(name, move |object| named(object, name) && is_seen(object) && is(object))
+    Want::schedule(name, move |object| named(object, name) && is_observed(object) && is(object))
 }
 
 fn has(kind: &'static str, status: &'static str, reason: &'static str) -> impl Fn(&Value) -> bool {
@@ -89,7 +89,7 @@ pub fn second() -> Vec<Want> {
     vec![
         Want::schedule("suspended-backup-failed", |object| {
             named(object, "backup-failed")
-                && is_seen(object)
+                && is_observed(object)
                 && is_true(object, "Suspended")
                 && has("LastBackupSucceeded", "False", "BackupFailed")(object)
         }),
@@ -107,5 +107,5 @@ pub fn edited() -> Want {
 }
 
 pub fn edited_and_seen() -> Want {
-    Want::schedule("edited-and-seen", |object| named(object, "armed") && object["metadata"]["generation"] == 2 && is_seen(object))
+    Want::schedule("edited-and-seen", |object| named(object, "armed") && object["metadata"]["generation"] == 2 && is_observed(object))
 }

@@ -9,10 +9,13 @@ use std::{
 
 use rds_backup_sandbox::{
     plane::Kubectl,
-    rds::{InstanceSpec, Settings},
-    world::{Operator, SECRET, StartOperator, World, WorldOptions},
+    rds::InstanceSpec,
+    world::{Operator, SECRET, StartOperator, World},
 };
 use serde_json::{Value, json};
+
+pub use crate::environment::condition;
+use crate::environment::world_options;
 
 pub const NAMESPACE: &str = "situations";
 /// Here the API server refuses every RdsBackup.
@@ -47,13 +50,7 @@ impl Want {
 
 impl Stage {
     pub async fn set() -> Self {
-        let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rds-backup-operator"), env!("CARGO_MANIFEST_DIR"));
-        options.settings = Settings {
-            expiry: Duration::from_secs(5),
-            lag: Duration::from_secs(3),
-            job_time: Duration::from_secs(2),
-            ..Settings::sandbox()
-        };
+        let mut options = world_options();
         let long = InstanceSpec { job_time: Some(Duration::from_secs(3600)), ..InstanceSpec::default() };
         options.catalogue = options.catalogue.with("rm-mysql-long-*", long);
         let world = World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error:?}"));
@@ -159,7 +156,7 @@ impl Stage {
             if wants.is_empty() {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "not seen: {:?}\n{}", situations(&wants), described(&objects));
+            assert!(begun.elapsed() < PATIENCE, "not recorded: {:?}\n{}", situations(&wants), described(&objects));
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
@@ -172,12 +169,12 @@ impl Stage {
             if let Some(object) = objects.iter().find(|object| is(object)) {
                 return object.clone();
             }
-            assert!(begun.elapsed() < PATIENCE, "{what}: not seen\n{}", described(&objects));
+            assert!(begun.elapsed() < PATIENCE, "{what}: did not happen\n{}", described(&objects));
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 
-    /// Two namespaces in which no RdsBackup can be created: in one the API server says no, in the other it cannot say.
+    /// Two namespaces in which no RdsBackup can be created: in one a policy refuses it, in the other a webhook does not answer.
     async fn refuse_children(&self) {
         let of = |namespace: &str| json!({ "matchLabels": { "kubernetes.io/metadata.name": namespace } });
         let rules = json!([{ "apiGroups": ["rdsbackup.io"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["rdsbackups"] }]);
@@ -232,7 +229,7 @@ fn situations(wants: &[Want]) -> BTreeSet<String> {
     wants.iter().map(|want| format!("{} {}", want.kind, want.situation)).collect()
 }
 
-/// What is there, for who reads why something is not.
+/// The objects that there are, for a failure message.
 fn described(objects: &[Value]) -> String {
     let line = |object: &Value| {
         let ready = condition(object, "Ready");
@@ -251,12 +248,6 @@ fn described(objects: &[Value]) -> String {
     objects.iter().map(line).collect()
 }
 
-/// One condition of an object; null if it is not there.
-pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
-}
-
 pub fn is_true(object: &Value, kind: &str) -> bool {
     condition(object, kind)["status"] == "True"
 }
@@ -265,6 +256,6 @@ pub fn named(object: &Value, name: &str) -> bool {
     object["metadata"]["name"] == name && object["metadata"]["namespace"] != "team-a"
 }
 
-pub fn is_seen(object: &Value) -> bool {
+pub fn is_observed(object: &Value) -> bool {
     object["status"]["observedGeneration"] == object["metadata"]["generation"]
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::site::{chart, documents, on_plane, one_account, repository};
+use super::cluster::{chart, documents, on_plane, one_account, repository};
 
 #[test]
 fn values_become_what_they_say() {
-    on_plane(|site| async move {
-        let (helm, chart, values) = (site.helm(), chart(), one_account());
+    on_plane(|cluster| async move {
+        let (helm, chart, values) = (cluster.helm(), chart(), one_account());
         let render = async |args: &[&str]| -> Vec<Value> {
             let args = [&["template", "x", &chart, "--namespace=ops", "--values", &values], args].concat();
             documents(&helm.run(&args).await.unwrap_or_else(|error| panic!("{error}")))
@@ -71,20 +71,21 @@ fn values_become_what_they_say() {
         assert!(all(&more, "ConfigMap").iter().any(|object| object["metadata"]["name"] == "x-more"));
         assert_eq!(all(&more, "NetworkPolicy").len(), 1);
         // The API server takes every kind that it knows.
-        site.kubectl_ok(&["create", "namespace", "ops"]).await;
+        cluster.kubectl_ok(&["create", "namespace", "ops"]).await;
         let text = json!({ "apiVersion": "v1", "kind": "List", "items": more }).to_string();
-        site.kubectl()
+        cluster
+            .kubectl()
             .run_with_input(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-n", "ops", "-f", "-"], &text)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
-        site.kubectl_ok(&["delete", "namespace", "ops"]).await;
+        cluster.kubectl_ok(&["delete", "namespace", "ops"]).await;
     });
 }
 
 /// The values that the GitOps examples give it.
 #[test]
 fn the_examples_of_argo_cd_and_flux_render() {
-    on_plane(|site| async move {
+    on_plane(|cluster| async move {
         let scratch = tempfile::tempdir().expect("a directory");
         for (file, values) in
             [("deploy/argocd/application.yaml", "/spec/source/helm/valuesObject"), ("deploy/flux/helmrelease.yaml", "/spec/values")]
@@ -96,7 +97,7 @@ fn the_examples_of_argo_cd_and_flux_render() {
                 .unwrap_or_else(|| panic!("{file} has no values"));
             let path = scratch.path().join("values.json");
             std::fs::write(&path, values.to_string()).expect("a file");
-            let rendered = site.helm().run(&["template", "x", &chart(), "--values", &path.display().to_string()]).await;
+            let rendered = cluster.helm().run(&["template", "x", &chart(), "--values", &path.display().to_string()]).await;
             let objects = documents(&rendered.unwrap_or_else(|error| panic!("{file}: {error}")));
             assert!(objects.iter().any(|object| object["kind"] == "Deployment"), "{file}");
         }
@@ -106,7 +107,7 @@ fn the_examples_of_argo_cd_and_flux_render() {
 /// Everything of a Pod that people set is where it belongs, and the API server takes it.
 #[test]
 fn what_is_given_for_the_pods_is_in_them() {
-    on_plane(|site| async move {
+    on_plane(|cluster| async move {
         let given = json!({
             "replicaCount": 3, "revisionHistoryLimit": 7, "terminationGracePeriodSeconds": 77, "logFormat": "text",
             "commonLabels": { "team": "dba" }, "commonAnnotations": { "owner": "dba" },
@@ -127,7 +128,7 @@ fn what_is_given_for_the_pods_is_in_them() {
         let path = scratch.path().join("values.json");
         std::fs::write(&path, given.to_string()).expect("a file");
         let args = ["template", "x", &chart(), "--namespace=default", "--values", &one_account(), "--values", &path.display().to_string()];
-        let objects = documents(&site.helm().run(&args).await.unwrap_or_else(|error| panic!("{error}")));
+        let objects = documents(&cluster.helm().run(&args).await.unwrap_or_else(|error| panic!("{error}")));
         let one = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone();
         let deployment = one("Deployment");
         let (template, pod) = (&deployment["spec"]["template"], &deployment["spec"]["template"]["spec"]);
@@ -173,6 +174,6 @@ fn what_is_given_for_the_pods_is_in_them() {
         assert!(container["args"].as_array().is_some_and(|args| args.contains(&json!("--log-format=text"))), "{container}");
         let text = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
         let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
-        site.kubectl().run_with_input(&apply, &text).await.unwrap_or_else(|error| panic!("{error}"));
+        cluster.kubectl().run_with_input(&apply, &text).await.unwrap_or_else(|error| panic!("{error}"));
     });
 }

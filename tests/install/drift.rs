@@ -1,9 +1,10 @@
 //! Files that are made from others are what they were made from.
 
-use rds_backup_sandbox::{manifests, plane::Helms};
+use rds_backup_sandbox::manifests;
 use serde_json::Value;
 
-use crate::site::{documents, repository};
+use super::cluster::{documents, repository};
+use crate::setup::helms;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -11,9 +12,9 @@ fn read(path: &str) -> String {
 
 #[tokio::test]
 async fn deploy_install_is_what_the_chart_renders() {
-    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
+    let helms = helms().await;
     for helm in [&helms.v4, &helms.v3] {
-        let files = manifests::render(helm, &repository()).await.unwrap_or_else(|error| panic!("{error}"));
+        let files = manifests::render(helm, repository()).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(files.keys().copied().collect::<Vec<_>>(), ["crds.yaml", "operator.yaml", "rbac.yaml"]);
         for (file, text) in files {
             let kept = read(&format!("deploy/install/{file}"));

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::site::{documents, on_plane, repository};
+use super::cluster::{documents, on_plane, repository};
 
 const NAMESPACE: &str = "rds-backup-system";
 
 #[test]
 fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
-    on_plane(|site| async move {
+    on_plane(|cluster| async move {
         let home = repository().join("deploy/install").display().to_string();
         let apply = ["apply", "--server-side", "-k", &home];
-        println!("{}", site.kubectl_ok(&apply).await);
-        let pods = site.until("pods", NAMESPACE, "2 pods", |pods| pods.len() == 2).await;
+        println!("{}", cluster.kubectl_ok(&apply).await);
+        let pods = cluster.until("pods", NAMESPACE, "2 pods", |pods| pods.len() == 2).await;
         assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Pending"));
-        let again = site.kubectl_ok(&apply).await;
+        let again = cluster.kubectl_ok(&apply).await;
         assert!(again.lines().all(|line| line.ends_with("serverside-applied")), "{again}");
 
         // The overlay of docs/install/kustomize.md, word for word.
@@ -34,7 +34,7 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
         }
         assert!(written >= 2, "the page shows a kustomization and what it patches: {written}");
         let path = overlay.path().display().to_string();
-        let built = site.kubectl_ok(&["kustomize", &path]).await;
+        let built = cluster.kubectl_ok(&["kustomize", &path]).await;
         let objects = documents(&built);
         let one = |kind: &str, name: &str| -> &Value {
             objects
@@ -49,13 +49,13 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
             (&secrets["resources"], &secrets["resourceNames"]),
             (&json!(["secrets"]), &json!(["rds-access-key", "rds-access-key-of-b"]))
         );
-        site.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-k", &path]).await;
+        cluster.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-k", &path]).await;
         // The operator itself takes that configuration.
         rds_backup_operator::config::Config::parse(&config).unwrap_or_else(|error| panic!("{error}"));
 
         // A CRD that goes before it is served goes slowly.
-        site.served().await;
-        site.kubectl_ok(&["delete", "-k", &home, "--ignore-not-found", "--timeout=90s"]).await;
-        site.clean(&[NAMESPACE]).await;
+        cluster.served().await;
+        cluster.kubectl_ok(&["delete", "-k", &home, "--ignore-not-found", "--timeout=90s"]).await;
+        cluster.clean(&[NAMESPACE]).await;
     });
 }

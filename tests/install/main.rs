@@ -2,9 +2,11 @@
 //! Security admission and a controller manager that makes Pods. There is no kubelet: Pods stay Pending.
 
 mod chart;
+mod cluster;
 mod drift;
 mod kustomize;
 mod refused;
 mod release;
 mod restricted;
-mod site;
+#[path = "../setup/mod.rs"]
+mod setup;

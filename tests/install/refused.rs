@@ -1,6 +1,6 @@
 //! What bad values get: a refusal before anything is made, in words that say what to write instead.
 
-use crate::site::{chart, on_plane, one_account};
+use super::cluster::{chart, on_plane, one_account};
 
 /// Arguments, and what the refusal says.
 const BAD: &[(&[&str], &[&str])] = &[
@@ -32,9 +32,9 @@ const BAD: &[(&[&str], &[&str])] = &[
 
 #[test]
 fn bad_values_are_refused_with_what_to_write_instead() {
-    on_plane(|site| async move {
+    on_plane(|cluster| async move {
         let (chart, values) = (chart(), one_account());
-        for (name, helm) in site.helms() {
+        for (name, helm) in cluster.helms() {
             let install = ["install", "--namespace", "default", "bad", &chart, "--values", &values, "--dry-run=server"];
             helm.run(&install).await.unwrap_or_else(|error| panic!("without anything bad: {error}"));
             let nobody = ["install", "--namespace", "default", "bad", &chart, "--dry-run=server"];
@@ -56,9 +56,9 @@ fn bad_values_are_refused_with_what_to_write_instead() {
 
 #[test]
 fn a_kubernetes_that_is_too_old_is_refused() {
-    on_plane(|site| async move {
+    on_plane(|cluster| async move {
         let (chart, values) = (chart(), one_account());
-        for (_, helm) in site.helms() {
+        for (_, helm) in cluster.helms() {
             let old = ["template", &chart, "--values", &values, "--kube-version=1.32.9"];
             let said = helm.run(&old).await.expect_err("it is too old").to_string();
             assert!(said.contains("requires kubeVersion: >=1.33.0-0 which is incompatible with Kubernetes v1.32.9"), "{said}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rds_backup_sandbox::plane::Tool;
 use serde_json::{Value, json};
 
-use crate::site::{Site, chart, on_plane, one_account};
+use super::cluster::{Cluster, chart, on_plane, one_account};
 
 const NAMESPACE: &str = "rds-backup-system";
 
@@ -15,16 +15,16 @@ async fn run(helm: &Tool, args: &[&str]) -> String {
 
 #[test]
 fn it_is_installed_upgraded_rolled_back_and_uninstalled() {
-    on_plane(|site| async move {
-        for (name, helm) in site.helms() {
+    on_plane(|cluster| async move {
+        for (name, helm) in cluster.helms() {
             println!("{name}: {}", run(&helm, &["version", "--short"]).await.trim());
-            life(&site, name, &helm).await;
-            site.clean(&[NAMESPACE, "team-a"]).await;
+            life(&cluster, name, &helm).await;
+            cluster.clean(&[NAMESPACE, "team-a"]).await;
         }
     });
 }
 
-async fn life(site: &Site, name: &str, helm: &Tool) {
+async fn life(cluster: &Cluster, name: &str, helm: &Tool) {
     let (chart, values) = (chart(), one_account());
     for values in [&[][..], &["--values", &values]] {
         let linted = run(helm, &[&["lint", "--strict", &chart], values].concat()).await;
@@ -36,59 +36,60 @@ async fn life(site: &Site, name: &str, helm: &Tool) {
     println!("{name}: install\n{installed}");
     assert!(installed.contains("kubectl create secret generic rds-access-key --namespace rds-backup-system"), "{installed}");
     assert!(installed.contains("deployment/rds-backup-operator"), "{installed}");
-    let pods = pods(site, 2).await;
+    let pods = pods(cluster, 2).await;
     assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Pending"), "{pods:#?}");
-    assert_eq!(site.list("poddisruptionbudgets", NAMESPACE).await.len(), 1);
+    assert_eq!(cluster.list("poddisruptionbudgets", NAMESPACE).await.len(), 1);
 
-    site.kubectl_ok(&["create", "namespace", "team-a"]).await;
-    site.served().await;
-    people(site, name).await;
+    cluster.kubectl_ok(&["create", "namespace", "team-a"]).await;
+    cluster.served().await;
+    people(cluster, name).await;
     // What the notes say is next, as they say it.
     let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
     let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
-    site.kubectl().run_with_input(&["apply", "-f", "-"], &example).await.unwrap_or_else(|error| panic!("{error}"));
+    cluster.kubectl().run_with_input(&["apply", "-f", "-"], &example).await.unwrap_or_else(|error| panic!("{error}"));
 
-    let revision = |site: &Site| {
-        let kubectl = site.kubectl();
+    let revision = |cluster: &Cluster| {
+        let kubectl = cluster.kubectl();
         async move { kubectl.json(&["get", "deployment", "rds-backup-operator", "-n", NAMESPACE]).await.expect("the Deployment") }
     };
-    let before = revision(site).await;
+    let before = revision(cluster).await;
     let changed = [&["upgrade"], &release[..], &["--set=replicaCount=3", "--set=submissions=Paused"]].concat();
     run(helm, &changed).await;
-    let upgraded = revision(site).await;
+    let upgraded = revision(cluster).await;
     assert_eq!(upgraded["spec"]["replicas"], 3);
     let checksum = |deployment: &Value| deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone();
     assert_ne!(checksum(&before), checksum(&upgraded), "another configuration rolls the pods");
-    let config = site.kubectl_ok(&["get", "configmap", "rds-backup-operator", "-n", NAMESPACE, "-o=jsonpath={.data.config\\.yaml}"]).await;
+    let config =
+        cluster.kubectl_ok(&["get", "configmap", "rds-backup-operator", "-n", NAMESPACE, "-o=jsonpath={.data.config\\.yaml}"]).await;
     assert!(config.contains("submissions: Paused"), "{config}");
 
     run(helm, &["rollback", "rds-backup-operator", "1", "--namespace", NAMESPACE]).await;
-    let back = revision(site).await;
+    let back = revision(cluster).await;
     assert_eq!((back["spec"]["replicas"].clone(), checksum(&back)), (json!(2), checksum(&before)));
     let history = run(helm, &["history", "rds-backup-operator", "--namespace", NAMESPACE]).await;
     println!("{name}: history\n{history}");
 
     let uninstalled = run(helm, &["uninstall", "rds-backup-operator", "--namespace", NAMESPACE]).await;
     println!("{name}: {}", uninstalled.trim());
-    let kept = site.kubectl_ok(&["get", "crd", "-o", "name"]).await;
+    let kept = cluster.kubectl_ok(&["get", "crd", "-o", "name"]).await;
     assert_eq!(kept.lines().count(), 2, "the CRDs stay: {kept}");
-    assert_eq!(site.list("rdsbackups", "team-a").await.len(), 1, "the objects stay");
-    assert!(site.kubectl().run(&["get", "deployment", "rds-backup-operator", "-n", NAMESPACE]).await.is_err());
-    let roles = site.kubectl_ok(&["get", "clusterroles,clusterrolebindings", "-o", "name"]).await;
+    assert_eq!(cluster.list("rdsbackups", "team-a").await.len(), 1, "the objects stay");
+    assert!(cluster.kubectl().run(&["get", "deployment", "rds-backup-operator", "-n", NAMESPACE]).await.is_err());
+    let roles = cluster.kubectl_ok(&["get", "clusterroles,clusterrolebindings", "-o", "name"]).await;
     assert!(!roles.contains("rds-backup-operator"), "{roles}");
 
     // And it comes back to what it left.
     run(helm, &[&["install"], &release[..]].concat()).await;
-    assert_eq!(site.list("rdsbackups", "team-a").await.len(), 1);
+    assert_eq!(cluster.list("rdsbackups", "team-a").await.len(), 1);
     run(helm, &["uninstall", "rds-backup-operator", "--namespace", NAMESPACE]).await;
 }
 
-async fn pods(site: &Site, count: usize) -> Vec<Value> {
-    site.until("pods", NAMESPACE, &format!("{count} pods"), |pods| pods.len() == count).await
+async fn pods(cluster: &Cluster, count: usize) -> Vec<Value> {
+    cluster.until("pods", NAMESPACE, &format!("{count} pods"), |pods| pods.len() == count).await
 }
 
 /// Who may view or edit a namespace may do so with its backups; nobody but the operator writes their status.
-async fn people(site: &Site, name: &str) {
+async fn people(cluster: &Cluster, name: &str) {
     // The controller manager adds the chart's rules to a role within a second or so; what is never granted is asked after what is.
     for (role, verb, resource, subresource, may) in [
         ("view", "list", "rdsbackups", "", true),
@@ -97,7 +98,7 @@ async fn people(site: &Site, name: &str) {
         ("admin", "delete", "rdsbackups", "", true),
         ("admin", "patch", "rdsbackups", "status", false),
     ] {
-        let (person, kubectl) = (format!("who-may-{role}"), site.kubectl());
+        let (person, kubectl) = (format!("who-may-{role}"), cluster.kubectl());
         let (cluster_role, user) = (format!("--clusterrole={role}"), format!("--user={person}"));
         // Another row may have made it.
         let _ = kubectl.run(&["create", "rolebinding", &person, &cluster_role, &user, "--namespace=team-a"]).await;

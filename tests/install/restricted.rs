@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::site::{chart, on_plane, one_account};
+use super::cluster::{chart, on_plane, one_account};
 
 const NAMESPACE: &str = "restricted";
 
@@ -17,20 +17,20 @@ const LINES: [&str; 5] = [
 
 #[test]
 fn pods_are_made_in_a_restricted_namespace_and_with_a_line_less_refused() {
-    on_plane(|site| async move {
-        site.kubectl_ok(&["create", "namespace", NAMESPACE]).await;
-        site.kubectl_ok(&["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]).await;
-        let (helm, chart, values) = (site.helm(), chart(), one_account());
+    on_plane(|cluster| async move {
+        cluster.kubectl_ok(&["create", "namespace", NAMESPACE]).await;
+        cluster.kubectl_ok(&["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]).await;
+        let (helm, chart, values) = (cluster.helm(), chart(), one_account());
         let run = async |args: &[&str]| helm.run(args).await.unwrap_or_else(|error| panic!("{error}"));
         let release = ["r", chart.as_str(), "--namespace", NAMESPACE, "--values", &values];
         run(&[&["install"], &release[..]].concat()).await;
-        let pods = site.until("pods", NAMESPACE, "2 pods", |pods| pods.len() == 2).await;
+        let pods = cluster.until("pods", NAMESPACE, "2 pods", |pods| pods.len() == 2).await;
         assert!(pods.iter().all(|pod| pod["status"]["phase"] == "Pending"), "{pods:#?}");
         let failed = |events: &[Value]| events.iter().filter(|event| event["reason"] == "FailedCreate").count();
-        assert_eq!(failed(&site.list("events", NAMESPACE).await), 0, "nothing was refused");
-        site.served().await;
+        assert_eq!(failed(&cluster.list("events", NAMESPACE).await), 0, "nothing was refused");
+        cluster.served().await;
         run(&["uninstall", "r", "--namespace", NAMESPACE]).await;
-        site.until("pods", NAMESPACE, "gone", |pods| pods.is_empty()).await;
+        cluster.until("pods", NAMESPACE, "gone", |pods| pods.is_empty()).await;
 
         for (number, line) in LINES.iter().enumerate() {
             let (release, set) = (format!("r{number}"), format!("--set={line}"));
@@ -38,14 +38,14 @@ fn pods_are_made_in_a_restricted_namespace_and_with_a_line_less_refused() {
             let of_release =
                 |event: &Value| event["involvedObject"]["name"].as_str().is_some_and(|name| name.starts_with(&format!("{release}-")));
             let refused = |events: &[Value]| events.iter().any(|event| event["reason"] == "FailedCreate" && of_release(event));
-            let events = site.until("events", NAMESPACE, "FailedCreate", refused).await;
+            let events = cluster.until("events", NAMESPACE, "FailedCreate", refused).await;
             let event = events.iter().find(|event| event["reason"] == "FailedCreate" && of_release(event)).expect("it is there");
             let message = event["message"].as_str().unwrap_or_default();
             println!("{line}: {message}");
             assert!(message.contains("violates PodSecurity \"restricted"), "{message}");
-            assert!(site.list("pods", NAMESPACE).await.is_empty(), "{line}");
+            assert!(cluster.list("pods", NAMESPACE).await.is_empty(), "{line}");
             run(&["uninstall", &release, "--namespace", NAMESPACE]).await;
         }
-        site.clean(&[NAMESPACE]).await;
+        cluster.clean(&[NAMESPACE]).await;
     });
 }

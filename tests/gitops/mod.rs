@@ -1,6 +1,6 @@
 //! What Flux and Argo CD make of every situation that an object can be in: recorded from a real API server while the real operator works, and
 //! judged by Flux's own library and by Argo CD's Lua interpreter over the scripts that `deploy/argocd/` ships (`judge/`, in Go). Then the
-//! actions of those scripts, and the Job that is the gate for who cannot install them.
+//! actions of those scripts, and the Job that is the gate where they cannot be installed.
 
 mod actions;
 mod backups;
@@ -28,7 +28,7 @@ async fn flux_and_argo_cd_wait_until_the_end_and_tell_failure_from_work() {
     actions::check(&stage, &patches).await;
 }
 
-/// From what nobody has seen yet to what was edited after its end.
+/// From objects that no operator has observed yet to objects that were edited after their end.
 async fn whole(stage: &Stage) {
     backups::apply(stage).await;
     schedules::apply(stage).await;
@@ -37,7 +37,7 @@ async fn whole(stage: &Stage) {
     let mut operator = stage.operator().await;
     tokio::join!(gate::check(stage), situations(stage));
 
-    // Edits that nobody has seen yet, then seen.
+    // Edits that no operator has observed yet, and then the same ones observed.
     operator.stop().await.expect("it stops");
     backups::edit(stage).await;
     schedules::edit(stage).await;
@@ -46,7 +46,7 @@ async fn whole(stage: &Stage) {
     stage.record([backups::edited_and_seen(), schedules::edited_and_seen()]).await;
 }
 
-/// What an operator that works brings about.
+/// The situations that a running operator brings about.
 async fn situations(stage: &Stage) {
     stage.record(backups::first().into_iter().chain(schedules::first())).await;
     backups::go_on(stage).await;

@@ -1,58 +1,45 @@
-//! A control plane that all tests of this binary share, and both Helms.
+//! A control plane of their own for the tests of installation, without the operator's CRDs and roles, and both Helms.
 
 use std::{
-    path::{Path, PathBuf},
     sync::{Arc, LazyLock, Weak},
     time::{Duration, Instant},
 };
 
-use rds_backup_sandbox::plane::{Helms, Kubectl, Plane, PlaneOptions, Tool};
+use rds_backup_sandbox::plane::{Helms, Kubectl, Plane, Tool};
 use serde_json::Value;
-use tokio::runtime::Runtime;
+
+pub use crate::setup::repository;
+use crate::setup::{RUNTIME, helms, plane_options};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
-static SITE: LazyLock<tokio::sync::Mutex<Weak<Site>>> = LazyLock::new(Default::default);
+static CLUSTER: LazyLock<tokio::sync::Mutex<Weak<Cluster>>> = LazyLock::new(Default::default);
 
-pub struct Site {
+pub struct Cluster {
     plane: Plane,
     helms: Helms,
 }
 
 /// Runs one test. A release has objects without a namespace, which two releases at once would fight for: one test at a time.
-pub fn on_plane<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
-    static TURN: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(Default::default);
+pub fn on_plane<F: Future<Output = ()>>(test: impl FnOnce(Arc<Cluster>) -> F) {
+    static ONE_AT_A_TIME: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(Default::default);
     RUNTIME.block_on(async {
-        let site = site().await;
-        let _turn = TURN.lock().await;
-        test(site).await;
+        let cluster = cluster().await;
+        let _one_at_a_time = ONE_AT_A_TIME.lock().await;
+        test(cluster).await;
     });
 }
 
-async fn site() -> Arc<Site> {
-    let mut shared = SITE.lock().await;
-    if let Some(site) = shared.upgrade() {
-        return site;
+async fn cluster() -> Arc<Cluster> {
+    let mut shared = CLUSTER.lock().await;
+    if let Some(cluster) = shared.upgrade() {
+        return cluster;
     }
-    let helms = Helms::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
-    let options = PlaneOptions { extra_apiserver_flags: api_server_flags(), ..PlaneOptions::default() };
-    let plane = Plane::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-    let site = Arc::new(Site { plane, helms });
-    *shared = Arc::downgrade(&site);
-    site
-}
-
-/// `E2E_EMULATED_VERSION=1.33`: the API server behaves as that version's, and says so to Helm.
-#[expect(clippy::disallowed_methods, reason = "the one setting of this suite")]
-fn api_server_flags() -> Vec<String> {
-    let version = std::env::var("E2E_EMULATED_VERSION").ok().filter(|version| !version.is_empty());
-    version.map(|version| format!("--emulated-version=kube={version}")).into_iter().collect()
-}
-
-/// The repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+    let helms = helms().await;
+    let plane = Plane::start(plane_options()).await.unwrap_or_else(|error| panic!("{error}"));
+    let cluster = Arc::new(Cluster { plane, helms });
+    *shared = Arc::downgrade(&cluster);
+    cluster
 }
 
 /// The chart's directory, as an argument.
@@ -65,7 +52,7 @@ pub fn one_account() -> String {
     repository().join("charts/rds-backup-operator/ci/one-account-values.yaml").display().to_string()
 }
 
-impl Site {
+impl Cluster {
     pub fn kubectl(&self) -> Kubectl {
         self.plane.kubectl()
     }
