@@ -1,4 +1,4 @@
-//! What the API server itself refuses, with words that say what to do. No operator is needed for it.
+//! Specs that the API server itself refuses, with messages that say what to write instead. No operator runs.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn create(site: &Site, name: &str, spec: &Value) -> Result<String, String>
 }
 
 #[test]
-fn a_wrong_spec_is_refused_at_the_door() {
+fn the_api_server_refuses_a_wrong_spec() {
     at_site(|site| async move {
         let with = |extra: Value| {
             let mut spec = json!({ "dbInstanceId": "rm-mysql-1" });
@@ -51,7 +51,7 @@ fn a_wrong_spec_is_refused_at_the_door() {
 }
 
 #[test]
-fn what_is_backed_up_cannot_be_changed_and_what_is_waited_can() {
+fn the_request_for_a_backup_cannot_be_changed_and_its_deadlines_can() {
     at_site(|site| async move {
         let spec = json!({ "dbInstanceId": "rm-mysql-1", "method": "Logical", "strategy": "db", "databases": ["a"], "retentionDays": 30 });
         create(&site, "fixed", &spec).await.unwrap();
@@ -85,7 +85,7 @@ fn a_fresh_object_is_never_taken_for_done() {
         assert_eq!(
             object["status"],
             json!({ "observedGeneration": -1, "phase": "Pending" }),
-            "the server's defaults: what a gate and a person read first"
+            "the server's defaults, which a gate reads before the operator has observed the object"
         );
         assert_eq!(object["spec"]["account"], "default");
         let listed = site

@@ -1,4 +1,4 @@
-//! Many objects: one instance's queue, failing jobs, and one object that nobody can read.
+//! Many objects: one instance's queue, failing jobs, and one object that the operator cannot read.
 
 use std::time::Duration;
 
@@ -89,9 +89,9 @@ fn a_busy_instance_is_waited_for_until_the_queue_timeout() {
     });
 }
 
-/// A status that no version of ours wrote, put there while the CRD was another: the object cannot be read, and nobody else waits for it.
+/// A status that no version of the operator wrote, stored while the CRD allowed it: the object cannot be read, and no other object waits for it.
 #[test]
-fn an_object_that_cannot_be_read_does_not_stop_the_others() {
+fn an_object_that_cannot_be_read_does_not_stop_other_objects() {
     at_site(|site| async move {
         let instance = site.instance("rm-mysql");
         site.apply("poisoned", json!({ "dbInstanceId": instance, "method": "Physical" })).await;

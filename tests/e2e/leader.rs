@@ -91,7 +91,7 @@ fn of_two_replicas_one_works_and_the_other_takes_over_when_it_is_killed() {
     });
 }
 
-/// The lease is released when what was under way has ended, not before; and then nobody waits for it to run out.
+/// The lease is released when what was under way has ended, not before; and then the other replica need not wait until it expires.
 #[test]
 fn a_leader_that_is_stopped_ends_its_work_and_hands_over_at_once() {
     at_site(|site| async move {
@@ -121,7 +121,7 @@ fn a_leader_that_is_stopped_ends_its_work_and_hands_over_at_once() {
     });
 }
 
-/// A zombie: frozen beyond its lease, it goes on where it stood.
+/// A process that is frozen for longer than its lease goes on where it stopped.
 #[test]
 fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
     at_site(|site| async move {
@@ -134,7 +134,7 @@ fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
             site.apply(name, json!({ "dbInstanceId": instance, "method": "Physical" })).await;
         }
         site.until_phase("one", "Running").await;
-        // And an answer that is on its way, upon which it writes without asking anybody: there is no such instance.
+        // And an answer that is on its way, after which it writes without another request: there is no such instance.
         let nowhere = site.instance("rm-nowhere");
         let slowly = Effect::Delay { ms: 5000, when: When::After };
         site.rds().add_fault(Fault::on("DescribeDBInstanceAttribute", slowly).instance(&nowhere).times(1));
@@ -160,7 +160,7 @@ fn a_leader_that_stood_still_beyond_its_lease_begins_nothing_when_it_goes_on() {
     });
 }
 
-/// Somebody deletes the lease.
+/// The lease is deleted.
 #[test]
 fn a_lease_that_is_taken_away_ends_its_leader_and_is_made_anew() {
     at_site(|site| async move {
@@ -211,7 +211,7 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
     });
 }
 
-/// With an election, as by default, nothing is watched before the lease is had: the lease is what tells that nobody answers.
+/// With an election, as by default, a replica watches nothing before it has the lease, so its request for the lease is the first to fail.
 #[test]
 fn a_replica_that_cannot_reach_the_api_server_waits_is_not_ready_and_says_so() {
     at_site(|site| async move {

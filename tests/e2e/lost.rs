@@ -86,7 +86,7 @@ fn a_request_that_was_lost_is_repeated_only_when_it_can_no_longer_be_accepted() 
     });
 }
 
-/// The answer to the write is what is lost here, not the one to the request: it lands late, and is recorded as the direct answer.
+/// The status write fails here, not the request: the job id is written later, and the backup counts as created, not as adopted.
 #[test]
 fn a_job_id_that_cannot_be_recorded_is_kept_until_it_can() {
     at_site(|site| async move {

@@ -141,8 +141,8 @@ fn a_good_backup_costs_four_writes_and_nothing_at_rest() {
             ["get secrets", "list rdsbackups", "list rdsbackupschedules"],
             "the access key, for readiness, and the lists"
         );
-        assert_eq!(site.get("good").await["metadata"]["resourceVersion"], end["metadata"]["resourceVersion"], "nobody touched it");
-        assert_eq!(site.calls(&instance).len(), calls, "and nobody asked the cloud");
+        assert_eq!(site.get("good").await["metadata"]["resourceVersion"], end["metadata"]["resourceVersion"], "the object was not written");
+        assert_eq!(site.calls(&instance).len(), calls, "the cloud was not asked");
     });
 }
 

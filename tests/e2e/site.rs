@@ -270,7 +270,7 @@ impl Site {
         // The API server takes the rule up within a second or so: a write that must be refused is tried until it is.
         let probe = json!({
             "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": "probe", "namespace": self.namespace },
-            "spec": { "dbInstanceId": "rm-mysql-probe", "account": "nobody" },
+            "spec": { "dbInstanceId": "rm-mysql-probe", "account": "missing" },
         });
         self.kubectl().run_with_input(&["create", "-f", "-"], &probe.to_string()).await.unwrap_or_else(|error| panic!("{error}"));
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The process itself: what it says when it cannot work, and that it waits rather than ends.
+//! The process itself: it says why it cannot work, and waits instead of ending.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -124,7 +124,7 @@ fn a_missing_crd_is_named_and_waited_for() {
 }
 
 #[test]
-fn an_edit_is_seen_and_shown() {
+fn an_edit_is_observed_and_reported() {
     at_site(|site| async move {
         let _operator = site.operator().await;
         let instance = site.instance("rm-stopped");
@@ -132,7 +132,7 @@ fn an_edit_is_seen_and_shown() {
         site.until_reason("edited", "InstanceNotRunning").await;
         site.apply("edited", json!({ "dbInstanceId": instance, "queueTimeout": "2h" })).await;
         let object =
-            site.until("edited", "seen", |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]).await;
+            site.until("edited", "observed", |object| object["status"]["observedGeneration"] == object["metadata"]["generation"]).await;
         assert_eq!(object["metadata"]["generation"], 2);
         let conditions = object["status"]["conditions"].as_array().unwrap();
         assert!(conditions.iter().all(|condition| condition["observedGeneration"] == 2), "{conditions:#?}");

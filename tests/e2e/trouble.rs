@@ -1,4 +1,4 @@
-//! Bad input: one reason of the list, the provider's code and request id where there are some, and a cure.
+//! Bad input: a listed reason, the provider's code and request id where there are some, and a cure.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -38,12 +38,12 @@ async fn config_with(site: &Site, accounts: &str) -> PathBuf {
 }
 
 #[test]
-fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
+fn an_object_that_a_person_must_correct_is_stalled_with_one_reason_and_a_cure() {
     at_site(|site| async move {
         let (wrong_key, key_account) = account_with_secret(&site, "wrongkey").await;
         let (wrong_secret, secret_account) = account_with_secret(&site, "wrongsecret").await;
         let (half, half_account) = account_with_secret(&site, "half").await;
-        create_secret(&site, &wrong_key, "nobodys-key", "sandbox-secret").await;
+        create_secret(&site, &wrong_key, "unknown-key", "sandbox-secret").await;
         create_secret(&site, &wrong_secret, "sandbox-key", "not-the-secret").await;
         site.kubectl()
             .run(&["create", "secret", "generic", &half, "-n", "rds-backup-system", "--from-literal=accessKeyId=x"])
@@ -69,7 +69,7 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
         let mysql = site.instance("rm-mysql");
 
         let table: Vec<(&str, Value, &str, &str, Option<&str>)> = vec![
-            ("no-account", json!({ "dbInstanceId": mysql, "account": "nobody" }), "AccountNotFound", "which has: default", None),
+            ("no-account", json!({ "dbInstanceId": mysql, "account": "missing" }), "AccountNotFound", "which has: default", None),
             ("not-allowed", json!({ "dbInstanceId": mysql, "account": "narrow" }), "NotAllowed", "allow-list", None),
             (
                 "no-region",
@@ -121,13 +121,13 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
                 assert!(error["code"].as_str().unwrap_or("").starts_with(code), "{name}: {error}");
                 assert!(words.contains(code) && words.contains(request), "{name}: {words}");
             }
-            for secret in ["sandbox-secret", "not-the-secret", "nobodys-key"] {
+            for secret in ["sandbox-secret", "not-the-secret", "unknown-key"] {
                 assert!(!object["status"].to_string().contains(secret), "{name}: {:#}", object["status"]);
             }
         }
         assert_eq!(site.rds().accepted(&mysql), 0);
 
-        // The service does not tell of the jobs of a read-only instance; what the instance is says why.
+        // The service does not list the jobs of a read-only instance; the reason comes from the instance's attributes.
         let replica = site.instance("rm-readonly");
         site.apply("read-only", json!({ "dbInstanceId": replica, "method": "Physical" })).await;
         let object = site.until_phase("read-only", "Failed").await;
@@ -135,7 +135,7 @@ fn what_needs_somebody_is_stalled_with_one_reason_and_a_cure() {
         assert!(message(&object).contains("create one for its primary"), "{}", message(&object));
         println!("read-only: {}", message(&object));
         let log = std::fs::read_to_string(operator.log()).unwrap();
-        assert!(!log.contains("not-the-secret") && !log.contains("nobodys-key"), "no key reaches the log");
+        assert!(!log.contains("not-the-secret") && !log.contains("unknown-key"), "no key reaches the log");
     });
 }
 

@@ -1,4 +1,4 @@
-//! The last test by its name, so that the others have run: what they asked of the API server is what the chart grants, no more and no less.
+//! The last test by its name, so that the other tests have run: they needed every right that the chart grants, and no further one.
 
 use std::time::{Duration, Instant};
 

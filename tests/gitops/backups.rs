@@ -12,7 +12,7 @@ fn all() -> Vec<(&'static str, &'static str, Value)> {
     let none = || json!({});
     vec![
         ("not-seen", "mysql-unseen", none()),
-        ("account-not-found", "mysql-account", json!({ "account": "nobody" })),
+        ("account-not-found", "mysql-account", json!({ "account": "missing" })),
         ("not-allowed", "mysql-allow", json!({ "account": "others" })),
         ("access-denied", "mysql-denied", none()),
         ("instance-busy", "mysql-busy", none()),

@@ -1,4 +1,4 @@
-//! What the chart renders for values that people set.
+//! The manifests that the chart renders for given values.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Files that are made from others are what they were made from.
+//! Generated files agree with the files that they are generated from.
 
 use rds_backup_sandbox::manifests;
 use serde_json::Value;
@@ -35,7 +35,7 @@ fn the_charts_crds_are_the_operators() {
     assert_eq!(specs(&ours), specs(&read("deploy/install/crds.yaml")));
 }
 
-/// A limit is written as 0.0 by one and as 0 by the other.
+/// One of the two writes a limit as 0.0, the other as 0.
 fn numbers_alike(value: Value) -> Value {
     match value {
         Value::Number(number) => serde_json::json!(number.as_f64()),

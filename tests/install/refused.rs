@@ -1,4 +1,4 @@
-//! What bad values get: a refusal before anything is made, in words that say what to write instead.
+//! Bad values are refused before any object is created, in a message that says what to write instead.
 
 use super::cluster::{chart, on_plane, one_account};
 
@@ -37,8 +37,8 @@ fn bad_values_are_refused_with_what_to_write_instead() {
         for (name, helm) in cluster.helms() {
             let install = ["install", "--namespace", "default", "bad", &chart, "--values", &values, "--dry-run=server"];
             helm.run(&install).await.unwrap_or_else(|error| panic!("without anything bad: {error}"));
-            let nobody = ["install", "--namespace", "default", "bad", &chart, "--dry-run=server"];
-            let error = helm.run(&nobody).await.expect_err("nobody may back up anything").to_string();
+            let no_account = ["install", "--namespace", "default", "bad", &chart, "--dry-run=server"];
+            let error = helm.run(&no_account).await.expect_err("there is no account").to_string();
             for words in ["accounts: name at least one", "      regionId: cn-hangzhou\n"] {
                 assert!(error.contains(words), "{name}: {error}");
             }

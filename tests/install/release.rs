@@ -42,7 +42,7 @@ async fn life(cluster: &Cluster, name: &str, helm: &Tool) {
 
     cluster.kubectl_ok(&["create", "namespace", "team-a"]).await;
     cluster.served().await;
-    people(cluster, name).await;
+    roles_of_people(cluster, name).await;
     // What the notes say is next, as they say it.
     let example = installed.split("<<EOF\n").nth(1).and_then(|text| text.split("EOF").next()).expect("the notes have an example");
     let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line))).collect();
@@ -88,9 +88,9 @@ async fn pods(cluster: &Cluster, count: usize) -> Vec<Value> {
     cluster.until("pods", NAMESPACE, &format!("{count} pods"), |pods| pods.len() == count).await
 }
 
-/// Who may view or edit a namespace may do so with its backups; nobody but the operator writes their status.
-async fn people(cluster: &Cluster, name: &str) {
-    // The controller manager adds the chart's rules to a role within a second or so; what is never granted is asked after what is.
+/// The roles view, edit and admin of a namespace cover its backups too; only the operator writes their status.
+async fn roles_of_people(cluster: &Cluster, name: &str) {
+    // The controller manager adds the chart's rules to a role within a second or so; a right that is never granted is asked for after one that is.
     for (role, verb, resource, subresource, may) in [
         ("view", "list", "rdsbackups", "", true),
         ("view", "create", "rdsbackups", "", false),
@@ -98,7 +98,7 @@ async fn people(cluster: &Cluster, name: &str) {
         ("admin", "delete", "rdsbackups", "", true),
         ("admin", "patch", "rdsbackups", "status", false),
     ] {
-        let (person, kubectl) = (format!("who-may-{role}"), cluster.kubectl());
+        let (person, kubectl) = (format!("person-with-{role}"), cluster.kubectl());
         let (cluster_role, user) = (format!("--clusterrole={role}"), format!("--user={person}"));
         // Another row may have made it.
         let _ = kubectl.run(&["create", "rolebinding", &person, &cluster_role, &user, "--namespace=team-a"]).await;

@@ -1,4 +1,4 @@
-//! What is wrong with a schedule: said at the door where the API server can tell, else in its status, and healed by correcting it.
+//! Wrong schedules: the API server refuses them where the CRD can tell, the status says so elsewhere, and a correction is enough.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn with(fields: Value) -> Value {
 }
 
 #[test]
-fn a_wrong_schedule_is_refused_at_the_door() {
+fn the_api_server_refuses_a_wrong_schedule() {
     at_site(|site| async move {
         let template = |template: Value| with(json!({ "template": template }));
         let table = [
@@ -75,7 +75,7 @@ fn a_wrong_schedule_is_refused_at_the_door() {
 
 /// One reason, one cure, one write, no retries; and the corrected schedule is armed.
 #[test]
-fn what_the_door_cannot_tell_is_stalled_and_healed_by_correcting_it() {
+fn a_schedule_that_only_the_operator_can_refuse_is_stalled_until_it_is_corrected() {
     at_site(|site| async move {
         let _operator = site.operator().await;
         let labels = |labels: Value| json!({ "template": { "metadata": { "labels": labels }, "spec": { "dbInstanceId": "rm-mysql-1", "method": "Physical" } } });

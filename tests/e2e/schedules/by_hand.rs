@@ -1,4 +1,4 @@
-//! `trigger`, `runOnCreate`, names that are taken, and what is kept.
+//! `trigger`, `runOnCreate`, names that are taken, and the history limits.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn a_trigger_makes_one_backup_across_a_crash_while_suspended_and_after_a_recreat
 }
 
 #[test]
-fn an_object_of_somebody_else_under_the_name_is_left_alone_and_told_of() {
+fn a_foreign_object_under_the_name_is_left_alone_and_reported_in_an_event() {
     at_site(|site| async move {
         let _operator = site.operator().await;
         site.apply_schedule("hand", &by_hand_only(&site, json!({}))).await;
@@ -99,8 +99,8 @@ fn objects_beyond_the_limits_go_and_backup_sets_stay() {
         let first = object["status"]["lastBackup"]["name"].as_str().expect("a name").to_owned();
         site.until_phase_once_there(&first).await;
         site.kubectl().run(&["annotate", "rdsbackup", &first, "-n", &site.namespace, "rdsbackup.io/hold=true"]).await.unwrap();
-        let others = [("b", format!("kept-{B}")), ("c", format!("kept-{C}")), ("d", format!("kept-{D}"))];
-        for (token, name) in &others {
+        let later = [("b", format!("kept-{B}")), ("c", format!("kept-{C}")), ("d", format!("kept-{D}"))];
+        for (token, name) in &later {
             site.patch_schedule("kept", &json!({ "spec": { "trigger": token } })).await;
             site.until_phase_once_there(name).await;
         }
@@ -109,7 +109,7 @@ fn objects_beyond_the_limits_go_and_backup_sets_stay() {
             let items = list["items"].as_array().cloned().unwrap_or_default();
             items.iter().map(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
         };
-        let mut expected = vec![first.clone(), others[2].1.clone()];
+        let mut expected = vec![first.clone(), later[2].1.clone()];
         expected.sort();
         let begun = std::time::Instant::now();
         while left().await != expected {
@@ -126,7 +126,7 @@ fn objects_beyond_the_limits_go_and_backup_sets_stay() {
             assert!(preconditions["uid"].is_string() && preconditions["resourceVersion"].is_string(), "{preconditions}");
         }
         let status = site.schedule("kept").await["status"].clone();
-        assert_eq!(status["lastSuccess"]["name"], others[2].1, "{status:#}");
+        assert_eq!(status["lastSuccess"]["name"], later[2].1, "{status:#}");
     });
 }
 
