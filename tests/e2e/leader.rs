@@ -29,6 +29,22 @@ async fn until_it_leads(operator: &Operator) {
     }
 }
 
+/// Waits until `/readyz` gives this reason. Before its first request for the lease has failed, a replica gives another: the objects are not listed.
+async fn until_unready_because(operator: &Operator, reason: &[&str]) {
+    let began = Instant::now();
+    loop {
+        let answer = operator.get("/readyz").await;
+        if let Ok(answer) = &answer {
+            assert_eq!(answer.status, 503, "{}", answer.body);
+            if reason.iter().all(|words| answer.body.contains(words)) {
+                return;
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn until_it_ends(operator: &mut Operator) -> ExitStatus {
     let began = Instant::now();
     loop {
@@ -194,19 +210,8 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
         site.kubectl().run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
         let kubeconfig = site.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
-        let began = Instant::now();
-        loop {
-            let answer = operator.get("/readyz").await;
-            if let Ok(answer) = &answer
-                && answer.status == 503
-            {
-                assert!(answer.body.contains("may not use the lease rds-backup-system/rds-backup-operator-"), "{}", answer.body);
-                assert!(answer.body.contains("the chart and deploy/install grant it"), "{}", answer.body);
-                break;
-            }
-            assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let reason = ["may not use the lease rds-backup-system/rds-backup-operator-", "the chart and deploy/install grant it"];
+        until_unready_because(&operator, &reason).await;
         assert!(operator.stop().await.unwrap().success(), "a standby that never led ends at once");
     });
 }
@@ -217,15 +222,7 @@ fn a_replica_that_cannot_reach_the_api_server_waits_is_not_ready_and_says_so() {
     at_site(|site| async move {
         let kubeconfig = site.kubeconfig_of_no_server();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
-        let began = Instant::now();
-        let answer = loop {
-            match operator.get("/readyz").await {
-                Ok(answer) if answer.status == 503 => break answer,
-                other => assert!(began.elapsed() < Duration::from_secs(20), "{other:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        };
-        assert!(answer.body.contains("cannot be reached for the lease"), "{}", answer.body);
+        until_unready_because(&operator, &["cannot be reached for the lease"]).await;
         assert!(operator.ended_already().unwrap().is_none(), "it waits");
         assert!(operator.stop().await.unwrap().success());
     });

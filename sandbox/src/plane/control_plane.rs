@@ -107,7 +107,7 @@ impl Plane {
         &self.certs.ca
     }
 
-    /// The audit log, for [`audit::read`].
+    /// The audit log, for [`audit::read`](super::audit::read).
     pub fn audit_log(&self) -> &Path {
         &self.audit_log
     }
@@ -117,7 +117,7 @@ impl Plane {
         self.kubectl.clone()
     }
 
-    /// A Helm as an administrator: one of [`Helms`].
+    /// A Helm as an administrator: one of [`Helms`](super::Helms).
     pub fn helm(&self, program: &Path) -> Tool {
         Tool::new("helm", program, &self.kubeconfig, &self.layout.home())
     }
