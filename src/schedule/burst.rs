@@ -25,7 +25,7 @@ impl CreationBurst {
         }
     }
 
-    /// Whether [`BURST_SIZE`] backups were created within the last [`BURST`].
+    /// Whether eight backups were created within the last two seconds.
     pub fn is_on(&self, now: Instant) -> bool {
         let newest = self.locked();
         newest.len() >= BURST_SIZE && newest.front().is_some_and(|oldest| now.saturating_duration_since(*oldest) < BURST)

@@ -1,6 +1,6 @@
 //! One pass over an RdsBackupSchedule as a state machine without I/O: an answer in, a request out. All order of requests is here: a backup
 //! is created before anything else, then the status is written, then the objects beyond the history limits are deleted. The rules are in
-//! [`mod@decide`].
+//! [`super::decide`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
