@@ -3,8 +3,8 @@
 use crate::model::{
     flaws::Flaw,
     laws::{
-        ADOPTED, ALL_GOOD, BASELINE, BESIDE, FAILED_RUNS, GIVEN_BACK, LED, ONE_ACCEPTED, ONE_RESULT, PROVEN, RENEWED, SECOND, SECOND_RUN,
-        STUCK, UNBROKEN, WITHDRAWN,
+        ADOPTED, ALL_GOOD, BASELINE, BESIDE, ENDED, FAILED_RUNS, GIVEN_BACK, LED, ONE_ACCEPTED, ONE_RESULT, PROVEN, RENEWED, SECOND,
+        SECOND_RUN, STUCK, UNBROKEN, WITHDRAWN,
     },
     setup::{LAG, Setup},
     world::TICK,
@@ -88,6 +88,10 @@ fn two_objects() -> Vec<(Setup, Expected)> {
             setup.failures = 1;
         }),
         holds("two objects that see each other", &[ADOPTED, ALL_GOOD], |setup| (setup.objects, setup.attempts) = (2, 1)),
+        holds("the same in a stale cache", &[ADOPTED, ALL_GOOD, ENDED], |setup| {
+            (setup.objects, setup.attempts, setup.stale, setup.processes) = (2, 1, 1, 1);
+            (setup.duplicates, setup.refusals) = (false, false);
+        }),
     ];
     let besides: [Beside; 4] = [
         ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 20, |setup| setup.blind = true),
@@ -114,8 +118,16 @@ fn two_objects() -> Vec<(Setup, Expected)> {
 
 /// Few enough states for a debug build.
 pub fn small() -> Vec<(Setup, Expected)> {
-    let few = ["one object", "refused reads", "lost leases", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
-    let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
+    let few = [
+        "one object",
+        "the same in a stale cache",
+        "refused reads",
+        "lost leases",
+        "requestExpiry: Never",
+        "lag beyond the allowance",
+        "expiry is not enforced",
+    ];
+    let mut all: Vec<(Setup, Expected)> = full().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
     all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
         (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(13));
