@@ -66,11 +66,11 @@ fn one_object() -> Vec<(Setup, Expected)> {
 /// What else happens beside two objects: its name, what must be seen, the depth to which two processes are explored, and the change.
 type Beside = (&'static str, &'static [&'static str], usize, fn(&mut Setup));
 
-/// Two processes and two objects on one instance. They do not see each other but by Clear and by claims: a process that sees the other in its
-/// cache waits, and to wait is always possible.
+/// Two processes and two objects on one instance. They do not see each other but by Clear and by claims: a process that sees the other in
+/// its cache waits, and to wait is always possible.
 ///
-/// With everything else that can happen besides, two processes have more states than a machine has memory (17 GB of them were not the end): then
-/// one process, which crashes and starts again as often as it likes, is explored to the end, and two are to a depth.
+/// With everything else that can happen besides, two processes have more states than a machine has memory (17 GB of them were not the end):
+/// then one process, which crashes and starts again as often as it likes, is explored to the end, and two are to a depth.
 fn two_objects() -> Vec<(Setup, Expected)> {
     let two = |setup: &mut Setup, attempts: i32| (setup.objects, setup.alone, setup.attempts) = (2, true, attempts);
     let mut all = vec![
