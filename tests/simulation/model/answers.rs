@@ -50,7 +50,8 @@ impl World {
                 self.processes[process].memories[work.slot] = Remembered::new(&uid);
                 Answer::Done
             }
-            // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the wire.
+            // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the
+            // wire.
             Request::Announce(_) | Request::WakeSiblings | Request::PauseRecording { .. } | Request::Send { .. } => Answer::Done,
         }
     }

@@ -3,8 +3,8 @@
 use crate::model::{
     flaws::Flaw,
     laws::{
-        ADOPTED, ALL_GOOD, BASELINE, BESIDE, FAILED_RUNS, GIVEN_BACK, LED, ONE_ACCEPTED, ONE_RESULT, PROVEN, RENEWED, SECOND, SECOND_RUN,
-        STUCK, UNBROKEN, WITHDRAWN,
+        ADOPTED, ALL_GOOD, BASELINE, BESIDE, ENDED, FAILED_RUNS, GIVEN_BACK, LED, ONE_ACCEPTED, ONE_RESULT, PROVEN, RENEWED, SECOND,
+        SECOND_RUN, STUCK, UNBROKEN, WITHDRAWN,
     },
     setup::{LAG, Setup},
     world::TICK,
@@ -66,11 +66,11 @@ fn one_object() -> Vec<(Setup, Expected)> {
 /// What else happens beside two objects: its name, what must be seen, the depth to which two processes are explored, and the change.
 type Beside = (&'static str, &'static [&'static str], usize, fn(&mut Setup));
 
-/// Two processes and two objects on one instance. They do not see each other but by Clear and by claims: a process that sees the other in its
-/// cache waits, and to wait is always possible.
+/// Two processes and two objects on one instance. They do not see each other but by Clear and by claims: a process that sees the other in
+/// its cache waits, and to wait is always possible.
 ///
-/// With everything else that can happen besides, two processes have more states than a machine has memory (17 GB of them were not the end): then
-/// one process, which crashes and starts again as often as it likes, is explored to the end, and two are to a depth.
+/// With everything else that can happen besides, two processes have more states than a machine has memory (17 GB of them were not the end):
+/// then one process, which crashes and starts again as often as it likes, is explored to the end, and two are to a depth.
 fn two_objects() -> Vec<(Setup, Expected)> {
     let two = |setup: &mut Setup, attempts: i32| (setup.objects, setup.alone, setup.attempts) = (2, true, attempts);
     let mut all = vec![
@@ -88,6 +88,10 @@ fn two_objects() -> Vec<(Setup, Expected)> {
             setup.failures = 1;
         }),
         holds("two objects that see each other", &[ADOPTED, ALL_GOOD], |setup| (setup.objects, setup.attempts) = (2, 1)),
+        holds("the same in a stale cache", &[ADOPTED, ALL_GOOD, ENDED], |setup| {
+            (setup.objects, setup.attempts, setup.stale, setup.processes) = (2, 1, 1, 1);
+            (setup.duplicates, setup.refusals) = (false, false);
+        }),
     ];
     let besides: [Beside; 4] = [
         ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 20, |setup| setup.blind = true),
@@ -114,8 +118,16 @@ fn two_objects() -> Vec<(Setup, Expected)> {
 
 /// Few enough states for a debug build.
 pub fn small() -> Vec<(Setup, Expected)> {
-    let few = ["one object", "refused reads", "lost leases", "requestExpiry: Never", "lag beyond the allowance", "expiry is not enforced"];
-    let mut all: Vec<(Setup, Expected)> = one_object().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
+    let few = [
+        "one object",
+        "the same in a stale cache",
+        "refused reads",
+        "lost leases",
+        "requestExpiry: Never",
+        "lag beyond the allowance",
+        "expiry is not enforced",
+    ];
+    let mut all: Vec<(Setup, Expected)> = full().into_iter().filter(|(setup, _)| few.contains(&setup.name)).collect();
     all.push(holds("slow writes, one attempt", &[ADOPTED, WITHDRAWN, ALL_GOOD], |setup| (setup.slow_writes, setup.attempts) = (true, 1)));
     all.push(holds("two objects, their first steps", &[], |setup| {
         (setup.objects, setup.alone, setup.attempts, setup.depth) = (2, true, 1, Some(13));

@@ -1,4 +1,5 @@
-//! From every state an end must be reachable without further faults: the whole graph is kept, and walked backwards from where all is at rest.
+//! From every state an end must be reachable without further faults: the whole graph is kept, and walked backwards from where all is at
+//! rest.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},

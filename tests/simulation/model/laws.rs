@@ -34,6 +34,7 @@ pub const GIVEN_BACK: &str = "an adoption is given back";
 pub const BESIDE: &str = "a possible duplicate is reported";
 pub const SECOND_RUN: &str = "run 2 succeeds";
 pub const STUCK: &str = "an unknown outcome is left to people";
+pub const ENDED: &str = "a process knows of an end that its cache does not show";
 pub const RENEWED: &str = "a look begins again with other credentials";
 
 pub fn all() -> Vec<Property<System>> {
@@ -75,6 +76,8 @@ pub fn all() -> Vec<Property<System>> {
             })
         }),
         Property::sometimes(STUCK, |_, world: &World| statuses(world).any(|(_, status)| is_left_to_people(status))),
+        // Where the cache shows it, it is forgotten: see `tidy`.
+        Property::sometimes(ENDED, |_, world: &World| world.processes.iter().any(|process| !process.ended.is_empty())),
         Property::sometimes(RENEWED, |_, world: &World| {
             let passes = world.processes.iter().filter_map(|process| process.pass.as_ref());
             passes

@@ -1,8 +1,8 @@
-//! Exactly once, model-checked: the shipped `Pass` is the transition of the system. This module holds no rule of the protocol and no order of
-//! its requests; it holds what surrounds them: an API server, caches, a service, requests on their way, and crashes.
+//! Exactly once, model-checked: the shipped `Pass` is the transition of the system. This module holds no rule of the protocol and no order
+//! of its requests; it holds what surrounds them: an API server, caches, a service, requests on their way, and crashes.
 //!
-//! The full bounds are those of a release build: `cargo test --release --test simulation model`. A debug build explores smaller ones, and prints which.
-//! `MODEL_ONLY=words` explores only what has these words in its name.
+//! The full bounds are those of a release build: `cargo test --release --test simulation model`. A debug build explores smaller ones, and
+//! prints which. `MODEL_ONLY=words` explores only what has these words in its name.
 
 mod answers;
 mod cloud;

@@ -1,7 +1,7 @@
 //! By what one state is told from another: everything that can make a difference, and nothing else.
 //!
-//! Left out: texts that only people read, and times that nothing waits for. Of the other times only their ages count, and ages beyond what is
-//! waited for are alike. So a state that comes back a day later is the same state, and time needs no end.
+//! Left out: texts that only people read, and times that nothing waits for. Of the other times only their ages count, and ages beyond what
+//! is waited for are alike. So a state that comes back a day later is the same state, and time needs no end.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -35,7 +35,8 @@ const DECIDED: i64 = i64::MAX - 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Print {
     pub shape: u64,
-    /// What only people read. It counts where words are written too (`Setup::slow_writes`): a write that changes nothing else leads on as well.
+    /// What only people read. It counts where words are written too (`Setup::slow_writes`): a write that changes nothing else leads on as
+    /// well.
     pub words: u64,
     /// Times, each with the age from which on it makes no difference how old it is.
     pub ages: Vec<(i64, i64)>,

@@ -1,5 +1,5 @@
-//! What a process does: the shipped pass, driven request by request, so that a crash, a lost answer, another process or time can come between
-//! any two requests that can be told apart.
+//! What a process does: the shipped pass, driven request by request, so that a crash, a lost answer, another process or time can come
+//! between any two requests that can be told apart.
 
 use std::sync::{
     Arc,
@@ -231,12 +231,13 @@ fn is_dropped(system: &System, work: &Work, request: &Request, may: May) -> bool
     }
 }
 
-/// A step of its own is the intent, which is written upon what was read some time ago; the list of the others; what clears the intent; and to
-/// hear that this stands, which is when the request leaves. A request that has left may be delivered at any time, so leaving is no step.
+/// A step of its own is the intent, which is written upon what was read some time ago; the list of the others; what clears the intent; and
+/// to hear that this stands, which is when the request leaves. A request that has left may be delivered at any time, so leaving is no step.
 ///
-/// The rest is done at once, because no other process, no crash and no time can tell it from the same thing done later: reads, and the write
-/// that follows from them. To read later is to look later, and a write that waits for long is one of a process that is slow to look (or lands
-/// late, see `Setup::late_writes`). Tries to record that fail are no steps either: until one succeeds the answer might as well be on its way.
+/// The rest is done at once, because no other process, no crash and no time can tell it from the same thing done later: reads, and the
+/// write that follows from them. To read later is to look later, and a write that waits for long is one of a process that is slow to look
+/// (or lands late, see `Setup::late_writes`). Tries to record that fail are no steps either: until one succeeds the answer might as well be
+/// on its way.
 fn is_step(system: &System, work: &Work, request: &Request) -> bool {
     let stage = work.pass.stage();
     let slow_look = system.setup.slow_looks && matches!(stage, Stage::Read(_, reads) if matches!(reads.so_far, SoFar::Look { .. }));
@@ -279,8 +280,8 @@ pub fn copy_with(work: &Work, request: &Request) -> RdsBackup {
     copy
 }
 
-/// Whether a write changes nothing but what people read. Such a write may wait (`backup::flap_damping` lets it wait), and is not made: the pass
-/// goes on with a copy of its own, which has the resourceVersion of what stands and the same deeds.
+/// Whether a write changes nothing but what people read. Such a write may wait (`backup::flap_damping` lets it wait), and is not made: the
+/// pass goes on with a copy of its own, which has the resourceVersion of what stands and the same deeds.
 fn is_left_out(system: &System, work: &Work, request: &Request) -> bool {
     if system.setup.slow_writes || !matches!(request, Request::WriteStatus { unfenced: false, .. }) {
         return false;

@@ -28,7 +28,8 @@ pub struct Setup {
     pub runs: i32,
     /// How many versions of an object a cache may be behind.
     pub stale: usize,
-    /// Whether a process is blind for the other objects of the instance: its cache is too old to show them. Only Clear stands between them then.
+    /// Whether a process is blind for the other objects of the instance: its cache is too old to show them. Only Clear stands between them
+    /// then.
     pub alone: bool,
     /// Jobs that somebody else may start, by hand and by the instance's policy.
     pub foreign: u8,
@@ -98,8 +99,8 @@ impl Setup {
         }
     }
 
-    /// The account of all objects. Polls are due at every minute: an object that waits longer is a process that is slow, and those are explored
-    /// anyway.
+    /// The account of all objects. Polls are due at every minute: an object that waits longer is a process that is slow, and those are
+    /// explored anyway.
     pub fn account(&self) -> AccountView {
         let seconds = SignedDuration::from_secs;
         let expiry = if self.never { Expiry::Never } else { Expiry::After(seconds(EXPIRY)) };

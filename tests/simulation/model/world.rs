@@ -1,7 +1,7 @@
 //! What there is: the objects as the API server has them, the processes with what each remembers, the cloud, and the time.
 //!
-//! Everything that decides is the shipped type: `RdsBackup` with its status, `Pass`, `ObjectState`. A state is told from another by its print
-//! (see `print`), which leaves out what can make no difference.
+//! Everything that decides is the shipped type: `RdsBackup` with its status, `Pass`, `ObjectState`. A state is told from another by its
+//! print (see `print`), which leaves out what can make no difference.
 
 use std::{
     collections::BTreeSet,
