@@ -94,12 +94,12 @@ fn two_objects() -> Vec<(Setup, Expected)> {
         }),
     ];
     let besides: [Beside; 4] = [
-        ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 20, |setup| setup.blind = true),
-        ("two objects, foreign job", &[ADOPTED, WITHDRAWN], 19, |setup| setup.foreign = 1),
-        ("two objects, foreign, other method", &[ADOPTED, WITHDRAWN], 16, |setup| {
+        ("two objects, blind reads", &[ADOPTED, WITHDRAWN, ALL_GOOD], 19, |setup| setup.blind = true),
+        ("two objects, foreign job", &[ADOPTED, WITHDRAWN], 18, |setup| setup.foreign = 1),
+        ("two objects, foreign, other method", &[ADOPTED, WITHDRAWN], 15, |setup| {
             (setup.foreign, setup.foreign_method) = (1, "Logical");
         }),
-        ("two objects, re-creation", &[ADOPTED, WITHDRAWN, ALL_GOOD], 19, |setup| setup.deletions = 1),
+        ("two objects, re-creation", &[ADOPTED, WITHDRAWN, ALL_GOOD], 18, |setup| setup.deletions = 1),
     ];
     for (name, seen, depth, change) in besides {
         all.push(holds(name, seen, |setup| {
