@@ -1,8 +1,8 @@
-//! Two operators that see an object differently: one cannot reach the service and the other can, one may read the Secret and the other may not.
-//! Without damping each would overwrite the message of the other at once, and be woken by the other's write.
+//! Two operators that see an object differently: one cannot reach the service and the other can, one may read the Secret and the other may
+//! not. Without damping each would overwrite the message of the other at once, and be woken by the other's write.
 //!
-//! Found by tests/faults: 1,502 status writes for one backup. A message that is written late costs little; that a request was sent, accepted or
-//! ended is always written at once.
+//! Found by tests/faults: 1,502 status writes for one backup. A message that is written late costs little; that a request was sent,
+//! accepted or ended is always written at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Does one request of a pass and returns its answer. The only file of this module that calls the API server and the cloud; it decides nothing.
+//! Does one request of a pass and returns its answer. The only file of this module that calls the API server and the cloud; it decides
+//! nothing.
 
 use std::{sync::Arc, time::Duration};
 

@@ -28,8 +28,8 @@ impl InstanceLocks {
     }
 }
 
-/// The uids of objects whose end this process wrote. The cache may not show it yet, or never: a watch that leaves an event out would make every
-/// other object of the instance wait until its queueTimeout (found by tests/faults, row 19).
+/// The uids of objects whose end this process wrote. The cache may not show it yet, or never: a watch that leaves an event out would make
+/// every other object of the instance wait until its queueTimeout (found by tests/faults, row 19).
 #[derive(Debug, Default)]
 pub struct Ended(Mutex<HashSet<String>>);
 

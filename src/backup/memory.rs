@@ -73,8 +73,8 @@ pub struct Backups {
 pub struct Looks {
     /// The intent's nonce: looks for another intent prove nothing.
     pub nonce: String,
-    /// The result that the object had, by its job's id or its set's: what stands beside one is no candidate, so looks that were clean beside it
-    /// prove nothing once it was given back.
+    /// The result that the object had, by its job's id or its set's: what stands beside one is no candidate, so looks that were clean
+    /// beside it prove nothing once it was given back.
     pub beside: Option<String>,
     /// The service's time of the first clean look after the request had expired.
     pub first_clean: Option<Timestamp>,
@@ -170,8 +170,9 @@ impl Memory {
         }
     }
 
-    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that cannot be set: a process that slept must not
-    /// wake up and send a request that other processes have given up. If it may, it counts as sent from here on, whatever becomes of it.
+    /// Step 5. Whether the request of the intent `nonce` may leave, `since_intent` by a clock that cannot be set: a process that slept must
+    /// not wake up and send a request that other processes have given up. If it may, it counts as sent from here on, whatever becomes of
+    /// it.
     pub fn leave(&mut self, nonce: &str, since_intent: Option<SignedDuration>) -> Result<(), &'static str> {
         if since_intent.is_none_or(|time| time > FRESH) {
             return Err("more than 60 s had passed since it was announced");

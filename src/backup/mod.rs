@@ -1,5 +1,5 @@
-//! RdsBackup: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], the order of requests in [`pass`], all
-//! I/O in `io`.
+//! RdsBackup: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], the order of requests in [`pass`],
+//! all I/O in `io`.
 
 mod context;
 pub mod decide;

@@ -1,5 +1,6 @@
-//! One pass over an RdsBackup as a state machine without I/O: an answer in, a request out. All order of requests is here: what is read before
-//! what is written, what a conflict or a lost answer leads to, which events are published and which objects are woken. The rules are in [`super::decide`].
+//! One pass over an RdsBackup as a state machine without I/O: an answer in, a request out. All order of requests is here: what is read
+//! before what is written, what a conflict or a lost answer leads to, which events are published and which objects are woken. The rules are
+//! in [`super::decide`].
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -32,8 +32,8 @@ pub(super) const MAPPING_LOOKS: u32 = 5;
 
 /// So long another process may take to clear the intent that it wrote: a list and a write.
 ///
-/// Found by tests/simulation/walks: two operators that work on one object withdrew each other's intents as soon as they saw them, several times a second,
-/// and none of them came to send.
+/// Found by tests/simulation/walks: two operators that work on one object withdrew each other's intents as soon as they saw them, several
+/// times a second, and none of them came to send.
 pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
@@ -72,6 +72,6 @@ pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration 
 /// The record of an answer is tried again after 0.25 s, 0.5 s ... up to 15 s. It is the only copy of the answer, so there is no last try.
 pub(super) const RECORD_BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
 
-/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at once.
-/// A good pass has 6: preflight, intent, clear, send, record, first wait.
+/// A pass that has not come to rest after this many decisions is a fault of ours: it is stopped, logged and made again later, never at
+/// once. A good pass has 6: preflight, intent, clear, send, record, first wait.
 pub(super) const MOST_STEPS: usize = 30;

@@ -92,8 +92,8 @@ impl Sibling {
 
 /// Whether `sibling` holds the instance at `now`: a running job, or an intent that may still become one.
 ///
-/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the other objects wait for ever, so an open intent that is
-/// blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
+/// Trace 7 of the protocol's model: an object that is Stalled for ever would make the other objects wait for ever, so an open intent that
+/// is blocked lets go once the service can no longer accept it and whatever it accepted must be listed.
 pub fn occupies(sibling: &Sibling, now: Timestamp) -> bool {
     match sibling.open_since {
         Some(since) => !(sibling.blocked && now > since.plus(sibling.release_after)),

@@ -77,8 +77,8 @@ impl Cluster {
         Self { client, scope, instance, fence, more_tries: MORE_TRIES }
     }
 
-    /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that tries
-    /// without end, so each call is made once.
+    /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that
+    /// tries without end, so each call is made once.
     pub fn unfenced(&self) -> Self {
         Self { fence: Fence::none(), more_tries: 0, ..self.clone() }
     }
@@ -111,8 +111,8 @@ impl Cluster {
         Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
     }
 
-    /// Writes the whole status (PUT), only if the object still has the uid and the resourceVersion that `object` has: without them it would erase
-    /// another process's intent. A field that another client wrote into the status does not stay.
+    /// Writes the whole status (PUT), only if the object still has the uid and the resourceVersion that `object` has: without them it would
+    /// erase another process's intent. A field that another client wrote into the status does not stay.
     pub async fn write_status<K: Kind>(&self, object: &K, status: &impl Serialize) -> Result<WriteResult<K>, Error> {
         let name = object.name_any();
         let meta = object.meta();

@@ -5,8 +5,8 @@ use std::error::Error;
 /// As much of the API server's message as is shown: an admission webhook may write pages.
 const LONGEST_MESSAGE: usize = 256;
 
-/// What the API server answered, or why there is no answer: to be read after a colon or in brackets. The library's own message is not for people:
-/// they hold the whole answer as the program sees it.
+/// What the API server answered, or why there is no answer: to be read after a colon or in brackets. The library's own message is not for
+/// people: they hold the whole answer as the program sees it.
 pub(crate) fn error_text(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {

@@ -56,8 +56,8 @@ impl Event {
 }
 
 impl Cluster {
-    /// Publishes an event. An event that cannot be published is logged and lost: the status says the same. The fence lets it pass: it is about a
-    /// write that stands already.
+    /// Publishes an event. An event that cannot be published is logged and lost: the status says the same. The fence lets it pass: it is
+    /// about a write that stands already.
     pub async fn publish(&self, about: ObjectReference, event: Event, now: Timestamp) {
         let namespace = about.namespace.clone().unwrap_or_default();
         let name = about.name.clone().unwrap_or_default();

@@ -7,10 +7,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Open for as long as this process leads, by its own monotonic clock. A process that stood still (SIGSTOP, a frozen node) finds it shut when
-/// it goes on, before it has asked the API server.
+/// Open for as long as this process leads, by its own monotonic clock. A process that stood still (SIGSTOP, a frozen node) finds it shut
+/// when it goes on, before it has asked the API server.
 ///
-/// It keeps two leaders from writing at the same time, no more: what keeps them from making two backups is the resourceVersion of each write.
+/// It keeps two leaders from writing at the same time, no more: what keeps them from making two backups is the resourceVersion of each
+/// write.
 #[derive(Clone, Default)]
 pub struct Fence(Option<Arc<Mutex<State>>>);
 

@@ -1,5 +1,5 @@
-//! What the controllers of both kinds share, once: the API server, the tracker of per-object state, the freshest copy, retry and backoff, the
-//! fence of the lease, events, the first list of the watches.
+//! What the controllers of both kinds share, once: the API server, the tracker of per-object state, the freshest copy, retry and backoff,
+//! the fence of the lease, events, the first list of the watches.
 
 mod backoff;
 mod cluster;

@@ -1,5 +1,5 @@
-//! A call that the API server does not serve is made again within the same pass: a pass makes up to seven calls, so one refusal out of five would
-//! fail nearly every pass, and the pauses between passes grow to a minute.
+//! A call that the API server does not serve is made again within the same pass: a pass makes up to seven calls, so one refusal out of five
+//! would fail nearly every pass, and the pauses between passes grow to a minute.
 
 use std::time::Duration;
 

@@ -7,8 +7,8 @@ use super::error::TIMEOUT;
 
 /// A client for watches: whatever is asked, the answer begins within the timeout, and one that is no watch ends within it too.
 ///
-/// A watch that shows nothing is begun again by kube itself, but its first list and its beginning have no timeout there (kube 5): one answer
-/// that never comes, over a connection that only looks alive, and the process works on nothing any more until it is killed.
+/// A watch that shows nothing is begun again by kube itself, but its first list and its beginning have no timeout there (kube 5): one
+/// answer that never comes, over a connection that only looks alive, and the process works on nothing any more until it is killed.
 pub fn answering(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let service = tower::service_fn(move |request: http::Request<Body>| {

@@ -47,8 +47,8 @@ id! {
     BackupId
 }
 
-/// A backup by the ids that are known of it: its job's while it runs, its set's too once it has ended, its set's alone where the set was found
-/// without the job. Empty where there is no backup.
+/// A backup by the ids that are known of it: its job's while it runs, its set's too once it has ended, its set's alone where the set was
+/// found without the job. Empty where there is no backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BackupRef {
     /// The job that makes it.

@@ -1,4 +1,5 @@
-//! One object on a test bench: the real client calls the simulated endpoint and the real decision is made, without a process or an API server.
+//! One object on a test bench: the real client calls the simulated endpoint and the real decision is made, without a process or an API
+//! server.
 
 use std::{sync::Arc, time::Duration};
 

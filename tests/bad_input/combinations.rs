@@ -1,5 +1,6 @@
 //! Every combination of method, type, strategy, databases and retention, on every engine and disk: the operator refuses, before it asks,
-//! exactly the requests that the service would refuse. Errors that only the service can know (a database that does not exist) are in errors.rs.
+//! exactly the requests that the service would refuse. Errors that only the service can know (a database that does not exist) are in
+//! errors.rs.
 
 use std::collections::BTreeMap;
 

@@ -45,7 +45,8 @@ fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
         ("Throttling" | "Throttling.Api" | "Throttling.User" | "Rejected.Throttling", _) => (&["Throttled"], false),
         // The token has expired, and the operator reads a new one within a minute.
         ("InvalidSecurityToken.Expired" | "AuthenticationFail.OIDCToken.Expired", _) => (&["InvalidCredentials"], false),
-        // The reads before the request were answered with the same key, so the key was rotated a moment ago: the operator reads the new one.
+        // The reads before the request were answered with the same key, so the key was rotated a moment ago: the operator reads the new
+        // one.
         (code, "account") if KEYS.iter().any(|about| code.starts_with(about)) => (&["InvalidCredentials"], false),
         // A backup may have begun when these occurred.
         ("LockTimeout" | "InstanceConnectTimeoutFault" | "Database.ConnectError", _) => (&["OutcomeUnknown"], false),

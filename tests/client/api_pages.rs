@@ -1,5 +1,5 @@
-//! The pages of the API's documentation, one test for each. The client sends the request of the page, with both signatures; it reads the sample
-//! answers, in JSON and in XML; it knows the errors by their exact codes. The facts of the pages are data in `tests/fixtures/pages`.
+//! The pages of the API's documentation, one test for each. The client sends the request of the page, with both signatures; it reads the
+//! sample answers, in JSON and in XML; it knows the errors by their exact codes. The facts of the pages are data in `tests/fixtures/pages`.
 
 use std::{
     collections::BTreeMap,

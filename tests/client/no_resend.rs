@@ -1,5 +1,5 @@
-//! The promise on which the protocol depends: one call is one request, whatever the network and the server do, and an unknown outcome is never
-//! taken for a refusal. The server here is a bare socket that counts.
+//! The promise on which the protocol depends: one call is one request, whatever the network and the server do, and an unknown outcome is
+//! never taken for a refusal. The server here is a bare socket that counts.
 
 use std::{
     net::SocketAddr,

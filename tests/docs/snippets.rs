@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{files, markdown::Page, read};
 
-/// Kinds that the API server of a plain cluster does not know: their snippets are only parsed. Objects of the kinds that it knows are applied to
-/// it. Any other kind fails, so that a misspelt kind is found.
+/// Kinds that the API server of a plain cluster does not know: their snippets are only parsed. Objects of the kinds that it knows are
+/// applied to it. Any other kind fails, so that a misspelt kind is found.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("argoproj.io/v1alpha1", "Application"),
     ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),

@@ -89,7 +89,8 @@ fn a_busy_instance_is_waited_for_until_the_queue_timeout() {
     });
 }
 
-/// A status that no version of the operator wrote, stored while the CRD allowed it: the object cannot be read, and no other object waits for it.
+/// A status that no version of the operator wrote, stored while the CRD allowed it: the object cannot be read, and no other object waits
+/// for it.
 #[test]
 fn an_object_that_cannot_be_read_does_not_stop_other_objects() {
     at_site(|site| async move {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::setup::{plane_options, repository};
 
-/// The endpoint's figures, which the operator's configuration repeats: requests expire after 5 s, sets are listed 3 s after their job's end.
+/// The endpoint's figures, which the operator's configuration repeats: requests expire after 5 s, sets are listed 3 s after their job's
+/// end.
 pub const EXPIRY: Duration = Duration::from_secs(5);
 pub const LAG: Duration = Duration::from_secs(3);
 

@@ -29,7 +29,8 @@ async fn until_it_leads(operator: &Operator) {
     }
 }
 
-/// Waits until `/readyz` gives this reason. Before its first request for the lease has failed, a replica gives another: the objects are not listed.
+/// Waits until `/readyz` gives this reason. Before its first request for the lease has failed, a replica gives another: the objects are not
+/// listed.
 async fn until_unready_because(operator: &Operator, reason: &[&str]) {
     let began = Instant::now();
     loop {

@@ -193,8 +193,8 @@ impl Api {
         Answer::object(200, json!({ "apiVersion": GROUP, "kind": kind, "metadata": metadata, "items": items }))
     }
 
-    /// The status is replaced: what the body leaves out is removed. Its spec and metadata are ignored, but for uid and resourceVersion, which are
-    /// conditions; a replacement must name the version.
+    /// The status is replaced: what the body leaves out is removed. Its spec and metadata are ignored, but for uid and resourceVersion,
+    /// which are conditions; a replacement must name the version.
     fn write_status(&mut self, call: &Call, now: Timestamp) -> Answer {
         let Some(before) = self.objects.get(&call.key()).cloned() else { return Answer::error(404, "NotFound", "not found") };
         let Ok(body) = serde_json::from_str::<Value>(&call.body) else { return Answer::error(400, "BadRequest", "not JSON") };

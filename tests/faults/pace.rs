@@ -139,12 +139,13 @@ fn a_throttled_account_slows_down_recovers_and_holds_up_no_other() {
     let reads = &sent(&both, &ended, is_read)["a cn-hangzhou"];
     let a: Vec<usize> = (0..30).map(|ten| within(reads, f64::from(ten) * 10.0, f64::from(ten + 1) * 10.0)).collect();
     println!("reads of the throttled account within ten seconds: {a:?}");
-    // An eighth of the pace or a quarter while it complains and for a minute after that; then double, each minute. A slowed bucket holds one read:
-    // at a quarter no ten seconds have more than 25 + 1, at a half no more than 50 + 1.
+    // An eighth of the pace or a quarter while it complains and for a minute after that; then double, each minute. A slowed bucket holds
+    // one read: at a quarter no ten seconds have more than 25 + 1, at a half no more than 50 + 1.
     assert!(a[2..8].iter().all(|calls| (8..=26).contains(calls)), "{a:?}");
     assert!((40..=51).contains(&a[16]), "{a:?}");
-    // At full pace it holds the reads of one second, and what it holds is used when callers come back after a pause: any ten seconds have at most
-    // 10 * 10 + 10 reads. The lower bound tells full pace from half, and callers that wait for their turn from callers that stay away.
+    // At full pace it holds the reads of one second, and what it holds is used when callers come back after a pause: any ten seconds have
+    // at most 10 * 10 + 10 reads. The lower bound tells full pace from half, and callers that wait for their turn from callers that stay
+    // away.
     let recovered: Vec<f64> = reads.iter().copied().filter(|at| *at >= 200.0).collect();
     assert!(busiest(&recovered, 10.0) <= 110 && a[20..26].iter().all(|calls| *calls >= 85), "{a:?}");
     let refused = ended.world.with(|state, _| {

@@ -1,4 +1,5 @@
-//! The gate that is a Job: its manifests as a cluster with restricted Pod Security takes them, its roles, and its script as that ServiceAccount.
+//! The gate that is a Job: its manifests as a cluster with restricted Pod Security takes them, its roles, and its script as that
+//! ServiceAccount.
 
 use std::{
     path::{Path, PathBuf},

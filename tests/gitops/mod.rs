@@ -1,6 +1,6 @@
-//! What Flux and Argo CD make of every situation that an object can be in: recorded from a real API server while the real operator works, and
-//! judged by Flux's own library and by Argo CD's Lua interpreter over the scripts that `deploy/argocd/` ships (`judge/`, in Go). Then the
-//! actions of those scripts, and the Job that is the gate where they cannot be installed.
+//! What Flux and Argo CD make of every situation that an object can be in: recorded from a real API server while the real operator works,
+//! and judged by Flux's own library and by Argo CD's Lua interpreter over the scripts that `deploy/argocd/` ships (`judge/`, in Go). Then
+//! the actions of those scripts, and the Job that is the gate where they cannot be installed.
 
 mod actions;
 mod backups;

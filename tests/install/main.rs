@@ -1,5 +1,5 @@
-//! What users install, as their own tools take it: Helm 4 and Helm 3 from their Go modules, `kubectl apply -k`, and a real API server with Pod
-//! Security admission and a controller manager that makes Pods. There is no kubelet: Pods stay Pending.
+//! What users install, as their own tools take it: Helm 4 and Helm 3 from their Go modules, `kubectl apply -k`, and a real API server with
+//! Pod Security admission and a controller manager that makes Pods. There is no kubelet: Pods stay Pending.
 
 mod chart;
 mod cluster;

@@ -90,7 +90,8 @@ async fn pods(cluster: &Cluster, count: usize) -> Vec<Value> {
 
 /// The roles view, edit and admin of a namespace cover its backups too; only the operator writes their status.
 async fn roles_of_people(cluster: &Cluster, name: &str) {
-    // The controller manager adds the chart's rules to a role within a second or so; a right that is never granted is asked for after one that is.
+    // The controller manager adds the chart's rules to a role within a second or so; a right that is never granted is asked for after one
+    // that is.
     for (role, verb, resource, subresource, may) in [
         ("view", "list", "rdsbackups", "", true),
         ("view", "create", "rdsbackups", "", false),

@@ -1,5 +1,5 @@
-//! What the end-to-end tests and the tests of installation start from, compiled into both: the runtime, the setting of the API server's version,
-//! the repository and the Helms.
+//! What the end-to-end tests and the tests of installation start from, compiled into both: the runtime, the setting of the API server's
+//! version, the repository and the Helms.
 
 use std::{path::Path, sync::LazyLock};
 

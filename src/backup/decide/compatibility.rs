@@ -1,7 +1,7 @@
 //! What the service would refuse, known before it is asked: engine, disk, role, state and lock of the instance against what is wanted.
 //!
-//! The rules are those of the API page and of the service's own refusals: <https://help.aliyun.com/document_detail/26272.html>. What they do
-//! not name (a new engine, a new kind of disk) is left to the service: a rule that is out of date must not stand in the way of a backup.
+//! The rules are those of the API page and of the service's own refusals: <https://help.aliyun.com/document_detail/26272.html>. What they
+//! do not name (a new engine, a new kind of disk) is left to the service: a rule that is out of date must not stand in the way of a backup.
 
 use super::text::clip;
 use crate::{

@@ -60,7 +60,8 @@ impl<'a> Draft<'a> {
 
     /// It needs an edit or a grant. Where nothing was asked for yet the time of waiting goes on counting.
     ///
-    /// Found by tests/simulation/walks: it began anew whenever the object's reason changed between one that passes and one that a person must cure.
+    /// Found by tests/simulation/walks: it began anew whenever the object's reason changed between one that passes and one that a person
+    /// must cure.
     pub fn stall(&mut self, phase: Phase, reason: Reason, message: &str) {
         let since = self.waiting_since().unwrap_or(self.now);
         self.transition(phase, reason, message, true);
@@ -190,8 +191,8 @@ impl<'a> Draft<'a> {
         )
     }
 
-    /// Keeps an error of a read, and answers the message for it. The same error met again keeps the message and the time of its first answer:
-    /// the request id differs every time, and an object that waits must not be written at every check.
+    /// Keeps an error of a read, and answers the message for it. The same error met again keeps the message and the time of its first
+    /// answer: the request id differs every time, and an object that waits must not be written at every check.
     pub fn trouble(&mut self, trouble: &Diagnosis, error: &CallError, at: Timestamp) -> String {
         let before = self.observed.status;
         let CallError::Api(error) = error else { return trouble.message.clone() };

@@ -17,8 +17,8 @@ pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
     }
 }
 
-/// A person must act, and nothing was asked for yet: the object is decided again after `pause`, but not for longer than queueTimeout. The next backup of
-/// a schedule waits behind it, and one that is never cured must not hold up every later one.
+/// A person must act, and nothing was asked for yet: the object is decided again after `pause`, but not for longer than queueTimeout. The
+/// next backup of a schedule waits behind it, and one that is never cured must not hold up every later one.
 pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
     let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
         && draft.observed.status.open_submission().is_none()

@@ -97,8 +97,8 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
     Diagnosis { reason: reason_of(kind), remedy, message: with_reference(format!("{what}. {cure}"), error) }
 }
 
-/// Understands a refusal of the request itself, the `attempt`th of its run. The reads before it were answered with the same credentials: where
-/// those are refused, they were changed within seconds, and the new ones are read for the next attempt.
+/// Understands a refusal of the request itself, the `attempt`th of its run. The reads before it were answered with the same credentials:
+/// where those are refused, they were changed within seconds, and the new ones are read for the next attempt.
 pub(super) fn refused_request(
     error: &ApiError,
     attempt: u32,

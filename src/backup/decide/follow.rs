@@ -173,8 +173,9 @@ fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, 
         return Outcome::Open;
     }
     let finished_for = follow.finished_since.map(|since| now.duration_since(since));
-    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only a process that has asked
-    // since can tell: found by `cargo sandbox faults`, a process that stood still for a listing lag called a set lost that was listed by then.
+    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only a
+    // process that has asked since can tell: found by `cargo sandbox faults`, a process that stood still for a listing lag called a set
+    // lost that was listed by then.
     let asked_after = follow.finished_since.zip(follow.at).map(|(since, at)| at.duration_since(since));
     let settled = asked_after.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
     if let Some(set) = &follow.set {
@@ -259,8 +260,8 @@ fn poll(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: 
 
 /// When the job began, as far as the status says: not before its request was signed, and not in the future.
 ///
-/// Found by `cargo sandbox faults`: without its `startedAt`, which a person had removed, a job was taken to begin now, at every look, and the first
-/// poll of it was for ever a moment away.
+/// Found by `cargo sandbox faults`: without its `startedAt`, which a person had removed, a job was taken to begin now, at every look, and
+/// the first poll of it was for ever a moment away.
 fn began(draft: &Draft<'_>) -> Option<Timestamp> {
     let status = draft.observed.status;
     let known = [status.started_at.as_ref().map(|started| started.0), status.submission.as_ref().map(Submission::signed_at)];
@@ -317,8 +318,8 @@ fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, fo
     poll(draft, valid, account, follow, None)
 }
 
-/// Whether a look was made since the last poll. The time of a look is the service's `Date`, which has whole seconds: by the fraction, a look
-/// right after the poll would be older than it, and be made again and again for the rest of the second.
+/// Whether a look was made since the last poll. The time of a look is the service's `Date`, which has whole seconds: by the fraction, a
+/// look right after the poll would be older than it, and be made again and again for the rest of the second.
 fn is_since(look: &Look, follow: &Follow) -> bool {
     follow.at.is_none_or(|polled| look.at.as_second() >= polled.as_second())
 }
@@ -334,8 +335,8 @@ fn is_overdue(draft: &Draft<'_>, valid: &ValidatedSpec) -> bool {
     deadline(draft, valid).is_some_and(|deadline| draft.now > deadline)
 }
 
-/// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although the
-/// service would have listed its set. So a job's time is over only for a process that has asked since.
+/// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although
+/// the service would have listed its set. So a job's time is over only for a process that has asked since.
 fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool {
     deadline(draft, valid).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
 }

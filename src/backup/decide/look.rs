@@ -40,8 +40,9 @@ pub(super) struct Examined {
 /// Step 8. Examines a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
 pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Examined {
     let claimed = |backup: &BackupRef| facts.claims.iter().any(|claim| claim.backup.is(backup));
-    // Found by tests/simulation/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given back our own
-    // was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result is gone.
+    // Found by tests/simulation/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given
+    // back our own was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result
+    // is gone.
     let has_result = status.has_result();
     let given_back = |backup: &BackupRef| {
         let kept = status.attempts.iter().filter(|kept| has_result || kept.outcome != AttemptOutcome::PossibleDuplicate);
@@ -51,8 +52,8 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
     let taken = |backup: &BackupRef| claimed(backup) || given_back(backup) || own.is(backup);
 
     // Found by tests/faults: this intent was given up (its looks failed, and nothing could come of it any more), another object sent its
-    // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever began
-    // since its request is the other object's, or a foreign one.
+    // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever
+    // began since its request is the other object's, or a foreign one.
     let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
     let since_newer =
         |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer).minus(SLACK)));
@@ -162,7 +163,8 @@ fn counted_from(intent: &Submission, protocol: &Protocol) -> Timestamp {
 /// taken for one that never began, and a second backup starts (trace 1 of the protocol's model). More than a lag, not just one: `Date` has
 /// whole seconds, so two looks that differ by 600 s may be 599.1 s apart.
 ///
-/// Found by tests/simulation/model: the first of the two was clean because what it found stood beside an adoption, which was given back before the second.
+/// Found by tests/simulation/model: the first of the two was clean because what it found stood beside an adoption, which was given back
+/// before the second.
 pub(super) fn proven_absent(looks: &Looks, status: &RdsBackupStatus, intent: &Submission, protocol: &Protocol) -> bool {
     let (Some(first), Some(latest)) = (first_clean(looks, status), &looks.latest) else { return false };
     looks.nonce == intent.nonce && looks.latest_clean && latest.at.duration_since(first) > protocol.listing_lag

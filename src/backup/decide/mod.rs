@@ -1,4 +1,5 @@
-//! What should happen to an RdsBackup: a pure function of the object, what was observed, and the present. No clock, no client, no randomness.
+//! What should happen to an RdsBackup: a pure function of the object, what was observed, and the present. No clock, no client, no
+//! randomness.
 //!
 //! The steps are those of the submission protocol, `docs/explain/exactly-once.md`.
 
@@ -31,8 +32,8 @@ use crate::api::RdsBackupSpec;
 use delete::LetGo;
 use draft::Draft;
 
-/// Decides. `now` is the service's time: our clock, corrected by the `Date` of its answers. The stages follow from the object alone; what this
-/// process remembers only says which step of a stage is next.
+/// Decides. `now` is the service's time: our clock, corrected by the `Date` of its answers. The stages follow from the object alone; what
+/// this process remembers only says which step of a stage is next.
 pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) -> Decision {
     let mut draft = Draft::new(spec, observed, now);
 

@@ -36,8 +36,8 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
                     Reason::WaitingForTurn,
                     "another RdsBackup of the same instance is about to be sent; this one was withdrawn unsent and is tried again",
                 );
-                // Found by tests/faults: a rival that no cache shows (its event is late) was met again every 3 s for as long as its intent was
-                // open. So the pause doubles with each attempt, to 80 s at most.
+                // Found by tests/faults: a rival that no cache shows (its event is late) was met again every 3 s for as long as its intent
+                // was open. So the pause doubles with each attempt, to 80 s at most.
                 let doublings = u32::try_from(intent.attempt.clamp(1, 5) - 1).unwrap_or_default();
                 draft.hold(draft.now.plus(draft.observed.randomness.pause.saturating_mul(2i32.pow(doublings))));
                 draft.again()

@@ -69,7 +69,8 @@ fn five_kills_during_200_fires_leave_one_backup_for_each_slot() {
             assert!(site.rds().accepted(&creation.instance) <= created.iter().filter(|other| other.instance == creation.instance).count());
         }
         assert_eq!(slots.len(), SCHEDULES, "every schedule has fired");
-        // No slot is forgotten: each between the first and the last was run, skipped because of the one before, or missed while it was down.
+        // No slot is forgotten: each between the first and the last was run, skipped because of the one before, or missed while it was
+        // down.
         let (mut skipped, mut missed) = (0, 0);
         for (name, run) in &slots {
             let object = site.schedule(name).await;

@@ -1,7 +1,8 @@
-//! What must hold, judged from outside. No rule is asked of the operator: what is known here is what the documentation says, and what happened.
+//! What must hold, judged from outside. No rule is asked of the operator: what is known here is what the documentation says, and what
+//! happened.
 //!
-//! The numbers are those of the properties: 1 no hot loop, 2 first come first served, 3 nobody starves, 4 deadlines, 5 statuses, 6 exactly once,
-//! 7 pauses, 8 those that wait are woken.
+//! The numbers are those of the properties: 1 no hot loop, 2 first come first served, 3 nobody starves, 4 deadlines, 5 statuses, 6 exactly
+//! once, 7 pauses, 8 those that wait are woken.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

@@ -1,5 +1,6 @@
-//! Random walks of the shipped `Pass`, far beyond the bounds of the model: many objects, instances and hours. Around it stand an API server, a
-//! service, one or two processes and people; a seed decides everything that happens, and a judge says what must hold. A step is a decision.
+//! Random walks of the shipped `Pass`, far beyond the bounds of the model: many objects, instances and hours. Around it stand an API
+//! server, a service, one or two processes and people; a seed decides everything that happens, and a judge says what must hold. A step is a
+//! decision.
 //!
 //! `WALKS_SEED=n cargo test --test simulation walks` repeats one walk; `WALKS_SEEDS=n` makes so many.
 

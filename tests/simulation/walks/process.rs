@@ -1,5 +1,5 @@
-//! One operator process: which objects it looks at and when, and how it drives the shipped pass over each. It has no order of requests of its
-//! own; what a request comes to is in `requests`.
+//! One operator process: which objects it looks at and when, and how it drives the shipped pass over each. It has no order of requests of
+//! its own; what a request comes to is in `requests`.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

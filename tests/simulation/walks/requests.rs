@@ -1,5 +1,5 @@
-//! What a request of a pass comes to: reads of a cache, of the API server and of the service, writes that land or do not, and the one request
-//! that starts a backup. What takes time is answered when its time has come.
+//! What a request of a pass comes to: reads of a cache, of the API server and of the service, writes that land or do not, and the one
+//! request that starts a backup. What takes time is answered when its time has come.
 
 use std::{io, sync::Arc};
 

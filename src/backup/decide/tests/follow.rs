@@ -71,7 +71,8 @@ fn a_set_that_is_not_listed_yet_is_waited_for() {
     case.assert_place(Phase::Failed, Reason::ResultLost);
 }
 
-/// Found by `cargo sandbox faults`: a pass that waited for the API server for longer than the listing lag called a set lost, without asking again.
+/// Found by `cargo sandbox faults`: a pass that waited for the API server for longer than the listing lag called a set lost, without asking
+/// again.
 #[test]
 fn a_set_is_lost_only_for_who_has_asked_since() {
     let mut case = running(PLAIN);

@@ -218,8 +218,8 @@ fn an_adopted_set_of_another_method_is_given_back_and_looking_goes_on() {
     assert_eq!(case.status.backup_job_id, None, "what was given back is not taken again");
 }
 
-/// Found by tests/simulation/model: somebody's logical backup was adopted while it ran, our own set was listed meanwhile and reported beside it, and after
-/// the adoption was given back nothing was left to adopt: a second backup was made.
+/// Found by tests/simulation/model: somebody's logical backup was adopted while it ran, our own set was listed meanwhile and reported
+/// beside it, and after the adoption was given back nothing was left to adopt: a second backup was made.
 #[test]
 fn what_stood_beside_an_adoption_that_is_given_back_is_the_outcome_after_all() {
     let logical = || BackupSet { method: Some("Logical".into()), ..set("s5", 120) };
@@ -249,8 +249,8 @@ fn what_stood_beside_an_adoption_that_is_given_back_is_the_outcome_after_all() {
     case.assert_place(Phase::Succeeded, Reason::Succeeded);
 }
 
-/// Found by tests/simulation/model: our own job ran beside an adopted one, which was known by then, so the look was clean; the adoption was given back, our
-/// own job ended, and before its set was listed a second look was clean too.
+/// Found by tests/simulation/model: our own job ran beside an adopted one, which was known by then, so the look was clean; the adoption was
+/// given back, our own job ended, and before its set was listed a second look was clean too.
 #[test]
 fn looks_that_were_clean_beside_an_adoption_prove_nothing_once_it_is_given_back() {
     let mut case = unresolved();
@@ -370,8 +370,8 @@ fn where_the_service_may_accept_old_requests_nothing_more_is_sent() {
     assert_eq!(case.status.backup_id.as_deref(), Some("s1"), "it recovers");
 }
 
-/// A copy of the request is answered so while the job that the first one began runs. Found by tests/simulation/model: and while an automated one runs
-/// that began when ours had ended, so whose job runs is no proof.
+/// A copy of the request is answered so while the job that the first one began runs. Found by tests/simulation/model: and while an
+/// automated one runs that began when ours had ended, so whose job runs is no proof.
 #[test]
 fn backup_job_exists_is_unknown_whoevers_job_runs() {
     let exists = || CreateOutcome::Unknown(Unknown { why: "BackupJobExists".into(), api: Some(api_error("BackupJobExists")) });

@@ -78,8 +78,8 @@ fn any_facts() -> impl Strategy<Value = LookFacts> {
 }
 
 proptest! {
-    /// From any place that a few random steps lead to: no panic; what is terminal absorbs; a request leaves only for this process's own, just
-    /// cleared, unsent intent; and an intent that is open is replaced by no other.
+    /// From any place that a few random steps lead to: no panic; what is terminal absorbs; a request leaves only for this process's own,
+    /// just cleared, unsent intent; and an intent that is open is replaced by no other.
     #[test]
     fn every_decision_keeps_the_rules(
         steps in prop::collection::vec((0i64..2000, any_answer(), any_facts(), any::<bool>(), 0u8..4, any::<bool>()), 1..12),
