@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    api::{RdsBackup, RdsBackupStatus},
+    api::{Phase, RdsBackup, RdsBackupStatus},
     backup::{
         observation::Randomness as PassRandomness,
         pass::Stage,
@@ -19,10 +19,14 @@ use rds_backup_operator::{
 
 use crate::walks::{
     cloud::{self, EXPIRY, Request},
+    happen::Kind,
     judge,
     time::{HOUR, MINUTE, Ms, SECOND, at, ms},
     world::{Event, World, site_of, status_of, uid_of},
 };
+
+/// A request leaves within a minute of its intent, whose time has whole seconds; a clock may be wrong by as much as the walks let it be.
+const LONGEST_ANNOUNCED: Ms = MINUTE + 2 * SECOND;
 
 impl World {
     /// Answers a request, or says that it takes its time.
@@ -32,6 +36,16 @@ impl World {
             // A call of an effect waits for its turn; the reads after it come soon.
             Asked::Admit | Asked::ListInstance => self.random.between(20, slow),
             Asked::Read { .. } => self.random.between(5, 200),
+            // An API server that is slow now and then: what was decided is a minute old when it stands. Two operators that both lead would
+            // withdraw each other's intents meanwhile, until their passes are stopped.
+            Asked::WriteStatus { status, .. }
+                if status.phase == Phase::Submitting
+                    && self.kind == Kind::Faulty
+                    && self.processes.len() == 1
+                    && self.random.permille(50) =>
+            {
+                self.random.between(0, slow)
+            }
             Asked::WriteStatus { .. } | Asked::ReadObject | Asked::WriteFinalizers(_) => self.random.between(0, 40),
             Asked::PauseRecording { pause, .. } => Ms::try_from(pause.as_millis()).unwrap_or(Ms::MAX / 2),
             Asked::Send { stamp, .. } => {
@@ -229,6 +243,10 @@ impl World {
         let submission = status_of(&object).submission.filter(|submission| submission.nonce == stamp.nonce);
         if !submission.as_ref().is_some_and(|submission| submission.cleared && submission.outcome.is_none()) {
             self.judge.wrong(format!("6 a request of {uid} leaves whose cleared intent does not stand"));
+        }
+        let age = ms(self.clock(process)) - ms(stamp.timestamp);
+        if age > LONGEST_ANNOUNCED {
+            self.judge.wrong(format!("6 a request of {uid} leaves {age} ms after it was announced"));
         }
         self.judge.sent(&uid, stamp, submission.map_or(0, |submission| submission.run));
         let request = Request {
