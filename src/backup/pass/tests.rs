@@ -227,6 +227,9 @@ fn a_conflict_decides_again_from_what_stands_and_sends_nothing_on_a_write_that_d
         assert!(matches!(answer, Answer::Written(Ok(WriteResult::Conflict))));
         let next = scene.give(answer);
         assert!(matches!(next, Next::Do(Request::ReadObject)), "{next:?}");
+        let stands = scene.answer(&Request::ReadObject);
+        let next = scene.give(stands);
+        assert!(matches!(next, Next::Do(Request::Observe { .. })), "what was decided from the older copy is not written: {next:?}");
         scene.until(next, is_send);
         assert!(scene.status().submission.as_ref().is_some_and(|intent| intent.cleared), "its cleared intent stands");
     }
