@@ -64,9 +64,9 @@ fn a_change_is_one_line_whatever_the_message_holds() {
     let done =
         Observation { backup_id: "77".into(), size: "4Gi".into(), duration: "5s".into(), ..seen("good", "Succeeded", "True", "Succeeded") };
     assert!(change_line(at, &done).ends_with("Succeeded           set 77, 4Gi, in 5s"), "{}", change_line(at, &done));
-    let mut hostile = object("bad", "Failed", "False", "Rejected");
-    hostile["status"]["conditions"][1]["message"] = json!("two\nlines \u{1b}[2J");
-    let line = change_line(at, &Observation::read(&hostile).expect("an object"));
+    let mut with_control_bytes = object("bad", "Failed", "False", "Rejected");
+    with_control_bytes["status"]["conditions"][1]["message"] = json!("two\nlines \u{1b}[2J");
+    let line = change_line(at, &Observation::read(&with_control_bytes).expect("an object"));
     assert!(line.ends_with("Rejected            two lines  [2J"), "{line:?}");
 }
 

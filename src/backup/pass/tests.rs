@@ -68,7 +68,7 @@ impl Scene {
             Request::ListInstance => Answer::Instance(Ok(Vec::new())),
             Request::LockInstance => Answer::Locked(true),
             Request::Admit => Answer::Admitted(Ok(())),
-            Request::Read { what, .. } => Answer::Read { at: at(self.now()), result: Ok(told(what)) },
+            Request::Read { what, .. } => Answer::Read { at: at(self.now()), result: Ok(finding_of(what)) },
             Request::RenewCredentials => Answer::Renewed(false),
             Request::WriteStatus { status, .. } => {
                 let status = status.clone();
@@ -152,7 +152,7 @@ impl Scene {
     }
 }
 
-fn told(what: &CloudRead) -> CloudFinding {
+fn finding_of(what: &CloudRead) -> CloudFinding {
     match what {
         CloudRead::Attributes => CloudFinding::Attributes(Box::new(Instance {
             id: InstanceId::new("rm-1"),
@@ -381,7 +381,7 @@ fn the_objects_that_wait_are_woken_once_the_cache_shows_that_the_instance_is_fre
 }
 
 #[test]
-fn a_job_of_an_object_that_was_deleted_meanwhile_is_told_of() {
+fn a_job_of_an_object_that_was_deleted_meanwhile_is_reported() {
     let mut scene = Scene::new();
     let begun = scene.give(Answer::Begin);
     let send = scene.until(begun, is_send);
