@@ -36,6 +36,8 @@ static SITES: AtomicU32 = AtomicU32::new(1);
 static RUNNING_TESTS: AtomicU32 = AtomicU32::new(0);
 /// The requests of operators to API servers that have been stopped.
 static ASKED: Mutex<BTreeSet<Right>> = Mutex::new(BTreeSet::new());
+/// The actions that operators called at endpoints that have been stopped.
+static CALLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// A world whose audit log is read before it is stopped.
 pub struct Shared(World);
@@ -50,6 +52,7 @@ impl Deref for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        note_calls(&self.0.rds);
         match audit::read(self.0.plane.audit_log()) {
             Ok(log) => note(&log),
             // Its requests are lost: a right that no role grants makes the comparison fail, instead of passing without them.
@@ -67,6 +70,16 @@ pub fn note(log: &[AuditEvent]) {
 pub fn requests(site: &Site) -> BTreeSet<Right> {
     note(&site.audit());
     ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn note_calls(rds: &Endpoint) {
+    CALLED.lock().unwrap_or_else(PoisonError::into_inner).extend(rds.calls().into_iter().map(|call| call.action));
+}
+
+/// The actions that operators have called so far, in this world and in those before it.
+pub fn actions(site: &Site) -> BTreeSet<String> {
+    note_calls(site.rds());
+    CALLED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// How many other tests run now.

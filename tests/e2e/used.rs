@@ -1,10 +1,15 @@
 //! The last test by its name, so that the other tests have run: they needed every right that the chart grants, and no further one.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
 
 use crate::{
     rights::{self, Namespaces},
-    site::{at_site, other_running_tests, requests},
+    site::{actions, at_site, other_running_tests, requests},
 };
 
 /// For the tests that still run when this one begins.
@@ -27,6 +32,10 @@ fn what_the_chart_grants_is_what_the_whole_suite_asked_for() {
         let differences = rights::compare(&asked, &granted);
         assert!(differences.is_empty(), "run the whole suite (cargo test --test e2e); then:\n{}", differences.join("\n"));
 
+        // The same for the rights at the service, which deploy/ram names.
+        let called: BTreeSet<String> = actions(&site).into_iter().map(|action| format!("rds:{action}")).collect();
+        assert_eq!(called, ram_actions(), "the actions at the endpoint, and those of deploy/ram");
+
         // Secrets by get, and by name: in the operator's own namespace alone.
         for (role, namespaces) in &roles {
             for rule in role["rules"].as_array().into_iter().flatten() {
@@ -42,4 +51,23 @@ fn what_the_chart_grants_is_what_the_whole_suite_asked_for() {
         }
         robot.run(&["get", "secrets", "-n", "rds-backup-system"]).await.expect_err("never listed");
     });
+}
+
+/// Every action that a policy in deploy/ram allows.
+fn ram_actions() -> BTreeSet<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/ram");
+    let files = std::fs::read_dir(folder).expect("deploy/ram").map(|entry| entry.expect("a file").path());
+    let policies = files.filter(|file| file.extension().is_some_and(|ending| ending == "json"));
+    let mut actions = BTreeSet::new();
+    for policy in policies {
+        let policy: Value = serde_json::from_str(&std::fs::read_to_string(&policy).expect("a policy")).expect("JSON");
+        for statement in policy["Statement"].as_array().expect("statements") {
+            match &statement["Action"] {
+                Value::String(action) => _ = actions.insert(action.clone()),
+                Value::Array(several) => actions.extend(several.iter().map(|action| action.as_str().expect("an action").to_owned())),
+                other => panic!("no action: {other}"),
+            }
+        }
+    }
+    actions
 }
