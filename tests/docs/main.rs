@@ -1,6 +1,7 @@
 //! The documentation is correct: links lead to a target, and the API server and the operator accept the YAML on the pages.
 
 mod apply;
+mod examples;
 mod links;
 mod markdown;
 mod snippets;

@@ -99,7 +99,10 @@ fn the_examples_of_argo_cd_and_flux_render() {
             std::fs::write(&path, values.to_string()).expect("a file");
             let rendered = cluster.helm().run(&["template", "x", &chart(), "--values", &path.display().to_string()]).await;
             let objects = documents(&rendered.unwrap_or_else(|error| panic!("{file}: {error}")));
-            assert!(objects.iter().any(|object| object["kind"] == "Deployment"), "{file}");
+            let deployment =
+                objects.iter().find(|object| object["kind"] == "Deployment").unwrap_or_else(|| panic!("{file}: no Deployment"));
+            let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+            assert!(image.as_str().is_some_and(|image| image.starts_with("registry.example.com/")), "{file}: {image} is not published");
         }
     });
 }
