@@ -26,6 +26,8 @@ pub(super) struct Setup {
     pub network: Option<NetworkCondition>,
     /// Texts of its configuration that are replaced.
     pub changes: Vec<(String, String)>,
+    /// What is added to the environment of its process.
+    pub env: Vec<(String, String)>,
 }
 
 /// A running operator. It is killed when this is dropped.
@@ -59,6 +61,7 @@ impl ProxiedOperator {
             kubeconfig: Some(world.write_config(&format!("{name}.kubeconfig"), &through(world, &kube)?)?),
             leader_elect: setup.leader_elect,
             args: vec!["--watch-namespace".to_owned(), namespace.to_owned()],
+            env: setup.env,
             ..StartOperator::default()
         };
         let process = world.start_operator(start.clone())?;

@@ -55,14 +55,14 @@ pub(super) async fn unrelated(env: &mut Environment<'_>) -> Result<(), FaultsErr
 /// Row 35: 64 MiB of memory, 200 backups, and a service that answers a tenth of the requests with 10 MB.
 pub(super) async fn memory(env: &mut Environment<'_>) -> Result<(), FaultsError> {
     env.start_operator().await?;
-    limit(env, Resource::Data, 64 << 20)?;
+    limit_memory(env, 64 << 20)?;
     let huge = Effect::Garbage { body: Garbage::Huge, executed: true };
     let instances = env.instance("many-*5");
     env.world.rds.add_fault(Fault::on("CreateBackup", huge).instance(&instances).times(20));
     env.backups("many", 200, 1).await?;
     env.until_ended(seconds(180)).await;
     env.expect_still_running()?;
-    let peak = of_status(env, "VmHWM:");
+    let peak = peak_kib(env);
     // 0 means that the figure could not be read.
     env.expect((1..64 << 10).contains(&peak), format!("{peak} KiB at its peak"));
     env.note(format!("resident: {peak} KiB at its peak, with 200 backups (of a build without optimization, if the sandbox is one)"));
@@ -78,6 +78,11 @@ pub(super) async fn files(env: &mut Environment<'_>) -> Result<(), FaultsError> 
     env.expect_still_running()
 }
 
+/// Limits the memory of the first operator, in bytes.
+pub(super) fn limit_memory(env: &mut Environment<'_>, most: u64) -> Result<(), FaultsError> {
+    limit(env, Resource::Data, most)
+}
+
 fn limit(env: &mut Environment<'_>, resource: Resource, most: u64) -> Result<(), FaultsError> {
     let pid = i32::try_from(env.first_operator().process.pid()).ok().and_then(Pid::from_raw);
     prlimit(pid, resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(std::io::Error::from)?;
@@ -85,8 +90,14 @@ fn limit(env: &mut Environment<'_>, resource: Resource, most: u64) -> Result<(),
     Ok(())
 }
 
-fn resident_kib(env: &mut Environment<'_>) -> u64 {
+/// The memory that the first operator has now; 0 if it cannot be read.
+pub(super) fn resident_kib(env: &mut Environment<'_>) -> u64 {
     of_status(env, "VmRSS:")
+}
+
+/// The most memory that the first operator ever had; 0 if it cannot be read.
+pub(super) fn peak_kib(env: &mut Environment<'_>) -> u64 {
+    of_status(env, "VmHWM:")
 }
 
 /// A figure of the first operator's process, in KiB.

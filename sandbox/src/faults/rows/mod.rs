@@ -12,5 +12,6 @@ mod objects;
 mod replicas;
 mod secrets;
 mod table;
+mod tenants;
 
 pub(super) use table::{OwnWorldOptions, ROWS, Row, run};

@@ -14,11 +14,11 @@ use crate::rds::{Effect, Fault};
 /// A lease lasts 15 s and is read every 2 to 3 s; the rest is for a busy machine.
 const TAKEN_OVER: Duration = seconds(60);
 
-fn replica() -> Setup {
+pub(super) fn replica() -> Setup {
     Setup { leader_elect: true, ..Setup::default() }
 }
 
-async fn until_it_leads(env: &mut Environment<'_>, which: usize) -> bool {
+pub(super) async fn until_it_leads(env: &mut Environment<'_>, which: usize) -> bool {
     let began = Instant::now();
     while !env.operators[which].leads() {
         if began.elapsed() > TAKEN_OVER {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures::future::BoxFuture;
 
 use super::environment::{Environment, RowWorld, seconds};
-use super::{clock, cloud, control_plane, crashes, limits, network, objects, replicas, secrets};
+use super::{clock, cloud, control_plane, crashes, limits, network, objects, replicas, secrets, tenants};
 use crate::faults::check::Evidence;
 use crate::faults::error::FaultsError;
 use crate::faults::network_conditions::{Distortion, NetworkCondition};
@@ -117,6 +117,10 @@ pub(in crate::faults) const ROWS: &[Row] = &[
     row!(24, "watches-cut-every-5-s", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Cut(seconds(5))))),
     row!(35, "64-mib", |env| limits::memory(env)),
     row!(35, "100-files", |env| limits::files(env)),
+    row!(40, "hung-accounts", |env| tenants::hung_accounts(env)),
+    row!(41, "fat-cache", own unchanged, |env| tenants::fat_cache(env)),
+    row!(42, "leader-on-a-wrong-clock", |env| clock::leader_ahead(env)),
+    row!(43, "unreadable-rival", own unchanged, |env| tenants::unreadable_rival(env)),
 ];
 
 /// One row of each kind that takes half a minute: they run at every change of the code.
@@ -173,7 +177,7 @@ mod tests {
     fn every_row_has_a_name_of_its_own() {
         let ids: BTreeSet<String> = ROWS.iter().map(Row::id).collect();
         assert_eq!(ids.len(), ROWS.len());
-        assert!(ROWS.iter().all(|row| (1..=36).contains(&row.number)));
+        assert!(ROWS.iter().all(|row| (1..=43).contains(&row.number)));
         assert_eq!(ROWS.iter().filter(|row| row.is_sample()).count(), SAMPLE.len());
     }
 }
