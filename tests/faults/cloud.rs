@@ -88,6 +88,8 @@ pub struct Habits {
     pub knows_nonces: bool,
     /// Ended jobs are no longer shown after this.
     pub forgets_jobs_after: Duration,
+    /// The regions of instances; the others are in the region that is asked. A central host answers for the instances of every region.
+    pub regions: BTreeMap<String, &'static str>,
 }
 
 #[derive(Debug)]
@@ -132,7 +134,8 @@ impl Cloud {
         let document = match call.action.as_str() {
             "DescribeDBInstanceAttribute" => json!({ "Items": { "DBInstanceAttribute": [{
                 "DBInstanceId": instance, "Engine": "MySQL", "EngineVersion": "8.0", "DBInstanceStatus": "Running",
-                "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock", "RegionId": "cn-hangzhou",
+                "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock",
+                "RegionId": self.habits.regions.get(&instance).copied().unwrap_or(call.param("RegionId")),
             }] } }),
             "DescribeBackupTasks" => self.tasks(&instance, call.param("BackupJobId"), now),
             "DescribeBackups" => self.sets(&instance, call, now),

@@ -43,6 +43,8 @@ pub struct Script {
     pub lasts: Option<Duration>,
     /// The accounts of the configuration. None: the usual one.
     pub accounts: Option<String>,
+    /// What they are after the first crash, if they change.
+    pub accounts_after_a_crash: Option<String>,
 }
 
 const MINUTE: u64 = 60;
@@ -61,6 +63,7 @@ impl Script {
             failing: 0,
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
+            regions: BTreeMap::new(),
         };
         Self {
             seed: 0,
@@ -82,6 +85,7 @@ impl Script {
             bound: lasts + seconds(40 * MINUTE),
             lasts: None,
             accounts: None,
+            accounts_after_a_crash: None,
         }
     }
 
@@ -129,6 +133,7 @@ impl Script {
             failing: if d.percent(60) { 0 } else { 30 },
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
+            regions: BTreeMap::new(),
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
@@ -280,8 +285,9 @@ impl Script {
     }
 
     /// The operator's configuration. It names no endpoint: the operator uses the region's host, as in production, and the script answers.
-    pub fn configuration(&self) -> String {
-        if let Some(accounts) = &self.accounts {
+    pub fn configuration(&self, life: u32) -> String {
+        let changed = self.accounts_after_a_crash.as_ref().filter(|_| life > 1);
+        if let Some(accounts) = changed.or(self.accounts.as_ref()) {
             return accounts.clone();
         }
         let (signature, expiry) = (self.signature, self.expiry);

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    accounts::{Expiry, Poll, Protocol},
+    accounts::{AllowedRegions, Expiry, Poll, Protocol},
     backup::observation::AccountView,
 };
 
@@ -106,6 +106,7 @@ impl Setup {
         let expiry = if self.never { Expiry::Never } else { Expiry::After(seconds(EXPIRY)) };
         let mut account = AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol { request_expiry: expiry, clock_skew: seconds(SKEW), listing_lag: seconds(LAG) },
             poll: Poll { first: seconds(0), min: seconds(TICK), max: seconds(TICK) },
             paused: false,

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
-    accounts::{Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
     backup::{
         memory::{Backups, Look, LookFacts, Memory, OwnIntent, Preflight, PreflightFacts},
@@ -59,6 +59,7 @@ impl Case {
         object.metadata.creation_timestamp = Some(Time(at(0)));
         let account = AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol::default(),
             poll: Poll::default(),
             paused: false,
@@ -108,7 +109,7 @@ impl Case {
             Some(last) => (last.run, last.attempt + 1),
             None => (1, 1),
         };
-        self.memory.preflight = Some(Preflight::absorb(None, attempt, at(second), result));
+        self.memory.preflight = Some(Preflight::absorb(None, attempt, "cn-hangzhou", at(second), result));
     }
 
     /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
