@@ -90,6 +90,8 @@ pub struct Habits {
     pub forgets_jobs_after: Duration,
     /// The regions of instances; the others are in the region that is asked. A central host answers for the instances of every region.
     pub regions: BTreeMap<String, &'static str>,
+    /// Whether a task names what began it (`JobMode`, `TaskAction`).
+    pub tells_what_began: bool,
 }
 
 #[derive(Debug)]
@@ -226,7 +228,7 @@ impl Cloud {
                 true if job.fails => "Failed",
                 true => "Finished",
             };
-            json!({
+            let mut task = json!({
                 "BackupJobId": job.id,
                 "BackupStatus": state,
                 "BackupProgressStatus": state,
@@ -234,7 +236,11 @@ impl Cloud {
                 "JobMode": if job.automated { "Automated" } else { "Manual" },
                 "TaskAction": if job.automated { "NormalBackupTask" } else { "TempBackupTask" },
                 "BackupId": if state == "Finished" { json!(job.backup_id) } else { Value::Null },
-            })
+            });
+            if !self.habits.tells_what_began {
+                (task["JobMode"], task["TaskAction"]) = (Value::Null, Value::Null);
+            }
+            task
         };
         json!({ "Items": { "BackupJob": self.jobs.iter().filter(shown).map(task).collect::<Vec<_>>() } })
     }

@@ -68,3 +68,12 @@ fn a_job_is_followed_in_the_region_in_which_it_began_whatever_region_the_account
     assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["effective"]["regionId"]), (1, &"Succeeded".into(), &"cn-hangzhou".into()));
     assert_eq!(asked_regions(&ended), ["cn-hangzhou"]);
 }
+
+/// A job that may be the request's own runs for an hour: nothing is sent meanwhile, and its set is adopted when it is listed.
+#[test]
+fn a_job_that_does_not_say_what_began_it_may_be_the_requests_own() {
+    let mut script = calm(60).fault(Step::Create, 1, Fault::Lost { executed: true });
+    script.habits.tells_what_began = false;
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()));
+}

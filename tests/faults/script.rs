@@ -64,6 +64,7 @@ impl Script {
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
             regions: BTreeMap::new(),
+            tells_what_began: true,
         };
         Self {
             seed: 0,
@@ -134,6 +135,7 @@ impl Script {
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
             regions: BTreeMap::new(),
+            tells_what_began: true,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
@@ -148,6 +150,7 @@ impl Script {
         self.namespaces = if d.percent(75) { Vec::new() } else { vec!["team-a".to_owned(), "team-b".to_owned()] };
         self.signature = if d.percent(88) { "V3" } else { "V1" };
         self.expiry = if d.percent(95) { "15m" } else { "Never" };
+        self.habits.tells_what_began = d.percent(90);
     }
 
     fn people(&mut self, d: &mut Randomness) {

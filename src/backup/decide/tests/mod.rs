@@ -20,7 +20,7 @@ use crate::{
     },
     rds::{
         ApiError, BackupId, BackupRef, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState,
-        Mode, Rejection, SetStatus, Unknown,
+        Mode, Rejection, SetStatus, TaskAction, Unknown,
     },
 };
 
@@ -203,7 +203,7 @@ pub(super) fn instance(engine: Engine, disk: &str) -> Instance {
 }
 
 pub(super) fn task(job: &str, state: JobState) -> BackupTask {
-    BackupTask { job_id: JobId::new(job), state, progress: Some(40), mode: Mode::Manual, on_demand: true, backup_id: None }
+    BackupTask { job_id: JobId::new(job), state, progress: Some(40), mode: Mode::Manual, action: TaskAction::OnDemand, backup_id: None }
 }
 
 pub(super) fn finished(job: &str, set: &str) -> BackupTask {
