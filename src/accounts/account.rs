@@ -4,6 +4,7 @@ use std::{
 };
 
 use super::{
+    allow::AllowedRegions,
     credentials::{CredentialsError, Source},
     error::AccountError,
     settings::{AccountSettings, Protocol, Submissions},
@@ -53,6 +54,8 @@ pub struct Access {
     pub client: Arc<Client>,
     /// The region.
     pub region_id: String,
+    /// The regions that the allow-list opens to the object.
+    pub regions: AllowedRegions,
 }
 
 impl Accounts {
@@ -86,14 +89,16 @@ impl Accounts {
         without
     }
 
-    /// The account that this object may use, checked against the allow-list.
-    pub fn access(&self, namespace: &str, spec: &RdsBackupSpec) -> Result<Access, AccountError> {
+    /// The account that this object may use, checked against the allow-list. `recorded` is the region in the object's status: it was fixed
+    /// when the object was admitted, and does not move with the configuration.
+    pub fn access(&self, namespace: &str, spec: &RdsBackupSpec, recorded: Option<&str>) -> Result<Access, AccountError> {
         let account = self.accounts.get(&spec.account).ok_or_else(|| AccountError::Unknown {
             name: spec.account.chars().take(63).collect(),
             known: self.accounts.keys().cloned().collect::<Vec<_>>().join(", "),
         })?;
-        let region = spec.region_id.as_deref().unwrap_or(&account.settings.region_id);
-        if !account.settings.allow.iter().any(|rule| rule.allows(namespace, &spec.db_instance_id, region)) {
+        let region = recorded.or(spec.region_id.as_deref()).unwrap_or(&account.settings.region_id);
+        let regions = AllowedRegions::of(&account.settings.allow, namespace, &spec.db_instance_id);
+        if !regions.allow(Some(region)) {
             return Err(AccountError::NotAllowed {
                 account: account.name.clone(),
                 namespace: namespace.to_owned(),
@@ -102,7 +107,7 @@ impl Accounts {
             });
         }
         let client = account.client(region, &self.deps)?;
-        Ok(Access { account: account.clone(), client, region_id: region.to_owned() })
+        Ok(Access { account: account.clone(), client, region_id: region.to_owned(), regions })
     }
 
     /// The waits of an account's submission protocol; the defaults if the account is unknown.

@@ -13,11 +13,29 @@ pub struct AllowRule {
     pub regions: Vec<String>,
 }
 
-impl AllowRule {
-    /// Whether the rule matches.
-    pub fn allows(&self, namespace: &str, instance: &str, region: &str) -> bool {
+/// The regions that an account's allow-list opens to one namespace for one instance, as patterns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedRegions(Vec<String>);
+
+impl AllowedRegions {
+    /// Those that match one of the patterns, in which `*` stands for any text.
+    pub fn new(patterns: impl IntoIterator<Item = String>) -> Self {
+        Self(patterns.into_iter().collect())
+    }
+
+    /// Those of the rules that match the namespace and the instance.
+    pub fn of(rules: &[AllowRule], namespace: &str, instance: &str) -> Self {
         let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
-        any(&self.namespaces, namespace) && any(&self.instances, instance) && any(&self.regions, region)
+        let matching = rules.iter().filter(|rule| any(&rule.namespaces, namespace) && any(&rule.instances, instance));
+        Self::new(matching.flat_map(|rule| rule.regions.clone()))
+    }
+
+    /// Whether the region is one of them. One that the service does not tell is only if every region is.
+    pub fn allow(&self, region: Option<&str>) -> bool {
+        match region {
+            Some(region) => self.0.iter().any(|pattern| matches(pattern, region)),
+            None => self.0.iter().any(|pattern| pattern == "*"),
+        }
     }
 }
 
@@ -40,6 +58,26 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regions_are_those_of_the_rules_that_match_namespace_and_instance() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let rule = |namespaces: &[&str], instances: &[&str], regions: &[&str]| AllowRule {
+            namespaces: texts(namespaces),
+            instances: texts(instances),
+            regions: texts(regions),
+        };
+        let rules = [rule(&["team-a"], &["rm-a*"], &["cn-hangzhou"]), rule(&["team-a", "team-b"], &["rm-a1"], &["cn-b*"])];
+        let allow = |namespace: &str, instance: &str, region: &str| AllowedRegions::of(&rules, namespace, instance).allow(Some(region));
+        assert!(
+            allow("team-a", "rm-a1", "cn-hangzhou") && allow("team-a", "rm-a1", "cn-beijing") && allow("team-b", "rm-a1", "cn-beijing")
+        );
+        assert!(
+            !allow("team-a", "rm-a2", "cn-beijing") && !allow("team-b", "rm-a1", "cn-hangzhou") && !allow("team-c", "rm-a1", "cn-beijing")
+        );
+        assert!(!AllowedRegions::of(&rules, "team-a", "rm-a1").allow(None), "one that is not told may be any");
+        assert!(AllowedRegions::of(&[rule(&["*"], &["*"], &["*"])], "team-c", "rm-9").allow(None));
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {

@@ -8,7 +8,7 @@ mod error;
 mod settings;
 
 pub use account::{Access, Account, Accounts, ClientDeps};
-pub use allow::AllowRule;
+pub use allow::{AllowRule, AllowedRegions};
 pub use credentials::{CredentialsError, Source};
 pub use error::AccountError;
 pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};

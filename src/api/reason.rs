@@ -114,6 +114,9 @@ reasons! {
         AccountNotFound,
         /// The account's allow-list does not contain this namespace, instance or region. Ask an administrator to add it.
         NotAllowed,
+        /// The instance is in a region that the account's allow-list does not open to this namespace and instance, whichever region the
+        /// object names. Ask an administrator to add the region, or correct `dbInstanceId`.
+        RegionNotAllowed,
         /// The RAM user or role may not make this call. Grant the permission; the message contains the policy statement.
         AccessDenied,
         /// The access key, its secret or its token is wrong, or the Secret is incomplete. Correct the Secret.

@@ -50,6 +50,7 @@ impl Reason {
             Self::InvalidSpec
             | Self::AccountNotFound
             | Self::NotAllowed
+            | Self::RegionNotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
             | Self::InstanceNotFound
@@ -127,6 +128,7 @@ impl Reason {
             Self::InvalidSpec
             | Self::AccountNotFound
             | Self::NotAllowed
+            | Self::RegionNotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
             | Self::InstanceNotFound => &[NEEDS],

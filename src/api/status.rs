@@ -321,7 +321,8 @@ pub enum AttemptOutcome {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
-    /// The region whose service is called.
+    /// The region whose service is called: at first the one that the object or its account names, then the one that the instance is in. An
+    /// edit of the account does not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub region_id: Option<String>,

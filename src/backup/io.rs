@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::{
     context::{Context, Guarded},
     observation::{AccountView, Blocker, Randomness},
+    recorded,
     request::{Announcement, Answer, CloudFinding, CloudRead, Listed, Observed, Present, Request},
     siblings,
 };
@@ -93,7 +94,7 @@ impl Io {
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
-        let access = match context.accounts.access(namespace_of(object), &object.spec) {
+        let access = match context.accounts.access(namespace_of(object), &object.spec, recorded::region(object)) {
             Ok(access) => access,
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
@@ -120,7 +121,9 @@ impl Io {
     fn listed(&self, object: RdsBackup) -> Listed {
         let accounts = &self.context.accounts;
         Listed {
-            admissible: accounts.access(namespace_of(&object), &object.spec).is_ok_and(|access| !access.account.paused()),
+            admissible: accounts
+                .access(namespace_of(&object), &object.spec, recorded::region(&object))
+                .is_ok_and(|access| !access.account.paused()),
             release_after: accounts.protocol(&object.spec.account).release_after(),
             ended: self.context.ended.contains(uid_of(&object)),
             object: Arc::new(object),
@@ -253,6 +256,7 @@ fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     let settings = &access.account.settings;
     AccountView {
         region_id: access.region_id.clone(),
+        regions: access.regions.clone(),
         protocol: settings.protocol.clone(),
         poll: settings.poll.clone(),
         paused: access.account.paused(),

@@ -42,6 +42,8 @@ pub struct OwnIntent {
 pub struct Preflight {
     /// The run and attempt that it was made for.
     pub attempt: (i32, i32),
+    /// The region that was asked.
+    pub region: String,
     /// When.
     pub at: Timestamp,
     /// How many in a row could not be made.
@@ -159,8 +161,8 @@ impl PreflightFacts {
 
 impl Memory {
     /// Takes in a preflight.
-    pub fn absorb_preflight(&mut self, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) {
-        self.preflight = Some(Preflight::absorb(self.preflight.as_ref(), attempt, at, result));
+    pub fn absorb_preflight(&mut self, attempt: (i32, i32), region: &str, at: Timestamp, result: Result<PreflightFacts, CallError>) {
+        self.preflight = Some(Preflight::absorb(self.preflight.as_ref(), attempt, region, at, result));
     }
 
     /// Step 4. Takes in what the quorum LIST found.
@@ -212,9 +214,15 @@ impl Preflight {
         }
     }
 
-    /// Takes in what was read for an attempt, after `before`.
-    pub fn absorb(before: Option<&Self>, attempt: (i32, i32), at: Timestamp, result: Result<PreflightFacts, CallError>) -> Self {
-        let mut preflight = Self { attempt, at, failures: 0, result };
+    /// Takes in what was read for an attempt in a region, after `before`.
+    pub fn absorb(
+        before: Option<&Self>,
+        attempt: (i32, i32),
+        region: &str,
+        at: Timestamp,
+        result: Result<PreflightFacts, CallError>,
+    ) -> Self {
+        let mut preflight = Self { attempt, region: region.to_owned(), at, failures: 0, result };
         if preflight.trouble().is_some() {
             preflight.failures = 1 + before.filter(|before| before.attempt == attempt).map_or(0, |before| before.failures);
         }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{memory::Memory, siblings::Sibling};
 use crate::{
-    accounts::{Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol},
     api::{RdsBackup, RdsBackupStatus, Reason},
 };
 
@@ -28,8 +28,10 @@ pub struct Observation<'a> {
 /// An account as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct AccountView {
-    /// The region that will be asked: the spec's, else the account's.
+    /// The region that is asked: the one that the status records, else the spec's, else the account's.
     pub region_id: String,
+    /// The regions that the account's allow-list opens to the object.
+    pub regions: AllowedRegions,
     /// What the protocol waits for.
     pub protocol: Protocol,
     /// How often jobs are looked at.

@@ -386,7 +386,10 @@ impl Pass {
 
     fn learn(&self, state: &mut ObjectState, observed: &Observed, finding: Finding) {
         match finding {
-            Finding::Preflight { attempt, at, result } => state.memory.absorb_preflight(attempt, at, result),
+            Finding::Preflight { attempt, at, result } => {
+                let region = observed.account.as_ref().map(|account| account.region_id.as_str()).unwrap_or_default();
+                state.memory.absorb_preflight(attempt, region, at, result);
+            }
             Finding::Look(look) => {
                 if let Ok(account) = &observed.account {
                     absorb_look(&mut state.memory.looks, &self.status, &account.protocol, look);

@@ -1,9 +1,14 @@
-//! Backups as a status records them: text there, ids everywhere else.
+//! Backups as a status records them: text there, ids everywhere else; and their region.
 
 use crate::{
-    api::{Attempt, RdsBackupStatus},
+    api::{Attempt, RdsBackup, RdsBackupStatus},
     rds::{BackupId, BackupRef, JobId},
 };
+
+/// The region that was fixed when the object was admitted.
+pub fn region(object: &RdsBackup) -> Option<&str> {
+    object.status.as_ref()?.effective.as_ref()?.region_id.as_deref()
+}
 
 /// The result that the status has, so far.
 pub fn result(status: &RdsBackupStatus) -> BackupRef {

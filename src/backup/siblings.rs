@@ -46,7 +46,7 @@ pub struct Claim {
     pub origin: Origin,
     /// The backup; its set is recorded, or was asked for by the job's id.
     pub backup: BackupRef,
-    /// Whether the job is known to have no set: it still runs, or it failed.
+    /// Whether the job is known to have no set: it runs, or it failed.
     pub without_set: bool,
 }
 
@@ -147,7 +147,8 @@ impl Claim {
     /// Takes in what the service answered for that job.
     pub fn learn(&mut self, tasks: &[BackupTask]) {
         if let Some(task) = tasks.iter().find(|task| Some(&task.job_id) == self.backup.job.as_ref()) {
-            self.without_set = task.state != JobState::Finished;
+            // A state that is not documented may be that of a job whose set is listed.
+            self.without_set = matches!(task.state, JobState::Active | JobState::Failed);
             self.backup.set = task.backup_id.clone();
         }
     }

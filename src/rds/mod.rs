@@ -25,6 +25,7 @@ pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
     BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,
+    TaskAction,
 };
 pub use regions::hosts;
 

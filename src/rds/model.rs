@@ -96,6 +96,17 @@ pub enum Mode {
     Unknown,
 }
 
+/// What began a job (`TaskAction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskAction {
+    /// `TempBackupTask`: a request by hand or through the API, like the operator's.
+    OnDemand,
+    /// `NormalBackupTask`: the instance's own backup policy.
+    Scheduled,
+    /// Missing or not documented: the job may be the operator's own.
+    Unknown,
+}
+
 /// One backup job, from DescribeBackupTasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupTask {
@@ -107,8 +118,8 @@ pub struct BackupTask {
     pub progress: Option<u8>,
     /// `JobMode`
     pub mode: Mode,
-    /// Whether `TaskAction` is `TempBackupTask`: requested by hand or through the API, like the operator's backups.
-    pub on_demand: bool,
+    /// `TaskAction`
+    pub action: TaskAction,
     /// `BackupId`: answered only if the job is finished and was requested by its id.
     pub backup_id: Option<BackupId>,
 }
@@ -142,7 +153,7 @@ pub struct BackupSet {
     pub status: SetStatus,
     /// `BackupMode`
     pub mode: Mode,
-    /// Whether `BackupInitiator` is `User` (or missing: then only `BackupMode` can tell).
+    /// Whether `BackupInitiator` is not `System`. One that is missing or not documented may be the operator's own.
     pub by_user: bool,
     /// `BackupMethod` as the service spells it: `Physical`, `Logical` or `Snapshot`.
     pub method: Option<String>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     ids::{BackupId, InstanceId, JobId},
-    model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetStatus},
+    model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetStatus, TaskAction},
 };
 use crate::rpc::text;
 
@@ -107,7 +107,11 @@ fn task(item: &Value) -> Option<BackupTask> {
         state,
         progress: number(item, "Process").map(|percent| u8::try_from(percent.clamp(0, 100)).unwrap_or(100)),
         mode: mode(text(item, "JobMode").as_deref()),
-        on_demand: is(action.as_deref(), "TempBackupTask"),
+        action: match () {
+            () if is(action.as_deref(), "TempBackupTask") => TaskAction::OnDemand,
+            () if is(action.as_deref(), "NormalBackupTask") => TaskAction::Scheduled,
+            () => TaskAction::Unknown,
+        },
         backup_id: id(item, "BackupId").filter(|id| id != "0").map(BackupId::new),
     })
 }
@@ -139,7 +143,7 @@ fn set(item: &Value) -> Option<BackupSet> {
             () => SetStatus::Unknown,
         },
         mode: mode(text(item, "BackupMode").as_deref()),
-        by_user: initiator.is_none() || is(initiator.as_deref(), "User"),
+        by_user: !is(initiator.as_deref(), "System"),
         method: text(item, "BackupMethod"),
         backup_type: text(item, "BackupType"),
         started_at: time(item, "BackupStartTime"),
@@ -258,7 +262,7 @@ mod tests {
             state: JobState::Active,
             progress: Some(100),
             mode: Mode::Manual,
-            on_demand: true,
+            action: TaskAction::OnDemand,
             backup_id: None,
         };
         assert_eq!(tasks(&plain), Some(vec![expected.clone()]));
@@ -332,6 +336,17 @@ mod tests {
         );
         assert_eq!(set.expires_at, None);
         assert!(!format!("{set:?}").contains("secret"), "download addresses are pre-signed");
+    }
+
+    #[test]
+    fn what_is_missing_or_not_documented_may_be_the_operators_own() {
+        let by_user = |initiator: Value| set(&json!({"BackupId": 5, "BackupInitiator": initiator})).unwrap().by_user;
+        assert_eq!([json!("User"), json!("System"), json!("Operator"), json!(null)].map(by_user), [true, false, true, true]);
+        let action = |action: Value| task(&json!({"BackupJobId": 5, "TaskAction": action})).unwrap().action;
+        assert_eq!(
+            [json!("TempBackupTask"), json!("normalbackuptask"), json!("OtherTask"), json!(null)].map(action),
+            [TaskAction::OnDemand, TaskAction::Scheduled, TaskAction::Unknown, TaskAction::Unknown]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rds_backup_operator::{
-    accounts::{Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol},
     api::{ConditionType, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{Decision, decide},
@@ -195,6 +195,7 @@ impl Case {
 fn account() -> AccountView {
     AccountView {
         region_id: "cn-hangzhou".into(),
+        regions: AllowedRegions::new(["*".into()]),
         protocol: Protocol::default(),
         poll: Poll::default(),
         paused: false,

@@ -88,6 +88,10 @@ pub struct Habits {
     pub knows_nonces: bool,
     /// Ended jobs are no longer shown after this.
     pub forgets_jobs_after: Duration,
+    /// The regions of instances; the others are in the region that is asked. A central host answers for the instances of every region.
+    pub regions: BTreeMap<String, &'static str>,
+    /// Whether a task names what began it (`JobMode`, `TaskAction`).
+    pub tells_what_began: bool,
 }
 
 #[derive(Debug)]
@@ -132,7 +136,8 @@ impl Cloud {
         let document = match call.action.as_str() {
             "DescribeDBInstanceAttribute" => json!({ "Items": { "DBInstanceAttribute": [{
                 "DBInstanceId": instance, "Engine": "MySQL", "EngineVersion": "8.0", "DBInstanceStatus": "Running",
-                "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock", "RegionId": "cn-hangzhou",
+                "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock",
+                "RegionId": self.habits.regions.get(&instance).copied().unwrap_or(call.param("RegionId")),
             }] } }),
             "DescribeBackupTasks" => self.tasks(&instance, call.param("BackupJobId"), now),
             "DescribeBackups" => self.sets(&instance, call, now),
@@ -223,7 +228,7 @@ impl Cloud {
                 true if job.fails => "Failed",
                 true => "Finished",
             };
-            json!({
+            let mut task = json!({
                 "BackupJobId": job.id,
                 "BackupStatus": state,
                 "BackupProgressStatus": state,
@@ -231,7 +236,11 @@ impl Cloud {
                 "JobMode": if job.automated { "Automated" } else { "Manual" },
                 "TaskAction": if job.automated { "NormalBackupTask" } else { "TempBackupTask" },
                 "BackupId": if state == "Finished" { json!(job.backup_id) } else { Value::Null },
-            })
+            });
+            if !self.habits.tells_what_began {
+                (task["JobMode"], task["TaskAction"]) = (Value::Null, Value::Null);
+            }
+            task
         };
         json!({ "Items": { "BackupJob": self.jobs.iter().filter(shown).map(task).collect::<Vec<_>>() } })
     }

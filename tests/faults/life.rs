@@ -192,6 +192,6 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         fence: Fence::none(),
         stop,
     };
-    let config = Config::parse(&script.configuration()).expect("a good configuration");
+    let config = Config::parse(&script.configuration(life)).expect("a good configuration");
     Operator::new(config, deps, |_| None)
 }

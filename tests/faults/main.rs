@@ -11,6 +11,7 @@ mod cloud;
 mod damage;
 mod faults;
 mod good;
+mod habits;
 mod life;
 mod matrix;
 mod pace;

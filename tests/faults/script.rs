@@ -43,6 +43,8 @@ pub struct Script {
     pub lasts: Option<Duration>,
     /// The accounts of the configuration. None: the usual one.
     pub accounts: Option<String>,
+    /// What they are after the first crash, if they change.
+    pub accounts_after_a_crash: Option<String>,
 }
 
 const MINUTE: u64 = 60;
@@ -61,6 +63,8 @@ impl Script {
             failing: 0,
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
+            regions: BTreeMap::new(),
+            tells_what_began: true,
         };
         Self {
             seed: 0,
@@ -82,6 +86,7 @@ impl Script {
             bound: lasts + seconds(40 * MINUTE),
             lasts: None,
             accounts: None,
+            accounts_after_a_crash: None,
         }
     }
 
@@ -129,6 +134,8 @@ impl Script {
             failing: if d.percent(60) { 0 } else { 30 },
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
+            regions: BTreeMap::new(),
+            tells_what_began: true,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
@@ -143,6 +150,7 @@ impl Script {
         self.namespaces = if d.percent(75) { Vec::new() } else { vec!["team-a".to_owned(), "team-b".to_owned()] };
         self.signature = if d.percent(88) { "V3" } else { "V1" };
         self.expiry = if d.percent(95) { "15m" } else { "Never" };
+        self.habits.tells_what_began = d.percent(90);
     }
 
     fn people(&mut self, d: &mut Randomness) {
@@ -280,8 +288,9 @@ impl Script {
     }
 
     /// The operator's configuration. It names no endpoint: the operator uses the region's host, as in production, and the script answers.
-    pub fn configuration(&self) -> String {
-        if let Some(accounts) = &self.accounts {
+    pub fn configuration(&self, life: u32) -> String {
+        let changed = self.accounts_after_a_crash.as_ref().filter(|_| life > 1);
+        if let Some(accounts) = changed.or(self.accounts.as_ref()) {
             return accounts.clone();
         }
         let (signature, expiry) = (self.signature, self.expiry);

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     decision::{Decision, Effect, Requeue},
     errors::{self, Diagnosis},
+    text::clip,
 };
 use crate::{
     api::{
@@ -33,11 +34,23 @@ pub(super) struct Draft<'a> {
     events: Vec<Event>,
     hold_until: Option<Timestamp>,
     finalizers: Option<Vec<String>>,
+    /// The region that is asked, once the account may be used.
+    region: Option<&'a str>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(spec: &'a RdsBackupSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
-        Self { spec, observed, now, status: observed.status.clone(), events: Vec::new(), hold_until: None, finalizers: None }
+        Self { spec, observed, now, status: observed.status.clone(), events: Vec::new(), hold_until: None, finalizers: None, region: None }
+    }
+
+    /// The account may be used, in this region. The next write fixes the region: an edit of the account does not move the object.
+    pub fn admit(&mut self, region: &'a str) {
+        self.region = Some(region);
+    }
+
+    /// Fixes the region.
+    pub fn set_region(&mut self, region: &str) {
+        self.status.effective.get_or_insert_default().region_id = Some(clip(region));
     }
 
     /// Work goes on: Reconciling.
@@ -250,6 +263,13 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self, effect: Option<Effect>, requeue: Requeue) -> Decision {
+        let unfixed = self.status.effective.as_ref().is_none_or(|effective| effective.region_id.is_none());
+        if let Some(region) = self.region
+            && unfixed
+            && self.status != *self.observed.status
+        {
+            self.set_region(region);
+        }
         // The first look at an object is not worth a write: the intent, or the reason to wait, follows within the same pass.
         if self.observed.status.observed_generation != -1 || self.status != *self.observed.status {
             let generation = self.observed.generation();

@@ -17,7 +17,7 @@ use crate::{
         recorded,
         spec::ValidatedSpec,
     },
-    rds::{BackupRef, CallError, JobState, Mode, SetStatus},
+    rds::{BackupRef, BackupTask, CallError, JobState, Mode, SetStatus, TaskAction},
     time::SaturatingTime,
 };
 
@@ -71,13 +71,13 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
     sets.sort_by_key(|set| set.started_at);
 
     let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
-    let jobs = facts
+    let (jobs, doubtful): (Vec<&BackupTask>, Vec<&BackupTask>) = facts
         .running
         .iter()
-        .filter(|task| active(task.state))
-        .filter(|task| task.on_demand && task.mode != Mode::Automated && !since_newer(None))
-        .map(|task| Candidate { backup: BackupRef::of_job(task.job_id.clone()), started_at: None })
-        .filter(|candidate| !taken(&candidate.backup));
+        .filter(|task| active(task.state) && task.mode != Mode::Automated && task.action != TaskAction::Scheduled)
+        .filter(|task| !since_newer(None) && !taken(&BackupRef::of_job(task.job_id.clone())))
+        .partition(|task| task.action == TaskAction::OnDemand);
+    let jobs = jobs.into_iter().map(|task| Candidate { backup: BackupRef::of_job(task.job_id.clone()), started_at: None });
 
     // Trace 4 of the protocol's model: an object that holds only a job id has a set that looks unclaimed. The object's own job counts too.
     let unmapped = facts.claims.iter().any(|claim| claim.unmapped_job().is_some());
@@ -87,11 +87,15 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
     }
     // One job runs at a time, so a set is older than what runs.
     let mut candidates: Vec<Candidate> = sets.into_iter().chain(jobs).collect();
+    // What does not say what began it may be ours, and may be the instance's own: it is not adopted, and while it runs nothing is proven.
+    // Its set says more.
+    let mut in_doubt = !doubtful.is_empty();
     // An object that has its result and has warned of possible duplicates must come to its end, however many more backups are made.
     if has_result && no_more_beside(status) {
         candidates.clear();
+        in_doubt = false;
     }
-    Examined { clean: candidates.is_empty() && !must_wait, candidates }
+    Examined { clean: candidates.is_empty() && !must_wait && !in_doubt, candidates }
 }
 
 /// Takes in a look for the newest intent of `status`, and keeps what step 10 needs.

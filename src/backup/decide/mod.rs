@@ -60,6 +60,7 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
         Ok(account) => account,
         Err(blocker) => return admission::blocked(draft, &valid, blocker),
     };
+    draft.admit(&account.region_id);
     let has_job = observed.status.has_result();
     if has_job && let Err(blocker) = &account.credentials {
         return admission::without_credentials(draft, observed.status.phase, blocker);

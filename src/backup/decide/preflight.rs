@@ -9,6 +9,7 @@ use super::{
     end::waits_for_somebody,
     errors::{self, Remedy},
     intent,
+    text::clip,
 };
 use crate::{
     api::{Phase, Reason, SubmissionOutcome},
@@ -25,7 +26,13 @@ use crate::{
 pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
     let attempt = next_attempt(draft.observed);
     let read = Effect::Preflight { instance: valid.request.instance.clone(), attempt };
-    let Some(preflight) = draft.observed.memory.preflight.as_ref().filter(|preflight| preflight.attempt == attempt) else {
+    let Some(preflight) = draft
+        .observed
+        .memory
+        .preflight
+        .as_ref()
+        .filter(|preflight| (preflight.attempt, &preflight.region) == (attempt, &account.region_id))
+    else {
         return draft.then(read);
     };
     let age = draft.now.duration_since(preflight.at);
@@ -35,7 +42,12 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         Ok(facts) => facts,
         Err(error) => return unread(draft, valid, account, preflight, error, read),
     };
-    match compatibility::check(&facts.instance, valid) {
+    let own_region = facts.instance.region_id.as_deref();
+    let compatibility = match forbidden_region(&draft, account, own_region) {
+        Some(why) => Compatibility::Stalled(Reason::RegionNotAllowed, why),
+        None => compatibility::check(&facts.instance, valid),
+    };
+    match compatibility {
         Compatibility::Never(why) => {
             draft.fail(Reason::UnsupportedMethod, &why);
             draft.again()
@@ -49,6 +61,11 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         Compatibility::Waits(reason, message) => {
             draft.queue(reason, &message);
             draft.wait(pace.saturating_sub(age))
+        }
+        // Everything else is asked of the instance's own region: what is listed there is what the baseline needs.
+        Compatibility::Allowed if own_region.is_some_and(|own| is_elsewhere(&draft, account, own)) => {
+            draft.set_region(own_region.unwrap_or_default());
+            draft.again()
         }
         Compatibility::Allowed => match &facts.backups {
             Err(error) => unread(draft, valid, account, preflight, error, read),
@@ -64,6 +81,31 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
             }
         },
     }
+}
+
+/// The hosts of some regions answer for the instances of every region
+/// (<https://github.com/aliyun/alibaba-cloud-sdk-go/issues/518>), so the allow-list is asked again with the region that the instance has, not
+/// only with the one that the object or the account names.
+fn forbidden_region(draft: &Draft<'_>, account: &AccountView, own: Option<&str>) -> Option<String> {
+    if account.regions.allow(own) {
+        return None;
+    }
+    let object = draft.observed.object;
+    let (id, name) = (&object.spec.db_instance_id, &object.spec.account);
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let region = match own {
+        Some(own) => format!("{id} is in region {}", clip(own)),
+        None => format!("the service does not tell the region of {id}"),
+    };
+    Some(format!(
+        "{region}, and account {name:?} allows namespace {namespace:?} the instance in other regions only. Ask an administrator to add the region to the account's allow-list, or correct dbInstanceId"
+    ))
+}
+
+/// Whether the instance is in another region than the one that is asked, and that is not recorded yet.
+fn is_elsewhere(draft: &Draft<'_>, account: &AccountView, own: &str) -> bool {
+    let recorded = draft.status.effective.as_ref().and_then(|effective| effective.region_id.as_deref());
+    own != account.region_id && recorded != Some(&*clip(own))
 }
 
 /// Something that an attempt needs to know could not be read.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    accounts::{Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol},
     api::{FINALIZER, Phase},
     backup::{
         observation::{AccountView, Randomness},
@@ -107,6 +107,7 @@ impl Scene {
     fn observed(&self) -> Observed {
         let account = AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol::default(),
             poll: Poll::default(),
             paused: false,

@@ -93,8 +93,10 @@ impl World {
         }
         Ok(match what {
             CloudRead::Attributes => CloudFinding::Attributes(Box::new(cloud::instance())),
-            CloudRead::Tasks(None) => CloudFinding::Tasks(told(self.cloud.running(), self.now)),
-            CloudRead::Tasks(Some(job)) => CloudFinding::Tasks(told(self.cloud.task(job.as_str()).into_iter().collect(), self.now)),
+            CloudRead::Tasks(None) => CloudFinding::Tasks(told(system.as_told(self.cloud.running()), self.now)),
+            CloudRead::Tasks(Some(job)) => {
+                CloudFinding::Tasks(told(system.as_told(self.cloud.task(job.as_str()).into_iter().collect()), self.now))
+            }
             CloudRead::ManualSets(from) => {
                 let mut sets = self.cloud.sets(*from);
                 if let Some(flaw) = system.setup.flaw {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rds_backup_operator::rds::{
     ApiError, BackupId, BackupSet, BackupTask, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState, Mode, Rejection, SetStatus,
-    Unknown,
+    TaskAction, Unknown,
 };
 
 use crate::model::{
@@ -144,8 +144,8 @@ impl Job {
             State::Succeeded => (JobState::Finished, Some(BackupId::new(set_id(index)))),
             State::Failed => (JobState::Failed, None),
         };
-        let on_demand = self.owner != Owner::Automated;
-        BackupTask { job_id: JobId::new(job_id(index)), state, progress: None, mode: self.mode(), on_demand, backup_id }
+        let action = if self.owner == Owner::Automated { TaskAction::Scheduled } else { TaskAction::OnDemand };
+        BackupTask { job_id: JobId::new(job_id(index)), state, progress: None, mode: self.mode(), action, backup_id }
     }
 
     fn set(&self, index: usize) -> BackupSet {

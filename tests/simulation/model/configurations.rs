@@ -55,6 +55,7 @@ fn one_object() -> Vec<(Setup, Expected)> {
             (setup.foreign, setup.foreign_method, setup.failures, setup.refusals) = (1, "Logical", 1, false);
         }),
         holds("automated job", &BASIC, |setup| setup.automated = 1),
+        holds("jobs that do not say what began them", &[SECOND, ADOPTED], |setup| (setup.nameless, setup.automated) = (true, 1)),
         holds("failing job, 2 runs", &[ADOPTED, GIVEN_BACK, SECOND_RUN], |setup| (setup.failures, setup.runs) = (1, 2)),
         holds("re-creation", &BASIC, |setup| setup.deletions = 1),
         holds("requestExpiry: Never", &[ADOPTED, STUCK, ALL_GOOD], |setup| (setup.never, setup.expires) = (true, false)),
@@ -123,6 +124,7 @@ pub fn small() -> Vec<(Setup, Expected)> {
         "the same in a stale cache",
         "refused reads",
         "lost leases",
+        "jobs that do not say what began them",
         "requestExpiry: Never",
         "lag beyond the allowance",
         "expiry is not enforced",
@@ -142,7 +144,7 @@ pub fn full() -> Vec<(Setup, Expected)> {
 }
 
 /// What is broken, and the law that it violates.
-const BROKEN: [(Flaw, &str, &str); 10] = [
+const BROKEN: [(Flaw, &str, &str); 11] = [
     (Flaw::BareIntent, "no resourceVersion on the intent", UNBROKEN),
     (Flaw::BareWithdrawal, "no resourceVersion on a withdrawal", UNBROKEN),
     (Flaw::NoClear, "no Clear", ONE_RESULT),
@@ -153,6 +155,7 @@ const BROKEN: [(Flaw, &str, &str); 10] = [
     (Flaw::RetryUnknown, "retry after Unknown", ONE_ACCEPTED),
     (Flaw::UnsureIsDone, "an unsure write taken as done", UNBROKEN),
     (Flaw::FenceIgnored, "the fence ignored in the send", LED),
+    (Flaw::NamelessIsAutomated, "a nameless job taken for the instance's own", ONE_ACCEPTED),
 ];
 
 /// Small enough for a short way to be found by one thread.
@@ -164,6 +167,7 @@ pub fn variants() -> Vec<(Setup, Expected)> {
                 Flaw::NoClear | Flaw::NoClaims => (setup.objects, setup.alone, setup.attempts) = (2, true, 1),
                 Flaw::NoBaseline => setup.foreign = 1,
                 Flaw::FailedSets => (setup.failures, setup.runs, setup.attempts) = (1, 2, 1),
+                Flaw::NamelessIsAutomated => setup.nameless = true,
                 Flaw::FenceIgnored => (setup.loses, setup.attempts) = (true, 1),
                 Flaw::UnsureIsDone | Flaw::BareIntent | Flaw::BareWithdrawal | Flaw::MinuteLooks | Flaw::RetryUnknown => {}
             }

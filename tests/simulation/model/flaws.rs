@@ -7,7 +7,7 @@ use rds_backup_operator::{
         decide::{Decision, Effect},
         observation::AccountView,
     },
-    rds::{BackupSet, CreateOutcome, Rejection, SetStatus},
+    rds::{BackupSet, BackupTask, CreateOutcome, Rejection, SetStatus, TaskAction},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Flaw {
     UnsureIsDone,
     /// A request leaves although the process leads no longer.
     FenceIgnored,
+    /// A job that does not say what began it is taken for the instance's own.
+    NamelessIsAutomated,
 }
 
 impl Flaw {
@@ -44,6 +46,12 @@ impl Flaw {
     pub fn bend_sets(self, sets: &mut [BackupSet]) {
         if self == Self::FailedSets {
             sets.iter_mut().for_each(|set| set.status = SetStatus::Success);
+        }
+    }
+
+    pub fn bend_tasks(self, tasks: &mut [BackupTask]) {
+        if self == Self::NamelessIsAutomated {
+            tasks.iter_mut().for_each(|task| task.action = TaskAction::Scheduled);
         }
     }
 

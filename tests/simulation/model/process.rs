@@ -16,7 +16,7 @@ use rds_backup_operator::{
         request::{Answer, CloudRead, Error, Listed, Next, Present, Request, Rest},
     },
     controller::WriteResult,
-    rds::{CreateOutcome, Stamp, Unknown},
+    rds::{BackupTask, CreateOutcome, Mode, Stamp, TaskAction, Unknown},
 };
 
 use crate::model::{
@@ -198,6 +198,17 @@ impl World {
 impl System {
     pub fn has(&self, flaw: Flaw) -> bool {
         self.setup.flaw == Some(flaw)
+    }
+
+    /// Jobs as the service tells them.
+    pub fn as_told(&self, mut tasks: Vec<BackupTask>) -> Vec<BackupTask> {
+        if self.setup.nameless {
+            tasks.iter_mut().for_each(|task| (task.mode, task.action) = (Mode::Unknown, TaskAction::Unknown));
+        }
+        if let Some(flaw) = self.setup.flaw {
+            flaw.bend_tasks(&mut tasks);
+        }
+        tasks
     }
 
     pub fn listed(&self, object: &Arc<RdsBackup>, ended: bool) -> Listed {

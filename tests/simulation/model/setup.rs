@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    accounts::{Expiry, Poll, Protocol},
+    accounts::{AllowedRegions, Expiry, Poll, Protocol},
     backup::observation::AccountView,
 };
 
@@ -36,6 +36,8 @@ pub struct Setup {
     pub automated: u8,
     /// A foreign job of another method than the one that is asked for.
     pub foreign_method: &'static str,
+    /// Whether jobs do not say what began them.
+    pub nameless: bool,
     /// Jobs that may fail.
     pub failures: u8,
     /// Objects that may be deleted and made again.
@@ -81,6 +83,7 @@ impl Setup {
             foreign: 0,
             automated: 0,
             foreign_method: "Physical",
+            nameless: false,
             failures: 0,
             deletions: 0,
             duplicates: true,
@@ -106,6 +109,7 @@ impl Setup {
         let expiry = if self.never { Expiry::Never } else { Expiry::After(seconds(EXPIRY)) };
         let mut account = AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol { request_expiry: expiry, clock_skew: seconds(SKEW), listing_lag: seconds(LAG) },
             poll: Poll { first: seconds(0), min: seconds(TICK), max: seconds(TICK) },
             paused: false,
@@ -139,6 +143,7 @@ impl Setup {
         tell(self.alone, "no siblings seen");
         tell(self.foreign > 0, if self.foreign_method == "Physical" { "foreign" } else { "foreign of another method" });
         tell(self.automated > 0, "automated");
+        tell(self.nameless, "jobs that do not say what began them");
         tell(self.failures > 0, "failing");
         tell(self.deletions > 0, "re-creation");
         tell(self.duplicates, "copies");

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
-    accounts::{Expiry, Poll, Protocol},
+    accounts::{AllowedRegions, Expiry, Poll, Protocol},
     api::Reason,
     backup::observation::{AccountView, Blocker},
 };
@@ -84,6 +84,7 @@ impl Account {
         };
         Ok(AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: self.protocol.clone(),
             poll: self.poll.clone(),
             paused: self.paused,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rds_backup_operator::rds::{
     ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, ErrorKind, Instance, InstanceId, JobId, JobState, Mode,
-    PublishedError, Rejection, SetStatus, Unknown, published_errors,
+    PublishedError, Rejection, SetStatus, TaskAction, Unknown, published_errors,
 };
 
 use crate::walks::{
@@ -64,6 +64,7 @@ pub struct Job {
     /// When the service tells of the job no more.
     forgotten: Ms,
     usable: bool,
+    nameless: bool,
     method: String,
 }
 
@@ -158,6 +159,7 @@ impl Cloud {
             listed: ends + lag,
             forgotten: ends + kept,
             usable: !random.permille(conditions.failing_jobs / 4),
+            nameless: random.permille(conditions.nameless),
             method,
         });
         self.sites[site].newest = Some(number - 1);
@@ -261,8 +263,12 @@ impl Job {
             job_id: JobId::new(&self.id),
             state,
             progress: u8::try_from(percent.min(100)).ok(),
-            mode: self.mode(),
-            on_demand: self.owner != Owner::Automated,
+            mode: if self.nameless { Mode::Unknown } else { self.mode() },
+            action: match self.owner {
+                _ if self.nameless => TaskAction::Unknown,
+                Owner::Automated => TaskAction::Scheduled,
+                Owner::Ours(_) | Owner::Foreign => TaskAction::OnDemand,
+            },
             backup_id,
         }
     }

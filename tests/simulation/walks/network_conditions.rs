@@ -23,6 +23,8 @@ pub struct NetworkConditions {
     pub failing_jobs: u64,
     /// Of a job, to be forgotten by the service soon after its end.
     pub forgets: u64,
+    /// Of a job, to say nothing of what began it.
+    pub nameless: u64,
     /// How far a watch is behind at most.
     pub behind: Ms,
     /// How long a call takes at most.
@@ -32,7 +34,19 @@ pub struct NetworkConditions {
 impl NetworkConditions {
     /// No faults. What is refused, fails or waits is a matter of course.
     pub fn calm() -> Self {
-        Self { refusals: 40, faults: 0, lost: 0, unread: 0, api: 0, crashes: 0, failing_jobs: 80, forgets: 0, behind: 400, slow: SECOND }
+        Self {
+            refusals: 40,
+            faults: 0,
+            lost: 0,
+            unread: 0,
+            api: 0,
+            crashes: 0,
+            failing_jobs: 80,
+            forgets: 0,
+            nameless: 0,
+            behind: 400,
+            slow: SECOND,
+        }
     }
 
     /// Calm, and nothing that is begun fails.
@@ -51,6 +65,7 @@ impl NetworkConditions {
             crashes: some(60),
             failing_jobs: 80 + some(300),
             forgets: some(500),
+            nameless: some(300),
             behind: 400 + i64::try_from(some(59)).unwrap_or(0) * SECOND,
             slow: SECOND + i64::try_from(some(70)).unwrap_or(0) * SECOND,
         }

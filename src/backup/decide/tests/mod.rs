@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
-    accounts::{Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
     backup::{
         memory::{Backups, Look, LookFacts, Memory, OwnIntent, Preflight, PreflightFacts},
@@ -20,7 +20,7 @@ use crate::{
     },
     rds::{
         ApiError, BackupId, BackupRef, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState,
-        Mode, Rejection, SetStatus, Unknown,
+        Mode, Rejection, SetStatus, TaskAction, Unknown,
     },
 };
 
@@ -59,6 +59,7 @@ impl Case {
         object.metadata.creation_timestamp = Some(Time(at(0)));
         let account = AccountView {
             region_id: "cn-hangzhou".into(),
+            regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol::default(),
             poll: Poll::default(),
             paused: false,
@@ -108,7 +109,7 @@ impl Case {
             Some(last) => (last.run, last.attempt + 1),
             None => (1, 1),
         };
-        self.memory.preflight = Some(Preflight::absorb(None, attempt, at(second), result));
+        self.memory.preflight = Some(Preflight::absorb(None, attempt, "cn-hangzhou", at(second), result));
     }
 
     /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
@@ -202,7 +203,7 @@ pub(super) fn instance(engine: Engine, disk: &str) -> Instance {
 }
 
 pub(super) fn task(job: &str, state: JobState) -> BackupTask {
-    BackupTask { job_id: JobId::new(job), state, progress: Some(40), mode: Mode::Manual, on_demand: true, backup_id: None }
+    BackupTask { job_id: JobId::new(job), state, progress: Some(40), mode: Mode::Manual, action: TaskAction::OnDemand, backup_id: None }
 }
 
 pub(super) fn finished(job: &str, set: &str) -> BackupTask {

@@ -99,7 +99,7 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
         (
             "an automated job",
             LookFacts {
-                running: vec![BackupTask { on_demand: false, mode: Mode::Automated, ..task("5", JobState::Active) }],
+                running: vec![BackupTask { action: TaskAction::Scheduled, mode: Mode::Automated, ..task("5", JobState::Active) }],
                 ..LookFacts::default()
             },
             false,
@@ -381,7 +381,7 @@ fn backup_job_exists_is_unknown_whoevers_job_runs() {
     ours.step(2);
     assert_eq!(ours.status.origin, Some(Origin::Adopted), "a duplicated delivery answers so");
 
-    let automated = || BackupTask { mode: Mode::Automated, on_demand: false, ..task("6", JobState::Active) };
+    let automated = || BackupTask { mode: Mode::Automated, action: TaskAction::Scheduled, ..task("6", JobState::Active) };
     let mut case = Case::new().intent(1, true, true).answered(exists());
     case.step(2);
     case.look(2, LookFacts { running: vec![automated()], ..LookFacts::default() });
@@ -491,4 +491,38 @@ fn an_accepted_request_whose_job_was_taken_out_of_the_status_is_looked_for_and_n
     forgot.look(7, LookFacts { running: vec![task("77", JobState::Active)], ..LookFacts::default() });
     forgot.step(7);
     assert_eq!((forgot.status.backup_job_id.as_deref(), forgot.status.origin), (Some("77"), Some(Origin::Adopted)));
+}
+
+#[test]
+fn a_job_that_does_not_say_what_began_it_is_not_adopted_and_proves_nothing_while_it_runs() {
+    let nameless = |mode: Mode| BackupTask { mode, action: TaskAction::Unknown, ..task("9", JobState::Active) };
+    for (mode, doubt) in [(Mode::Unknown, true), (Mode::Manual, true), (Mode::Automated, false)] {
+        let mut case = Case::new().intent(0, true, false);
+        for second in [1100, 1800] {
+            case.look(second, LookFacts { running: vec![nameless(mode)], ..LookFacts::default() });
+        }
+        case.step(1800);
+        assert_eq!(case.status.backup_job_id, None, "{mode:?}");
+        assert_eq!(case.status.phase == Phase::Resolving, doubt, "{mode:?}: {:?}", case.status.phase);
+    }
+    // It has ended: from then on it is proven as always.
+    let mut case = Case::new().intent(0, true, false);
+    case.look(1100, LookFacts { running: vec![nameless(Mode::Unknown)], ..LookFacts::default() });
+    case.look(1800, LookFacts::default());
+    case.step(1800);
+    assert_eq!(case.status.phase, Phase::Resolving);
+    case.look(2401, LookFacts::default());
+    case.step(2401);
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+}
+
+#[test]
+fn a_claimed_job_in_a_state_that_is_not_documented_may_have_the_set_that_is_listed() {
+    for (state, without_set) in
+        [(JobState::Active, true), (JobState::Failed, true), (JobState::Unknown, false), (JobState::Finished, false)]
+    {
+        let mut claim = claim("uid-9", Some("8"), None);
+        claim.learn(&[task("8", state)]);
+        assert_eq!(claim.without_set, without_set, "{state:?}");
+    }
 }

@@ -287,7 +287,7 @@ fn an_expired_token_is_tried_again_before_somebody_is_called() {
     let mut case = Case::new();
     for (tries, phase) in [(1, Phase::Queued), (2, Phase::Queued), (3, Phase::Queued), (4, Phase::Pending)] {
         let second = 30 * tries;
-        case.memory.absorb_preflight((1, 1), at(second), expired());
+        case.memory.absorb_preflight((1, 1), "cn-hangzhou", at(second), expired());
         let decision = case.step(second);
         case.assert_place(phase, Reason::InvalidCredentials);
         assert_eq!(wait_of(&decision), if phase == Phase::Queued { secs(30) } else { secs(300) }, "{tries}");
@@ -306,7 +306,7 @@ fn a_key_that_is_refused_for_the_request_alone_is_tried_again_before_somebody_is
         assert!(matches!(case.decide(5 + pause).effect, Some(Effect::Preflight { .. })), "{attempt}");
     }
     let mut case = Case::new();
-    case.memory.absorb_preflight((1, 1), at(1), Err(CallError::Api(api_error("InvalidAccessKeyId.NotFound"))));
+    case.memory.absorb_preflight((1, 1), "cn-hangzhou", at(1), Err(CallError::Api(api_error("InvalidAccessKeyId.NotFound"))));
     case.step(1);
     case.assert_place(Phase::Pending, Reason::InvalidCredentials);
 }
@@ -429,4 +429,44 @@ fn an_edit_of_the_spec_is_shown_in_every_condition() {
     case.step(2);
     assert_eq!(case.status.observed_generation, 2);
     assert!(case.status.conditions.iter().all(|condition| condition.observed_generation == Some(2)));
+}
+
+#[test]
+fn the_region_that_counts_is_the_instances_own() {
+    let of =
+        |region: Option<&str>| PreflightFacts { instance: Instance { region_id: region.map(str::to_owned), ..idle().instance }, ..idle() };
+    for (own, message) in [(Some("cn-beijing"), "rm-1 is in region cn-beijing"), (None, "does not tell the region of rm-1")] {
+        let mut case = Case::new();
+        case.account_mut().regions = AllowedRegions::new(["cn-hangzhou".into(), "cn-shang*".into()]);
+        case.preflight(1, Ok(of(own)));
+        let decision = case.step(2);
+        case.assert_place(Phase::Pending, Reason::RegionNotAllowed);
+        assert!(case.status.condition(ConditionType::Ready).unwrap().message.contains(message));
+        assert_eq!(wait_of(&decision), secs(299));
+        assert!(matches!(case.decide(301).effect, Some(Effect::Preflight { .. })), "the allow-list or the instance may have changed");
+    }
+    let mut case = Case::new();
+    case.account_mut().regions = AllowedRegions::new(["cn-*".into()]);
+    case.preflight(1, Ok(of(Some("cn-beijing"))));
+    let decision = case.step(2);
+    assert_eq!((decision.effect, decision.requeue), (None, Requeue::Now));
+    assert_eq!(case.status.effective.as_ref().unwrap().region_id.as_deref(), Some("cn-beijing"));
+    // The next observation asks there.
+    case.account_mut().region_id = "cn-beijing".into();
+    assert!(matches!(case.decide(2).effect, Some(Effect::Preflight { .. })), "what another region's host lists is no baseline");
+}
+
+#[test]
+fn the_region_is_fixed_by_the_first_write_after_the_admission() {
+    let mut case = Case::new();
+    case.siblings = vec![sibling("uid-1", -5, Phase::Running)];
+    case.step(1);
+    case.assert_place(Phase::Queued, Reason::WaitingForTurn);
+    case.account_mut().region_id = "cn-shanghai".into();
+    case.step(2);
+    assert_eq!(case.status.effective.as_ref().unwrap().region_id.as_deref(), Some("cn-hangzhou"));
+    let mut blocked = Case::new();
+    blocked.account = Err(Blocker { reason: Reason::NotAllowed, message: "no rule".into(), again_in: None });
+    blocked.step(1);
+    assert_eq!(blocked.status.effective, None, "an object that is not admitted has none");
 }

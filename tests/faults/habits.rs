@@ -1,0 +1,79 @@
+//! Habits of the service that its documentation does not tell, each with the end that a user sees.
+
+use std::time::Duration;
+
+use crate::{
+    faults::{Fault, Point},
+    life::Ended,
+    single::{calm, end, ended},
+    step::Step,
+    world::{AnyRequest, LogEvent},
+};
+
+const MINUTE: u64 = 60;
+
+/// A configuration with one account of this region, which allows team-a the instances of these regions.
+fn allowing(region: &str, regions: &str) -> String {
+    format!(
+        "accounts:\n  default:\n    regionId: {region}\n    credentials: {{ type: Secret, name: rds-key }}\n    \
+         allow: [{{ namespaces: [team-a], instances: [\"*\"], regions: {regions} }}]\n"
+    )
+}
+
+/// The regions that calls named, in order, without repetitions.
+fn asked_regions(ended: &Ended) -> Vec<String> {
+    ended.world.with(|state, _| {
+        let asked = state.log.iter().filter_map(|line| match &line.what {
+            LogEvent::Sent(AnyRequest::Cloud(step, call)) if *step != Step::Create => Some(call.param("RegionId").to_owned()),
+            _ => None,
+        });
+        let mut regions: Vec<String> = asked.collect();
+        regions.dedup();
+        regions
+    })
+}
+
+/// The hosts of some regions answer for the instances of every region.
+#[test]
+fn an_instance_of_a_region_that_is_not_allowed_is_not_backed_up_whatever_region_the_object_names() {
+    let mut script = calm(5);
+    script.accounts = Some(allowing("cn-hangzhou", "[cn-hangzhou]"));
+    script.habits.regions.insert("rm-1".to_owned(), "cn-beijing");
+    script.lasts = Some(Duration::from_secs(30 * MINUTE));
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!(jobs, 0);
+    let ready = statuses[0]["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    assert_eq!(ready.map(|ready| &ready["reason"]), Some(&"RegionNotAllowed".into()), "{:#?}", statuses[0]);
+}
+
+#[test]
+fn an_instance_of_another_allowed_region_is_asked_for_in_its_own() {
+    let mut script = calm(5);
+    script.accounts = Some(allowing("cn-hangzhou", "[\"cn-*\"]"));
+    script.habits.regions.insert("rm-1".to_owned(), "cn-beijing");
+    let ended = ended(&script);
+    let (jobs, statuses) = end(&ended);
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["effective"]["regionId"]), (1, &"Succeeded".into(), &"cn-beijing".into()));
+    assert_eq!(asked_regions(&ended), ["cn-hangzhou", "cn-beijing"]);
+}
+
+/// The operator dies while the job runs, and the account has another region when it is back.
+#[test]
+fn a_job_is_followed_in_the_region_in_which_it_began_whatever_region_the_account_has_by_then() {
+    let mut script = calm(5).fault(Step::TaskById, 1, Fault::Crash(Point::Before));
+    script.accounts = Some(allowing("cn-hangzhou", "[\"cn-*\"]"));
+    script.accounts_after_a_crash = Some(allowing("cn-shanghai", "[\"cn-*\"]"));
+    let ended = ended(&script);
+    let (jobs, statuses) = end(&ended);
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["effective"]["regionId"]), (1, &"Succeeded".into(), &"cn-hangzhou".into()));
+    assert_eq!(asked_regions(&ended), ["cn-hangzhou"]);
+}
+
+/// A job that may be the request's own runs for an hour: nothing is sent meanwhile, and its set is adopted when it is listed.
+#[test]
+fn a_job_that_does_not_say_what_began_it_may_be_the_requests_own() {
+    let mut script = calm(60).fault(Step::Create, 1, Fault::Lost { executed: true });
+    script.habits.tells_what_began = false;
+    let (jobs, statuses) = end(&ended(&script));
+    assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()));
+}
