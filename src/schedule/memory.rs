@@ -74,9 +74,4 @@ impl Outcome {
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Created | Self::Ours)
     }
-
-    /// Whether it is known what stands under the name.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Created | Self::Ours | Self::Foreign)
-    }
 }

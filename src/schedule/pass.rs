@@ -3,7 +3,7 @@
 //! [`super::decide`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
     decide::{Decision, Deletion, decide},
     memory::{Made, Outcome},
     observation::{Child, Observation},
+    ownership,
     policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
     request::{Answer, Error, Next, Present, Request, Rest},
     state::ObjectState,
@@ -56,8 +57,8 @@ pub enum Stage {
     LastBackup(Arc<RdsBackup>, String),
     /// What became of the creation.
     Create(Arc<RdsBackup>, Timestamp),
-    /// The labels of the object that has the backup's name already.
-    Labels(Arc<RdsBackup>, Timestamp),
+    /// The object that has the backup's name already.
+    Namesake(Arc<RdsBackup>, Timestamp),
     /// What became of the status write.
     Write(Arc<Decided>),
     /// The object as the writer in between has left it.
@@ -131,7 +132,7 @@ impl Pass {
                 Ok(self.last_backup(state, backup, last, found?.as_deref(), present.now))
             }
             (Stage::Create(backup, began), Answer::Created(created)) => Ok(self.created(state, backup, began, created)),
-            (Stage::Labels(backup, began), Answer::Labels(found)) => Ok(self.labels(state, backup, began, found)),
+            (Stage::Namesake(backup, began), Answer::Namesake(found)) => Ok(self.namesake(state, backup, began, found)),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, &decided, written),
             (Stage::Conflict, Answer::Object(found)) => self.conflicted(state, found),
             (Stage::Delete(deletions), Answer::Deleted(deleted)) => Ok(self.deleted(deletions, &deleted, present.now)),
@@ -227,8 +228,8 @@ impl Pass {
         now: Timestamp,
     ) -> Next {
         let runs = found.is_some_and(|found| {
-            let is_ours = found.metadata.labels.as_ref().is_some_and(|labels| self.is_ours(labels));
-            is_ours && !found.status.as_ref().is_some_and(|status| status.phase.is_terminal())
+            let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
+            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object.spec.template).is_active()
         });
         if !runs {
             return self.create(backup, now);
@@ -256,23 +257,23 @@ impl Pass {
             Ok(Creation::Refused(message)) => self.learn(state, backup, Made { at: began, outcome: Outcome::Refused(message) }),
             Ok(Creation::AlreadyExists) => {
                 let name = name_of(&backup).to_owned();
-                self.ask(Stage::Labels(backup, began), Request::ReadLabels(name))
+                self.ask(Stage::Namesake(backup, began), Request::ReadNamesake(name))
             }
             Err(error) => self.unanswered(state, backup, began, error.to_string()),
         }
     }
 
-    /// An object stands under the backup's name: by its labels it is of this schedule, or not.
-    fn labels(
+    /// An object stands under the backup's name: it is a backup of this schedule, or not.
+    fn namesake(
         &mut self,
         state: &mut ObjectState,
         backup: Arc<RdsBackup>,
         began: Timestamp,
-        found: Result<Option<BTreeMap<String, String>>, controller::Error>,
+        found: Result<Option<Box<GuardedBackup>>, controller::Error>,
     ) -> Next {
         match found {
-            Ok(Some(labels)) => {
-                let outcome = if self.is_ours(&labels) { Outcome::Ours } else { Outcome::Foreign };
+            Ok(Some(found)) => {
+                let outcome = if ownership::is_of(&found, &self.object) { Outcome::Ours } else { Outcome::Foreign };
                 self.learn(state, backup, Made { at: began, outcome })
             }
             Ok(None) => {
@@ -371,10 +372,6 @@ impl Pass {
             deletions.left.clear();
         }
         self.delete(deletions, now)
-    }
-
-    fn is_ours(&self, labels: &BTreeMap<String, String>) -> bool {
-        labels.get(SCHEDULE_NAME_LABEL).is_some_and(|label| Some(label) == self.object.metadata.name.as_ref())
     }
 
     fn move_to(&mut self, state: &mut ObjectState, newest: RdsBackupSchedule) {

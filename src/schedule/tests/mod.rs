@@ -131,9 +131,12 @@ impl World {
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
-            Request::ReadLabels(name) => {
-                let labels = self.object_of(&self.child(&name, now)).metadata.labels;
-                Answer::Labels(Ok(if self.foreign.contains(&name) { Some([].into()) } else { labels }))
+            Request::ReadNamesake(name) => {
+                let mut found = self.object_of(&existing(self, &name).unwrap_or_else(|| self.child(&name, now)));
+                if self.foreign.contains(&name) {
+                    found.metadata.labels = None;
+                }
+                Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(Ok(found))))))
             }
             Request::Create(backup) => Answer::Created(self.create(&backup, now)),
             Request::WriteStatus(status) => {
