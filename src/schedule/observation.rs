@@ -54,6 +54,8 @@ pub struct Child {
     pub same_target: bool,
     /// Whether an annotation keeps it from being deleted.
     pub held: bool,
+    /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
+    pub is_being_deleted: bool,
 }
 
 impl Child {
@@ -73,11 +75,13 @@ impl Child {
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
             same_target: ownership::is_same_target(object, template),
             held: object.metadata.annotations.as_ref().is_some_and(held),
+            is_being_deleted: object.metadata.deletion_timestamp.is_some(),
         }
     }
 
-    /// Whether it waits or runs, and holds the instance of the schedule.
+    /// Whether it waits or runs, and so holds up the schedule. One that is being deleted does not: the operator begins nothing more for it,
+    /// and a job that it has already is seen by the next backup before its request.
     pub fn is_active(&self) -> bool {
-        self.same_instance && !self.phase.is_terminal()
+        self.same_instance && !self.phase.is_terminal() && !self.is_being_deleted
     }
 }

@@ -34,6 +34,8 @@ pub struct Pass {
     stage: Stage,
     /// How often was decided.
     decisions: usize,
+    /// Backups that no cache shows, and that were asked for.
+    asked: BTreeSet<String>,
     /// What is done before the pass goes on, and is answered by nothing but [`Answer::Done`].
     notes: VecDeque<Request>,
     /// What comes after the notes.
@@ -55,6 +57,8 @@ pub enum Stage {
     Reread(Arc<RdsBackup>, Arc<Decided>),
     /// The newest backup, which no cache shows, before another is created.
     LastBackup(Arc<RdsBackup>, String),
+    /// A backup that no cache shows, and for which a slot would be skipped.
+    Unconfirmed(String),
     /// What became of the creation.
     Create(Arc<RdsBackup>, Timestamp),
     /// The object that has the backup's name already.
@@ -91,7 +95,15 @@ impl Pass {
     /// A pass that begins at the cache's copy of the object. Its first answer is [`Answer::Begin`].
     pub fn start(cached: Arc<RdsBackupSchedule>) -> Self {
         let status = status_of(&cached);
-        Self { object: cached, status, stage: Stage::Begin, decisions: 0, notes: VecDeque::new(), after_notes: None }
+        Self {
+            object: cached,
+            status,
+            stage: Stage::Begin,
+            decisions: 0,
+            asked: BTreeSet::new(),
+            notes: VecDeque::new(),
+            after_notes: None,
+        }
     }
 
     /// The newest copy of the object that the pass has: what its requests are about.
@@ -131,6 +143,7 @@ impl Pass {
             (Stage::LastBackup(backup, last), Answer::Backup(found)) => {
                 Ok(self.last_backup(state, backup, last, found?.as_deref(), present.now))
             }
+            (Stage::Unconfirmed(name), Answer::Backup(found)) => Ok(self.confirmed(state, &name, found?.as_deref())),
             (Stage::Create(backup, began), Answer::Created(created)) => Ok(self.created(state, backup, began, created)),
             (Stage::Namesake(backup, began), Answer::Namesake(found)) => Ok(self.namesake(state, backup, began, found)),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, &decided, written),
@@ -171,6 +184,10 @@ impl Pass {
         if let Some(backup) = &decided.decision.create {
             let backup = Arc::new(backup.as_ref().clone());
             return Ok(self.ask(Stage::Reread(backup, decided), Request::ReadObject));
+        }
+        if let Some(name) = decided.decision.unconfirmed.iter().find(|name| !self.asked.contains(*name)).cloned() {
+            self.asked.insert(name.clone());
+            return Ok(self.ask(Stage::Unconfirmed(name.clone()), Request::ReadBackup(name)));
         }
         if decided.decision.status == self.status {
             return Ok(self.settle(state, &decided, present.now));
@@ -234,7 +251,17 @@ impl Pass {
         if !runs {
             return self.create(backup, now);
         }
+        self.asked.insert(last.clone());
         state.memory.created.insert(last, Made { at: now, outcome: Outcome::Created });
+        self.observe()
+    }
+
+    /// One that is over or gone was made, and holds up nothing.
+    fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
+        let is_active = found.is_some_and(|found| Child::of(found, &self.object.spec.template).is_active());
+        if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
+            made.outcome = Outcome::Ours;
+        }
         self.observe()
     }
 

@@ -287,6 +287,14 @@ impl Api {
         });
     }
 
+    /// A user deletes a backup that a finalizer keeps.
+    pub fn terminate(&mut self, namespace: &str, name: &str, now: Timestamp) {
+        self.change(BACKUPS, namespace, name, now, |object| {
+            object["metadata"]["finalizers"] = json!(["example.com/kept"]);
+            object["metadata"]["deletionTimestamp"] = json!(seconds(now));
+        });
+    }
+
     /// A user writes fields of a status.
     pub fn tamper(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
         self.change(plural, namespace, name, now, |object| merge(&mut object["status"], fields));

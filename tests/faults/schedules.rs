@@ -219,6 +219,22 @@ fn a_schedule_that_is_created_again_for_another_instance_makes_its_own_backups()
 }
 
 #[test]
+fn a_backup_that_is_being_deleted_holds_up_no_slot_and_no_other_backup() {
+    // The backup of 00:10 waits for a job of another client, and is deleted while it waits; a finalizer keeps it.
+    let busy = Action::Foreign { instance: "rm-1".into(), automated: true, lasts: minutes(7) };
+    let terminate = Action::Terminate { namespace: "team-a".into(), name: "s-202603010010".into() };
+    let ended = ended(&scheduled("*/10 * * * *", 75).at(9 * MINUTE, busy).at(12 * MINUTE, terminate));
+    assert_eq!(names(&ended), ["0010", "0020", "0030", "0040", "0050", "0100", "0110"]);
+    assert_eq!(count(&status(&ended), "skippedOverlap"), 0);
+    let phase_of = |nth: usize| {
+        ended
+            .world
+            .with(|state, _| state.api.backups().nth(nth).map(|backup| backup["status"]["phase"].as_str().unwrap_or_default().to_owned()))
+    };
+    assert_eq!((phase_of(0).as_deref(), phase_of(1).as_deref()), (Some("Queued"), Some("Succeeded")));
+}
+
+#[test]
 fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     let seconds = Duration::from_secs;
     let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();

@@ -23,6 +23,8 @@ pub(super) struct Draft<'a> {
     pub events: Vec<Event>,
     /// A backup that is wanted and cannot be created.
     pub held_up: Option<HeldUp>,
+    /// Backups that no cache shows, and for which a slot is skipped.
+    pub unconfirmed: Vec<String>,
     /// The backup of `runOnCreate` is still to be made.
     pub owes_first: bool,
 }
@@ -54,18 +56,18 @@ impl<'a> Draft<'a> {
     pub fn new(spec: &'a RdsBackupScheduleSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
         let mut status = observed.status.clone();
         status.observed_generation = observed.object.metadata.generation.unwrap_or_default();
-        Self { spec, observed, now, status, events: Vec::new(), held_up: None, owes_first: false }
+        Self { spec, observed, now, status, events: Vec::new(), held_up: None, unconfirmed: Vec::new(), owes_first: false }
     }
 
     /// Creates a backup before anything else: whatever else was drafted is decided again once it is there.
     pub fn create(self, child: Box<RdsBackup>) -> Decision {
         let status = self.observed.status.clone();
-        Decision { create: Some(child), status, events: Vec::new(), deletions: Vec::new(), wait: None }
+        Decision { create: Some(child), status, events: Vec::new(), unconfirmed: Vec::new(), deletions: Vec::new(), wait: None }
     }
 
     /// Writes what differs, and looks again after this long.
     pub fn rest(self, wait: Option<SignedDuration>) -> Decision {
-        Decision { create: None, status: self.status, events: self.events, deletions: Vec::new(), wait }
+        Decision { create: None, status: self.status, events: self.events, unconfirmed: self.unconfirmed, deletions: Vec::new(), wait }
     }
 
     /// How long to wait for that instant, at most.
@@ -137,13 +139,18 @@ impl<'a> Draft<'a> {
         self.events.push(Event::new(true, Reason::NameCollision, note));
     }
 
+    /// The backups that this process has just created, and that the cache does not show: not yet, or not any more.
+    pub fn unseen(&self) -> Vec<String> {
+        let known = |name: &str| self.observed.children.iter().any(|child| child.name == name);
+        let made = self.observed.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
+        made.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The backups of the schedule that wait or run, those included that this process has just created.
     pub fn active(&self) -> Vec<String> {
-        let known = |name: &str| self.observed.children.iter().any(|child| child.name == name);
         let unfinished = self.observed.children.iter().filter(|child| child.is_active());
         let mut names: Vec<String> = unfinished.map(|child| child.name.clone()).collect();
-        let made = self.observed.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
-        names.extend(made.map(|(name, _)| name.clone()));
+        names.extend(self.unseen());
         names.sort();
         names.dedup();
         names

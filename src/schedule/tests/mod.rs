@@ -198,6 +198,7 @@ impl World {
         object.metadata.resource_version = Some(child.resource_version.clone());
         object.metadata.creation_timestamp = Some(Time(child.created_at));
         object.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned())].into());
+        object.metadata.deletion_timestamp = child.is_being_deleted.then(|| Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
             phase: child.phase,
@@ -222,6 +223,7 @@ impl World {
             same_instance: true,
             same_target: true,
             held: false,
+            is_being_deleted: false,
         }
     }
 
