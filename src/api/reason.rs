@@ -175,8 +175,9 @@ reasons! {
         /// The API server cannot create the RdsBackup that is due; the message contains its error. The operator tries again until the slot
         /// is too old. Check the API server and its admission webhooks.
         ChildNotCreated,
-        /// An object that does not belong to this schedule already has the name of the backup that is due. The slot counts as missed.
-        /// Delete or rename one of the two.
+        /// An object that is not a backup of this schedule with its instance and its account already has the name of the backup that is
+        /// due. The backup is made under a second name, which the event tells. If that is taken too, the slot counts as missed: delete or
+        /// rename one of the objects.
         NameCollision,
         /// Slots were not run because the operator was down, or could only have run later than `startingDeadline`. If the deadline allowed
         /// it, one backup was made for the newest of them.

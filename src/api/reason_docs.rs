@@ -143,7 +143,11 @@ impl Reason {
             Self::Abandoned => const { &[Rule::backup(true, "The answer to the request came after the object was deleted or replaced.")] },
             Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and adopted.")] },
             Self::NameCollision => {
-                const { &[Rule::schedule("An RdsBackup that does not belong to the schedule has the name of the backup that is due.")] }
+                const {
+                    &[Rule::schedule(
+                        "An RdsBackup that is not of the schedule, its instance and its account has the name of the backup that is due.",
+                    )]
+                }
             }
             Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },

@@ -1,6 +1,6 @@
 //! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
 
-use std::{collections::BTreeMap, fmt, future::Future};
+use std::{fmt, future::Future};
 
 use kube::{
     Api, Client, ResourceExt,
@@ -104,11 +104,11 @@ impl Cluster {
         Ok(found.map(pruned))
     }
 
-    /// The labels of the object of that name, whatever else it holds; none if it is gone (quorum read).
-    pub async fn labels<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
-        let api = self.api::<K>(namespace);
-        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_metadata_opt(name)).await?;
-        Ok(found.map(|found| found.metadata.labels.unwrap_or_default()))
+    /// The object of that name, also one that does not deserialise; none if it is gone (quorum read).
+    pub async fn guarded<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<DeserializeGuard<K>>, Error> {
+        let api: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), namespace);
+        let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_opt(name)).await?;
+        Ok(found.map(pruned))
     }
 
     /// Writes the whole status (PUT), only if the object still has the uid and the resourceVersion that `object` has: without them it would

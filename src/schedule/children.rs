@@ -76,7 +76,8 @@ impl Children {
 
     fn applied(&self, object: &GuardedBackup, live: bool) {
         let Some((key, name)) = of_schedule(object) else { return };
-        let ended = object.0.as_ref().is_ok_and(|backup| backup.status.as_ref().is_some_and(|status| status.phase.is_terminal()));
+        let ended = object.meta().deletion_timestamp.is_some()
+            || object.0.as_ref().is_ok_and(|backup| backup.status.as_ref().is_some_and(|status| status.phase.is_terminal()));
         self.locked().entry(key.clone()).or_default().insert(name);
         if live && ended {
             self.wake(&key);

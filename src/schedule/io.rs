@@ -44,7 +44,9 @@ impl Io {
             Request::Observe => Answer::Observed(children.of(namespace, name_of(object))),
             Request::ReadObject => Answer::Object(cluster.get(object).await.map(|found| found.map(Box::new))),
             Request::ReadBackup(name) => Answer::Backup(cluster.named(namespace, &name).await.map(|found| found.map(Box::new))),
-            Request::ReadLabels(name) => Answer::Labels(cluster.labels::<RdsBackup>(namespace, &name).await),
+            Request::ReadNamesake(name) => {
+                Answer::Namesake(cluster.guarded::<RdsBackup>(namespace, &name).await.map(|found| found.map(Box::new)))
+            }
             Request::Create(backup) => Answer::Created(cluster.create(backup.as_ref()).await),
             Request::WriteStatus(status) => Answer::Written(cluster.write_status(object, &status).await),
             Request::Delete(deletion) => Answer::Deleted(self.delete(namespace, &deletion).await),

@@ -52,7 +52,7 @@ pub struct Made {
 pub enum Outcome {
     /// It was created now.
     Created,
-    /// It existed: this schedule, or an earlier one of its name, created it.
+    /// It existed: this schedule, or an earlier one of its name, created it. Or it was created now, and is over or gone already.
     Ours,
     /// Something else stands under its name.
     Foreign,
@@ -73,10 +73,5 @@ impl Outcome {
     /// Whether something of this schedule stands under the name.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Created | Self::Ours)
-    }
-
-    /// Whether it is known what stands under the name.
-    pub fn is_settled(&self) -> bool {
-        matches!(self, Self::Created | Self::Ours | Self::Foreign)
     }
 }

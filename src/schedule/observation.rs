@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::memory::Memory;
+use super::{memory::Memory, ownership};
 use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
@@ -49,17 +49,19 @@ pub struct Child {
     pub backup_id: Option<String>,
     /// Whether it is of the instance that the template names: the service runs one backup of an instance at a time.
     pub same_instance: bool,
-    /// Whether it is of the instance and the account that the template names: only then it says something of the schedule's health.
+    /// Whether it is of the instance and the account that the template names: only then it is the schedule's own, and says something of
+    /// the schedule's health.
     pub same_target: bool,
     /// Whether an annotation keeps it from being deleted.
     pub held: bool,
+    /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
+    pub is_being_deleted: bool,
 }
 
 impl Child {
     /// A child as it stands, for a schedule with this template.
     pub fn of(object: &RdsBackup, template: &BackupTemplate) -> Self {
         let status = object.status.as_ref();
-        let same_instance = object.spec.db_instance_id == template.spec.db_instance_id;
         let held = |annotations: &BTreeMap<String, String>| annotations.get(HOLD_ANNOTATION).is_some_and(|value| value == "true");
         Self {
             name: object.metadata.name.clone().unwrap_or_default(),
@@ -70,9 +72,16 @@ impl Child {
             reason: status.and_then(|status| status.ready_reason()).map(str::to_owned),
             completed_at: status.and_then(|status| status.completed_at.as_ref()).map(|time| time.0),
             backup_id: status.and_then(|status| status.backup_id.clone()),
-            same_instance,
-            same_target: same_instance && object.spec.account == template.spec.account,
+            same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
+            same_target: ownership::is_same_target(object, template),
             held: object.metadata.annotations.as_ref().is_some_and(held),
+            is_being_deleted: object.metadata.deletion_timestamp.is_some(),
         }
+    }
+
+    /// Whether it waits or runs, and so holds up the schedule. One that is being deleted does not: the operator begins nothing more for it,
+    /// and a job that it has already is seen by the next backup before its request.
+    pub fn is_active(&self) -> bool {
+        self.same_instance && !self.phase.is_terminal() && !self.is_being_deleted
     }
 }

@@ -3,7 +3,7 @@
 //! [`super::decide`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
     decide::{Decision, Deletion, decide},
     memory::{Made, Outcome},
     observation::{Child, Observation},
+    ownership,
     policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
     request::{Answer, Error, Next, Present, Request, Rest},
     state::ObjectState,
@@ -33,6 +34,8 @@ pub struct Pass {
     stage: Stage,
     /// How often was decided.
     decisions: usize,
+    /// Backups that no cache shows, and that were asked for.
+    asked: BTreeSet<String>,
     /// What is done before the pass goes on, and is answered by nothing but [`Answer::Done`].
     notes: VecDeque<Request>,
     /// What comes after the notes.
@@ -54,10 +57,12 @@ pub enum Stage {
     Reread(Arc<RdsBackup>, Arc<Decided>),
     /// The newest backup, which no cache shows, before another is created.
     LastBackup(Arc<RdsBackup>, String),
+    /// A backup that no cache shows, and for which a slot would be skipped.
+    Unconfirmed(String),
     /// What became of the creation.
     Create(Arc<RdsBackup>, Timestamp),
-    /// The labels of the object that has the backup's name already.
-    Labels(Arc<RdsBackup>, Timestamp),
+    /// The object that has the backup's name already.
+    Namesake(Arc<RdsBackup>, Timestamp),
     /// What became of the status write.
     Write(Arc<Decided>),
     /// The object as the writer in between has left it.
@@ -90,7 +95,15 @@ impl Pass {
     /// A pass that begins at the cache's copy of the object. Its first answer is [`Answer::Begin`].
     pub fn start(cached: Arc<RdsBackupSchedule>) -> Self {
         let status = status_of(&cached);
-        Self { object: cached, status, stage: Stage::Begin, decisions: 0, notes: VecDeque::new(), after_notes: None }
+        Self {
+            object: cached,
+            status,
+            stage: Stage::Begin,
+            decisions: 0,
+            asked: BTreeSet::new(),
+            notes: VecDeque::new(),
+            after_notes: None,
+        }
     }
 
     /// The newest copy of the object that the pass has: what its requests are about.
@@ -130,8 +143,9 @@ impl Pass {
             (Stage::LastBackup(backup, last), Answer::Backup(found)) => {
                 Ok(self.last_backup(state, backup, last, found?.as_deref(), present.now))
             }
+            (Stage::Unconfirmed(name), Answer::Backup(found)) => Ok(self.confirmed(state, &name, found?.as_deref())),
             (Stage::Create(backup, began), Answer::Created(created)) => Ok(self.created(state, backup, began, created)),
-            (Stage::Labels(backup, began), Answer::Labels(found)) => Ok(self.labels(state, backup, began, found)),
+            (Stage::Namesake(backup, began), Answer::Namesake(found)) => Ok(self.namesake(state, backup, began, found)),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, &decided, written),
             (Stage::Conflict, Answer::Object(found)) => self.conflicted(state, found),
             (Stage::Delete(deletions), Answer::Deleted(deleted)) => Ok(self.deleted(deletions, &deleted, present.now)),
@@ -170,6 +184,10 @@ impl Pass {
         if let Some(backup) = &decided.decision.create {
             let backup = Arc::new(backup.as_ref().clone());
             return Ok(self.ask(Stage::Reread(backup, decided), Request::ReadObject));
+        }
+        if let Some(name) = decided.decision.unconfirmed.iter().find(|name| !self.asked.contains(*name)).cloned() {
+            self.asked.insert(name.clone());
+            return Ok(self.ask(Stage::Unconfirmed(name.clone()), Request::ReadBackup(name)));
         }
         if decided.decision.status == self.status {
             return Ok(self.settle(state, &decided, present.now));
@@ -227,13 +245,23 @@ impl Pass {
         now: Timestamp,
     ) -> Next {
         let runs = found.is_some_and(|found| {
-            let is_ours = found.metadata.labels.as_ref().is_some_and(|labels| self.is_ours(labels));
-            is_ours && !found.status.as_ref().is_some_and(|status| status.phase.is_terminal())
+            let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
+            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object.spec.template).is_active()
         });
         if !runs {
             return self.create(backup, now);
         }
+        self.asked.insert(last.clone());
         state.memory.created.insert(last, Made { at: now, outcome: Outcome::Created });
+        self.observe()
+    }
+
+    /// One that is over or gone was made, and holds up nothing.
+    fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
+        let is_active = found.is_some_and(|found| Child::of(found, &self.object.spec.template).is_active());
+        if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
+            made.outcome = Outcome::Ours;
+        }
         self.observe()
     }
 
@@ -256,23 +284,23 @@ impl Pass {
             Ok(Creation::Refused(message)) => self.learn(state, backup, Made { at: began, outcome: Outcome::Refused(message) }),
             Ok(Creation::AlreadyExists) => {
                 let name = name_of(&backup).to_owned();
-                self.ask(Stage::Labels(backup, began), Request::ReadLabels(name))
+                self.ask(Stage::Namesake(backup, began), Request::ReadNamesake(name))
             }
             Err(error) => self.unanswered(state, backup, began, error.to_string()),
         }
     }
 
-    /// An object stands under the backup's name: by its labels it is of this schedule, or not.
-    fn labels(
+    /// An object stands under the backup's name: it is a backup of this schedule, or not.
+    fn namesake(
         &mut self,
         state: &mut ObjectState,
         backup: Arc<RdsBackup>,
         began: Timestamp,
-        found: Result<Option<BTreeMap<String, String>>, controller::Error>,
+        found: Result<Option<Box<GuardedBackup>>, controller::Error>,
     ) -> Next {
         match found {
-            Ok(Some(labels)) => {
-                let outcome = if self.is_ours(&labels) { Outcome::Ours } else { Outcome::Foreign };
+            Ok(Some(found)) => {
+                let outcome = if ownership::is_of(&found, &self.object) { Outcome::Ours } else { Outcome::Foreign };
                 self.learn(state, backup, Made { at: began, outcome })
             }
             Ok(None) => {
@@ -371,10 +399,6 @@ impl Pass {
             deletions.left.clear();
         }
         self.delete(deletions, now)
-    }
-
-    fn is_ours(&self, labels: &BTreeMap<String, String>) -> bool {
-        labels.get(SCHEDULE_NAME_LABEL).is_some_and(|label| Some(label) == self.object.metadata.name.as_ref())
     }
 
     fn move_to(&mut self, state: &mut ObjectState, newest: RdsBackupSchedule) {

@@ -1,6 +1,6 @@
 //! What a pass over an RdsBackupSchedule asks for, and what it is answered. Plain data.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -21,8 +21,8 @@ pub enum Request {
     ReadObject,
     /// The RdsBackup of that name in the schedule's namespace, a quorum GET: answered by [`Answer::Backup`].
     ReadBackup(String),
-    /// The labels of the object of that name, whatever else it holds, a quorum GET: answered by [`Answer::Labels`].
-    ReadLabels(String),
+    /// The object that has the name of a backup already, a quorum GET: answered by [`Answer::Namesake`].
+    ReadNamesake(String),
     /// Creates a backup: answered by [`Answer::Created`].
     Create(Arc<RdsBackup>),
     /// Writes the whole status, with the resourceVersion of the pass's copy: answered by [`Answer::Written`].
@@ -55,8 +55,8 @@ pub enum Answer {
     Object(Result<Option<Box<RdsBackupSchedule>>, controller::Error>),
     /// The backup of a name; none if there is none.
     Backup(Result<Option<Box<RdsBackup>>, controller::Error>),
-    /// The labels of an object; none if there is none of that name.
-    Labels(Result<Option<BTreeMap<String, String>>, controller::Error>),
+    /// The object of a name, also one that cannot be read as an RdsBackup; none if there is none.
+    Namesake(Result<Option<Box<GuardedBackup>>, controller::Error>),
     /// What became of a creation.
     Created(Result<Creation, controller::Error>),
     /// What became of a write.

@@ -25,8 +25,6 @@ pub struct Call {
     pub name: Option<String>,
     pub subresource: Option<String>,
     pub query: BTreeMap<String, String>,
-    /// The request asks only for metadata.
-    pub metadata_only: bool,
     pub body: String,
 }
 
@@ -45,9 +43,7 @@ impl Call {
         let nth = |index: usize| rest.get(index).map(|part| (*part).to_owned());
         let (plural, name, subresource) = (nth(0).unwrap_or_default(), nth(1), nth(2));
         let body = String::from_utf8_lossy(body).into_owned();
-        let accept = parts.headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let metadata_only = accept.contains("PartialObjectMetadata");
-        Self { method: parts.method.clone(), path, plural, namespace, name, subresource, query, metadata_only, body }
+        Self { method: parts.method.clone(), path, plural, namespace, name, subresource, query, body }
     }
 
     pub fn is_watch(&self) -> bool {
@@ -134,10 +130,6 @@ impl Api {
         match (call.method.as_str(), call.plural.as_str(), call.subresource.as_deref()) {
             ("GET", "secrets", None) if self.secrets_forbidden => Answer::error(403, "Forbidden", "secrets is forbidden"),
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {
-                Some(object) if call.metadata_only => {
-                    let metadata = &object["metadata"];
-                    Answer::object(200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }))
-                }
                 Some(object) => Answer::object(200, object.clone()),
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
             },
@@ -292,6 +284,14 @@ impl Api {
             merge(&mut object["spec"], fields);
             let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
             object["metadata"]["generation"] = json!(generation + 1);
+        });
+    }
+
+    /// A user deletes a backup that a finalizer keeps.
+    pub fn terminate(&mut self, namespace: &str, name: &str, now: Timestamp) {
+        self.change(BACKUPS, namespace, name, now, |object| {
+            object["metadata"]["finalizers"] = json!(["example.com/kept"]);
+            object["metadata"]["deletionTimestamp"] = json!(seconds(now));
         });
     }
 

@@ -25,6 +25,11 @@ pub enum Action {
         namespace: String,
         name: String,
     },
+    /// A user deletes an object that another program's finalizer keeps.
+    Terminate {
+        namespace: String,
+        name: String,
+    },
     /// A schedule of team-a.
     Schedule {
         name: String,
@@ -118,6 +123,7 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
             state.api.create(BACKUPS, &namespace, &name, json!({ "spec": with_defaults(spec) }), now);
         }
         Action::Delete { namespace, name } => state.delete(BACKUPS, &namespace, &name, now),
+        Action::Terminate { namespace, name } => state.api.terminate(&namespace, &name, now),
         Action::Schedule { name, spec } => {
             let template = spec["template"]["spec"].clone();
             let mut spec = spec;

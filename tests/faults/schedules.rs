@@ -198,6 +198,43 @@ fn a_name_that_is_too_long_is_refused_where_the_api_server_let_it_pass() {
 }
 
 #[test]
+fn a_schedule_that_is_created_again_for_another_instance_makes_its_own_backups() {
+    let of = |instance: &str| {
+        let spec = json!({ "schedule": "5 * * * *", "runOnCreate": true, "template": { "spec": { "dbInstanceId": instance, "method": "Physical" } } });
+        Action::Schedule { name: "s".into(), spec }
+    };
+    let trigger = || edit(json!({ "trigger": "release-42" }));
+    // Within one minute, so that runOnCreate has the same name too.
+    let mut script = Script::calm(Duration::from_secs(5)).at(1, of("rm-1")).at(10, trigger());
+    script.lasts = Some(minutes(4));
+    let script = script.at(30, Action::DeleteSchedule { name: "s".into() }).at(31, of("rm-2")).at(45, trigger());
+    let ended = ended(&script);
+    let made: Vec<(String, String)> = ended.world.with(|state, _| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        state.api.backups().map(|backup| (text(&backup["spec"]["dbInstanceId"]), text(&backup["metadata"]["name"]))).collect()
+    });
+    let count = |instance: &str| made.iter().filter(|(of, _)| of == instance).count();
+    assert_eq!((count("rm-1"), count("rm-2")), (2, 2), "{made:?}");
+    assert_eq!(events(&ended).iter().filter(|reason| *reason == "NameCollision").count(), 2, "{:?}", events(&ended));
+}
+
+#[test]
+fn a_backup_that_is_being_deleted_holds_up_no_slot_and_no_other_backup() {
+    // The backup of 00:10 waits for a job of another client, and is deleted while it waits; a finalizer keeps it.
+    let busy = Action::Foreign { instance: "rm-1".into(), automated: true, lasts: minutes(7) };
+    let terminate = Action::Terminate { namespace: "team-a".into(), name: "s-202603010010".into() };
+    let ended = ended(&scheduled("*/10 * * * *", 75).at(9 * MINUTE, busy).at(12 * MINUTE, terminate));
+    assert_eq!(names(&ended), ["0010", "0020", "0030", "0040", "0050", "0100", "0110"]);
+    assert_eq!(count(&status(&ended), "skippedOverlap"), 0);
+    let phase_of = |nth: usize| {
+        ended
+            .world
+            .with(|state, _| state.api.backups().nth(nth).map(|backup| backup["status"]["phase"].as_str().unwrap_or_default().to_owned()))
+    };
+    assert_eq!((phase_of(0).as_deref(), phase_of(1).as_deref()), (Some("Queued"), Some("Succeeded")));
+}
+
+#[test]
 fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     let seconds = Duration::from_secs;
     let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();
@@ -215,8 +252,8 @@ fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
             for nth in [1, 2] {
                 let mut script =
                     scheduled("*/20 * * * *", 130).at(2, edit(json!({ "successfulHistoryLimit": 1 }))).fault(step, nth, *fault);
-                if step == Step::ChildLabels {
-                    // The labels of an existing object are read after a creation whose answer was lost.
+                if step == Step::Namesake {
+                    // An existing object is read after a creation whose answer was lost.
                     for nth in [1, 2, 3] {
                         script = script.fault(Step::ChildCreate, nth * 2 - 1, Fault::Lost { executed: true });
                     }

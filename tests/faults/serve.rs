@@ -143,7 +143,7 @@ fn step_of(state: &State, call: &Call) -> Step {
         (_, "events") => Step::Event,
         ("GET", _) if call.is_watch() => Step::Watch,
         ("GET", SCHEDULES) if call.name.is_some() => Step::ScheduleGet,
-        ("GET", _) if call.metadata_only => Step::ChildLabels,
+        ("GET", BACKUPS) if state.is_of_a_namesake(call) => Step::Namesake,
         ("GET", _) if call.name.is_some() => Step::Reread,
         ("GET", _) if call.query.contains_key("fieldSelector") => {
             let id = call.query["fieldSelector"].trim_start_matches("spec.dbInstanceId=");

@@ -33,7 +33,8 @@ pub enum Step {
     /// The schedule is read before its backup is created.
     ScheduleGet,
     ChildCreate,
-    ChildLabels,
+    /// The object that has the name of a backup already.
+    Namesake,
     ScheduleWrite,
     ChildDelete,
     /// Not a request: a watch shows an event.
@@ -42,7 +43,7 @@ pub enum Step {
 
 impl Step {
     /// The steps of a schedule, in their order.
-    pub const OF_SCHEDULES: [Self; 5] = [Self::ScheduleGet, Self::ChildCreate, Self::ChildLabels, Self::ScheduleWrite, Self::ChildDelete];
+    pub const OF_SCHEDULES: [Self; 5] = [Self::ScheduleGet, Self::ChildCreate, Self::Namesake, Self::ScheduleWrite, Self::ChildDelete];
 
     /// The steps of a backup.
     pub const ALL: [Self; 25] = [
@@ -103,7 +104,7 @@ impl Step {
             Self::Event => "event",
             Self::ScheduleGet => "schedule: read live",
             Self::ChildCreate => "schedule: create a backup",
-            Self::ChildLabels => "schedule: read the labels",
+            Self::Namesake => "schedule: read what has the name",
             Self::ScheduleWrite => "schedule: write",
             Self::ChildDelete => "schedule: delete a backup",
             Self::Shown => "watch: event",

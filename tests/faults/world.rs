@@ -272,6 +272,21 @@ impl State {
         self.log.push(LogEntry { at, life, what: LogEvent::Sent(asked.clone()) });
     }
 
+    /// Whether a GET of a backup is the schedule's: a creation under that name was refused because the name is taken, and the schedule has
+    /// not read the object since.
+    pub fn is_of_a_namesake(&self, call: &api::Call) -> bool {
+        let Some(name) = &call.name else { return false };
+        let about = |entry: &LogEntry| match &entry.what {
+            LogEvent::Done(AnyRequest::Api(Step::ChildCreate, create), Reply::Api(answer)) if answer.code == 409 => {
+                let body: Value = serde_json::from_str(&create.body).unwrap_or_default();
+                (body["metadata"]["name"] == name.as_str()).then_some(true)
+            }
+            LogEvent::Done(AnyRequest::Api(Step::Namesake, read), _) => (read.name.as_ref() == Some(name)).then_some(false),
+            _ => None,
+        };
+        self.log.iter().rev().find_map(about).unwrap_or(false)
+    }
+
     /// A user deletes an object.
     pub fn delete(&mut self, plural: &str, namespace: &str, name: &str, now: Timestamp) {
         if let Some(uid) = self.api.delete(plural, namespace, name, now) {

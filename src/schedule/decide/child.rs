@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
+    api::{RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
     schedule::{
         policy::{BEFORE_THE_NEXT, SHORTEST_QUEUE},
         spec::digest,
@@ -19,7 +19,8 @@ pub(super) fn slot_name(schedule: &str, slot: Timestamp) -> String {
 
 /// The slot that a backup of that name was created for; none for another name.
 pub(super) fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
-    let digits = name.strip_prefix(schedule)?.strip_prefix('-')?;
+    let rest = name.strip_prefix(schedule)?.strip_prefix('-')?;
+    let digits = rest.split_once('-').map_or(rest, |(digits, _)| digits);
     let local = jiff::civil::DateTime::strptime("%Y%m%d%H%M", digits).ok()?;
     local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
@@ -27,6 +28,12 @@ pub(super) fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
 /// `<schedule>-m<10 digits of the token's SHA-256>`
 pub(super) fn manual_name(schedule: &str, token: &str) -> String {
     format!("{schedule}-m{}", digest(token, 5))
+}
+
+/// The name of the same backup where something else has the first: its instance and its account are in it, so that it is another one for
+/// every schedule that may have had the first name.
+pub(super) fn second_name(first: &str, spec: &RdsBackupSpec) -> String {
+    format!("{first}-{}", digest(&format!("{}\n{}", spec.db_instance_id, spec.account), 5))
 }
 
 /// The backup of that name. `slot` for one that a slot asks for, `next_start` for when the next one will start.

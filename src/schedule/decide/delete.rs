@@ -8,5 +8,12 @@ use crate::schedule::observation::Observation;
 
 /// Lets go of a schedule that is being deleted.
 pub(super) fn let_go(observed: &Observation<'_>) -> Decision {
-    Decision { create: None, status: observed.status.clone(), events: Vec::new(), deletions: Vec::new(), wait: None }
+    Decision {
+        create: None,
+        status: observed.status.clone(),
+        events: Vec::new(),
+        unconfirmed: Vec::new(),
+        deletions: Vec::new(),
+        wait: None,
+    }
 }

@@ -77,23 +77,23 @@ impl Draft<'_> {
         let name = slot_name(self.name(), newest.at);
         let start = newest.at.plus(valid.jitter);
         let next = valid.slots.next(newest.at);
-        let handled = self.observed.children.iter().any(|child| child.name == name)
-            || self.observed.memory.created.get(&name).is_some_and(|made| made.outcome.is_settled());
+        let handled = self.is_handled(&name);
         let too_late = valid.deadline.is_some_and(|deadline| self.now > start.plus(deadline));
         if too_late && !handled {
             self.missed(valid, cursor, newest.at, true);
         } else if !handled && !self.active().is_empty() {
+            self.unconfirmed = self.unseen();
             self.missed(valid, cursor, newest.at, false);
             self.skipped(newest.at);
         } else {
             match self.wanted(&name, Some(newest.at), next.map(|next| next.at.plus(valid.jitter))) {
                 Wanted::Create(child) => return Some(child),
-                Wanted::Exists => {
+                Wanted::Exists(name) => {
                     self.missed(valid, cursor, newest.at, false);
                     self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
                 }
                 Wanted::Foreign => {
-                    self.collision(&name);
+                    self.collision(&name, None);
                     self.missed(valid, cursor, newest.at, true);
                 }
                 // It stays due.
@@ -108,7 +108,7 @@ impl Draft<'_> {
     /// process may have ended before it could say so.
     fn missed(&mut self, valid: &ValidatedSpec, cursor: Timestamp, newest: Timestamp, itself: bool) {
         let name = self.name();
-        let children = self.observed.children.iter().map(|child| child.name.as_str());
+        let children = self.observed.children.iter().filter(|child| child.same_instance).map(|child| child.name.as_str());
         let made = self.observed.memory.created.iter().filter(|(_, made)| made.outcome.is_ours()).map(|(name, _)| name.as_str());
         let run: HashSet<Timestamp> = children.chain(made).filter_map(|child| slot_of(name, child)).collect();
         let until = if itself { newest } else { newest.minus(SignedDuration::from_nanos(1)) };

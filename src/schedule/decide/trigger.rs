@@ -27,8 +27,8 @@ impl Draft<'_> {
         let name = slot_name(self.name(), self.created_at());
         match self.wanted(&name, None, self.next_start(valid)) {
             Wanted::Create(child) => return Some(child),
-            Wanted::Exists => self.status.last_backup = Some(BackupReference { name, slot: None }),
-            Wanted::Foreign => self.collision(&name),
+            Wanted::Exists(name) => self.status.last_backup = Some(BackupReference { name, slot: None }),
+            Wanted::Foreign => self.collision(&name, None),
             Wanted::HeldUp => self.owes_first = true,
         }
         None
@@ -40,7 +40,7 @@ impl Draft<'_> {
         let name = manual_name(self.name(), token);
         match self.wanted(&name, None, self.next_start(valid)) {
             Wanted::Create(child) => return Some(child),
-            Wanted::Exists => {
+            Wanted::Exists(name) => {
                 let old = |child: &&Child| child.name == name && self.now > child.created_at.plus(TRIGGER_IS_OLD);
                 if self.observed.children.iter().any(|child| old(&child)) {
                     let note = format!("the trigger {token:?} was used before, for {name}: no other backup is made. Write another text");
@@ -50,7 +50,7 @@ impl Draft<'_> {
                 self.status.last_handled_trigger = Some(token.clone());
             }
             Wanted::Foreign => {
-                self.collision(&name);
+                self.collision(&name, None);
                 self.status.last_handled_trigger = Some(token.clone());
             }
             Wanted::HeldUp => {}

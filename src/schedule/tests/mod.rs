@@ -131,9 +131,12 @@ impl World {
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
-            Request::ReadLabels(name) => {
-                let labels = self.object_of(&self.child(&name, now)).metadata.labels;
-                Answer::Labels(Ok(if self.foreign.contains(&name) { Some([].into()) } else { labels }))
+            Request::ReadNamesake(name) => {
+                let mut found = self.object_of(&existing(self, &name).unwrap_or_else(|| self.child(&name, now)));
+                if self.foreign.contains(&name) {
+                    found.metadata.labels = None;
+                }
+                Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(Ok(found))))))
             }
             Request::Create(backup) => Answer::Created(self.create(&backup, now)),
             Request::WriteStatus(status) => {
@@ -195,6 +198,7 @@ impl World {
         object.metadata.resource_version = Some(child.resource_version.clone());
         object.metadata.creation_timestamp = Some(Time(child.created_at));
         object.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned())].into());
+        object.metadata.deletion_timestamp = child.is_being_deleted.then(|| Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
             phase: child.phase,
@@ -219,6 +223,7 @@ impl World {
             same_instance: true,
             same_target: true,
             held: false,
+            is_being_deleted: false,
         }
     }
 

@@ -156,6 +156,30 @@ fn a_child_that_no_cache_shows_yet_counts_as_running() {
     assert_eq!(world.status().skipped_overlap.unwrap().count, 1);
 }
 
+/// Somebody's finalizer keeps it: it will never be submitted.
+#[test]
+fn a_child_that_is_being_deleted_holds_up_nothing() {
+    let mut world = World::new(r#""schedule":"0 * * * *""#);
+    world.run(today("08:00:00"), today("09:00:01"));
+    world.children[0].is_being_deleted = true;
+    world.pass(today("09:00:10"));
+    assert!(world.status().active.is_empty());
+    world.run(today("09:00:10"), today("10:00:01"));
+    assert_eq!((world.names().len(), world.status().skipped_overlap), (2, None));
+}
+
+/// Deleted in its first second: what this process has just created is asked for before a slot is skipped for it.
+#[test]
+fn a_child_that_is_gone_before_the_cache_showed_it_holds_up_nothing() {
+    let mut world = World::new(r#""schedule":"* * * * *""#);
+    world.cache_lags = true;
+    world.run(today("08:00:00"), today("08:01:00.1"));
+    world.unseen.clear();
+    world.run(today("08:01:01"), today("08:02:01"));
+    assert_eq!((world.names(), world.status().skipped_overlap), (vec!["nightly-202701150801", "nightly-202701150802"], None));
+    assert_eq!(world.missed(), None, "the first slot was run");
+}
+
 #[test]
 fn an_edit_never_fires_for_the_past() {
     let mut world = World::new(r#""schedule":"0 12 * * *""#);

@@ -3,14 +3,70 @@
 use super::*;
 
 #[test]
-fn a_foreign_object_under_the_name_costs_its_slot_and_no_more() {
+fn a_foreign_object_under_the_name_costs_no_slot_and_under_both_names_one() {
+    const SECOND: &str = "nightly-202701150900-e0628aed94";
     let mut world = World::new(r#""schedule":"0 * * * *""#);
     world.foreign.insert("nightly-202701150900".to_owned());
     world.run_well(today("08:00:00"), today("10:30:00"));
+    assert_eq!((world.names(), world.missed()), (vec![SECOND, "nightly-202701151000"], None));
+    assert_eq!(world.reasons(), ["NameCollision"]);
+    assert!(
+        world.events[0].1.contains("an RdsBackup nightly-202701150900 exists") && world.events[0].1.contains(SECOND),
+        "{:?}",
+        world.events
+    );
+    assert!(world.is(ScheduleCondition::Ready, "True", "Scheduled"));
+
+    let mut world = World::new(r#""schedule":"0 * * * *""#);
+    world.foreign.extend(["nightly-202701150900".to_owned(), SECOND.to_owned()]);
+    world.run_well(today("08:00:00"), today("10:30:00"));
     assert_eq!((world.names(), world.missed()), (vec!["nightly-202701151000"], Some((1, today("09:00:00")))));
     assert_eq!(world.reasons(), ["NameCollision", "MissedRuns"]);
-    assert!(world.events[0].1.contains("nightly-202701150900"), "{:?}", world.events[0]);
-    assert!(world.is(ScheduleCondition::Ready, "True", "Scheduled"));
+    assert!(world.events[0].1.contains("Delete or rename one of them"), "{:?}", world.events[0]);
+}
+
+/// The schedule was deleted and created again for another instance, or its account was changed: what the first one made has the names.
+#[test]
+fn a_backup_of_another_instance_or_account_under_the_name_is_not_ours() {
+    for cached in [true, false] {
+        for same_instance in [true, false] {
+            let mut world = World::new(r#""schedule":"0 * * * *""#);
+            world.run(today("08:00:00"), today("08:30:00"));
+            for name in ["nightly-202701150900", "nightly-m3e23e81600"] {
+                let child = world.child(name, today("07:00:00"));
+                let child =
+                    Child { phase: Phase::Succeeded, completed_at: Some(today("07:10:00")), same_instance, same_target: false, ..child };
+                if cached { world.children.push(child) } else { world.unseen.push(child) }
+            }
+            world.edit(r#""trigger":"b""#);
+            world.run_well(today("08:31:00"), today("08:40:00"));
+            world.run_well(today("08:59:00"), today("09:30:00"));
+            assert_eq!(world.names(), ["nightly-m3e23e81600-e0628aed94", "nightly-202701150900-e0628aed94"], "{cached} {same_instance}");
+            assert_eq!(world.reasons(), ["NameCollision", "NameCollision"], "{cached} {same_instance}");
+        }
+    }
+}
+
+/// Killed after the second name was used and before the status: the next process finds the backup under it.
+#[test]
+fn a_crash_after_the_second_name_was_used_makes_no_third_backup() {
+    for cached in [true, false] {
+        let mut world = World::new(r#""schedule":"0 * * * *""#);
+        world.foreign.insert("nightly-202701150900".to_owned());
+        world.run(today("08:00:00"), today("08:50:00"));
+        let before = world.object.status.clone();
+        world.run(today("08:58:00"), today("09:00:01"));
+        assert_eq!(world.names(), ["nightly-202701150900-e0628aed94"]);
+        world.object.status = before;
+        world.state = ObjectState::default();
+        if !cached {
+            world.unseen = std::mem::take(&mut world.children);
+        }
+        world.pass(today("09:00:05"));
+        let status = world.status();
+        assert_eq!((world.created.len(), status.last_backup.unwrap().name), (1, "nightly-202701150900-e0628aed94".to_owned()));
+        assert_eq!(world.missed(), None);
+    }
 }
 
 /// Children of an earlier schedule of the same name still count.

@@ -1,6 +1,9 @@
 //! Before a backup is created, and what becomes of it.
 
+use kube::core::error_boundary::InvalidObject;
+
 use super::*;
+use crate::api::SCHEDULE_UID_LABEL;
 
 #[test]
 fn a_slots_backup_is_created_before_the_status_is_written_and_before_anything_is_deleted() {
@@ -47,17 +50,43 @@ fn a_schedule_that_is_gone_creates_nothing() {
 }
 
 #[test]
-fn an_object_of_the_name_is_ours_by_its_label_and_foreign_without_it() {
-    let another = BTreeMap::from([(SCHEDULE_NAME_LABEL.to_owned(), "another".to_owned())]);
-    for (labels, outcome) in [(ours(), Outcome::Ours), (another, Outcome::Foreign), (BTreeMap::new(), Outcome::Foreign)] {
+fn an_object_of_the_name_is_ours_by_its_label_its_instance_and_its_account() {
+    let named = |labels: &[(&str, &str)], instance: &str, account: &str| {
+        let mut backup = ended("hourly-202701150900", today("09:00:00"));
+        backup.metadata.labels = Some(labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect());
+        (backup.spec.db_instance_id, backup.spec.account) = (instance.to_owned(), account.to_owned());
+        backup
+    };
+    let unreadable = |backup: RdsBackup| InvalidObject { error: "a field is wrong".to_owned(), metadata: backup.metadata };
+    let (name, uid) = (SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL);
+    for (found, outcome) in [
+        (Ok(named(&[(name, "hourly")], "rm-1", "default")), Outcome::Ours),
+        (Ok(named(&[(name, "hourly")], "rm-2", "default")), Outcome::Foreign),
+        (Ok(named(&[(name, "hourly"), (uid, "uid-1")], "rm-1", "second")), Outcome::Foreign),
+        (Ok(named(&[(name, "another")], "rm-1", "default")), Outcome::Foreign),
+        (Ok(named(&[], "rm-1", "default")), Outcome::Foreign),
+        // Whatever it holds, it is this schedule's: in doubt no second backup is made.
+        (Err(unreadable(named(&[(name, "hourly"), (uid, "uid-1")], "", ""))), Outcome::Ours),
+        (Err(unreadable(named(&[(name, "hourly"), (uid, "uid-2")], "", ""))), Outcome::Foreign),
+    ] {
         let mut bench = Bench::due("");
         let (mut running, name) = bench.creating();
         bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
-        assert!(matches!(&running.next, Next::Do(Request::ReadLabels(read)) if *read == name), "{:?}", running.next);
-        bench.answer(&mut running, Answer::Labels(Ok(Some(labels))));
+        assert!(matches!(&running.next, Next::Do(Request::ReadNamesake(read)) if *read == name), "{:?}", running.next);
+        bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(found))))));
         assert_eq!(*bench.outcome(&name), outcome);
         bench.note(&mut running);
         bench.observe(&mut running);
+        let second = format!("{name}-e0628aed94");
+        if outcome == Outcome::Foreign {
+            // There is a second name, and something else may have that too.
+            bench.reread(&mut running);
+            assert!(matches!(&running.next, Next::Do(Request::Create(backup)) if name_of(backup) == second), "{:?}", running.next);
+            bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
+            bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(Ok(named(&[], "rm-1", "default"))))))));
+            bench.note(&mut running);
+            bench.observe(&mut running);
+        }
         bench.write(&mut running);
         assert!(bench.state.memory.created.is_empty(), "the status tells it now");
         let status = bench.live.status.clone().unwrap();
@@ -79,7 +108,7 @@ fn an_object_of_the_name_that_was_deleted_a_moment_later_leaves_the_slot_due() {
     for tries in 1..=3 {
         let (mut running, name) = bench.creating();
         bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
-        bench.answer(&mut running, Answer::Labels(Ok(None)));
+        bench.answer(&mut running, Answer::Namesake(Ok(None)));
         let Outcome::Unanswered { message, tries: counted, since } = bench.outcome(&name).clone() else {
             panic!("{:?}", bench.state.memory)
         };

@@ -4,6 +4,8 @@ mod creations;
 mod deletions;
 mod statuses;
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use kube::core::{DeserializeGuard, Status};
 
