@@ -88,6 +88,8 @@ pub struct Habits {
     pub knows_nonces: bool,
     /// Ended jobs are no longer shown after this.
     pub forgets_jobs_after: Duration,
+    /// `Date` is that many hours ahead of the cloud's clock; behind, if negative.
+    pub date_hours: i64,
 }
 
 #[derive(Debug)]
@@ -279,7 +281,7 @@ impl Cloud {
     fn answer(&mut self, status: u16, mut document: Value, now: Timestamp) -> Reply {
         self.made += 1;
         document["RequestId"] = json!(format!("0A1B2C3D-{:012}", self.made));
-        let headers = vec![("date", http_date(now))];
+        let headers = vec![("date", http_date(now + SignedDuration::from_hours(self.habits.date_hours)))];
         Reply { status, headers, body: document.to_string().into_bytes() }
     }
 
@@ -303,6 +305,6 @@ fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-fn http_date(at: Timestamp) -> String {
+pub fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

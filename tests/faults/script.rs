@@ -61,6 +61,7 @@ impl Script {
             failing: 0,
             knows_nonces: true,
             forgets_jobs_after: seconds(30 * 24 * 3600),
+            date_hours: 0,
         };
         Self {
             seed: 0,
@@ -129,6 +130,7 @@ impl Script {
             failing: if d.percent(60) { 0 } else { 30 },
             knows_nonces: d.percent(90),
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
+            date_hours: 0,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
