@@ -194,7 +194,7 @@ impl Client {
             return Err(ApiError::from(error).into());
         }
         match response.success().and_then(parse) {
-            Some(value) => Ok(Answer { value, request_id: response.request_id, service_time: response.date }),
+            Some(value) => Ok(Answer { value, request_id: response.request_id, service_time: response.service_time }),
             None => Err(CallError::Lost { why: unreadable(response.status, response.bytes) }),
         }
     }

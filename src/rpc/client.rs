@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     reqwest_transport::ReqwestTransport,
-    response::Response,
+    response::{Response, ServiceError},
     sign::{SignatureVersion, Signed, Unsigned, sign},
 };
 use crate::{clock::Clock, time::SaturatingTime};
@@ -138,12 +138,13 @@ impl Client {
             Failure::NotSent(why) => debug!(product, action, elapsed_ms, why, "not sent"),
             Failure::Lost(why) => debug!(product, action, elapsed_ms, why, "no answer"),
         })?;
-        let response = Response::read(action, &answer, credentials);
+        let mut response = Response::read(action, &answer, credentials);
         let code = response.error.as_ref().map(|error| error.code.as_str());
         debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
         // Only an answer with a request id is the service's own; a proxy's page shows the proxy's clock.
         if let (Some(date), Some(_)) = (response.date, &response.request_id) {
-            self.clock_offset.learn(sent, answer.received, date);
+            let time_refused = response.error.as_ref().is_some_and(ServiceError::refuses_the_time);
+            response.service_time = self.clock_offset.service_time(sent, answer.received, date, time_refused);
         }
         Ok(response)
     }

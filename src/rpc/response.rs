@@ -27,8 +27,10 @@ pub struct Response {
     pub request_id: Option<String>,
     /// The error that the answer is, if it is one.
     pub error: Option<ServiceError>,
-    /// `Date`: the service's clock, to the second.
-    pub date: Option<Timestamp>,
+    /// `Date` as the header says it, which may be wrong by years. Only the client reads it.
+    pub(super) date: Option<Timestamp>,
+    /// The service's time when it answered, to the second. None if the answer has no `Date` that can be believed.
+    pub service_time: Option<Timestamp>,
     /// `x-acs-retry-after`: the pause that the service asks for.
     pub retry_after: Option<Duration>,
 }
@@ -46,8 +48,17 @@ pub struct ServiceError {
     pub http_status: u16,
 }
 
+impl ServiceError {
+    /// Whether the gateway refused the request for its time: `InvalidTimeStamp.Expired`, `IllegalTimestamp`.
+    pub(super) fn refuses_the_time(&self) -> bool {
+        let code = self.code.to_ascii_lowercase();
+        ["invalidtimestamp", "illegaltimestamp"].iter().any(|beginning| code.starts_with(beginning))
+    }
+}
+
 impl Response {
-    /// Reads the answer to `action`, which was asked for with these credentials: an error's message shows nothing of them.
+    /// Reads the answer to `action`, which was asked for with these credentials: an error's message shows nothing of them. The service's
+    /// time is left to the client, which knows its clock.
     pub fn read(action: &str, answer: &HttpResponse, credentials: &Credentials) -> Self {
         let HttpResponse { status, headers, body, received: _ } = answer;
         let header = |name: &str| headers.get(name)?.to_str().ok();
@@ -57,7 +68,7 @@ impl Response {
         let body = decode::body(action, body);
         let error = body.as_ref().and_then(|body| error(*status, body, &Hidden::of(credentials)));
         let request_id = body.as_ref().and_then(request_id);
-        Self { status: *status, bytes, body, request_id, error, date, retry_after }
+        Self { status: *status, bytes, body, request_id, error, date, service_time: None, retry_after }
     }
 
     /// The body of an answer that is a success by its HTTP status. Look at `error` first: old gateways answer errors with status 200.

@@ -92,6 +92,8 @@ pub struct Habits {
     pub regions: BTreeMap<String, &'static str>,
     /// Whether a task names what began it (`JobMode`, `TaskAction`).
     pub tells_what_began: bool,
+    /// `Date` is that many hours ahead of the cloud's clock; behind, if negative.
+    pub date_hours: i64,
 }
 
 #[derive(Debug)]
@@ -288,7 +290,7 @@ impl Cloud {
     fn answer(&mut self, status: u16, mut document: Value, now: Timestamp) -> Reply {
         self.made += 1;
         document["RequestId"] = json!(format!("0A1B2C3D-{:012}", self.made));
-        let headers = vec![("date", http_date(now))];
+        let headers = vec![("date", http_date(now + SignedDuration::from_hours(self.habits.date_hours)))];
         Reply { status, headers, body: document.to_string().into_bytes() }
     }
 
@@ -312,6 +314,6 @@ fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-fn http_date(at: Timestamp) -> String {
+pub fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

@@ -6,6 +6,9 @@ use jiff::Timestamp;
 
 use crate::{randomness::Randomness, step::Step};
 
+/// Hours between the beginning of the worlds and the beginning of 1970: the clock of a proxy that lost its battery.
+pub const SINCE_1970: i64 = -492_264;
+
 /// Where in the life of a request the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Point {
@@ -74,6 +77,10 @@ pub enum Fault {
     Odd {
         which: u8,
     },
+    /// The `Date` of the answer is that many hours ahead; behind, if negative.
+    Dated {
+        hours: i64,
+    },
     /// The process is frozen for so long while it sends this request.
     Freeze(Duration),
     /// A user deletes the object just before the request is executed, and may create it again.
@@ -116,6 +123,7 @@ impl Fault {
             Self::Throttled { .. } => "throttled",
             Self::Refused { .. } => "refused",
             Self::Odd { .. } => "odd rows",
+            Self::Dated { .. } => "wrong Date",
             Self::Freeze(_) => "process frozen",
             Self::Deleted { again: false } => "deleted",
             Self::Deleted { again: true } => "deleted and created again",
@@ -139,12 +147,18 @@ impl Fault {
         }
     }
 
+    /// A `Date` that is wrong by more than a day: one that is less wrong is the service's time, as far as a process that has just begun can
+    /// tell.
+    fn dated(randomness: &mut Randomness) -> Self {
+        Self::Dated { hours: randomness.pick(&[SINCE_1970, -30, 30, 24 * 365]) }
+    }
+
     /// A random fault that fits this step.
     pub fn random(step: Step, randomness: &mut Randomness) -> Self {
         let executed = randomness.percent(50);
         let seconds = Duration::from_secs;
         match step {
-            Step::Create => match randomness.in_range(0..=13) {
+            Step::Create => match randomness.in_range(0..=14) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed: false },
                 2 | 3 => Self::Lost { executed: true },
@@ -157,6 +171,7 @@ impl Fault {
                 10 => Self::Broken { status: randomness.pick(&[500, 502, 503, 504]), executed },
                 11 => Self::Garbage { which: u8::try_from(randomness.in_range(0..=6)).unwrap_or(0), executed },
                 12 => Self::Throttled { pause_ms: randomness.pick(&[0, 1500, 20_000]) },
+                13 => Self::dated(randomness),
                 _ => {
                     let (code, status) = randomness.pick(&[
                         ("IncorrectDBInstanceState", 403),
@@ -167,7 +182,7 @@ impl Fault {
                     Self::Refused { code, status }
                 }
             },
-            step if step.is_cloud() => match randomness.in_range(0..=8) {
+            step if step.is_cloud() => match randomness.in_range(0..=9) {
                 0 => Self::Hang { executed },
                 1 => Self::Lost { executed },
                 2 => Self::Late(seconds(randomness.in_range(1..=40))),
@@ -176,6 +191,7 @@ impl Fault {
                 5 => Self::Garbage { which: u8::try_from(randomness.in_range(0..=6)).unwrap_or(0), executed },
                 7 => Self::Odd { which: u8::try_from(randomness.in_range(0..=2)).unwrap_or(0) },
                 6 => Self::Throttled { pause_ms: randomness.pick(&[0, 1500, 20_000]) },
+                8 => Self::dated(randomness),
                 _ => Self::Refused { code: "OperationDenied.ApiForbidden", status: 403 },
             },
             Step::List | Step::Watch => match randomness.in_range(0..=3) {

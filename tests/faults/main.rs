@@ -9,6 +9,7 @@ mod busy;
 mod check;
 mod cloud;
 mod damage;
+mod date;
 mod faults;
 mod good;
 mod habits;

@@ -65,6 +65,7 @@ impl Script {
             forgets_jobs_after: seconds(30 * 24 * 3600),
             regions: BTreeMap::new(),
             tells_what_began: true,
+            date_hours: 0,
         };
         Self {
             seed: 0,
@@ -136,6 +137,7 @@ impl Script {
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
             regions: BTreeMap::new(),
             tells_what_began: true,
+            date_hours: 0,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),

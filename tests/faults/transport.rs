@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
     clock::Clock,
     rpc::{Failure, HttpRequest, HttpResponse, HttpTransport},
@@ -13,7 +13,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::{
-    cloud::{Call, Reply},
+    cloud::{self, Call, Reply},
     faults::{Fault, Point},
     step::Step,
     world::{self, AnyRequest, State, World},
@@ -91,6 +91,13 @@ impl ScriptedTransport {
                 execute()
             }
             Some(Fault::Odd { which }) => odd(which, execute()),
+            Some(Fault::Dated { hours }) => {
+                let shown = world.with(|_, now| cloud::http_date(now + SignedDuration::from_hours(hours)));
+                let mut reply = execute();
+                reply.headers.retain(|(name, _)| *name != "date");
+                reply.headers.push(("date", shown));
+                reply
+            }
             Some(Fault::Unreachable) => return Err(Failure::NotSent("connection refused".to_owned())),
             Some(Fault::Hang { executed }) => {
                 if executed {

@@ -18,7 +18,8 @@ use super::wire::Style;
 pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, settings: &Settings, now: Now) -> Result<Value, ApiError> {
     let style = Style(&settings.quirks);
     let instance = call.instance.as_str();
-    let spec = cloud.visit(instance, call.parameters.get("RegionId").map(String::as_str), now)?;
+    let region = call.parameters.get("RegionId").filter(|_| !settings.quirks.central_host);
+    let spec = cloud.visit(instance, region.map(String::as_str), now)?;
     match call.action {
         Action::CreateBackup => {
             let wanted = rules::wanted(&call.parameters)?;

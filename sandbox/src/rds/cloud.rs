@@ -57,6 +57,7 @@ impl Cloud {
     }
 
     /// What the instance is. One that is asked for the first time gets its past, and the job that keeps it busy.
+    /// `region` is the one that a request names, where the host compares it.
     pub(super) fn visit(&mut self, instance: &str, region: Option<&str>, now: Now) -> Result<InstanceSpec, ApiError> {
         let absent = || ApiError::new(404, "InvalidDBInstanceName.NotFound", "The database instance does not exist.");
         let spec = self.catalogue.find(instance).ok_or_else(absent)?.clone();

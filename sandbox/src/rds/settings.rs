@@ -76,6 +76,9 @@ pub struct Quirks {
     pub throttling400: bool,
     /// Every answer is in XML, whatever was asked for, as old gateways do.
     pub xml_answers: bool,
+    /// An instance is found whatever `RegionId` a request names, as central hosts do (aliyun/alibaba-cloud-sdk-go#518). Otherwise a region
+    /// that is not the instance's own is refused.
+    pub central_host: bool,
 }
 
 /// What stands where there is nothing to say, such as the download address of a snapshot.
@@ -107,6 +110,7 @@ impl Default for Quirks {
             encryption_object: false,
             throttling400: true,
             xml_answers: false,
+            central_host: false,
         }
     }
 }

@@ -88,6 +88,22 @@ async fn encryption_can_be_an_object() {
 }
 
 #[tokio::test]
+async fn a_central_host_answers_for_instances_of_other_regions() {
+    let actions = ["DescribeDBInstanceAttribute", "DescribeBackupTasks", "DescribeBackups", "CreateBackup"];
+    let elsewhere = [("DBInstanceId", "pgm-1"), ("RegionId", "us-east-1")];
+    let (world, _) = with(|_| {}).await;
+    for action in actions {
+        assert_eq!(world.verdict(action, &elsewhere).await, "400 InvalidDBInstanceId.NotFound", "{action}");
+    }
+    let (world, _) = with(|quirks| quirks.central_host = true).await;
+    for action in actions {
+        assert_eq!(world.verdict(action, &elsewhere).await, "OK", "{action}");
+    }
+    let told = world.call("DescribeDBInstanceAttribute", &elsewhere).await.json();
+    assert_eq!(told["Items"]["DBInstanceAttribute"][0]["RegionId"], "cn-hangzhou", "it says where the instance is");
+}
+
+#[tokio::test]
 async fn throttling_can_have_its_own_status() {
     let (world, _) = with(|quirks| quirks.throttling400 = false).await;
     world.throttle("CreateBackup", 0, 1);
