@@ -1,6 +1,9 @@
 //! `rds-backup-operator next`: what it prints, and what it refuses with one line and exit 2.
 
-use std::process::{Command, Output};
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -90,9 +93,44 @@ fn a_file_is_read_as_it_is_applied() {
         let error = refused(&["-f", &path]);
         assert!(error.contains(words), "{change:?}: {error}");
     }
-    let (_dir, path) = file(&format!("{manifest}---\n{manifest}"));
-    assert!(refused(&["-f", &path]).contains("it has 2 RdsBackupSchedules"));
     assert!(refused(&["-f", "nowhere.yaml"]).contains("nowhere.yaml"));
+}
+
+/// Whatever kubectl takes: several documents, Lists, standard input, a namespace for the objects that name none.
+#[test]
+fn a_file_is_read_as_kubectl_reads_it() {
+    let schedule = |name: &str, namespace: &str, hour: u8| {
+        json!({
+            "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackupSchedule", "metadata": { "name": name, "namespace": namespace },
+            "spec": { "schedule": format!("0 {hour} * * *"), "template": { "spec": { "dbInstanceId": "rm-1" } } },
+        })
+    };
+    let mut without = schedule("c", "", 4);
+    without["metadata"].as_object_mut().expect("metadata").remove("namespace");
+    let list =
+        json!({ "apiVersion": "v1", "kind": "List", "items": [schedule("a", "x", 2), { "kind": "Namespace" }, schedule("b", "x", 3)] });
+    let text = format!("just a text\n---\n{list}\n---\n{without}\n");
+    let (_dir, path) = file(&text);
+    let printed = printed(&["-f", &path, "-n", "team-b", "--from=2027-01-01T00:00:00Z", "--count=1"]);
+    let runs = "x/a: 0 2 * * * in Etc/UTC\n2027-01-01T02:00:00Z  Fri 2027-01-01 02:00 UTC\n\n\
+                x/b: 0 3 * * * in Etc/UTC\n2027-01-01T03:00:00Z  Fri 2027-01-01 03:00 UTC\n\n\
+                team-b/c: 0 4 * * * in Etc/UTC\n2027-01-01T04:00:00Z  Fri 2027-01-01 04:00 UTC\n";
+    assert_eq!(printed, runs);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rds-backup-operator"));
+    command.args(["next", "-f", "-", "--from=2027-01-01T00:00:00Z", "--count=1", "--output=json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    child.stdin.take().expect("standard input").write_all(text.as_bytes()).expect("it reads");
+    let json: Value = serde_json::from_slice(&child.wait_with_output().expect("it ends").stdout).expect("JSON");
+    let named: Vec<(&Value, &Value)> = json.as_array().expect("a list").iter().map(|run| (&run["schedule"], &run["at"])).collect();
+    assert_eq!(
+        named,
+        [
+            (&json!("x/a"), &json!("2027-01-01T02:00:00Z")),
+            (&json!("x/b"), &json!("2027-01-01T03:00:00Z")),
+            (&json!("default/c"), &json!("2027-01-01T04:00:00Z")),
+        ]
+    );
 }
 
 /// What never matches is refused without looking for it: hours of days would be walked through otherwise.

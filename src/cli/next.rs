@@ -1,6 +1,11 @@
 //! `next`: when a schedule will run, without a cluster.
 
-use std::{fmt, fmt::Write as _, path::PathBuf};
+use std::{
+    fmt,
+    fmt::Write as _,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -23,9 +28,12 @@ const MOST: usize = 10_000;
 /// The options of `next`.
 #[derive(Debug, clap::Args)]
 pub(super) struct NextArgs {
-    /// A file with one RdsBackupSchedule; objects of other kinds in it are ignored.
+    /// A file with RdsBackupSchedules, also in Lists, or `-` for standard input; objects of other kinds in it are ignored.
     #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with_all = ["schedule", "time_zone"])]
     file: Option<PathBuf>,
+    /// The namespace of the schedules in the file that name none: it takes part in the choice of the jitter's delay.
+    #[arg(short = 'n', long = "namespace", value_name = "NAMESPACE", default_value = "default", requires = "file")]
+    namespace: String,
     /// The expression: five fields, or one of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually.
     #[arg(long, value_name = "EXPR")]
     schedule: Option<String>,
@@ -52,6 +60,9 @@ enum Output {
 /// A run in the JSON output.
 #[derive(Serialize)]
 struct Run {
+    /// The namespace and the name of the schedule, where it is from a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<String>,
     /// The slot, in UTC.
     at: Timestamp,
     /// The slot in local time.
@@ -60,8 +71,9 @@ struct Run {
     note: Option<String>,
 }
 
-/// The schedule whose runs are printed.
+/// A schedule whose runs are printed.
 struct Asked {
+    name: Option<String>,
     heading: String,
     slots: Slots,
 }
@@ -80,18 +92,23 @@ pub(super) fn next(args: &NextArgs) -> Result<String, String> {
         return Err(format!("--count is 1 to {MOST}"));
     }
     let asked = match (&args.file, &args.schedule) {
-        (Some(file), _) => of_file(file, from)?,
-        (None, Some(schedule)) => of_expression(schedule, args.time_zone.as_deref().unwrap_or("Etc/UTC"))?,
+        (Some(file), _) => of_file(file, &args.namespace, from)?,
+        (None, Some(schedule)) => vec![of_expression(schedule, args.time_zone.as_deref().unwrap_or("Etc/UTC"))?],
         (None, None) => return Err("give --schedule or --filename".to_owned()),
     };
-    let slots: Vec<Slot> = std::iter::successors(asked.slots.next(from), |slot| asked.slots.next(slot.at)).take(args.count).collect();
-    if slots.is_empty() {
-        return Err("the schedule never runs: none of its days comes within nine years".to_owned());
+    let mut printed = Vec::new();
+    for asked in &asked {
+        let slots: Vec<Slot> = std::iter::successors(asked.slots.next(from), |slot| asked.slots.next(slot.at)).take(args.count).collect();
+        if slots.is_empty() {
+            let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            return Err(format!("{name}the schedule never runs: none of its days comes within nine years"));
+        }
+        printed.push((asked, slots));
     }
     match args.output {
-        Output::Text => Ok(text(&asked, &slots)),
+        Output::Text => Ok(printed.iter().map(|(asked, slots)| text(asked, slots)).collect::<Vec<_>>().join("\n")),
         Output::Json => {
-            let runs: Vec<Run> = slots.iter().map(|slot| run(&asked.slots, slot)).collect();
+            let runs: Vec<Run> = printed.iter().flat_map(|(asked, slots)| slots.iter().map(|slot| run(asked, slot))).collect();
             serde_json::to_string_pretty(&runs).map(|json| json + "\n").map_err(|error| error.to_string())
         }
     }
@@ -100,41 +117,60 @@ pub(super) fn next(args: &NextArgs) -> Result<String, String> {
 fn of_expression(schedule: &str, time_zone: &str) -> Result<Asked, String> {
     let cron = Cron::parse(schedule).map_err(|error| format!("--schedule: {error}"))?;
     let zone = zone(time_zone).map_err(|error| format!("--time-zone: {error}"))?;
-    Ok(Asked { heading: format!("{schedule} in {time_zone}"), slots: Slots::new(cron, zone) })
+    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots: Slots::new(cron, zone) })
 }
 
-/// The one RdsBackupSchedule of a file.
-fn of_file(file: &PathBuf, now: Timestamp) -> Result<Asked, String> {
-    let shown = file.display();
-    let yaml = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
-    let mut found = Vec::new();
+/// The RdsBackupSchedules of a file, one or more.
+fn of_file(file: &Path, namespace: &str, now: Timestamp) -> Result<Vec<Asked>, String> {
+    let (shown, yaml) = if file == Path::new("-") {
+        let mut yaml = String::new();
+        std::io::stdin().read_to_string(&mut yaml).map_err(|error| format!("standard input: {error}"))?;
+        ("standard input".to_owned(), yaml)
+    } else {
+        let shown = file.display().to_string();
+        let yaml = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
+        (shown, yaml)
+    };
     let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).map_err(|error| one_line(&shown, &error))?;
-    for manifest in documents {
-        if manifest["kind"] == "RdsBackupSchedule" {
-            if let Some(field) = unknown_field(&manifest) {
-                return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` lists the fields"));
-            }
-            let schedule: RdsBackupSchedule = serde_json::from_value(manifest).map_err(|error| one_line(&shown, &error))?;
-            found.push(schedule);
+    let asked: Vec<Asked> =
+        schedules(documents).into_iter().map(|manifest| of_manifest(&shown, manifest, namespace, now)).collect::<Result<_, _>>()?;
+    if asked.is_empty() {
+        return Err(format!("{shown}: there is no RdsBackupSchedule in it"));
+    }
+    Ok(asked)
+}
+
+/// The RdsBackupSchedules among the documents, also those in a `List`, as `kubectl get -o yaml` prints several.
+fn schedules(documents: Vec<Value>) -> Vec<Value> {
+    let is_list = |document: &Value| document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    let mut found = Vec::new();
+    for mut document in documents {
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) if is_list(&document) => found.extend(items),
+            _ => found.push(document),
         }
     }
-    let [schedule] = found.as_slice() else {
-        return Err(match found.len() {
-            0 => format!("{shown}: there is no RdsBackupSchedule in it"),
-            count => format!("{shown}: it has {count} RdsBackupSchedules: give a file with one"),
-        });
-    };
+    found.retain(|object| object["kind"] == "RdsBackupSchedule");
+    found
+}
+
+fn of_manifest(shown: &str, manifest: Value, namespace: &str, now: Timestamp) -> Result<Asked, String> {
+    if let Some(field) = unknown_field(&manifest) {
+        return Err(format!("{shown}: there is no field {field}: `kubectl explain rdsbackupschedule.spec` lists the fields"));
+    }
+    let schedule: RdsBackupSchedule = serde_json::from_value(manifest).map_err(|error| one_line(&shown, &error))?;
     let name = schedule.metadata.name.as_deref().unwrap_or_default();
-    let namespace = schedule.metadata.namespace.as_deref().unwrap_or("default");
+    let namespace = schedule.metadata.namespace.as_deref().unwrap_or(namespace);
     let valid = ValidatedSpec::new(namespace, name, &schedule.spec, now).map_err(|problem| format!("{shown}: {}", problem.message))?;
-    let mut heading = format!("{namespace}/{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
+    let name = format!("{namespace}/{name}");
+    let mut heading = format!("{name}: {} in {}", schedule.spec.schedule, schedule.spec.time_zone);
     if !valid.jitter.is_zero() {
         let _ = write!(heading, "; each backup starts {} later (jitter)", Span::of(valid.jitter));
     }
     if schedule.spec.suspend {
         heading.push_str("; suspended: none of these will run");
     }
-    Ok(Asked { heading, slots: valid.slots })
+    Ok(Asked { name: Some(name), heading, slots: valid.slots })
 }
 
 /// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were
@@ -163,9 +199,14 @@ fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
     format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
 }
 
-fn run(slots: &Slots, slot: &Slot) -> Run {
-    let local = slot.at.to_zoned(slots.zone().clone());
-    Run { at: slot.at, local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), note: slot.note.map(|note| note_text(&note)) }
+fn run(asked: &Asked, slot: &Slot) -> Run {
+    let local = slot.at.to_zoned(asked.slots.zone().clone());
+    Run {
+        schedule: asked.name.clone(),
+        at: slot.at,
+        local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        note: slot.note.map(|note| note_text(&note)),
+    }
 }
 
 fn note_text(note: &Note) -> String {
