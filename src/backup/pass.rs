@@ -18,6 +18,7 @@ use super::{
 use crate::{
     api::{RdsBackup, RdsBackupStatus, Reason},
     controller::{self, Event, WriteResult},
+    rds::{BackupRef, JobId},
 };
 
 mod stage;
@@ -411,9 +412,12 @@ impl Pass {
         caught_up
     }
 
-    /// The object was deleted, or another stands under its name. An event names the job that it started: no operator follows it any more.
+    /// The object was deleted, or another stands under its name. An event names the job that it started and whose id its status never had: no
+    /// operator follows it any more.
     fn gone(&mut self, state: &ObjectState) -> Next {
-        if let Some(job) = state.memory.own.as_ref().and_then(OwnIntent::accepted_job) {
+        let recorded = recorded::result(&self.status);
+        let unrecorded = |job: &&JobId| !recorded.is(&BackupRef::of_job((*job).clone()));
+        if let Some(job) = state.memory.own.as_ref().and_then(OwnIntent::accepted_job).filter(unrecorded) {
             let note = format!(
                 "the RdsBackup was deleted while its request was under way; the service accepted it as job {job}, which the operator does not follow"
             );

@@ -399,6 +399,40 @@ fn a_job_of_an_object_that_was_deleted_meanwhile_is_reported() {
 }
 
 #[test]
+fn a_job_whose_id_was_recorded_is_not_reported_when_its_object_is_deleted() {
+    let mut scene = Scene::new();
+    let begun = scene.give(Answer::Begin);
+    let send = scene.until(begun, is_send);
+    let answer = scene.answer(&send);
+    let next = scene.give(answer);
+    let record = scene.until(next, is_write);
+    let answer = scene.answer(&record);
+    let next = scene.give(answer);
+    assert!(scene.status().backup_job_id.is_some(), "{:#?}", scene.status());
+    // The next write of the status finds the object gone.
+    let mut next = next;
+    loop {
+        match &next {
+            Next::Do(Request::WriteStatus { .. }) => break,
+            Next::Do(request) => {
+                let answer = scene.answer(&request.clone());
+                next = scene.give(answer);
+            }
+            Next::Rest(_) => {
+                scene.second += 200;
+                let cached = scene.stored.clone();
+                next = scene.begin(&cached);
+            }
+        }
+    }
+    let mut next = scene.give(Answer::Written(Ok(WriteResult::Gone)));
+    while let Next::Do(request) = next {
+        assert!(!matches!(request, Request::Announce(_)), "{request:?}");
+        next = scene.give(Answer::Done);
+    }
+}
+
+#[test]
 fn a_finalizer_is_taken_off_over_what_stands() {
     let mut scene = Scene::new();
     scene.stored.metadata.deletion_timestamp = Some(Time(at(1)));
