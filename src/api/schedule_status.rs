@@ -27,7 +27,8 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,
 
-    /// When the next backup starts, jitter included. Absent while the schedule is suspended or invalid.
+    /// When the next backup starts, jitter included. It stays in the past while a backup that is due cannot be created. Absent while the
+    /// schedule is suspended or invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub next_schedule_time: Option<Time>,
@@ -87,8 +88,9 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
 
-    /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause. Earlier slots
-    /// are neither run nor missed. Absent until the schedule was valid once, and `runOnCreate` is done.
+    /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause, at the time at
+    /// which the API server took it in. Slots that would have started by then (slot plus jitter) are neither run nor missed, unless
+    /// `nextScheduleTime` had promised them. Absent until the schedule was valid once, and `runOnCreate` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub armed_since: Option<Time>,

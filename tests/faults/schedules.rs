@@ -235,6 +235,22 @@ fn a_backup_that_is_being_deleted_holds_up_no_slot_and_no_other_backup() {
 }
 
 #[test]
+fn an_edit_or_a_resumption_while_the_operator_is_down_counts_from_its_own_time() {
+    for (what, before, change, expected, missed) in [
+        ("untouched", json!({}), json!({}), vec!["0020", "0120"], 2),
+        ("another schedule", json!({}), json!({ "schedule": "*/10 * * * *" }), vec!["0020", "0120"], 4),
+        ("resumed", json!({ "suspend": true }), json!({ "suspend": false }), vec!["0120"], 1),
+    ] {
+        // Killed at 00:30, edited at 00:45, back at 01:25.
+        let script = scheduled("*/20 * * * *", 88).at(2, edit(before)).at(30 * MINUTE, Action::Kill).at(45 * MINUTE, edit(change));
+        let script = Script { pauses: vec![minutes(55)], ..script };
+        let ended = ended(&script);
+        assert_eq!(names(&ended), expected, "{what}");
+        assert_eq!(count(&status(&ended), "missedRuns"), missed, "{what}");
+    }
+}
+
+#[test]
 fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     let seconds = Duration::from_secs;
     let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();
