@@ -78,10 +78,15 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "SlotCount")]
     pub skipped_overlap: Option<SlotCount>,
 
-    /// The newest `trigger` that was handled.
+    /// The present `trigger`, once it was handled: run, recorded, or found to have been seen before. Absent while the spec has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
     pub last_handled_trigger: Option<String>,
+
+    /// The newest 20 triggers that were handled, by the first ten digits of their SHA-256, newest last. None of them is run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 16)))]
+    pub handled_triggers: Vec<String>,
 
     /// A hash of schedule, time zone and jitter. It shows an edit of them: an edit never fires for slots before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

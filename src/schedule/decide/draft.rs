@@ -135,7 +135,7 @@ impl<'a> Draft<'a> {
     pub fn collision(&mut self, name: &str, second: Option<&str>) {
         let made = match second {
             Some(second) => format!("the backup was made as {second}"),
-            None => "its second name is taken too, so no backup was made in its place. Delete or rename one of them".to_owned(),
+            None => "its second name is taken too, so no backup was made in its place. Delete or rename one of them; a trigger needs another text then".to_owned(),
         };
         let note = format!("an RdsBackup {name} exists that is not of this schedule with its instance and account: {made}");
         self.events.push(Event::new(true, Reason::NameCollision, note));

@@ -35,7 +35,7 @@ pub fn decide(
         return delete::let_go(observed);
     }
     let mut draft = Draft::new(spec, observed, now);
-    draft.record_first_trigger();
+    draft.see_trigger();
     match valid {
         Ok(valid) => run(draft, valid),
         Err(problem) => invalid(draft, problem),
