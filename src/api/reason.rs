@@ -188,8 +188,11 @@ reasons! {
         /// The newest settled slot (`status.lastScheduleTime`) lies in the future: the clock of the operator's node was ahead and was set
         /// back. The schedule goes on from now. Check the clocks of the nodes.
         ClockSetBack,
-        /// This `trigger` was used before, and its backup still exists. Write another text.
+        /// This `trigger` was run or recorded before, or its backup exists: it makes no other backup. Write another text.
         TriggerUsed,
+        /// The schedule was created with this `trigger`: it is only recorded, so that a repository that is applied again makes no backups.
+        /// To make a backup, write another text.
+        TriggerRecorded,
         /// The newest successful backup is young enough.
         Fresh,
         /// No successful backup is young enough: look at the newest RdsBackups of the schedule.

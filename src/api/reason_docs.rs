@@ -74,7 +74,8 @@ impl Reason {
             | Self::MissedRuns
             | Self::SkippedOverlap
             | Self::ClockSetBack
-            | Self::TriggerUsed => &[],
+            | Self::TriggerUsed
+            | Self::TriggerRecorded => &[],
         }
     }
 
@@ -152,7 +153,12 @@ impl Reason {
             Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
             Self::ClockSetBack => const { &[Rule::schedule("`status.lastScheduleTime` lies in the future.")] },
-            Self::TriggerUsed => const { &[Rule::schedule("`trigger` was changed to a text whose backup exists.")] },
+            Self::TriggerUsed => {
+                const { &[Rule::schedule("`trigger` was changed to a text that was seen before, or whose backup exists.")] }
+            }
+            Self::TriggerRecorded => {
+                const { &[Rule { about: "RdsBackupSchedule", warning: false, when: "A schedule is seen first, and has a `trigger`." }] }
+            }
             // Only in conditions: the intent and its clearing are two writes within milliseconds, and conditions show the health of a
             // schedule.
             Self::Submitting

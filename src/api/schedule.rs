@@ -91,7 +91,8 @@ pub struct RdsBackupScheduleSpec {
     pub run_on_create: bool,
 
     /// Any text. A change makes one backup now, also while the schedule is suspended. The text with which the schedule is created is only
-    /// recorded.
+    /// recorded, unless the schedule was edited before the operator saw it. A text that was seen before is never run again: the newest 20
+    /// are remembered. Each text that is not run has an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(min = 1, max = 128))]
     pub trigger: Option<String>,

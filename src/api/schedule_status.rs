@@ -27,7 +27,8 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,
 
-    /// When the next backup starts, jitter included. Absent while the schedule is suspended or invalid.
+    /// When the next backup starts, jitter included. It stays in the past while a backup that is due cannot be created. Absent while the
+    /// schedule is suspended or invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub next_schedule_time: Option<Time>,
@@ -77,18 +78,24 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "SlotCount")]
     pub skipped_overlap: Option<SlotCount>,
 
-    /// The newest `trigger` that was handled.
+    /// The present `trigger`, once it was handled: run, recorded, or found to have been seen before. Absent while the spec has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
     pub last_handled_trigger: Option<String>,
+
+    /// The newest 20 triggers that were handled, by the first ten digits of their SHA-256, newest last. None of them is run again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 16)))]
+    pub handled_triggers: Vec<String>,
 
     /// A hash of schedule, time zone and jitter. It shows an edit of them: an edit never fires for slots before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
 
-    /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause. Earlier slots
-    /// are neither run nor missed. Absent until the schedule was valid once, and `runOnCreate` is done.
+    /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause, at the time at
+    /// which the API server took it in. Slots that would have started by then (slot plus jitter) are neither run nor missed, unless
+    /// `nextScheduleTime` had promised them. Absent until the schedule was valid once, and `runOnCreate` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub armed_since: Option<Time>,

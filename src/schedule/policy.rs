@@ -25,6 +25,9 @@ pub(super) const REFUSED_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// A created backup that the cache does not show after this long was deleted at once.
 pub(super) const UNSEEN: SignedDuration = SignedDuration::from_mins(2);
 
+/// So many triggers are remembered, by their hashes: more than anybody sets back to by hand or by a revert.
+pub(super) const REMEMBERED_TRIGGERS: usize = 20;
+
 /// A trigger whose backup is older than this was used before; a younger one was created just before a crash.
 pub(super) const TRIGGER_IS_OLD: SignedDuration = SignedDuration::from_mins(5);
 

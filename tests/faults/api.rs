@@ -282,6 +282,19 @@ impl Api {
     pub fn edit(&mut self, plural: &str, namespace: &str, name: &str, fields: &Value, now: Timestamp) {
         self.change(plural, namespace, name, now, |object| {
             merge(&mut object["spec"], fields);
+            let entries = &mut object["metadata"]["managedFields"];
+            let mut owned = entries[0]["fieldsV1"]["f:spec"].as_object().cloned().unwrap_or_default();
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                if value.is_null() {
+                    owned.remove(&format!("f:{field}"))
+                } else {
+                    owned.insert(format!("f:{field}"), json!({}))
+                };
+            }
+            *entries = json!([{
+                "manager": "kubectl", "operation": "Update", "apiVersion": GROUP, "time": seconds(now),
+                "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": owned },
+            }]);
             let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
             object["metadata"]["generation"] = json!(generation + 1);
         });

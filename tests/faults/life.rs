@@ -64,7 +64,14 @@ pub fn run(script: &Script) -> Ended {
         let pause = script.pauses.get(life).copied().unwrap_or(Duration::from_secs(1));
         {
             let _inside = runtime.enter();
-            world.end_life(if matches!(end, End::Died) { pause } else { Duration::ZERO });
+            let pause = if matches!(end, End::Died) { pause } else { Duration::ZERO };
+            // Users act while no process runs, too.
+            while actions.front().is_some_and(|(due, _)| *due > at && *due < at + pause) {
+                let (due, action) = actions.pop_front().expect("it is there");
+                world.end_life(due.duration_since(world.now()).unsigned_abs());
+                act(&world, action);
+            }
+            world.end_life((at + pause).duration_since(world.now()).unsigned_abs());
         }
         drop(runtime);
         let rested = match end {

@@ -235,6 +235,67 @@ fn a_backup_that_is_being_deleted_holds_up_no_slot_and_no_other_backup() {
 }
 
 #[test]
+fn an_edit_or_a_resumption_while_the_operator_is_down_counts_from_its_own_time() {
+    for (what, before, change, expected, missed) in [
+        ("untouched", json!({}), json!({}), vec!["0020", "0120"], 2),
+        ("another schedule", json!({}), json!({ "schedule": "*/10 * * * *" }), vec!["0020", "0120"], 4),
+        ("resumed", json!({ "suspend": true }), json!({ "suspend": false }), vec!["0120"], 1),
+    ] {
+        // Killed at 00:30, edited at 00:45, back at 01:25.
+        let script = scheduled("*/20 * * * *", 88).at(2, edit(before)).at(30 * MINUTE, Action::Kill).at(45 * MINUTE, edit(change));
+        let script = Script { pauses: vec![minutes(55)], ..script };
+        let ended = ended(&script);
+        assert_eq!(names(&ended), expected, "{what}");
+        assert_eq!(count(&status(&ended), "missedRuns"), missed, "{what}");
+    }
+}
+
+#[test]
+fn every_trigger_makes_one_backup_or_an_event() {
+    let trigger = |token: Value| edit(json!({ "trigger": token }));
+    let with_trigger = |token: &str| {
+        let mut spec = spec("0 5 * * *");
+        spec["trigger"] = json!(token);
+        Action::Schedule { name: "s".into(), spec }
+    };
+    let script = |actions: Vec<(u64, Action)>| {
+        let mut script = Script::calm(Duration::from_secs(20));
+        script.lasts = Some(minutes(30));
+        // The operator is down from the second second of the world to the end of its first minute.
+        script.pauses = vec![Duration::from_secs(58)];
+        actions.into_iter().fold(script.at(2, Action::Kill), |script, (at, action)| script.at(at, action))
+    };
+    let schedule = || Action::Schedule { name: "s".into(), spec: spec("0 5 * * *") };
+    for (what, actions, made, expected) in [
+        ("patched before the operator saw it", vec![(10, schedule()), (20, trigger(json!("a")))], 1, vec![]),
+        ("patched a moment after its creation", vec![(100, schedule()), (100, trigger(json!("a")))], 1, vec![]),
+        ("created with it", vec![(10, with_trigger("a"))], 0, vec!["TriggerRecorded"]),
+        (
+            "set back by a GitOps tool",
+            vec![(100, with_trigger("a")), (200, trigger(json!("b"))), (400, trigger(json!("a")))],
+            1,
+            vec!["TriggerRecorded", "TriggerUsed"],
+        ),
+        (
+            "removed and written again",
+            vec![(100, schedule()), (200, trigger(json!("a"))), (300, trigger(json!(null))), (400, trigger(json!("a")))],
+            1,
+            vec!["TriggerUsed"],
+        ),
+        (
+            "reverted",
+            vec![(100, schedule()), (200, trigger(json!("a"))), (300, trigger(json!("b"))), (400, trigger(json!("a")))],
+            2,
+            vec!["TriggerUsed"],
+        ),
+    ] {
+        let ended = ended(&script(actions));
+        let of_triggers: Vec<String> = events(&ended).into_iter().filter(|reason| reason.starts_with("Trigger")).collect();
+        assert_eq!((created(&ended).len(), of_triggers), (made, expected.into_iter().map(str::to_owned).collect()), "{what}");
+    }
+}
+
+#[test]
 fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     let seconds = Duration::from_secs;
     let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();

@@ -27,7 +27,12 @@ pub(super) fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
 
 /// `<schedule>-m<10 digits of the token's SHA-256>`
 pub(super) fn manual_name(schedule: &str, token: &str) -> String {
-    format!("{schedule}-m{}", digest(token, 5))
+    format!("{schedule}-m{}", trigger_hash(token))
+}
+
+/// What is remembered of a token: 10 digits of its SHA-256.
+pub(super) fn trigger_hash(token: &str) -> String {
+    digest(token, 5)
 }
 
 /// The name of the same backup where something else has the first: its instance and its account are in it, so that it is another one for

@@ -23,6 +23,8 @@ pub(super) struct Draft<'a> {
     pub events: Vec<Event>,
     /// A backup that is wanted and cannot be created.
     pub held_up: Option<HeldUp>,
+    /// The start of a slot whose backup cannot be created now: it stays the next one.
+    pub due_since: Option<Timestamp>,
     /// Backups that no cache shows, and for which a slot is skipped.
     pub unconfirmed: Vec<String>,
     /// The backup of `runOnCreate` is still to be made.
@@ -56,7 +58,7 @@ impl<'a> Draft<'a> {
     pub fn new(spec: &'a RdsBackupScheduleSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
         let mut status = observed.status.clone();
         status.observed_generation = observed.object.metadata.generation.unwrap_or_default();
-        Self { spec, observed, now, status, events: Vec::new(), held_up: None, unconfirmed: Vec::new(), owes_first: false }
+        Self { spec, observed, now, status, events: Vec::new(), held_up: None, due_since: None, unconfirmed: Vec::new(), owes_first: false }
     }
 
     /// Creates a backup before anything else: whatever else was drafted is decided again once it is there.
@@ -133,7 +135,7 @@ impl<'a> Draft<'a> {
     pub fn collision(&mut self, name: &str, second: Option<&str>) {
         let made = match second {
             Some(second) => format!("the backup was made as {second}"),
-            None => "its second name is taken too, so no backup was made in its place. Delete or rename one of them".to_owned(),
+            None => "its second name is taken too, so no backup was made in its place. Delete or rename one of them; a trigger needs another text then".to_owned(),
         };
         let note = format!("an RdsBackup {name} exists that is not of this schedule with its instance and account: {made}");
         self.events.push(Event::new(true, Reason::NameCollision, note));

@@ -35,7 +35,7 @@ pub fn decide(
         return delete::let_go(observed);
     }
     let mut draft = Draft::new(spec, observed, now);
-    draft.record_first_trigger();
+    draft.see_trigger();
     match valid {
         Ok(valid) => run(draft, valid),
         Err(problem) => invalid(draft, problem),
@@ -53,7 +53,7 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     }
     draft.update_child_status();
     let next = draft.next(valid);
-    draft.status.next_schedule_time = next.map(Time);
+    draft.status.next_schedule_time = draft.due_since.or(next).map(Time);
     draft.status.effective_jitter = (!valid.jitter.is_zero()).then(|| Span::of(valid.jitter).to_string());
     let fresh_until = draft.conditions(valid);
     let retry = draft.held_up.as_ref().map(|held_up| held_up.until);

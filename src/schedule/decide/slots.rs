@@ -9,8 +9,8 @@ use super::{
     draft::{Draft, Wanted, whole_second},
 };
 use crate::{
-    api::{BackupReference, RdsBackup, Reason, ScheduleCondition, SlotCount, Time},
-    controller::Event,
+    api::{BackupReference, RdsBackup, Reason, ScheduleCondition, SlotCount, Span, Time},
+    controller::{Event, written_at},
     schedule::{
         policy::{CLOCK_SET_BACK, MOST_COUNTED},
         spec::{Problem, ValidatedSpec},
@@ -21,17 +21,34 @@ use crate::{
 /// Stands in `timingHash` for a timing that is wrong: whatever it is corrected to is a change.
 const WRONG_TIMING: &str = "wrong";
 
+/// What an edit of the timing or of the pause changes.
+const TIMING_FIELDS: [&str; 4] = ["schedule", "timeZone", "jitter", "suspend"];
+
+/// A start that `nextScheduleTime` showed.
+#[derive(Clone, Copy)]
+struct Promised {
+    slot: Timestamp,
+    start: Timestamp,
+}
+
 impl Draft<'_> {
-    /// An edit and a resumption never fire for slots before them.
+    /// An edit and a resumption never fire for slots that should have started before them, and take back no start that was promised.
     pub fn arm(&mut self, valid: &ValidatedSpec) {
         let edited = self.status.timing_hash.as_ref() != Some(&valid.timing_hash);
-        if self.observed.status.observed_generation >= 0 && (edited || self.is_resumed()) {
-            self.status.armed_since = Some(whole_second(self.now));
+        if self.observed.status.observed_generation >= 0 {
+            if self.is_resumed() {
+                self.status.armed_since = Some(whole_second(self.resumed_at()));
+            } else if edited {
+                self.status.armed_since = Some(whole_second(self.edited_at()));
+                self.keep_promise(valid);
+            } else if self.is_paused() {
+                self.miss_before_the_pause(valid);
+            }
         }
-        if self.cursor() > self.now.plus(CLOCK_SET_BACK) {
+        if self.cursor(valid) > self.now.plus(CLOCK_SET_BACK) {
             let note = format!(
                 "slots up to {} are settled, and it is {} only: the clock was set back. The schedule goes on from now",
-                self.cursor(),
+                self.cursor(valid),
                 self.now
             );
             self.events.push(Event::new(true, Reason::ClockSetBack, note));
@@ -47,24 +64,86 @@ impl Draft<'_> {
     /// A timing that is wrong has no slots: when it is corrected, also to what it was before, no slot of that time is made up for.
     pub fn disarm(&mut self, problem: &Problem) {
         if problem.reason != Reason::InvalidTemplate {
+            if let Some(promised) = self.promised().filter(|promised| promised.start <= self.edited_at()) {
+                self.miss_promised(promised.slot);
+            }
             self.status.timing_hash = Some(WRONG_TIMING.to_owned());
         }
         if self.is_resumed() {
-            self.status.armed_since = Some(whole_second(self.now));
+            self.status.armed_since = Some(whole_second(self.resumed_at()));
         }
+    }
+
+    /// When the timing was edited. The API server tells it, so that slots after an edit are not lost where the operator was down.
+    fn edited_at(&self) -> Timestamp {
+        written_at(&self.observed.object.metadata, &TIMING_FIELDS).map_or(self.now, |at| at.min(self.now))
+    }
+
+    /// When the pause ended. What was written before the pause was seen did not end it.
+    fn resumed_at(&self) -> Timestamp {
+        let paused = self.observed.status.condition(ScheduleCondition::Suspended).map(|condition| condition.last_transition_time.0);
+        let edited = self.edited_at();
+        if paused.is_some_and(|paused| edited < paused) { self.now } else { edited }
+    }
+
+    /// The start that `nextScheduleTime` promised, before the operator saw the present spec; none if its slot is settled, or was run before
+    /// a process could say so.
+    fn promised(&self) -> Option<Promised> {
+        let status = self.observed.status;
+        let start = status.next_schedule_time.as_ref()?.0;
+        let jitter = status.effective_jitter.as_deref().and_then(|jitter| Span::new(jitter).get().ok());
+        let slot = start.minus(jitter.unwrap_or_default());
+        let settled = status.last_schedule_time.as_ref().is_some_and(|settled| slot <= settled.0);
+        (!settled && !self.is_handled(&slot_name(self.name(), slot))).then_some(Promised { slot, start })
+    }
+
+    /// A start that was promised runs or is counted, whatever the edit. One that lay ahead of the edit and is a slot of the new timing too
+    /// stays due, also where a shorter jitter moves it to before the edit. One that lay behind the edit, while the operator was down, is
+    /// missed. One that lay ahead of it and is no slot of the new timing was taken back by the edit.
+    fn keep_promise(&mut self, valid: &ValidatedSpec) {
+        let (Some(promised), edited) = (self.promised(), self.edited_at()) else { return };
+        let is_slot = valid.slots.latest(promised.slot).is_some_and(|slot| slot.at == promised.slot);
+        let new_start = promised.slot.plus(valid.jitter);
+        if is_slot && new_start > edited {
+            return;
+        }
+        if promised.start <= edited {
+            self.miss_promised(promised.slot);
+        } else if is_slot && !self.spec.suspend {
+            self.status.armed_since = Some(whole_second(new_start.minus(SignedDuration::from_secs(1))));
+        }
+    }
+
+    fn miss_promised(&mut self, slot: Timestamp) {
+        self.count_missed(1, slot, slot);
+        self.status.last_schedule_time = Some(Time(slot));
+    }
+
+    /// The pause is seen for the first time: slots that were due before it, while the operator was down, are missed.
+    fn miss_before_the_pause(&mut self, valid: &ValidatedSpec) {
+        let (cursor, until) = (self.cursor(valid), self.edited_at().minus(valid.jitter));
+        if let Some(newest) = valid.slots.latest(until).map(|slot| slot.at).filter(|newest| *newest > cursor) {
+            self.missed(valid, cursor, newest, true);
+            self.status.last_schedule_time = Some(Time(newest));
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.spec.suspend && !self.observed.status.is_true(ScheduleCondition::Suspended)
     }
 
     fn is_resumed(&self) -> bool {
         !self.spec.suspend && self.observed.status.is_true(ScheduleCondition::Suspended)
     }
 
-    /// The newest slot that was handled: everything after it is due or still to come.
-    fn cursor(&self) -> Timestamp {
+    /// Every slot after this instant is due or still to come: it is newer than the newest that was handled, and starts after the schedule
+    /// was armed. The start counts, not the slot: `nextScheduleTime` shows the start, so with a jitter of hours a schedule that is edited
+    /// between the two still runs.
+    fn cursor(&self, valid: &ValidatedSpec) -> Timestamp {
         let created_at = self.created_at();
-        // Armed by its creation says no more than the creation does; a later edit or resumption beats what was handled before it.
-        let armed = self.status.armed_since.as_ref().map(|time| time.0).filter(|armed| *armed > created_at);
+        let armed = self.status.armed_since.as_ref().map_or(created_at, |armed| armed.0.max(created_at));
         let handled = self.status.last_schedule_time.as_ref().map(|time| time.0);
-        armed.max(handled).unwrap_or(created_at)
+        handled.max(Some(armed.minus(valid.jitter))).unwrap_or(created_at)
     }
 
     /// The newest slot that is due.
@@ -72,7 +151,7 @@ impl Draft<'_> {
         if self.spec.suspend {
             return None;
         }
-        let cursor = self.cursor();
+        let cursor = self.cursor(valid);
         let newest = valid.slots.latest(self.now.minus(valid.jitter)).filter(|slot| slot.at > cursor)?;
         let name = slot_name(self.name(), newest.at);
         let start = newest.at.plus(valid.jitter);
@@ -96,8 +175,11 @@ impl Draft<'_> {
                     self.collision(&name, None);
                     self.missed(valid, cursor, newest.at, true);
                 }
-                // It stays due.
-                Wanted::HeldUp => return None,
+                // It stays due, and promised.
+                Wanted::HeldUp => {
+                    self.due_since = Some(start);
+                    return None;
+                }
             }
         }
         self.status.last_schedule_time = Some(Time(newest.at));
@@ -120,8 +202,11 @@ impl Draft<'_> {
         }
         // The newest, also where there were more than are counted.
         last = valid.slots.latest(until).map(|slot| slot.at).filter(|slot| !run.contains(slot)).map_or(last, |newest| newest.max(last));
+        self.count_missed(i64::try_from(count).unwrap_or(i64::MAX), first, last);
+    }
+
+    fn count_missed(&mut self, count: i64, first: Timestamp, last: Timestamp) {
         let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
         let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {first} to {last} were") };
         let note =
@@ -141,7 +226,7 @@ impl Draft<'_> {
         if self.spec.suspend {
             return None;
         }
-        let handled = self.now.minus(valid.jitter).max(self.cursor());
+        let handled = self.now.minus(valid.jitter).max(self.cursor(valid));
         valid.slots.next(handled).map(|slot| slot.at.plus(valid.jitter))
     }
 
@@ -150,6 +235,6 @@ impl Draft<'_> {
         if self.spec.suspend {
             return None;
         }
-        valid.slots.next(self.now).map(|slot| slot.at.plus(valid.jitter))
+        valid.slots.next(self.now.minus(valid.jitter)).map(|slot| slot.at.plus(valid.jitter))
     }
 }

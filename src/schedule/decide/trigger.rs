@@ -1,22 +1,64 @@
 //! The backups that are made beside the slots: `runOnCreate` and `trigger`.
 
 use super::{
-    child::{manual_name, slot_name},
+    child::{manual_name, slot_name, trigger_hash},
     draft::{Draft, Wanted},
 };
 use crate::{
     api::{BackupReference, RdsBackup, Reason},
     controller::Event,
-    schedule::{observation::Child, policy::TRIGGER_IS_OLD, spec::ValidatedSpec},
+    schedule::{
+        observation::Child,
+        policy::{REMEMBERED_TRIGGERS, TRIGGER_IS_OLD},
+        spec::ValidatedSpec,
+    },
     time::SaturatingTime,
 };
 
 impl Draft<'_> {
-    /// A trigger that stands at first sight is only recorded: a re-applied Git repository must not fire old ones.
-    pub fn record_first_trigger(&mut self) {
-        if self.observed.status.observed_generation < 0 {
-            self.status.last_handled_trigger.clone_from(&self.spec.trigger);
+    /// What the spec's trigger was so far. One with which the schedule was created is only recorded: a Git repository that is applied again
+    /// must not fire old ones. One that a schedule has at first sight and that was edited since its creation may be new, and runs.
+    pub fn see_trigger(&mut self) {
+        if self.observed.status.observed_generation < 0
+            && self.observed.object.metadata.generation.is_none_or(|generation| generation <= 1)
+            && let Some(token) = &self.spec.trigger
+        {
+            let note = format!(
+                "the schedule was created with the trigger {token:?}: it is recorded, and makes no backup. To make one, write another text"
+            );
+            self.events.push(Event::new(false, Reason::TriggerRecorded, note));
+            self.status.last_handled_trigger = Some(token.clone());
         }
+        // Also one that an earlier release recorded, which had no list.
+        if let Some(last) = self.status.last_handled_trigger.clone()
+            && !self.was_handled(&last)
+        {
+            self.remember_trigger(&last);
+        }
+        if self.spec.trigger.is_none() {
+            // Written again, it is a change, and the user hears of it.
+            self.status.last_handled_trigger = None;
+        }
+    }
+
+    fn was_handled(&self, token: &str) -> bool {
+        self.status.handled_triggers.contains(&trigger_hash(token))
+    }
+
+    /// It is the newest now; the oldest beyond the limit are forgotten.
+    fn remember_trigger(&mut self, token: &str) {
+        let hash = trigger_hash(token);
+        let handled = &mut self.status.handled_triggers;
+        handled.retain(|known| *known != hash);
+        handled.push(hash);
+        let most = handled.len().saturating_sub(REMEMBERED_TRIGGERS);
+        handled.drain(..most);
+        self.status.last_handled_trigger = Some(token.to_owned());
+    }
+
+    fn trigger_used(&mut self, token: &str, of: &str) {
+        let note = format!("the trigger {token:?} was seen before{of}: no other backup is made. Write another text");
+        self.events.push(Event::new(true, Reason::TriggerUsed, note));
     }
 
     /// `runOnCreate`, at the first sight of a valid schedule.
@@ -34,24 +76,30 @@ impl Draft<'_> {
         None
     }
 
-    /// `trigger`.
+    /// `trigger`. A text that was ever seen is never run again, whatever became of its backup: somebody edits it by hand, and a GitOps tool
+    /// sets it back to what it was.
     pub fn by_trigger(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
+        if self.was_handled(token) {
+            self.trigger_used(token, "");
+            self.remember_trigger(token);
+            return None;
+        }
         let name = manual_name(self.name(), token);
         match self.wanted(&name, None, self.next_start(valid)) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => {
+                // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered.
                 let old = |child: &&Child| child.name == name && self.now > child.created_at.plus(TRIGGER_IS_OLD);
                 if self.observed.children.iter().any(|child| old(&child)) {
-                    let note = format!("the trigger {token:?} was used before, for {name}: no other backup is made. Write another text");
-                    self.events.push(Event::new(true, Reason::TriggerUsed, note));
+                    self.trigger_used(token, &format!(", for {name}"));
                 }
                 self.status.last_backup = Some(BackupReference { name, slot: None });
-                self.status.last_handled_trigger = Some(token.clone());
+                self.remember_trigger(token);
             }
             Wanted::Foreign => {
                 self.collision(&name, None);
-                self.status.last_handled_trigger = Some(token.clone());
+                self.remember_trigger(token);
             }
             Wanted::HeldUp => {}
         }

@@ -52,6 +52,8 @@ fn a_trigger_that_stands_at_first_sight_is_recorded_and_not_run() {
     world.run(today("08:00:00"), today("08:30:00"));
     assert!(world.created.is_empty());
     assert_eq!(world.status().last_handled_trigger.as_deref(), Some("before-release-41"));
+    assert_eq!(world.reasons(), ["TriggerRecorded"]);
+    assert!(world.events[0].1.contains("before-release-41") && world.events[0].1.contains("write another text"), "{:?}", world.events);
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn a_changed_trigger_makes_one_backup_also_while_suspended_and_across_a_crash() 
             }
             world.pass(today("08:31:20"));
         }
-        assert_eq!((world.created.len(), world.reasons().len()), (1, 0), "suspend: {suspend}");
+        assert_eq!((world.created.len(), world.reasons()), (1, vec!["TriggerRecorded"]), "suspend: {suspend}");
         let status = world.status();
         assert_eq!((status.last_handled_trigger.as_deref(), status.last_backup.unwrap().slot), (Some("b"), None));
     }
@@ -101,6 +103,62 @@ fn a_trigger_that_is_taken_away_does_nothing() {
     world.edit(r#""trigger":"a""#);
     world.run(today("08:06:00"), today("08:10:00"));
     assert!(world.created.is_empty());
+    assert_eq!(world.reasons(), ["TriggerRecorded", "TriggerUsed"], "the user hears that it does nothing when it is back");
+}
+
+/// `kubectl apply` and `kubectl patch` before the operator sees the schedule, or while it is down.
+#[test]
+fn a_trigger_of_a_schedule_that_was_edited_before_its_first_sight_runs_once() {
+    for valid_at_first in [true, false] {
+        let mut world = World::new(r#""schedule":"0 2 * * *""#);
+        world.edit(r#""trigger":"b""#);
+        if !valid_at_first {
+            world.edit(r#""timeZone":"Nowhere""#);
+            world.pass(today("08:29:00"));
+            world.edit(r#""timeZone":"Etc/UTC""#);
+        }
+        world.run_well(today("08:30:00"), today("08:40:00"));
+        assert_eq!((world.names(), world.reasons().len()), (vec!["nightly-m3e23e81600"], 0), "{valid_at_first}");
+    }
+}
+
+/// A GitOps tool sets the trigger back to the one with which the schedule was created; a revert does the same with one that was run, and the
+/// history limit may have removed its backup.
+#[test]
+fn a_trigger_that_was_ever_seen_is_never_run_again() {
+    let mut world = World::new(r#""schedule":"0 2 * * *","trigger":"release-1""#);
+    world.run(today("08:00:00"), today("08:01:00"));
+    world.edit(r#""trigger":"by-hand""#);
+    world.run_well(today("08:02:00"), today("08:05:00"));
+    world.children.clear();
+    world.restart();
+    for token in ["release-1", "by-hand", "release-1"] {
+        world.edit(&format!(r#""trigger":"{token}""#));
+        world.run_well(today("08:20:00"), today("08:21:00"));
+    }
+    assert_eq!(world.created.len(), 1, "{:?}", world.names());
+    assert_eq!(world.reasons(), ["TriggerRecorded", "TriggerUsed", "TriggerUsed", "TriggerUsed"]);
+    // Twenty newer ones push it out, and no more than twenty are kept.
+    for number in 0..20 {
+        assert!(world.status().handled_triggers.len() <= 20);
+        world.edit(&format!(r#""trigger":"new-{number}""#));
+        world.run_well(today("08:30:00"), today("08:31:00"));
+    }
+    assert_eq!((world.created.len(), world.status().handled_triggers.len()), (21, 20));
+}
+
+/// What an earlier release wrote has no list.
+#[test]
+fn a_trigger_that_an_earlier_release_handled_is_remembered() {
+    let mut world = World::new(r#""schedule":"0 2 * * *","trigger":"a""#);
+    world.run(today("08:00:00"), today("08:01:00"));
+    let status = world.object.status.as_mut().unwrap();
+    status.handled_triggers.clear();
+    for token in ["b", "a"] {
+        world.edit(&format!(r#""trigger":"{token}""#));
+        world.run_well(today("08:20:00"), today("08:22:00"));
+    }
+    assert_eq!((world.created.len(), world.reasons()), (1, vec!["TriggerRecorded", "TriggerUsed"]));
 }
 
 /// Asked for by hand: it does not wait for a backup that runs, the queue of the instance puts it behind.

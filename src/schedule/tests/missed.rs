@@ -43,7 +43,7 @@ fn a_slot_beyond_the_deadline_is_missed_and_the_next_one_runs() {
 /// The last moment counts: the deadline itself is still in time.
 #[test]
 fn the_deadline_is_counted_from_the_slot_and_the_jitter() {
-    let spec = r#""schedule":"0 * * * *","jitter":"30m","startingDeadline":"10m""#;
+    let spec = r#""schedule":"0 9 * * *","jitter":"30m","startingDeadline":"10m""#;
     let jitter = ValidatedSpec::new("team-a", "nightly", &World::new(spec).object.spec, at(CREATED)).unwrap().jitter;
     assert!(jitter > mins(1), "{jitter:?}");
     for (late, runs) in [(mins(10), 1), (mins(10) + SignedDuration::from_nanos(1), 0)] {

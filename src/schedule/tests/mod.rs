@@ -1,6 +1,7 @@
 //! A schedule, an API server of a few lines, and a clock that is turned by hand: what the shipped pass makes of them.
 
 mod by_hand;
+mod edits;
 mod health;
 mod history;
 mod missed;
@@ -10,6 +11,7 @@ mod trouble;
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::core::{DeserializeGuard, Status};
 
 use super::{
@@ -106,6 +108,20 @@ impl World {
         self.object.spec = serde_json::from_value(spec).unwrap();
         self.object.metadata.generation = self.object.metadata.generation.map(|generation| generation + 1);
         self.next_version();
+    }
+
+    /// As [`World::edit`], with the time at which the API server took it in.
+    pub fn edit_at(&mut self, clock: Timestamp, change: &str) {
+        self.edit(change);
+        let fields: serde_json::Value = serde_json::from_str(&format!("{{{change}}}")).unwrap();
+        let keys: serde_json::Map<_, _> =
+            fields.as_object().unwrap().keys().map(|key| (format!("f:{key}"), serde_json::json!({}))).collect();
+        let entry = ManagedFieldsEntry {
+            time: Some(Time(Timestamp::from_second(clock.as_second()).unwrap())),
+            fields_v1: Some(FieldsV1(serde_json::json!({ "f:spec": keys }))),
+            ..ManagedFieldsEntry::default()
+        };
+        self.object.metadata.managed_fields.get_or_insert_default().push(entry);
     }
 
     /// One pass of the controller. Answers how long it rests.

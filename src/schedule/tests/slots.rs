@@ -61,7 +61,7 @@ fn a_queue_timeout_of_the_template_is_kept() {
 
 #[test]
 fn jitter_moves_the_start_and_not_the_name() {
-    let mut world = World::new(r#""schedule":"0 * * * *","jitter":"30m""#);
+    let mut world = World::new(r#""schedule":"0 9-23 * * *","jitter":"30m""#);
     world.run_well(today("08:00:00"), today("10:45:00"));
     assert_eq!(world.names(), ["nightly-202701150900", "nightly-202701151000"]);
     let offsets: Vec<i64> = world
