@@ -1,4 +1,5 @@
-//! What the worst answers cost: bodies of up to 1 MiB, made to become large when they are read, sent by a bare socket to the real client.
+//! What the worst answers cost: bodies of up to 1 MiB, made to become large when they are read, and listings of many megabytes that are full
+//! of addresses, sent by a bare socket to the real client.
 //! The heap of this process is counted, so this file has one test and a process of its own.
 
 use std::{sync::Arc, time::Duration};
@@ -18,12 +19,65 @@ use tokio::{
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// The largest body that the client reads.
+/// The most that the client keeps of a body.
 const MIB: usize = 1024 * 1024;
 
 /// The most that reading one answer may take, bytes: the body itself, its document, and what is kept of it. A body of 1 MiB that is nothing
 /// but small values becomes 26 MiB, one of small objects 49 MiB.
 const MOST: usize = 64 * MIB;
+
+/// The most that reading a listing of real size may take, bytes: as much as is kept of a body at most, and as much again for a buffer that
+/// grows and for what is made of it. The addresses in it are not kept.
+const MOST_FOR_A_LISTING: usize = 2 * MIB;
+
+/// A page of so many sets with so many databases each, and two addresses for each database.
+fn listing(sets: usize, databases: usize, xml: bool) -> String {
+    let token = "CAIS".repeat(200);
+    let address = |host: &str, database: usize| {
+        let and = if xml { "&amp;" } else { "&" };
+        format!(
+            "https://{host}.bak.rds.aliyuncs.com/ins1_{database}.zip?Expires=1{and}dbList=db{database}{and}security-token={token}{and}Signature=x%3D"
+        )
+    };
+    let pair = |name: &str, value: &str| if xml { format!("<{name}>{value}</{name}>") } else { format!("\"{name}\":\"{value}\"") };
+    let join = |fields: Vec<String>| fields.join(if xml { "" } else { "," });
+    let many = |name: &str, rows: Vec<String>| match xml {
+        true => rows.iter().map(|row| format!("<{name}>{row}</{name}>")).collect::<String>(),
+        false => format!("\"{name}\":[{}]", rows.iter().map(|row| format!("{{{row}}}")).collect::<Vec<_>>().join(",")),
+    };
+    let inner = |name: &str, content: String| if xml { format!("<{name}>{content}</{name}>") } else { format!("\"{name}\":{{{content}}}") };
+    let link = |database: usize| {
+        join(vec![
+            pair("DataBase", &format!("db{database}")),
+            pair("DownloadLink", &address("public", database)),
+            pair("IntranetDownloadLink", &address("internal", database)),
+        ])
+    };
+    let set = |id: usize| {
+        join(vec![
+            pair("BackupId", &(321_020_000 + id).to_string()),
+            pair("BackupStatus", "Success"),
+            pair("BackupMode", "Manual"),
+            pair("BackupStartTime", "2026-03-04T12:00:00Z"),
+            pair("BackupDownloadURL", &address("public", 0)),
+            inner("BackupDownloadLinkByDB", many("BackupDownloadLinkByDB", (0..databases).map(link).collect())),
+            pair("IsAvail", "1"),
+        ])
+    };
+    let body = join(vec![pair("TotalRecordCount", &sets.to_string()), inner("Items", many("Backup", (0..sets).map(set).collect()))]);
+    if xml { format!("<DescribeBackupsResponse>{body}</DescribeBackupsResponse>") } else { format!("{{{body}}}") }
+}
+
+/// Pages as the service answers them, and how many sets each has.
+fn listings() -> Vec<(&'static str, String, usize)> {
+    vec![
+        ("json: 19 sets, 100 databases", listing(19, 100, false), 19),
+        ("json: a set, 400 databases", listing(1, 400, false), 1),
+        ("json: 100 sets, 300 databases", listing(100, 300, false), 100),
+        ("xml: 19 sets, 100 databases", listing(19, 100, true), 19),
+        ("xml: a set, 400 databases", listing(1, 400, true), 1),
+    ]
+}
 
 fn fill(head: &str, piece: &str, tail: &str) -> String {
     let mut body = String::with_capacity(MIB);
@@ -125,6 +179,16 @@ async fn no_answer_takes_more_memory_than_is_set_aside() {
             println!("{what:<24} {call:<28} {:>9} bytes, {:>6.1} MiB at most ({outcome})", body.len(), took as f64 / MIB as f64);
             assert!(took < MOST, "{what}, {call}: {took} bytes");
         }
+    }
+    for (what, body, sets) in listings() {
+        sender.send(Arc::new(body)).await.expect("the server listens");
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let read = client.describe_backups(&credentials, &SetQuery::of(id.clone())).await;
+        let took = HEAP.peak_usage().saturating_sub(before);
+        println!("{what:<32} {:>6.1} MiB at most", took as f64 / MIB as f64);
+        assert_eq!(read.map(|answer| answer.value.sets.len()), Ok(sets), "{what}");
+        assert!(took < MOST_FOR_A_LISTING, "{what}: {took} bytes");
     }
     println!("the most of all: {:.1} MiB", largest as f64 / MIB as f64);
     drop(sender);

@@ -93,7 +93,7 @@ pub struct SetQuery {
     /// `EndTime`; rounded up to the minute. If only `from` is given, it is an hour from now. The documentation does not say whether the
     /// service compares starts or ends, but our idea of its time is at most 15 minutes off, so no set is later than that.
     pub to: Option<Timestamp>,
-    /// `PageSize`: how many sets one call brings.
+    /// `PageSize`: how many sets one call brings, if they are not too large together.
     pub page_size: PageSize,
 }
 
@@ -180,6 +180,15 @@ impl TypeFilter {
 }
 
 impl PageSize {
+    /// The next smaller size.
+    pub(super) fn smaller(self) -> Option<Self> {
+        match self {
+            Self::Hundred => Some(Self::Fifty),
+            Self::Fifty => Some(Self::Thirty),
+            Self::Thirty => None,
+        }
+    }
+
     pub(super) fn rows(self) -> usize {
         match self {
             Self::Thirty => 30,

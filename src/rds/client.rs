@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, debug_span};
 
 use super::{
-    call::{Answer, CreateBackup, CreateOutcome, Rejection, SetQuery, Unknown},
+    call::{Answer, CreateBackup, CreateOutcome, PageSize, Rejection, SetQuery, Unknown},
     error::{ApiError, CallError},
     ids::{InstanceId, JobId},
     listing::{self, Listing},
@@ -19,7 +19,7 @@ use super::{
 use crate::rpc::{self, Api, ClientError, Credentials, Failure, Limiter, Response, Stamp};
 
 /// The API that these calls belong to.
-const API: Api = Api { product: "Rds", version: "2014-08-15" };
+const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED };
 
 /// How long a call waits until the limits allow it. A request that was announced must be sent soon or not at all; a read can wait.
 const LONGEST_CREATE_WAIT: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ impl Client {
         match self.call("CreateBackup", instance, params, credentials, stamp).await {
             Ok(response) => created(response),
             Err(Failure::NotSent(why)) => CreateOutcome::Rejected(Rejection::NotSent { why }),
-            Err(Failure::Lost(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
+            Err(Failure::Lost(why) | Failure::TooLarge(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
         }
     }
 
@@ -144,18 +144,35 @@ impl Client {
         job: Option<&JobId>,
     ) -> Result<Answer<Vec<BackupTask>>, CallError> {
         let params = job.map(|job| pair("BackupJobId", job.as_str())).into_iter().collect();
-        self.read("DescribeBackupTasks", instance, params, credentials, wire::tasks).await
+        Ok(self.read("DescribeBackupTasks", instance, params, credentials, wire::tasks).await?)
     }
 
     /// DescribeBackups, all pages of it, at most 100. A listing that may not be whole is an error. Each page waits for the limits, at most
-    /// 10 s. <https://help.aliyun.com/document_detail/26273.html>
+    /// 10 s. If a page is too large to be read, the listing begins anew with smaller pages.
+    /// <https://help.aliyun.com/document_detail/26273.html>
     pub async fn describe_backups(&self, credentials: &Credentials, query: &SetQuery) -> Result<Answer<SetList>, CallError> {
         // The window stays the same on all pages.
         let window = listing::window(query, self.now());
-        let mut listing = Listing::new(query.page_size);
+        let mut page_size = query.page_size;
+        loop {
+            match (self.list(credentials, query, page_size, &window).await, page_size.smaller()) {
+                (Err(Unread::TooLarge(_)), Some(smaller)) => page_size = smaller,
+                (listed, _) => return listed.map_err(CallError::from),
+            }
+        }
+    }
+
+    async fn list(
+        &self,
+        credentials: &Credentials,
+        query: &SetQuery,
+        page_size: PageSize,
+        window: &[(&str, String)],
+    ) -> Result<Answer<SetList>, Unread> {
+        let mut listing = Listing::new(page_size);
         let mut first_page_at = None;
         for page in 1..=listing::MOST_PAGES {
-            let mut params = vec![pair("PageSize", &query.page_size.rows().to_string()), pair("PageNumber", &page.to_string())];
+            let mut params = vec![pair("PageSize", &page_size.rows().to_string()), pair("PageNumber", &page.to_string())];
             params.extend(query.backup_id.as_ref().map(|id| pair("BackupId", id.as_str())));
             params.extend(query.status.map(|status| pair("BackupStatus", status.as_str())));
             params.extend(query.mode.map(|mode| pair("BackupMode", mode.as_str())));
@@ -170,12 +187,12 @@ impl Client {
                 return Ok(Answer { value: listing.into_list(), request_id, service_time: first_page_at });
             }
         }
-        Err(CallError::Lost { why: format!("the listing of backup sets has more than {} pages", listing::MOST_PAGES) })
+        Err(CallError::Lost { why: format!("the listing of backup sets has more than {} pages", listing::MOST_PAGES) }.into())
     }
 
     /// DescribeDBInstanceAttribute. It waits for the limits, at most 10 s. <https://help.aliyun.com/document_detail/26231.html>
     pub async fn describe_instance(&self, credentials: &Credentials, instance: &InstanceId) -> Result<Answer<Instance>, CallError> {
-        self.read("DescribeDBInstanceAttribute", instance, Vec::new(), credentials, |body| wire::instance(body, instance)).await
+        Ok(self.read("DescribeDBInstanceAttribute", instance, Vec::new(), credentials, |body| wire::instance(body, instance)).await?)
     }
 
     /// A read, with a nonce and a time of its own.
@@ -186,16 +203,19 @@ impl Client {
         mut params: Vec<(String, String)>,
         credentials: &Credentials,
         parse: impl FnOnce(&Value) -> Option<T>,
-    ) -> Result<Answer<T>, CallError> {
+    ) -> Result<Answer<T>, Unread> {
         params.extend(self.region_id.as_ref().map(|region| pair("RegionId", region)));
         self.reads.acquire(LONGEST_READ_WAIT).await.map_err(|wait| CallError::NotSent { why: over_the_limit(wait) })?;
-        let mut response = self.call(action, instance, params, credentials, &self.rpc.stamp()).await?;
+        let mut response = self.call(action, instance, params, credentials, &self.rpc.stamp()).await.map_err(|failure| match failure {
+            Failure::TooLarge(why) => Unread::TooLarge(why),
+            failure => Unread::Failed(failure.into()),
+        })?;
         if let Some(error) = response.error.take() {
-            return Err(ApiError::from(error).into());
+            return Err(CallError::from(ApiError::from(error)).into());
         }
         match response.success().and_then(parse) {
             Some(value) => Ok(Answer { value, request_id: response.request_id, service_time: response.service_time }),
-            None => Err(CallError::Lost { why: unreadable(response.status, response.bytes) }),
+            None => Err(CallError::Lost { why: unreadable(response.status, response.bytes) }.into()),
         }
     }
 
@@ -216,6 +236,29 @@ impl Client {
             self.reads.slow_down(response.retry_after);
         }
         Ok(response)
+    }
+}
+
+/// Why a read has no result.
+enum Unread {
+    /// The answer is larger than is read. A smaller page may not be.
+    TooLarge(String),
+    /// Anything else.
+    Failed(CallError),
+}
+
+impl From<CallError> for Unread {
+    fn from(error: CallError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Unread> for CallError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge(why) => Self::Lost { why },
+            Unread::Failed(error) => error,
+        }
     }
 }
 

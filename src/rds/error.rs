@@ -51,7 +51,7 @@ impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotSent(why) => Self::NotSent { why },
-            Failure::Lost(why) => Self::Lost { why },
+            Failure::Lost(why) | Failure::TooLarge(why) => Self::Lost { why },
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The service's answers, as the client returns them.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
 use super::ids::{BackupId, InstanceId, JobId};
@@ -198,14 +196,15 @@ impl BackupSet {
         }
     }
 
-    /// The set without its details: what is kept while an object waits. Download addresses in them are secrets, and large.
+    /// The set without its details: what is kept while an object waits.
     #[must_use]
     pub fn without_details(self) -> Self {
         Self { details: Box::default(), ..self }
     }
 }
 
-/// The fields of a backup set that describe it and decide nothing here.
+/// The fields of a backup set that describe it and decide nothing here. Its download addresses are not among them: they are pre-signed,
+/// which makes them secrets, and they are most of what a listing weighs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetDetails {
     /// `DBInstanceId`
@@ -226,43 +225,4 @@ pub struct SetDetails {
     pub archived: Option<bool>,
     /// Whether `StoreStatus` is `Enabled`: the service would delete it. `None` when the service did not say.
     pub deletable: Option<bool>,
-    /// `BackupDownloadURL`
-    pub download_url: Option<DownloadUrl>,
-    /// `BackupIntranetDownloadURL`
-    pub intranet_download_url: Option<DownloadUrl>,
-    /// `BackupDownloadLinkByDB`: one for each database of the set.
-    pub by_database: Vec<DatabaseDownload>,
-}
-
-/// Where one database of a set can be downloaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseDownload {
-    /// `DataBase`
-    pub database: String,
-    /// `DownloadLink`
-    pub url: Option<DownloadUrl>,
-    /// `IntranetDownloadLink`
-    pub intranet_url: Option<DownloadUrl>,
-}
-
-/// A pre-signed address. It is enough to download the backup, so it is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DownloadUrl(String);
-
-impl DownloadUrl {
-    /// Takes an address.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// The address itself, for a download.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for DownloadUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DownloadUrl(..)")
-    }
 }

@@ -8,15 +8,55 @@ use serde_json::Value;
 
 use super::{
     ids::{BackupId, InstanceId, JobId},
-    model::{BackupSet, BackupTask, DatabaseDownload, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetStatus, TaskAction},
+    model::{BackupSet, BackupTask, Engine, Instance, JobState, Mode, SetDetails, SetStatus, TaskAction},
 };
 use crate::rpc::text;
 
+/// The members that are read here. The rest of an answer is not kept, least of all the pre-signed addresses of backup sets.
+pub(super) const USED: &[&str] = &[
+    "BackupEndTime",
+    "BackupId",
+    "BackupInitiator",
+    "BackupJob",
+    "BackupJobId",
+    "BackupMethod",
+    "BackupMode",
+    "BackupProgressStatus",
+    "BackupSize",
+    "BackupStartTime",
+    "BackupStatus",
+    "BackupType",
+    "Backup",
+    "Checksum",
+    "ConsistentTime",
+    "CopyOnlyBackup",
+    "DBInstanceAttribute",
+    "DBInstanceId",
+    "DBInstanceStatus",
+    "DBInstanceStorageType",
+    "DBInstanceType",
+    "Encryption",
+    "Engine",
+    "EngineVersion",
+    "ExpectExpireTime",
+    "HostInstanceID",
+    "IsAvail",
+    "Items",
+    "JobMode",
+    "LockMode",
+    "MasterInstanceId",
+    "MetaStatus",
+    "Process",
+    "RegionId",
+    "StorageClass",
+    "StoreStatus",
+    "TaskAction",
+    "TotalEcsSnapshotSize",
+    "TotalRecordCount",
+];
+
 /// The largest page that the service ever documented has 1,000 rows. A row takes a kilobyte of memory.
 const MOST_ROWS: usize = 1000;
-
-/// A pre-signed address with a token in it has about 1,500 bytes.
-const LONGEST_URL: usize = 8192;
 
 /// An id. It may be a whole number, which some converters write as 1.13E7. A broken number is not rounded, because that would be the id of
 /// another job.
@@ -172,26 +212,7 @@ fn details(item: &Value) -> SetDetails {
         meta_status: text(item, "MetaStatus"),
         archived: number(item, "StorageClass").map(|class| class == 1),
         deletable: text(item, "StoreStatus").map(|status| is(Some(&status), "Enabled")),
-        download_url: url(item, "BackupDownloadURL"),
-        intranet_download_url: url(item, "BackupIntranetDownloadURL"),
-        by_database: rows(item.get("BackupDownloadLinkByDB").and_then(|list| list.get("BackupDownloadLinkByDB")))
-            .into_iter()
-            .flatten()
-            .filter_map(database_download)
-            .collect(),
     }
-}
-
-fn database_download(item: &Value) -> Option<DatabaseDownload> {
-    let (link, intranet) = (url(item, "DownloadLink"), url(item, "IntranetDownloadLink"));
-    Some(DatabaseDownload { database: text(item, "DataBase")?, url: link, intranet_url: intranet })
-}
-
-/// An address, which is longer than other texts. For SQL Server the service answers "null" if there is none.
-fn url(object: &Value, key: &str) -> Option<DownloadUrl> {
-    let url = object.get(key)?.as_str()?.trim();
-    let usable = !url.is_empty() && url.len() <= LONGEST_URL && !url.eq_ignore_ascii_case("null") && !url.chars().any(char::is_control);
-    usable.then(|| DownloadUrl::new(url))
 }
 
 fn mode(text: Option<&str>) -> Mode {
@@ -228,6 +249,8 @@ pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Instance> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -347,6 +370,19 @@ mod tests {
             [json!("TempBackupTask"), json!("normalbackuptask"), json!("OtherTask"), json!(null)].map(action),
             [TaskAction::OnDemand, TaskAction::Scheduled, TaskAction::Unknown, TaskAction::Unknown]
         );
+    }
+
+    #[test]
+    fn what_is_read_is_listed_and_what_is_listed_is_read() {
+        let code = include_str!("wire.rs").split("#[cfg(test)]").next().unwrap();
+        let code = code.split("];").nth(1).unwrap();
+        let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(|text| USED.contains(text)).collect();
+        assert_eq!(read, USED.iter().copied().collect(), "in the list and not in the code");
+        // A name is the second argument of the readers, or what is got from an object.
+        let names = ["text(item, ", "id(item, ", "number(item, ", "time(item, ", "items(body, ", "number(body, ", "id(body, ", ".get("];
+        let named = names.iter().flat_map(|before| code.split(before).skip(1)).filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+        let left_out: Vec<&str> = named.filter(|name| !USED.contains(name)).collect();
+        assert_eq!(left_out, Vec::<&str>::new(), "in the code and not in the list: it would never arrive");
     }
 
     #[test]

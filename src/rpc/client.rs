@@ -12,7 +12,7 @@ use super::{
     endpoint::Endpoint,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     reqwest_transport::ReqwestTransport,
-    response::{Response, ServiceError},
+    response::{self, Response, ServiceError},
     sign::{SignatureVersion, Signed, Unsigned, sign},
 };
 use crate::{clock::Clock, time::SaturatingTime};
@@ -24,6 +24,8 @@ pub struct Api {
     pub product: &'static str,
     /// The version that its requests name, for example `2014-08-15`.
     pub version: &'static str,
+    /// The names of the members that are read of its answers, at any depth, besides those that all products' answers have.
+    pub used: &'static [&'static str],
 }
 
 /// The nonce and the signed time of one request. The service refuses a nonce that it has seen, and a time older than 15 minutes.
@@ -121,7 +123,7 @@ impl Client {
         credentials: &Credentials,
         stamp: &Stamp,
     ) -> Result<Response, Failure> {
-        let Api { product, version } = self.api;
+        let Api { product, version, used: _ } = self.api;
         // The service would refuse the key, and the refusal would look like a wrong key.
         if let Some(end) = credentials.ended_at(self.now()) {
             return Err(Failure::NotSent(format!("the temporary access key ended at {end}")));
@@ -136,7 +138,7 @@ impl Client {
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
         let answer = answer.inspect_err(|failure| match failure {
             Failure::NotSent(why) => debug!(product, action, elapsed_ms, why, "not sent"),
-            Failure::Lost(why) => debug!(product, action, elapsed_ms, why, "no answer"),
+            Failure::Lost(why) | Failure::TooLarge(why) => debug!(product, action, elapsed_ms, why, "no answer"),
         })?;
         let mut response = Response::read(action, &answer, credentials);
         let code = response.error.as_ref().map(|error| error.code.as_str());
@@ -162,8 +164,9 @@ impl Client {
             value.set_sensitive(true);
             sent.insert(name, value);
         }
+        let used = response::USED.iter().chain(self.api.used).copied().collect();
         let call_timeout = self.options.call_timeout;
-        let answer = self.transport.send(HttpRequest { url, headers: sent, body });
+        let answer = self.transport.send(HttpRequest { url, headers: sent, body, used });
         tokio::time::timeout(call_timeout, answer)
             .await
             .map_err(|_| Failure::Lost(format!("no whole answer within {} s", call_timeout.as_secs_f32())))?
@@ -198,7 +201,7 @@ mod tests {
             transport: Some(transport.clone()),
             ..ClientOptions::new(Endpoint::parse("https://sts.example").unwrap(), Clock::new(move || now), Arc::new(|| "nonce".to_owned()))
         };
-        let client = Client::new(Api { product: "Sts", version: "2015-04-01" }, options).unwrap();
+        let client = Client::new(Api { product: "Sts", version: "2015-04-01", used: &[] }, options).unwrap();
         let call = async |expires_at: Option<&str>| {
             let credentials = Credentials {
                 access_key_id: "STS.key-of-the-test".into(),

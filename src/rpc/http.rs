@@ -12,6 +12,8 @@ pub enum Failure {
     NotSent(String),
     /// The request may have arrived.
     Lost(String),
+    /// The request arrived, and its answer is a document that is larger than is kept of one.
+    TooLarge(String),
 }
 
 /// A signed request. It is always a POST.
@@ -23,6 +25,9 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// Empty if everything is in the query.
     pub body: String,
+    /// The names of the members of the answer's document that are used, at any depth. A transport may leave out the values of all others:
+    /// they can be large, and secrets.
+    pub used: Vec<&'static str>,
 }
 
 /// An answer, from the service or from anything in front of it.
@@ -32,7 +37,7 @@ pub struct HttpResponse {
     pub status: u16,
     /// The client reads `Date` and `x-acs-retry-after`.
     pub headers: HeaderMap,
-    /// At most 1 MiB.
+    /// At most 1 MiB, without what is not used.
     pub body: Vec<u8>,
     /// When the head of the answer arrived, by our clock.
     pub received: Timestamp,

@@ -1,6 +1,7 @@
 //! Alibaba Cloud's RPC protocol, for any of its products: signed requests over HTTP, and the parts that all answers have in common.
 //! A product gives its name, version, hosts and parameters. Nothing here depends on RDS or Kubernetes.
 
+mod body;
 mod client;
 mod clock_offset;
 mod credentials;

@@ -6,13 +6,11 @@ use futures::future::BoxFuture;
 use reqwest::Method;
 
 use super::{
+    body::{Body, LARGEST_KEPT, LARGEST_READ, TooLarge},
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     redact::{self, Hidden},
 };
 use crate::clock::Clock;
-
-/// The longest answer that is read, bytes. A full page of sets has about 300 KiB, most of it download addresses.
-const LARGEST_BODY: usize = 1024 * 1024;
 
 /// HTTP/1.1, with a new connection for each call.
 pub(super) struct ReqwestTransport {
@@ -49,20 +47,22 @@ impl ReqwestTransport {
         Ok(Self { http, clock, connect_timeout })
     }
 
-    async fn post(&self, HttpRequest { url, headers, body }: HttpRequest) -> Result<HttpResponse, Failure> {
+    async fn post(&self, HttpRequest { url, headers, body, used }: HttpRequest) -> Result<HttpResponse, Failure> {
         let mut response =
             self.http.request(Method::POST, url).headers(headers).body(body).send().await.map_err(|error| self.failure(&error))?;
         let received = self.clock.now();
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
+        let mut body = Body::new(&used);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
-            if body.len() + chunk.len() > LARGEST_BODY {
-                return Err(Failure::Lost(format!("status {status} with more than {LARGEST_BODY} bytes")));
-            }
-            body.extend_from_slice(&chunk);
+            body.take(&chunk).map_err(|too_large| match too_large {
+                TooLarge::Document => Failure::TooLarge(format!(
+                    "status {status} with more than {LARGEST_READ} bytes, or more than {LARGEST_KEPT} of those that are used"
+                )),
+                TooLarge::Other => Failure::Lost(format!("status {status} with more than {LARGEST_KEPT} bytes that are no document")),
+            })?;
         }
-        Ok(HttpResponse { status, headers, body, received })
+        Ok(HttpResponse { status, headers, body: body.into_bytes(), received })
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {

@@ -12,6 +12,9 @@ use super::{
     redact::{self, Hidden, cut},
 };
 
+/// What is read here of every answer.
+pub(super) const USED: &[&str] = &["RequestId", "Code", "Message"];
+
 /// Longer ids, states and versions are not the service's.
 const LONGEST_TEXT: usize = 128;
 

@@ -14,9 +14,8 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, DatabaseDownload,
-        DownloadUrl, InstanceId, JobId, Limits, Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery, SetStatus, StatusFilter,
-        TypeFilter, Unknown, published_errors,
+        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Created, InstanceId, JobId, Limits,
+        Mode, ModeFilter, PageSize, Rejection, SetDetails, SetQuery, SetStatus, StatusFilter, TypeFilter, Unknown, published_errors,
     },
     rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
@@ -332,15 +331,10 @@ fn query(parameters: &Parameters) -> SetQuery {
     query
 }
 
-/// The sample's one set, every field of it.
+/// The sample's one set, every field of it but the addresses.
 fn sample_set() -> BackupSet {
     let time = |text: &str| Some(text.parse().expect("a time"));
     let text = |text: &str| Some(text.to_owned());
-    let oss = |host: &str| Some(DownloadUrl::new(format!("http://rdsbak-hz-v3.{host}.aliyuncs.com/****")));
-    let link = |host: &str| {
-        let file = "custins53664665/hins18676859_2021072909473127987849.zip?Expires=****&dbList=tb1";
-        Some(DownloadUrl::new(format!("https://{host}.bak.rds.aliyuncs.com/{file}")))
-    };
     BackupSet {
         status: SetStatus::Success,
         mode: Mode::Automated,
@@ -364,13 +358,6 @@ fn sample_set() -> BackupSet {
             meta_status: text("OK"),
             archived: Some(false),
             deletable: Some(false),
-            download_url: oss("oss-cn-hangzhou"),
-            intranet_download_url: oss("oss-cn-hangzhou-internal"),
-            by_database: vec![DatabaseDownload {
-                database: "dbs".to_owned(),
-                url: link("cn-hangzhou"),
-                intranet_url: link("cn-hangzhou-internal"),
-            }],
         }),
         ..BackupSet::new(BackupId::new("321020562"))
     }

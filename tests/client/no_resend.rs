@@ -13,7 +13,7 @@ use std::{
 use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
-    rds::{CallError, Client, ClientOptions, CreateBackup, CreateOutcome, InstanceId, JobId, Rejection, Unknown},
+    rds::{CallError, Client, ClientOptions, CreateBackup, CreateOutcome, InstanceId, JobId, Rejection, SetQuery, Unknown},
     rpc::{self, Credentials, Endpoint, Stamp},
 };
 use tokio::{
@@ -134,10 +134,14 @@ fn api_error(status: &str, code: &str) -> Act {
 }
 
 fn client(url: &str) -> Client {
+    client_that_waits(url, Duration::from_secs(1))
+}
+
+fn client_that_waits(url: &str, call_timeout: Duration) -> Client {
     let entropy = Entropy::system();
     let rpc = rpc::ClientOptions {
         connect_timeout: Duration::from_millis(700),
-        call_timeout: Duration::from_millis(1000),
+        call_timeout,
         ..rpc::ClientOptions::new(Endpoint::parse(url).unwrap(), Clock::system(), Arc::new(move || entropy.nonce()))
     };
     Client::new(ClientOptions::new(rpc)).unwrap()
@@ -332,6 +336,36 @@ async fn a_body_without_end_is_not_read_to_its_end() {
     // The bytes that the client did not read are in the buffers of the two sockets, a few MiB each.
     let written = server.written.load(Ordering::Relaxed);
     assert!(written < 32 * 1024 * 1024, "{written} of 1 GiB were taken");
+}
+
+#[tokio::test]
+async fn a_listing_that_is_too_large_is_asked_for_in_smaller_pages_and_nothing_else_is_asked_for_again() {
+    // Not the addresses but what is used is too large here.
+    let large = format!(r#"{{"RequestId":"REQ-1","Items":{{"Backup":[{{"BackupId":1,"Checksum":"{}"}}]}}}}"#, "x".repeat(1024 * 1024));
+    let small = r#"{"RequestId":"REQ-1","TotalRecordCount":1,"Items":{"Backup":[{"BackupId":7}]}}"#;
+    for (too_large, sizes) in [(0, vec![100]), (1, vec![100, 50]), (2, vec![100, 50, 30]), (3, vec![100, 50, 30])] {
+        let mut acts = vec![answer("200 OK", &large); too_large];
+        acts.push(answer("200 OK", small));
+        let server = Server::start(acts).await;
+        let client = client_that_waits(&format!("http://{}", server.addr), Duration::from_secs(20));
+        let read = client.describe_backups(&credentials(), &SetQuery::of(InstanceId::new("rm-1"))).await;
+        match read {
+            Ok(answer) => assert!(too_large < 3 && answer.value.sets.len() == 1),
+            Err(CallError::Lost { why }) => assert!(too_large == 3 && why.contains("1048576"), "{why}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        let asked: Vec<String> = server.requests.lock().unwrap().clone();
+        let with = |size: &u32| format!("PageSize={size}");
+        assert_eq!(asked.len(), sizes.len(), "{asked:?}");
+        assert!(asked.iter().zip(&sizes).all(|(request, size)| request.contains(&with(size))), "{asked:?}");
+    }
+    for act in [answer("200 OK", &large), answer("400 Bad Request", &large)] {
+        let server = Server::start(vec![act, answer("200 OK", ACCEPTED)]).await;
+        lost(server.create().await);
+        assert_eq!(server.requests(), 1);
+        let read = server.client().describe_backup_tasks(&credentials(), &InstanceId::new("rm-1"), None).await;
+        assert!(read.is_err() && server.requests() == 2, "{read:?}");
+    }
 }
 
 #[tokio::test]
