@@ -24,8 +24,8 @@ pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
-    BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, Mode, SetDetails, SetList, SetStatus,
-    TaskAction,
+    BackupSet, BackupTask, DatabaseDownload, Disk, DownloadUrl, Engine, Instance, JobState, MetaStatus, Mode, SetDetails, SetList,
+    SetStatus, TaskAction,
 };
 pub use regions::hosts;
 
