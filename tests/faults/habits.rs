@@ -77,3 +77,32 @@ fn a_job_that_does_not_say_what_began_it_may_be_the_requests_own() {
     let (jobs, statuses) = end(&ended(&script));
     assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()));
 }
+
+#[test]
+fn a_finished_job_that_names_no_set_succeeds_with_the_one_that_is_listed() {
+    for (fault, origin) in [(None, "Created"), (Some(Fault::Lost { executed: true }), "Adopted")] {
+        let mut script = calm(40);
+        if let Some(fault) = fault {
+            script = script.fault(Step::Create, 1, fault);
+        }
+        script.habits.names_sets = false;
+        (script.habits.shortest_lag, script.habits.longest_lag) = (Duration::from_secs(5 * MINUTE), Duration::from_secs(5 * MINUTE));
+        let (jobs, statuses) = end(&ended(&script));
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &origin.into()));
+    }
+}
+
+/// For longer than a listing lag.
+#[test]
+fn a_set_that_is_listed_as_running_after_the_end_of_its_job_is_waited_for() {
+    for (fault, origin) in [(None, "Created"), (Some(Fault::Lost { executed: true }), "Adopted")] {
+        let mut script = calm(10);
+        if let Some(fault) = fault {
+            script = script.fault(Step::Create, 1, fault);
+        }
+        script.habits.unsettled_for = Duration::from_secs(45 * MINUTE);
+        script.bound = Duration::from_secs(90 * MINUTE);
+        let (jobs, statuses) = end(&ended(&script));
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &origin.into()));
+    }
+}

@@ -65,6 +65,8 @@ impl Script {
             forgets_jobs_after: seconds(30 * 24 * 3600),
             regions: BTreeMap::new(),
             tells_what_began: true,
+            names_sets: true,
+            unsettled_for: Duration::ZERO,
         };
         Self {
             seed: 0,
@@ -136,6 +138,8 @@ impl Script {
             forgets_jobs_after: seconds(if d.percent(90) { 30 * 24 * 3600 } else { 5 * MINUTE }),
             regions: BTreeMap::new(),
             tells_what_began: true,
+            names_sets: true,
+            unsettled_for: Duration::ZERO,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
@@ -151,6 +155,8 @@ impl Script {
         self.signature = if d.percent(88) { "V3" } else { "V1" };
         self.expiry = if d.percent(95) { "15m" } else { "Never" };
         self.habits.tells_what_began = d.percent(90);
+        self.habits.names_sets = d.percent(90);
+        self.habits.unsettled_for = seconds(if d.percent(90) { 0 } else { 5 * MINUTE });
     }
 
     fn people(&mut self, d: &mut Randomness) {

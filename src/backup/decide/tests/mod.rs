@@ -20,7 +20,7 @@ use crate::{
     },
     rds::{
         ApiError, BackupId, BackupRef, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState,
-        Mode, Rejection, SetStatus, TaskAction, Unknown,
+        MetaStatus, Mode, Rejection, SetStatus, TaskAction, Unknown,
     },
 };
 
