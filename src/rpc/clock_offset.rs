@@ -12,14 +12,15 @@ const SMALLEST: SignedDuration = SignedDuration::from_secs(2);
 const LARGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The service's clock minus ours.
-pub(super) struct ClockOffset(Mutex<SignedDuration>);
+pub(super) struct ClockOffset(Mutex<Option<SignedDuration>>);
 
 impl ClockOffset {
     pub fn new() -> Self {
-        Self(Mutex::new(SignedDuration::ZERO))
+        Self(Mutex::new(None))
     }
 
-    pub fn get(&self) -> SignedDuration {
+    /// None before the first answer.
+    pub fn get(&self) -> Option<SignedDuration> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -32,14 +33,14 @@ impl ClockOffset {
         let most = date.duration_since(sent).saturating_add(SignedDuration::from_secs(1));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Our own clock was set back between the two, so this answer says nothing.
-        if most < least || (least..=most).contains(&*known) {
+        if most < least || known.is_some_and(|known| (least..=most).contains(&known)) {
             return;
         }
         let middle = least.saturating_add(most.saturating_sub(least) / 2);
         if middle.abs() < SMALLEST {
-            *known = SignedDuration::ZERO;
+            *known = Some(SignedDuration::ZERO);
         } else if middle.abs() <= LARGEST {
-            *known = middle;
+            *known = Some(middle);
         }
     }
 }
@@ -75,7 +76,7 @@ mod tests {
             (60_000, 0, 600_000, -89_550),
         ] {
             known.learn(at(sent), at(received), at(date));
-            assert_eq!(known.get(), SignedDuration::from_millis(offset), "sent {sent}, received {received}, date {date}");
+            assert_eq!(known.get(), Some(SignedDuration::from_millis(offset)), "sent {sent}, received {received}, date {date}");
         }
     }
 }

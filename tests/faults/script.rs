@@ -29,6 +29,8 @@ pub struct Script {
     pub largest_page: usize,
     /// How far the operator's clock is ahead.
     pub skew: SignedDuration,
+    /// How far it is ahead after the first crash, if that changes.
+    pub skew_after_a_crash: Option<SignedDuration>,
     /// The number of operators that run at the same time.
     pub processes: u32,
     /// Empty: all namespaces.
@@ -80,6 +82,7 @@ impl Script {
             faults_until: Duration::ZERO,
             largest_page: 50,
             skew: SignedDuration::ZERO,
+            skew_after_a_crash: None,
             processes: 1,
             namespaces: Vec::new(),
             signature: "V3",

@@ -24,8 +24,11 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
         && draft.observed.status.open_submission().is_none()
         && !draft.observed.status.has_result();
     let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
-    if draft.now > since.plus(timeout) {
+    if draft.has_waited(timeout) {
         return queue_timed_out(draft, timeout);
+    }
+    if !draft.observed.time_is_known {
+        return draft.wait(pause);
     }
     let left = since.plus(timeout).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
     draft.wait(pause.min(left))
