@@ -135,7 +135,8 @@ reasons! {
         Rejected,
         /// The service reports that the job failed, and `retry` allows no other run. Look at the instance's events in the console.
         BackupFailed,
-        /// The job finished, but the service does not mark its set as usable.
+        /// The job finished, but its set is not usable: the service does not mark it as available, or says that it is empty or has size 0.
+        /// Look at the set in the console.
         BackupNotUsable,
         /// The service did not accept the backup within `queueTimeout`. The message contains the last reason.
         QueueTimeout,

@@ -16,7 +16,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{Cluster, ObjectTracker},
+    controller::{ApiServerClock, Cluster, ObjectTracker},
     entropy::Entropy,
 };
 
@@ -43,6 +43,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
+    /// The API server's, for as long as the service has not answered.
+    pub api_server_clock: ApiServerClock,
     /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.

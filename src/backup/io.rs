@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use kube::{Resource, runtime::reflector::ObjectRef};
 use tokio::{sync::OwnedMutexGuard, time::Instant};
 use tracing::{info, warn};
@@ -94,16 +95,19 @@ impl Io {
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
+        let by_api_server = context.api_server_clock.offset();
+        let time = |offset: Option<SignedDuration>| (local.plus(offset.unwrap_or(SignedDuration::ZERO)), offset.is_some());
         let access = match context.accounts.access(namespace_of(object), &object.spec, recorded::region(object)) {
             Ok(access) => access,
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
-                return Observed { now: local, account, cached: Vec::new(), randomness };
+                let (now, time_is_known) = time(by_api_server);
+                return Observed { now, time_is_known, account, cached: Vec::new(), randomness };
             }
         };
-        let now = local.plus(access.client.clock_offset());
+        let (now, time_is_known) = time(access.client.known_clock_offset().or(by_api_server));
         if at_rest {
-            return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
+            return Observed { now, time_is_known, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
         }
         let credentials = match access.account.credentials().await {
             Ok(credentials) => {
@@ -115,7 +119,7 @@ impl Io {
         let instance = object.spec.db_instance_id.as_str();
         let of_instance = |guarded: Arc<Guarded>| guarded.0.as_ref().ok().filter(|other| other.spec.db_instance_id == instance).cloned();
         let cached = self.context.cached().filter_map(of_instance).map(|other| self.listed(other)).collect();
-        Observed { now, account: Ok(view(&access, credentials)), cached, randomness }
+        Observed { now, time_is_known, account: Ok(view(&access, credentials)), cached, randomness }
     }
 
     fn listed(&self, object: RdsBackup) -> Listed {

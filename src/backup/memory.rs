@@ -117,8 +117,10 @@ pub struct LookFacts {
 pub struct Follow {
     /// The job's or the set's id: polls of another job prove nothing.
     pub key: String,
-    /// When it was polled last.
-    pub at: Option<Timestamp>,
+    /// When it was polled last, with or without an answer: the pace counts from here.
+    pub polled_at: Option<Timestamp>,
+    /// When the service answered a poll last. Only an answer says that something has not happened by then.
+    pub answered_at: Option<Timestamp>,
     /// The job as it was seen last.
     pub task: Option<BackupTask>,
     /// The set as it was seen last.
@@ -127,6 +129,8 @@ pub struct Follow {
     pub finished_since: Option<Timestamp>,
     /// How many polls in a row did not find the job.
     pub misses: u32,
+    /// The first of them.
+    pub missed_since: Option<Timestamp>,
     /// The error of the last poll.
     pub failure: Option<CallError>,
     /// How many polls in a row failed.
@@ -236,17 +240,33 @@ impl Follow {
         self.task.as_ref().filter(|task| task.state == JobState::Finished && task.backup_id.is_some())
     }
 
+    /// Whether the job is finished and has not named its set: only a listing tells which it is.
+    pub fn ended_unnamed(&self) -> bool {
+        self.set.is_none() && self.task.as_ref().is_some_and(|task| task.state == JobState::Finished && task.backup_id.is_none())
+    }
+
+    /// How long before the newest answer something was seen first.
+    pub fn answered_since(&self, first: Option<Timestamp>) -> SignedDuration {
+        first.zip(self.answered_at).map_or(SignedDuration::ZERO, |(first, answered)| answered.duration_since(first))
+    }
+
     /// Takes in one poll of the job `key`.
     pub fn absorb(&mut self, key: &str, now: Timestamp, result: Result<(Option<BackupTask>, Option<BackupSet>), CallError>) {
         if self.key != key {
             *self = Self { key: key.to_owned(), ..Self::default() };
         }
-        self.at = Some(now);
+        self.polled_at = Some(now);
         match result {
             Ok((task, set)) => {
+                self.answered_at = Some(now);
                 // Of a job that has ended only the set is asked for, and what it said stays.
                 let task = task.or_else(|| self.ended().cloned());
-                self.misses = if task.is_none() && set.is_none() { self.misses + 1 } else { 0 };
+                if task.is_none() && set.is_none() {
+                    self.misses = self.misses.saturating_add(1);
+                    self.missed_since.get_or_insert(now);
+                } else {
+                    (self.misses, self.missed_since) = (0, None);
+                }
                 if task.as_ref().is_some_and(|task| task.state == JobState::Finished) || set.is_some() {
                     self.finished_since.get_or_insert(now);
                 }
@@ -257,7 +277,7 @@ impl Follow {
             }
             Err(error) => {
                 self.failure = Some(error);
-                self.failures += 1;
+                self.failures = self.failures.saturating_add(1);
             }
         }
     }

@@ -21,6 +21,8 @@ pub struct Observation<'a> {
     pub siblings: &'a [Sibling],
     /// What this process has learnt about the object.
     pub memory: &'a Memory,
+    /// Whether the present is known from an answer of the service or of the API server. Otherwise nothing ends by time alone.
+    pub time_is_known: bool,
     /// Randomness for this pass.
     pub randomness: &'a Randomness,
 }

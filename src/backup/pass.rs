@@ -174,6 +174,7 @@ impl Pass {
             account: &observed.account,
             siblings: &siblings,
             memory: &state.memory,
+            time_is_known: observed.time_is_known,
             randomness: &observed.randomness,
         };
         let decision = match purpose {

@@ -138,8 +138,10 @@ pub enum Answer {
 /// What a decision is made of, besides the object and the memory.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The service's time: our clock, corrected by the `Date` of its answers.
+    /// The service's time: our clock, corrected by the `Date` of its answers, or by the API server's before the first of them.
     pub now: Timestamp,
+    /// Whether an answer of either is known. Otherwise the time is the node's own, which may be hours off.
+    pub time_is_known: bool,
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.

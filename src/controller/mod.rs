@@ -1,6 +1,7 @@
 //! What the controllers of both kinds share, once: the API server, the tracker of per-object state, the freshest copy, retry and backoff,
 //! the fence of the lease, events, the first list of the watches.
 
+mod api_server_clock;
 mod backoff;
 mod cluster;
 mod error;
@@ -15,6 +16,7 @@ mod retry;
 mod tracker;
 mod watch_client;
 
+pub use api_server_clock::ApiServerClock;
 pub use backoff::Backoff;
 pub use cluster::{Cluster, Creation, Scope, WriteResult};
 pub use error::Error;

@@ -26,6 +26,11 @@ pub struct CreateBackup {
     pub resource_group_id: Option<String>,
 }
 
+impl CreateBackup {
+    /// The method that the service uses where none is given.
+    pub const DEFAULT_METHOD: &str = "Physical";
+}
+
 /// The outcome of one CreateBackup request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreateOutcome {

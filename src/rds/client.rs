@@ -105,6 +105,11 @@ impl Client {
         self.rpc.clock_offset()
     }
 
+    /// The same; none before the first answer.
+    pub fn known_clock_offset(&self) -> Option<SignedDuration> {
+        self.rpc.known_clock_offset()
+    }
+
     /// The service's time, as far as it is known.
     pub fn now(&self) -> Timestamp {
         self.rpc.now()

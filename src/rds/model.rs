@@ -133,6 +133,18 @@ pub enum SetStatus {
     Unknown,
 }
 
+/// What a set holds of tables (`MetaStatus`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetaStatus {
+    /// `OK`: databases and tables can be restored one by one. Also a value that the documentation does not name.
+    #[default]
+    Ok,
+    /// `LARGE`: too many tables, so single ones cannot be restored.
+    Large,
+    /// `EMPTY`: the set holds nothing. Seen of a job that failed.
+    Empty,
+}
+
 /// The answer to a DescribeBackups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetList {
@@ -165,6 +177,8 @@ pub struct BackupSet {
     pub size_bytes: Option<i64>,
     /// `IsAvail`: 1 is usable. `None` when the service did not say.
     pub available: Option<bool>,
+    /// `MetaStatus`
+    pub meta: MetaStatus,
     /// `ConsistentTime`: the instant to which the set restores. 0 on the wire means none.
     pub consistent_time: Option<Timestamp>,
     /// `ExpectExpireTime`
@@ -189,10 +203,22 @@ impl BackupSet {
             ended_at: None,
             size_bytes: None,
             available: None,
+            meta: MetaStatus::Ok,
             consistent_time: None,
             expires_at: None,
             checksum: None,
             details: Box::default(),
+        }
+    }
+
+    /// Why a set that the service calls a success cannot be restored, as far as the service tells; none where it can.
+    pub fn unusable(&self) -> Option<&'static str> {
+        match (self.available, self.meta, self.size_bytes) {
+            (None, ..) => Some("the service does not say that it is available"),
+            (Some(false), ..) => Some("the service marks it as not available"),
+            (Some(true), MetaStatus::Empty, _) => Some("the service says that it is empty"),
+            (Some(true), MetaStatus::Ok | MetaStatus::Large, Some(0)) => Some("its size is 0"),
+            (Some(true), MetaStatus::Ok | MetaStatus::Large, _) => None,
         }
     }
 
@@ -219,8 +245,6 @@ pub struct SetDetails {
     pub copy_only: Option<bool>,
     /// `Encryption`: JSON, as text.
     pub encryption: Option<String>,
-    /// `MetaStatus`: `OK`, `LARGE` or `EMPTY`.
-    pub meta_status: Option<String>,
     /// Whether `StorageClass` is 1: the set is archived. `None` when the service did not say.
     pub archived: Option<bool>,
     /// Whether `StoreStatus` is `Enabled`: the service would delete it. `None` when the service did not say.

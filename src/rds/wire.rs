@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     ids::{BackupId, InstanceId, JobId},
-    model::{BackupSet, BackupTask, Engine, Instance, JobState, Mode, SetDetails, SetStatus, TaskAction},
+    model::{BackupSet, BackupTask, Engine, Instance, JobState, MetaStatus, Mode, SetDetails, SetStatus, TaskAction},
 };
 use crate::rpc::text;
 
@@ -190,6 +190,11 @@ fn set(item: &Value) -> Option<BackupSet> {
         ended_at: time(item, "BackupEndTime"),
         size_bytes: number(item, "BackupSize").filter(|size| *size >= 0),
         available: number(item, "IsAvail").map(|available| available == 1).or_else(|| item.get("IsAvail")?.as_bool()),
+        meta: match text(item, "MetaStatus") {
+            status if is(status.as_deref(), "EMPTY") => MetaStatus::Empty,
+            status if is(status.as_deref(), "LARGE") => MetaStatus::Large,
+            _ => MetaStatus::Ok,
+        },
         consistent_time: number(item, "ConsistentTime").filter(|second| *second > 0).and_then(|second| Timestamp::from_second(second).ok()),
         expires_at: time(item, "ExpectExpireTime"),
         checksum: text(item, "Checksum"),
@@ -209,7 +214,6 @@ fn details(item: &Value) -> SetDetails {
             Some(object @ Value::Object(_)) => Some(object.to_string()),
             _ => text(item, "Encryption"),
         },
-        meta_status: text(item, "MetaStatus"),
         archived: number(item, "StorageClass").map(|class| class == 1),
         deletable: text(item, "StoreStatus").map(|status| is(Some(&status), "Enabled")),
     }
@@ -365,6 +369,11 @@ mod tests {
     fn what_is_missing_or_not_documented_may_be_the_operators_own() {
         let by_user = |initiator: Value| set(&json!({"BackupId": 5, "BackupInitiator": initiator})).unwrap().by_user;
         assert_eq!([json!("User"), json!("System"), json!("Operator"), json!(null)].map(by_user), [true, false, true, true]);
+        let meta = |meta: Value| set(&json!({"BackupId": 5, "MetaStatus": meta})).unwrap().meta;
+        assert_eq!(
+            [json!("EMPTY"), json!("Large"), json!("OK"), json!(""), json!("NEW")].map(meta),
+            [MetaStatus::Empty, MetaStatus::Large, MetaStatus::Ok, MetaStatus::Ok, MetaStatus::Ok]
+        );
         let action = |action: Value| task(&json!({"BackupJobId": 5, "TaskAction": action})).unwrap().action;
         assert_eq!(
             [json!("TempBackupTask"), json!("normalbackuptask"), json!("OtherTask"), json!(null)].map(action),

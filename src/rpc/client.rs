@@ -97,8 +97,13 @@ impl Client {
         Ok(Self { api, options, transport, clock_offset: ClockOffset::new() })
     }
 
-    /// How far the service's clock is ahead of ours, by its answers. Zero while they differ by less than 2 s.
+    /// How far the service's clock is ahead of ours, by its answers. Zero while they differ by less than 2 s, and before the first answer.
     pub fn clock_offset(&self) -> SignedDuration {
+        self.clock_offset.get().unwrap_or(SignedDuration::ZERO)
+    }
+
+    /// The same; none before the first answer.
+    pub fn known_clock_offset(&self) -> Option<SignedDuration> {
         self.clock_offset.get()
     }
 

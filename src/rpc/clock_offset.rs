@@ -20,19 +20,19 @@ const STEP: SignedDuration = SignedDuration::from_mins(2);
 pub(super) struct ClockOffset(Mutex<Known>);
 
 struct Known {
-    offset: SignedDuration,
-    /// Whether an answer was believed. Before the first, our own clock is no better than the answer.
-    learnt: bool,
+    /// None before an answer is believed: until then our own clock is no better than the answer.
+    offset: Option<SignedDuration>,
     /// The offset by the newest answer, where it was not believed.
     doubted: Option<SignedDuration>,
 }
 
 impl ClockOffset {
     pub fn new() -> Self {
-        Self(Mutex::new(Known { offset: SignedDuration::ZERO, learnt: false, doubted: None }))
+        Self(Mutex::new(Known { offset: None, doubted: None }))
     }
 
-    pub fn get(&self) -> SignedDuration {
+    /// None before the first answer whose `Date` can be believed.
+    pub fn get(&self) -> Option<SignedDuration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).offset
     }
 
@@ -52,19 +52,18 @@ impl ClockOffset {
         if most < least {
             return None;
         }
-        if !(least..=most).contains(&known.offset) {
-            let step = middle.saturating_sub(known.offset).abs();
+        if !known.offset.is_some_and(|offset| (least..=most).contains(&offset)) {
+            let step = middle.saturating_sub(known.offset.unwrap_or_default()).abs();
             if step > LARGEST || middle.abs() > LARGEST {
                 return None;
             }
             let repeated = doubted.is_some_and(|doubted| middle.saturating_sub(doubted).abs() <= STEP);
-            if known.learnt && step > STEP && !time_refused && !repeated {
+            if known.offset.is_some() && step > STEP && !time_refused && !repeated {
                 known.doubted = Some(middle);
                 return None;
             }
-            known.offset = if middle.abs() < SMALLEST { SignedDuration::ZERO } else { middle };
+            known.offset = Some(if middle.abs() < SMALLEST { SignedDuration::ZERO } else { middle });
         }
-        known.learnt = true;
         Some(date)
     }
 }
@@ -83,7 +82,11 @@ mod tests {
         for &(sent, received, date, believed, offset) in all {
             let found = known.service_time(at(sent), at(received), at(date), false);
             assert_eq!(found, believed.then(|| at(date)), "sent {sent}, received {received}, date {date}");
-            assert_eq!(known.get(), SignedDuration::from_millis(offset), "sent {sent}, received {received}, date {date}");
+            assert_eq!(
+                known.get().unwrap_or_default(),
+                SignedDuration::from_millis(offset),
+                "sent {sent}, received {received}, date {date}"
+            );
         }
     }
 
@@ -139,11 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_known_before_an_answer_is_believed() {
+        let known = ClockOffset::new();
+        assert_eq!(known.get(), None);
+        known.service_time(at(0), at(100), at(-1_800_000_000_000), false);
+        assert_eq!(known.get(), None);
+        known.service_time(at(0), at(100), at(0), false);
+        assert_eq!(known.get(), Some(SignedDuration::ZERO));
+    }
+
+    #[test]
     fn a_refusal_of_our_time_bears_a_step_out() {
         let known = ClockOffset::new();
         assert_eq!(known.service_time(at(0), at(0), at(0), false), Some(at(0)));
         assert_eq!(known.service_time(at(0), at(0), at(3_600_000), true), Some(at(3_600_000)));
-        assert_eq!(known.get(), SignedDuration::from_millis(3_600_500));
+        assert_eq!(known.get(), Some(SignedDuration::from_millis(3_600_500)));
         assert_eq!(known.service_time(at(0), at(0), at(108_000_000), true), None, "30 h are not believed for that either");
     }
 }

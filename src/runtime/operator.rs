@@ -20,7 +20,7 @@ use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Ended, InstanceLocks},
     config::Config,
-    controller::{Cluster, Fence, ObjectTracker, Scope, answering},
+    controller::{ApiServerClock, Cluster, Fence, ObjectTracker, Scope, answering},
     schedule,
 };
 
@@ -66,6 +66,8 @@ impl Operator {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
+        let api_server_clock = ApiServerClock::default();
+        let client = api_server_clock.listening(client, client_deps.clock.clone());
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
         let tasks = TaskTracker::new();
@@ -94,6 +96,7 @@ impl Operator {
             wake,
             tasks,
             clock,
+            api_server_clock,
             entropy,
             counters: Counters::default(),
         });

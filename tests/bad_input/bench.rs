@@ -133,6 +133,7 @@ impl Case {
             answer = match request {
                 Request::Observe { .. } => Answer::Observed(Box::new(Observed {
                     now: self.now,
+                    time_is_known: true,
                     account: Ok(account()),
                     cached: Vec::new(),
                     randomness: randomness(),
@@ -181,6 +182,7 @@ impl Case {
             account: &account,
             siblings: &[],
             memory: &self.memory,
+            time_is_known: true,
             randomness: &randomness,
         };
         decide(&self.object.spec, &seen, self.now)

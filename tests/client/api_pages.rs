@@ -355,7 +355,6 @@ fn sample_set() -> BackupSet {
             host_instance: text("5882781"),
             copy_only: Some(false),
             encryption: text("{}"),
-            meta_status: text("OK"),
             archived: Some(false),
             deletable: Some(false),
         }),

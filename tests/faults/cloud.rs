@@ -94,6 +94,10 @@ pub struct Habits {
     pub tells_what_began: bool,
     /// `Date` is that many hours ahead of the cloud's clock; behind, if negative.
     pub date_hours: i64,
+    /// Whether a finished task names its set.
+    pub names_sets: bool,
+    /// A set is listed as Running for so long before it is listed as it is.
+    pub unsettled_for: Duration,
 }
 
 #[derive(Debug)]
@@ -237,7 +241,7 @@ impl Cloud {
                 "Process": (done * 100 / whole).min(100).to_string(),
                 "JobMode": if job.automated { "Automated" } else { "Manual" },
                 "TaskAction": if job.automated { "NormalBackupTask" } else { "TempBackupTask" },
-                "BackupId": if state == "Finished" { json!(job.backup_id) } else { Value::Null },
+                "BackupId": if state == "Finished" && self.habits.names_sets { json!(job.backup_id) } else { Value::Null },
             });
             if !self.habits.tells_what_began {
                 (task["JobMode"], task["TaskAction"]) = (Value::Null, Value::Null);
@@ -262,9 +266,10 @@ impl Cloud {
         let (page, size) = (number("PageNumber", 1).max(1), number("PageSize", 30).max(1));
         let set = |job: &&Job| {
             let (failed, instance, id) = (job.fails, &job.instance, job.backup_id);
+            let unsettled = now < job.listed_at + self.habits.unsettled_for;
             json!({
                 "BackupId": id,
-                "BackupStatus": if failed { "Failed" } else { "Success" },
+                "BackupStatus": if unsettled { "Running" } else if failed { "Failed" } else { "Success" },
                 "BackupMode": if job.automated { "Automated" } else { "Manual" },
                 "BackupInitiator": if job.automated { "System" } else { "User" },
                 "BackupMethod": job.method,
@@ -272,7 +277,7 @@ impl Cloud {
                 "BackupStartTime": seconds(job.started_at),
                 "BackupEndTime": seconds(job.ended_at),
                 "BackupSize": 2_147_483_648_u64,
-                "IsAvail": u8::from(!failed),
+                "IsAvail": u8::from(!failed && !unsettled),
                 "ConsistentTime": job.ended_at.as_second(),
                 "DBInstanceId": instance,
                 "BackupDownloadURL": format!("https://bucket.example/{id}?Expires=1&Signature={}", crate::world::CANARY),

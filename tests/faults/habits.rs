@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::{
     faults::{Fault, Point},
     life::Ended,
+    people::Action,
+    script::Script,
     single::{calm, end, ended},
     step::Step,
     world::{AnyRequest, LogEvent},
@@ -76,4 +80,49 @@ fn a_job_that_does_not_say_what_began_it_may_be_the_requests_own() {
     script.habits.tells_what_began = false;
     let (jobs, statuses) = end(&ended(&script));
     assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &"Adopted".into()));
+}
+
+#[test]
+fn a_finished_job_that_names_no_set_succeeds_with_the_one_that_is_listed() {
+    for (fault, origin) in [(None, "Created"), (Some(Fault::Lost { executed: true }), "Adopted")] {
+        let mut script = calm(40);
+        if let Some(fault) = fault {
+            script = script.fault(Step::Create, 1, fault);
+        }
+        script.habits.names_sets = false;
+        (script.habits.shortest_lag, script.habits.longest_lag) = (Duration::from_secs(5 * MINUTE), Duration::from_secs(5 * MINUTE));
+        let (jobs, statuses) = end(&ended(&script));
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &origin.into()));
+    }
+}
+
+/// For longer than a listing lag.
+#[test]
+fn a_set_that_is_listed_as_running_after_the_end_of_its_job_is_waited_for() {
+    for (fault, origin) in [(None, "Created"), (Some(Fault::Lost { executed: true }), "Adopted")] {
+        let mut script = calm(10);
+        if let Some(fault) = fault {
+            script = script.fault(Step::Create, 1, fault);
+        }
+        script.habits.unsettled_for = Duration::from_secs(45 * MINUTE);
+        script.bound = Duration::from_secs(90 * MINUTE);
+        let (jobs, statuses) = end(&ended(&script));
+        assert_eq!((jobs, &statuses[0]["phase"], &statuses[0]["origin"]), (1, &"Succeeded".into(), &origin.into()));
+    }
+}
+
+/// The backup waits for another one. The operator dies, and comes back on a node whose clock is 8 hours off.
+#[test]
+fn a_wrong_clock_ends_no_wait_before_the_operator_knows_the_time() {
+    for hours in [8, -8] {
+        let foreign = Action::Foreign { instance: "rm-1".into(), automated: true, lasts: Duration::from_secs(30 * MINUTE) };
+        let mut script = Script::calm(Duration::from_secs(5 * MINUTE)).at(0, foreign).backup(1, "b");
+        script = script.fault(Step::TasksBefore, 5, Fault::Crash(Point::Before));
+        script.skew_after_a_crash = Some(SignedDuration::from_hours(hours));
+        let ended = ended(&script);
+        let (jobs, statuses) = end(&ended);
+        assert_eq!((jobs, &statuses[0]["phase"]), (1, &"Succeeded".into()), "{hours}: {:#?}", statuses[0]);
+        let since = statuses[0]["submission"]["waitingSince"].as_str().unwrap_or_default().to_owned();
+        assert!(since.starts_with("2026-03-01T00:00:0"), "{hours}: it waits since {since}");
+    }
 }

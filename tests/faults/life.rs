@@ -177,7 +177,8 @@ fn describe(object: &Value) -> String {
 
 /// Makes the operator that `run` makes in production, with the client, clock, randomness and transport of this world.
 fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Operator {
-    let (node, skew) = (world.clone(), script.skew);
+    let skew = script.skew_after_a_crash.filter(|_| life > 1).unwrap_or(script.skew);
+    let node = world.clone();
     let clock = Clock::new(move || node.node_time() + skew);
     let randomness = Mutex::new(Randomness::new(script.seed ^ (u64::from(life) << 32) ^ (u64::from(process) << 48)));
     let entropy = Entropy::new(move || {

@@ -29,6 +29,8 @@ pub struct Script {
     pub largest_page: usize,
     /// How far the operator's clock is ahead.
     pub skew: SignedDuration,
+    /// How far it is ahead after the first crash, if that changes.
+    pub skew_after_a_crash: Option<SignedDuration>,
     /// The number of operators that run at the same time.
     pub processes: u32,
     /// Empty: all namespaces.
@@ -66,6 +68,8 @@ impl Script {
             regions: BTreeMap::new(),
             tells_what_began: true,
             date_hours: 0,
+            names_sets: true,
+            unsettled_for: Duration::ZERO,
         };
         Self {
             seed: 0,
@@ -79,6 +83,7 @@ impl Script {
             faults_until: Duration::ZERO,
             largest_page: 50,
             skew: SignedDuration::ZERO,
+            skew_after_a_crash: None,
             processes: 1,
             namespaces: Vec::new(),
             signature: "V3",
@@ -138,6 +143,8 @@ impl Script {
             regions: BTreeMap::new(),
             tells_what_began: true,
             date_hours: 0,
+            names_sets: true,
+            unsettled_for: Duration::ZERO,
         };
         self.pace = Pace {
             api: (1, d.pick(&[5, 30, 2000])),
@@ -153,6 +160,8 @@ impl Script {
         self.signature = if d.percent(88) { "V3" } else { "V1" };
         self.expiry = if d.percent(95) { "15m" } else { "Never" };
         self.habits.tells_what_began = d.percent(90);
+        self.habits.names_sets = d.percent(90);
+        self.habits.unsettled_for = seconds(if d.percent(90) { 0 } else { 5 * MINUTE });
     }
 
     fn people(&mut self, d: &mut Randomness) {

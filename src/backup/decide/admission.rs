@@ -36,9 +36,7 @@ pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
 pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
     let observed = draft.observed;
     let now = draft.now;
-    if let Some(since) = draft.waiting_since()
-        && now > since.plus(valid.queue_timeout)
-    {
+    if draft.has_waited(valid.queue_timeout) {
         return queue_timed_out(draft, valid.queue_timeout);
     }
     if let Err(blocker) = &account.credentials {
@@ -59,8 +57,9 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
     if let Some(until) = not_before(observed, valid)
         && now < until
     {
-        let ends =
-            draft.waiting_since().map_or(until, |since| until.min(since.plus(valid.queue_timeout).plus(SignedDuration::from_secs(1))));
+        let timeout = valid.queue_timeout.saturating_add(SignedDuration::from_secs(1));
+        let since = draft.waiting_since().filter(|_| observed.time_is_known);
+        let ends = since.map_or(until, |since| until.min(since.plus(timeout)));
         return draft.wait(ends.duration_since(now));
     }
     let first = observed.siblings.iter().any(|other| {

@@ -44,6 +44,12 @@ pub(super) fn check(instance: &Instance, valid: &ValidatedSpec) -> Compatibility
     })
 }
 
+/// The method that the backup will have: the one that is asked for, else the service's default; not known for an engine that the rules do
+/// not name.
+pub(super) fn effective_method<'a>(request: &'a CreateBackup, engine: &Engine) -> Option<&'a str> {
+    request.method.as_deref().or_else(|| (!matches!(engine, Engine::Other(_))).then_some(CreateBackup::DEFAULT_METHOD))
+}
+
 /// Which methods the instance allows, as the fields of a spec.
 pub(super) fn allowed(instance: &Instance) -> &'static str {
     match (&instance.engine, instance.disk()) {
@@ -84,7 +90,7 @@ pub(super) fn wanted(request: &CreateBackup) -> String {
         (Some(method), Some(kind)) => format!("method: {method} with type: {kind}"),
         (Some(method), None) => format!("method: {method}"),
         (None, Some(kind)) => format!("type: {kind}"),
-        (None, None) => "the service's default method, Physical,".to_owned(),
+        (None, None) => format!("the service's default method, {},", CreateBackup::DEFAULT_METHOD),
     }
 }
 
@@ -106,7 +112,7 @@ fn role(instance: &Instance) -> Option<String> {
 
 /// What of method, type, strategy and retention the engine and the disk do not allow, and what to write instead.
 fn combination(instance: &Instance, request: &CreateBackup) -> Option<String> {
-    let method = request.method.as_deref().unwrap_or("Physical");
+    let method = request.method.as_deref().unwrap_or(CreateBackup::DEFAULT_METHOD);
     let disk = instance.disk();
     let impossible = match (&instance.engine, method) {
         (Engine::MySql, "Physical" | "Logical") => disk == Disk::Cloud,

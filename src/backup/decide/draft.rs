@@ -19,6 +19,7 @@ use crate::{
     },
     controller::Event,
     rds::{BackupRef, CallError},
+    time::SaturatingTime,
 };
 
 /// Whether as many backups beside the result are remembered as there is room for. More of them change nothing.
@@ -240,6 +241,12 @@ impl<'a> Draft<'a> {
             Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted) => None,
             _ => Some(submission.waiting_since.0),
         }
+    }
+
+    /// Whether the current run has waited longer than `timeout`. A process that has no answer of the service or of the API server yet does
+    /// not know: the clock of its node may be hours ahead.
+    pub fn has_waited(&self, timeout: SignedDuration) -> bool {
+        self.observed.time_is_known && self.waiting_since().is_some_and(|since| self.now > since.plus(timeout))
     }
 
     /// Writes what differs, then does this, then looks at what came of it.

@@ -6,7 +6,7 @@ use super::{decision::Decision, draft::Draft, text::clip};
 use crate::{
     api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{recorded, spec::ValidatedSpec},
-    rds::{BackupRef, BackupSet},
+    rds::{BackupRef, BackupSet, MetaStatus},
     time::SaturatingTime,
 };
 
@@ -24,8 +24,11 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
         && draft.observed.status.open_submission().is_none()
         && !draft.observed.status.has_result();
     let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
-    if draft.now > since.plus(timeout) {
+    if draft.has_waited(timeout) {
         return queue_timed_out(draft, timeout);
+    }
+    if !draft.observed.time_is_known {
+        return draft.wait(pause);
     }
     let left = since.plus(timeout).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
     draft.wait(pause.min(left))
@@ -102,7 +105,11 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
         effective.method = set.method.as_deref().map(clip).or(effective.method.take());
         effective.backup_type = set.backup_type.as_deref().map(clip).or(effective.backup_type.take());
     }
-    draft.succeed(&format!("backup set {} exists and is usable", set.backup_id));
+    let single_tables = match set.meta {
+        MetaStatus::Large => ", but it has too many tables for single ones to be restored from it",
+        MetaStatus::Ok | MetaStatus::Empty => "",
+    };
+    draft.succeed(&format!("backup set {} exists and is usable{single_tables}", set.backup_id));
 }
 
 /// Bytes as Kubernetes writes quantities, rounded to three digits at most: `260Gi`, `1.5Gi`, `512`.

@@ -7,13 +7,14 @@ use super::{
     draft::Draft,
     end::{self, close, result_lost, succeed},
     look,
+    matching::{describe, fits, is_lost, is_lost_sight_of, is_settled, listed},
 };
 use crate::{
-    api::{AttemptOutcome, BackupType, ConditionType, Phase, Reason, Span, Submission, SubmissionOutcome},
+    api::{AttemptOutcome, ConditionType, Phase, Reason, Span, Submission, SubmissionOutcome},
     backup::{
         memory::{Follow, Look},
         observation::AccountView,
-        policy::{MISSES, SHOWS_PROGRESS, UNLISTED},
+        policy::{SHOWS_PROGRESS, UNLISTED},
         recorded,
         spec::ValidatedSpec,
     },
@@ -57,9 +58,8 @@ pub(super) fn accepted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Ac
             draft.again()
         }
         Outcome::Open => {
-            // The set of a job that the service has forgotten is searched for as after a lost answer.
-            if follow.misses >= MISSES
-                && draft.result().set.is_none()
+            // The set of a job that the service has forgotten, or that ended without naming it, is searched for as after a lost answer.
+            if is_lost_sight_of(&draft, &follow)
                 && let Some(intent) = draft.observed.status.submission.clone()
             {
                 return search(draft, valid, account, &follow, &intent);
@@ -74,18 +74,18 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     let looks = &draft.observed.memory.looks;
     let follow = newest(&draft);
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
-    let forgotten = follow.misses >= MISSES && draft.result().set.is_none();
-    if forgotten && latest.is_none_or(|look| !is_since(look, &follow)) {
+    let lost_sight = is_lost_sight_of(&draft, &follow);
+    if lost_sight && latest.is_none_or(|look| !is_since(look, &follow)) {
         return draft.then(look::look(valid, intent));
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
-        let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
         // Found by tests/faults: the job ended while no operator ran, and the service no longer lists it. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
-        if forgotten && let Some(set) = candidates.iter().find_map(|candidate| candidate.backup.set.clone()) {
+        if lost_sight && let Some(set) = listed(&draft, &follow, intent, facts) {
             draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }
+        let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
         let own_set_is_unknown = draft.result().set.is_none() && follow.ended().is_none();
         for other in candidates.into_iter().filter(|other| other.backup.set.is_none() || !own_set_is_unknown) {
             draft.seen_beside(&other.backup);
@@ -93,7 +93,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     }
     let quiet = look::proven_absent(looks, draft.observed.status, intent, &account.protocol);
     match outcome(&mut draft, valid, account, &follow) {
-        Outcome::Good(set) if !fits(&set, valid, &draft) => {
+        Outcome::Good(set) if !fits(&set, &draft) => {
             let message =
                 format!("backup set {} was adopted and is not what was asked for ({}); it was given back", set.backup_id, describe(&set));
             // Its set by name too, or that would be adopted next.
@@ -127,7 +127,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
             draft.fail(reason, &message);
             draft.again()
         }
-        Outcome::Open if quiet && forgotten && follow.misses > MISSES * 2 => {
+        Outcome::Open if quiet && lost_sight && is_lost(account, &follow) => {
             close(&mut draft, SubmissionOutcome::Adopted);
             result_lost(&mut draft);
             draft.again()
@@ -138,7 +138,7 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
             draft.fail(Reason::Timeout, &message);
             draft.again()
         }
-        Outcome::Good(_) | Outcome::Lost(..) => {
+        outcome @ (Outcome::Good(_) | Outcome::Lost(..)) => {
             if draft.observed.status.phase != Phase::Finalizing || draft.observed.status.ready_reason() != Some(Reason::Finalizing.as_str())
             {
                 draft.working(
@@ -147,7 +147,11 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
                     "the adopted backup has ended; it is final when the request whose answer was lost can no longer be accepted",
                 );
             }
-            watch(draft, valid, account, intent)
+            match outcome {
+                Outcome::Good(_) => watch(draft, valid, account, intent),
+                // It may become usable before the intent is closed.
+                _ => poll(draft, valid, account, &follow, Some(intent)),
+            }
         }
         Outcome::Open => poll(draft, valid, account, &follow, Some(intent)),
     }
@@ -166,36 +170,40 @@ fn newest(draft: &Draft<'_>) -> Follow {
 fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow) -> Outcome {
     let now = draft.now;
     if let Some(error) = &follow.failure {
-        look::unreadable(draft, valid, account, error, follow.at.unwrap_or(now), follow.failures);
+        look::unreadable(draft, valid, account, error, follow.polled_at.unwrap_or(now), follow.failures);
         return Outcome::Open;
     }
-    if follow.at.is_none() {
+    if follow.answered_at.is_none() {
         return Outcome::Open;
     }
     let finished_for = follow.finished_since.map(|since| now.duration_since(since));
-    // Success and unusable, or a state that the documentation does not name, gets the time that a listing may take to settle. Only a
-    // process that has asked since can tell: found by `cargo sandbox faults`, a process that stood still for a listing lag called a set
-    // lost that was listed by then.
-    let asked_after = follow.finished_since.zip(follow.at).map(|(since, at)| at.duration_since(since));
-    let settled = asked_after.is_some_and(|time| time > account.protocol.listing_lag.max(SignedDuration::from_secs(1)));
+    // Success and unusable gets the time that a listing may take to settle. Only an answer since then can tell: found by `cargo sandbox
+    // faults`, a process that stood still for a listing lag called a set lost that was listed by then.
+    let settled = is_settled(account, follow);
     if let Some(set) = &follow.set {
-        return match set.status {
-            SetStatus::Success if set.available != Some(false) => Outcome::Good(Box::new(set.clone())),
-            SetStatus::Failed => Outcome::Failed,
-            SetStatus::Success | SetStatus::Unknown if settled => Outcome::Lost(
+        return match (set.status, set.unusable()) {
+            (SetStatus::Success, None) => Outcome::Good(Box::new(set.clone())),
+            (SetStatus::Success, Some(why)) if settled => Outcome::Lost(
                 Reason::BackupNotUsable,
-                format!(
-                    "the job finished, but the service does not mark backup set {} as usable. Look at it in the console",
-                    set.backup_id
-                ),
+                format!("the job finished, but its backup set {} is not usable: {why}. Look at it in the console", set.backup_id),
             ),
-            SetStatus::Success | SetStatus::Unknown => Outcome::Open,
+            (SetStatus::Success, Some(_)) => Outcome::Open,
+            (SetStatus::Failed, _) => Outcome::Failed,
+            // Listed as Running, or in a state that the documentation does not name: only `timeout` ends the wait for it.
+            (SetStatus::Unknown, _) => {
+                if finished_for.is_some_and(|time| time >= UNLISTED) {
+                    let message = format!("the job is finished; the service lists its backup set {} as not finished yet", set.backup_id);
+                    draft.working(Phase::Finalizing, Reason::Finalizing, &message);
+                }
+                Outcome::Open
+            }
         };
     }
     match &follow.task {
         Some(task) if task.state == JobState::Failed => Outcome::Failed,
         Some(task) if task.state == JobState::Finished => {
-            if settled {
+            // Where the job names no set, the listings are searched before it is given up.
+            if settled && task.backup_id.is_some() {
                 return Outcome::Lost(
                     Reason::ResultLost,
                     format!(
@@ -240,12 +248,13 @@ fn progress(draft: &mut Draft<'_>, percent: Option<u8>) {
 fn poll(draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, open: Option<&Submission>) -> Decision {
     let ask = ask(&valid.request.instance, draft.result(), follow);
     let began = began(&draft);
-    let due = match follow.at {
+    let due = match follow.polled_at {
         None => began.map_or(draft.now, |began| began.plus(account.poll.first)),
         Some(at) if follow.failures > 0 => at.plus(account.poll.after(SignedDuration::from_secs(5i64 << follow.failures.min(8)))),
         Some(at) => at.plus(pace(account, follow, began.unwrap_or(draft.now), at)),
     };
-    if draft.now >= due || (is_overdue(&draft, valid) && is_unasked(&draft, valid, follow)) {
+    // Of a poll that failed the pace says when to ask again.
+    if draft.now >= due || (follow.failures == 0 && is_overdue(&draft, valid) && is_unasked(&draft, valid, follow)) {
         return draft.then(ask);
     }
     let rest = due.duration_since(draft.now);
@@ -301,16 +310,11 @@ fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, fo
         return draft.then(look::look(valid, intent));
     };
     if let Ok(facts) = &latest.result {
-        let found = look::examine(draft.observed.status, intent, facts, looks.unmapped)
-            .candidates
-            .into_iter()
-            .find_map(|candidate| candidate.backup.set);
-        if let Some(set) = found {
+        if let Some(set) = listed(&draft, follow, intent, facts) {
             draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }
-        let missed_for = follow.at.map_or(SignedDuration::ZERO, |at| at.duration_since(intent.signed_at()));
-        if missed_for > account.protocol.listing_lag.saturating_mul(2) && follow.misses > MISSES * 2 {
+        if is_lost(account, follow) {
             result_lost(&mut draft);
             return draft.again();
         }
@@ -321,7 +325,7 @@ fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, fo
 /// Whether a look was made since the last poll. The time of a look is the service's `Date`, which has whole seconds: by the fraction, a
 /// look right after the poll would be older than it, and be made again and again for the rest of the second.
 fn is_since(look: &Look, follow: &Follow) -> bool {
-    follow.at.is_none_or(|polled| look.at.as_second() >= polled.as_second())
+    follow.polled_at.is_none_or(|polled| look.at.as_second() >= polled.as_second())
 }
 
 /// Whether the job's time is over, and it was asked for since, and it has not ended.
@@ -336,9 +340,10 @@ fn is_overdue(draft: &Draft<'_>, valid: &ValidatedSpec) -> bool {
 }
 
 /// Found by tests/simulation/walks: a job that ended in time, between two polls or while no operator ran, was called a timeout, although
-/// the service would have listed its set. So a job's time is over only for a process that has asked since.
+/// the service would have listed its set. So a job's time is over only for a process that has had an answer since: a poll that failed says
+/// nothing of the job.
 fn is_unasked(draft: &Draft<'_>, valid: &ValidatedSpec, follow: &Follow) -> bool {
-    deadline(draft, valid).is_some_and(|deadline| follow.at.is_none_or(|at| at <= deadline))
+    deadline(draft, valid).is_some_and(|deadline| follow.answered_at.is_none_or(|at| at <= deadline))
 }
 
 fn deadline(draft: &Draft<'_>, valid: &ValidatedSpec) -> Option<Timestamp> {
@@ -351,21 +356,6 @@ fn timeout_message(draft: &Draft<'_>, valid: &ValidatedSpec) -> String {
         "{job} did not end within timeout ({}). It was not stopped and may still end: look in the console before you ask for another",
         Span::of(valid.timeout)
     )
-}
-
-/// What an adopted set must be. MariaDB is asked for a physical backup and makes a snapshot.
-fn fits(set: &BackupSet, valid: &ValidatedSpec, draft: &Draft<'_>) -> bool {
-    let engine = draft.status.effective.as_ref().and_then(|effective| effective.engine.as_deref());
-    let method = match (&valid.request.method, &set.method) {
-        (Some(wanted), Some(made)) if engine != Some("MariaDB") => wanted.eq_ignore_ascii_case(made),
-        _ => true,
-    };
-    let full = draft.spec.backup_type == Some(BackupType::FullBackup);
-    method && (!full || set.backup_type.as_deref().is_none_or(|made| made.eq_ignore_ascii_case("FullBackup")))
-}
-
-fn describe(set: &BackupSet) -> String {
-    format!("{}, {}", set.method.as_deref().unwrap_or("unknown method"), set.backup_type.as_deref().unwrap_or("unknown type"))
 }
 
 /// The adoption is taken back; what it named is not looked at again.

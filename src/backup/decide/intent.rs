@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    compatibility,
     decision::{Decision, Effect},
     draft::Draft,
     text::clip,
@@ -51,7 +52,7 @@ pub(super) fn intent(
     });
     draft.status.effective = Some(Effective {
         region_id: Some(account.region_id.clone()),
-        method: valid.request.method.clone(),
+        method: compatibility::effective_method(&valid.request, &instance.engine).map(clip),
         backup_type: valid.request.backup_type.clone(),
         strategy: valid.request.strategy.clone(),
         engine: Some(clip(match &instance.engine {

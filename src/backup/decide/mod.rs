@@ -14,6 +14,7 @@ mod errors;
 mod follow;
 mod intent;
 mod look;
+mod matching;
 mod preflight;
 mod resolve;
 mod text;

@@ -212,10 +212,12 @@ impl Print {
                 Err(_) => 0.hash(hasher),
             }
         }
-        let Follow { key, at, task, set, finished_since, misses, failure, failures } = follow;
+        let Follow { key, polled_at, answered_at, task, set, finished_since, misses, missed_since, failure, failures } = follow;
         (key, print_tasks(task.as_slice()), print_sets(set.as_slice()), misses, failure.is_some(), (*failures).min(9)).hash(hasher);
-        (at.is_some(), finished_since.is_some(), hold_until.is_some()).hash(hasher);
-        ages.extend(at.map(|time| (time.as_second(), if failure.is_some() { LONG } else { TICK })));
+        (polled_at.is_some(), answered_at.is_some(), finished_since.is_some(), missed_since.is_some(), hold_until.is_some()).hash(hasher);
+        ages.extend(polled_at.map(|time| (time.as_second(), if failure.is_some() { LONG } else { TICK })));
+        ages.extend(answered_at.filter(|_| failure.is_some()).map(|time| (time.as_second(), LONG)));
+        ages.extend(missed_since.map(|time| (time.as_second(), LAG + TICK)));
         ages.extend(finished_since.map(|time| (time.as_second(), LAG + TICK)));
         ages.extend(hold_until.map(|time| (time.as_second(), LONG)));
         Self { shape: hasher.finish(), words: 0, ages, since: Vec::new() }

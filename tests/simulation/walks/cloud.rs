@@ -65,6 +65,10 @@ pub struct Job {
     forgotten: Ms,
     usable: bool,
     nameless: bool,
+    /// Whether it names its set when it has ended.
+    names_set: bool,
+    /// Until then its set is listed as running.
+    unsettled_until: Ms,
     method: String,
 }
 
@@ -160,6 +164,8 @@ impl Cloud {
             forgotten: ends + kept,
             usable: !random.permille(conditions.failing_jobs / 4),
             nameless: random.permille(conditions.nameless),
+            names_set: !random.permille(conditions.vague),
+            unsettled_until: if random.permille(conditions.vague) { ends + lag + random.between(0, 30 * MINUTE) } else { 0 },
             method,
         });
         self.sites[site].newest = Some(number - 1);
@@ -226,11 +232,11 @@ impl Cloud {
         let from = ms(from);
         let listed =
             |job: &&Job| job.site == site && job.owner != Owner::Automated && job.is_listed(now) && minute(job.started) >= minute(from);
-        self.jobs.iter().rev().take(400).filter(listed).map(Job::set).collect()
+        self.jobs.iter().rev().take(400).filter(listed).map(|job| job.set(now)).collect()
     }
 
     pub fn set(&self, id: &BackupId, now: Ms) -> Option<BackupSet> {
-        self.named(&id.as_str()[1..]).filter(|job| job.is_listed(now)).map(Job::set)
+        self.named(&id.as_str()[1..]).filter(|job| job.is_listed(now)).map(|job| job.set(now))
     }
 
     /// The job of this id.
@@ -256,7 +262,7 @@ impl Job {
         let (state, backup_id) = match () {
             () if now < self.ends => (JobState::Active, None),
             () if self.fails => (JobState::Failed, None),
-            () => (JobState::Finished, Some(BackupId::new(&self.set))),
+            () => (JobState::Finished, self.names_set.then(|| BackupId::new(&self.set))),
         };
         let percent = (now - self.started) * 100 / (self.ends - self.started).max(1);
         BackupTask {
@@ -273,9 +279,13 @@ impl Job {
         }
     }
 
-    fn set(&self) -> BackupSet {
+    fn set(&self, now: Ms) -> BackupSet {
         BackupSet {
-            status: if self.fails { SetStatus::Failed } else { SetStatus::Success },
+            status: match () {
+                () if now < self.unsettled_until => SetStatus::Unknown,
+                () if self.fails => SetStatus::Failed,
+                () => SetStatus::Success,
+            },
             mode: self.mode(),
             method: Some(self.method.clone()),
             backup_type: Some("FullBackup".into()),

@@ -5,7 +5,7 @@
 //! once, 7 pauses, 8 those that wait are woken.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt::Write,
 };
 
@@ -75,7 +75,10 @@ pub struct Life {
     pub shown: Option<Ms>,
     /// When its result was recorded, and when that job began and ends.
     pub recorded: Option<(Ms, (Ms, Ms))>,
+    /// When the service answered about its job last.
     pub polled: Option<Ms>,
+    /// The processes to which it did not answer then.
+    pub unanswered: BTreeSet<usize>,
     /// Since when it has been ready to go, with nothing in its own way.
     pub admitted: Option<Ms>,
     /// How many younger ones went first since then.
@@ -148,6 +151,7 @@ impl Judge {
             shown: None,
             recorded: None,
             polled: None,
+            unanswered: BTreeSet::new(),
             admitted: None,
             overtaken: 0,
             refused: None,
@@ -176,9 +180,14 @@ impl Judge {
         }
     }
 
-    pub fn polled(&mut self, uid: &str, now: Ms) {
-        if let Some(life) = self.lives.get_mut(uid) {
+    /// The service is asked about its job, and answers or not.
+    pub fn polled(&mut self, process: usize, uid: &str, now: Ms, answers: bool) {
+        let Some(life) = self.lives.get_mut(uid) else { return };
+        if answers {
             life.polled = Some(now);
+            life.unanswered.remove(&process);
+        } else {
+            life.unanswered.insert(process);
         }
     }
 
@@ -196,7 +205,7 @@ impl Judge {
         self.trail.push_back((now, process, judged.clone()));
         self.no_hot_loop(judged);
         let began = *self.began.entry((process, life)).or_insert(now);
-        self.deadlines(judged, began);
+        self.deadlines(process, judged, began);
         self.pauses(process, life, judged);
     }
 
@@ -221,7 +230,7 @@ impl Judge {
     }
 
     /// Never before its time, never while an intent is open, and not much later.
-    fn deadlines(&mut self, judged: &Judged, began: Ms) {
+    fn deadlines(&mut self, process: usize, judged: &Judged, began: Ms) {
         let Judged { uid, before, after, now, queue_timeout, timeout, .. } = judged;
         let Some(life) = self.lives.get(uid).cloned() else { return };
         if !before.failed_by("QueueTimeout") && after.failed_by("QueueTimeout") {
@@ -241,7 +250,7 @@ impl Judge {
                 self.wrong(format!("4 {uid} timed out too early: its job runs since {}", told(from)));
             }
             if life.polled.is_none_or(|polled| polled + SLACK < from + timeout) {
-                self.wrong(format!("4 {uid} timed out, and nobody has looked at its job since its time was over"));
+                self.wrong(format!("4 {uid} timed out, and the service has told nobody of its job since its time was over"));
             }
         }
         if after.phase.is_terminal() || judged.deleting {
@@ -261,7 +270,9 @@ impl Judge {
         // The set of a job that has ended may be listed a lag later; a process that has just started does not know since when it has ended.
         let over = recorded.max(life.edited) + timeout + judged.longest_poll;
         let late = until > if ends < *now { over.max(began) + LAG + MINUTE } else { over } + SLACK;
-        if after.has_result() && !before.open && !after.open && judged.able && judged.valid && late {
+        // A process that was not answered asks again, however late it is.
+        let answered = !life.unanswered.contains(&process);
+        if after.has_result() && !before.open && !after.open && judged.able && judged.valid && answered && late {
             self.wrong(format!("4 the job of {uid} was recorded at {}, and is waited for until {}", told(recorded), told(until)));
         }
     }

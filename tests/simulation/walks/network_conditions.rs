@@ -25,6 +25,8 @@ pub struct NetworkConditions {
     pub forgets: u64,
     /// Of a job, to say nothing of what began it.
     pub nameless: u64,
+    /// Of a job, not to name its set when it has ended; of a set, to be listed as running for a while.
+    pub vague: u64,
     /// How far a watch is behind at most.
     pub behind: Ms,
     /// How long a call takes at most.
@@ -44,6 +46,7 @@ impl NetworkConditions {
             failing_jobs: 80,
             forgets: 0,
             nameless: 0,
+            vague: 0,
             behind: 400,
             slow: SECOND,
         }
@@ -66,6 +69,7 @@ impl NetworkConditions {
             failing_jobs: 80 + some(300),
             forgets: some(500),
             nameless: some(300),
+            vague: some(300),
             behind: 400 + i64::try_from(some(59)).unwrap_or(0) * SECOND,
             slow: SECOND + i64::try_from(some(70)).unwrap_or(0) * SECOND,
         }

@@ -119,7 +119,7 @@ impl World {
         let it = &self.processes[process];
         let cached = if at_rest { Vec::new() } else { it.cache.values().filter(|other| other.spec.db_instance_id == *instance).collect() };
         let cached = cached.into_iter().map(|other| self.listed(process, other)).collect();
-        Observed { now: self.clock(process), account, cached, randomness }
+        Observed { now: self.clock(process), time_is_known: true, account, cached, randomness }
     }
 
     fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> Listed {
@@ -145,13 +145,14 @@ impl World {
     }
 
     fn read(&mut self, process: usize, slot: usize, object: &RdsBackup, what: &CloudRead) -> Answer {
+        let unread = cloud::unread(&self.conditions, &mut self.random);
         if let Stage::Read(_, reads) = self.processes[process].passes[&slot].pass.stage()
             && matches!(reads.so_far, SoFar::Follow { .. })
         {
-            self.judge.polled(uid_of(object), self.now);
+            self.judge.polled(process, uid_of(object), self.now, unread.is_none());
         }
         let now = self.clock(process);
-        if let Some(error) = cloud::unread(&self.conditions, &mut self.random) {
+        if let Some(error) = unread {
             return Answer::Read { at: now, result: Err(error) };
         }
         // `Date` has whole seconds.

@@ -20,7 +20,7 @@ use crate::{
     },
     rds::{
         ApiError, BackupId, BackupRef, BackupSet, BackupTask, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, JobState,
-        Mode, Rejection, SetStatus, TaskAction, Unknown,
+        MetaStatus, Mode, Rejection, SetStatus, TaskAction, Unknown,
     },
 };
 
@@ -42,6 +42,7 @@ pub(super) struct Case {
     pub account: Result<AccountView, Blocker>,
     pub siblings: Vec<Sibling>,
     pub memory: Memory,
+    pub time_is_known: bool,
     pub randomness: Randomness,
 }
 
@@ -71,6 +72,7 @@ impl Case {
             account: Ok(account),
             siblings: Vec::new(),
             memory: Memory::default(),
+            time_is_known: true,
             randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
         }
     }
@@ -82,6 +84,7 @@ impl Case {
             account: &self.account,
             siblings: &self.siblings,
             memory: &self.memory,
+            time_is_known: self.time_is_known,
             randomness: &self.randomness,
         };
         decide(&self.object.spec, &observed, at(second))

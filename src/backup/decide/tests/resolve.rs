@@ -526,3 +526,15 @@ fn a_claimed_job_in_a_state_that_is_not_documented_may_have_the_set_that_is_list
         assert_eq!(claim.without_set, without_set, "{state:?}");
     }
 }
+
+#[test]
+fn without_a_method_the_services_default_is_what_was_asked_for() {
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1"}"#).intent(0, true, false);
+    assert_eq!(case.status.effective.as_ref().unwrap().method.as_deref(), Some("Physical"));
+    case.look(40, LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() });
+    case.step(40);
+    case.poll(130, Some(finished("5", "s5")), Some(BackupSet { method: Some("Logical".into()), ..set("s5", 20) }));
+    case.step(130);
+    assert_eq!(case.status.backup_id, None, "a dump that somebody else made");
+    assert!(case.status.is_true(ConditionType::AdoptionMismatch));
+}

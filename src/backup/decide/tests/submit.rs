@@ -470,3 +470,23 @@ fn the_region_is_fixed_by_the_first_write_after_the_admission() {
     blocked.step(1);
     assert_eq!(blocked.status.effective, None, "an object that is not admitted has none");
 }
+
+#[test]
+fn nothing_ends_by_time_before_the_time_is_known() {
+    let stalled = || Err(Blocker { reason: Reason::AccountNotFound, message: "no such account".into(), again_in: None });
+    for blocked in [false, true] {
+        let mut case = Case::new();
+        case.siblings = vec![sibling("uid-1", -5, Phase::Running)];
+        case.step(1);
+        if blocked {
+            case.account = stalled();
+        }
+        case.time_is_known = false;
+        let decision = case.step(30_000);
+        assert!(!case.status.phase.is_terminal(), "{blocked}");
+        assert!(wait_of(&decision) >= secs(1), "{decision:?}");
+        case.time_is_known = true;
+        case.step(30_000);
+        case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    }
+}
