@@ -105,6 +105,11 @@ impl Accounts {
         Ok(Access { account: account.clone(), client, region_id: region.to_owned() })
     }
 
+    /// Whether an object of this namespace may use the instance, under any account and in any region.
+    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
+        self.accounts.values().any(|account| account.settings.allow.iter().any(|rule| rule.opens(namespace, instance)))
+    }
+
     /// The waits of an account's submission protocol; the defaults if the account is unknown.
     pub fn protocol(&self, name: &str) -> Protocol {
         self.accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())

@@ -16,9 +16,17 @@ pub struct AllowRule {
 impl AllowRule {
     /// Whether the rule matches.
     pub fn allows(&self, namespace: &str, instance: &str, region: &str) -> bool {
-        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
-        any(&self.namespaces, namespace) && any(&self.instances, instance) && any(&self.regions, region)
+        self.opens(namespace, instance) && any(&self.regions, region)
     }
+
+    /// Whether the rule matches in some region.
+    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
+        any(&self.namespaces, namespace) && any(&self.instances, instance)
+    }
+}
+
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, text))
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any text. The pieces between the stars occur in order; the first is at the

@@ -120,6 +120,10 @@ reasons! {
         InvalidCredentials,
         /// The cloud account itself is blocked: billing, identity or risk control. The account's owner must act.
         AccountProblem,
+        /// Something that may use the instance cannot be read, so it may have a request under way: the RdsBackups of a namespace, or one
+        /// RdsBackup. The message says which. Grant the operator its rights there, or correct or delete the RdsBackup. A namespace that is
+        /// being deleted needs nothing.
+        ClaimsUnreadable,
         /// The service knows no such instance in this region. Check `dbInstanceId`, `regionId` and `account`.
         InstanceNotFound,
     }

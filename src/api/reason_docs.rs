@@ -46,7 +46,9 @@ impl Reason {
             | Self::Running
             | Self::Finalizing
             | Self::ChildNotCreated => &["Ready", "Reconciling"],
-            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials => &["Ready", "Reconciling", "Stalled"],
+            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials | Self::ClaimsUnreadable => {
+                &["Ready", "Reconciling", "Stalled"]
+            }
             Self::InvalidSpec
             | Self::AccountNotFound
             | Self::NotAllowed
@@ -95,6 +97,7 @@ impl Reason {
             Self::CredentialsNotFound => {
                 const { &[WAITS, Rule::backup(true, "The Secret is gone while the operator follows a request or a job of the object.")] }
             }
+            Self::ClaimsUnreadable => const { &[Rule::backup(false, "A namespace is being deleted that may use the instance."), NEEDS] },
             Self::InvalidCredentials => {
                 const {
                     &[

@@ -1,10 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::channel::mpsc;
-use kube::{
-    core::DeserializeGuard,
-    runtime::reflector::{self, ObjectRef},
-};
+use kube::runtime::reflector::{self, ObjectRef};
 use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
 
@@ -16,12 +13,12 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{Cluster, ObjectTracker},
+    controller::{self, Cluster, ObjectTracker},
     entropy::Entropy,
 };
 
 /// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
-pub type Guarded = DeserializeGuard<RdsBackup>;
+pub type Guarded = controller::Guarded<RdsBackup>;
 
 /// What every pass works with.
 pub struct Context {

@@ -8,15 +8,16 @@ use tokio::{sync::OwnedMutexGuard, time::Instant};
 use tracing::{info, warn};
 
 use super::{
-    context::{Context, Guarded},
+    context::Context,
     observation::{AccountView, Blocker, Randomness},
-    request::{Announcement, Answer, CloudFinding, CloudRead, Listed, Observed, Present, Request},
-    siblings,
+    request::{Announcement, Answer, CloudFinding, CloudRead, InstanceObjects, Listed, Observed, Present, Request},
+    siblings::{self, Claim},
+    unreadable,
 };
 use crate::{
     accounts::Access,
     api::{RdsBackup, RdsBackupStatus},
-    controller::{self, WriteResult},
+    controller::{self, Found, Unreadable, WriteResult},
     rds::{
         self, Admission, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp,
     },
@@ -97,12 +98,12 @@ impl Io {
             Ok(access) => access,
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
-                return Observed { now: local, account, cached: Vec::new(), randomness };
+                return Observed { now: local, account, cached: Vec::new(), claims: Ok(()), randomness };
             }
         };
         let now = local.plus(access.client.clock_offset());
         if at_rest {
-            return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
+            return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), claims: Ok(()), randomness };
         }
         let credentials = match access.account.credentials().await {
             Ok(credentials) => {
@@ -111,10 +112,54 @@ impl Io {
             }
             Err(error) => Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }),
         };
-        let instance = object.spec.db_instance_id.as_str();
-        let of_instance = |guarded: Arc<Guarded>| guarded.0.as_ref().ok().filter(|other| other.spec.db_instance_id == instance).cloned();
-        let cached = self.context.cached().filter_map(of_instance).map(|other| self.listed(other)).collect();
-        Observed { now, account: Ok(view(&access, credentials)), cached, randomness }
+        let (cached, claims) = self.siblings(object).await;
+        Observed { now, account: Ok(view(&access, credentials)), cached, claims, randomness }
+    }
+
+    /// The objects of the instance that the cache shows, and what may hold the instance and cannot be read.
+    async fn siblings(&self, object: &RdsBackup) -> (Vec<Listed>, Result<(), Blocker>) {
+        let (context, instance) = (&self.context, object.spec.db_instance_id.as_str());
+        let mut claims = self.namespaces(instance).await;
+        let mut cached = Vec::new();
+        for guarded in context.cached() {
+            // The cache of a namespace that cannot be read any more shows what was there once.
+            let namespace = guarded.meta().namespace.as_deref().unwrap_or_default();
+            if context.cluster.namespaces().closed(namespace).is_some() {
+                continue;
+            }
+            match &guarded.0 {
+                Ok(other) if other.spec.db_instance_id == instance => cached.push(self.listed(other.clone())),
+                Err(other) if other.instance.as_deref() == Some(instance) && self.may_hold(other, instance) => {
+                    claims = claims.and(Err(unreadable::object(other, namespace_of(object))));
+                }
+                _ => {}
+            }
+        }
+        (cached, claims)
+    }
+
+    /// Whether every namespace can be read from which the instance may be used.
+    async fn namespaces(&self, instance: &str) -> Result<(), Blocker> {
+        let Context { cluster, accounts, .. } = self.context.as_ref();
+        for (namespace, _) in cluster.namespaces().all_closed() {
+            if accounts.opens(&namespace, instance)
+                // Where the claims of the whole cluster are read, no namespace hides any.
+                && !cluster.sees_everything::<RdsBackup>().await
+                && let Some(closed) = cluster.closed::<RdsBackup>(&namespace).await
+                && let Some(blocker) = unreadable::namespace(&namespace, closed)
+            {
+                return Err(blocker);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an object that does not deserialise may have a request under way on the instance. The allow-list says nothing of namespaces
+    /// that another operator watches.
+    fn may_hold(&self, object: &Unreadable, instance: &str) -> bool {
+        let Context { cluster, accounts, .. } = self.context.as_ref();
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        !siblings::has_ended(object) && (accounts.opens(namespace, instance) || !cluster.watches(namespace))
     }
 
     fn listed(&self, object: RdsBackup) -> Listed {
@@ -127,10 +172,20 @@ impl Io {
         }
     }
 
-    /// One that does not deserialise is left out: an intent in it could not be read anyway.
-    async fn list(&self, object: &RdsBackup) -> Result<Vec<Listed>, controller::Error> {
-        let listed: Vec<RdsBackup> = self.context.cluster.list(&format!("spec.dbInstanceId={}", object.spec.db_instance_id)).await?;
-        Ok(listed.into_iter().map(|object| self.listed(object)).collect())
+    async fn list(&self, object: &RdsBackup) -> Result<InstanceObjects, controller::Error> {
+        let instance = object.spec.db_instance_id.as_str();
+        let found: Found<RdsBackup> = self.context.cluster.list(&format!("spec.dbInstanceId={instance}")).await?;
+        let opens = |namespace: &String| self.context.accounts.opens(namespace, instance);
+        let mut of_instance =
+            InstanceObjects { unreadable: found.closed.into_iter().filter(opens).collect(), ..InstanceObjects::default() };
+        for guarded in found.objects {
+            match guarded.0 {
+                Ok(object) => of_instance.listed.push(self.listed(object)),
+                Err(object) if self.may_hold(&object, instance) => of_instance.unreadable.push(unreadable::name(&object)),
+                Err(object) => of_instance.claims.extend(Claim::of_unreadable(&object)),
+            }
+        }
+        Ok(of_instance)
     }
 
     fn admit(&mut self) -> Result<(), Duration> {

@@ -17,6 +17,7 @@ pub mod request;
 pub mod siblings;
 pub mod spec;
 pub mod state;
+mod unreadable;
 
 pub use context::{Context, Counters, Guarded};
 pub use driver::reconcile;

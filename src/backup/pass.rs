@@ -172,6 +172,7 @@ impl Pass {
             status: &self.status,
             account: &observed.account,
             siblings: &siblings,
+            claims: &observed.claims,
             memory: &state.memory,
             randomness: &observed.randomness,
         };

@@ -15,6 +15,9 @@ pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// How often the operator tries again to read what may hold an instance.
+pub(super) const CLAIMS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
 /// The CRD keeps this many attempts.
 pub(super) const KEPT_ATTEMPTS: usize = 5;
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::observation::{AccountView, Blocker, Randomness};
+use super::{
+    observation::{AccountView, Blocker, Randomness},
+    siblings::Claim,
+};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
     controller::{self, Event, WriteResult},
@@ -115,7 +118,7 @@ pub enum Answer {
     /// The object; none if it is gone, or another stands under its name.
     Object(Result<Option<Box<RdsBackup>>, controller::Error>),
     /// The objects of the instance, the pass's own among them.
-    Instance(Result<Vec<Listed>, controller::Error>),
+    Instance(Result<InstanceObjects, controller::Error>),
     /// Whether the lock is held now.
     Locked(bool),
     /// The time until there may be a place, where there is none.
@@ -144,8 +147,27 @@ pub struct Observed {
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.
     pub cached: Vec<Listed>,
+    /// Whether everything that may hold the instance can be read; else what cannot be.
+    pub claims: Result<(), Blocker>,
     /// Randomness for one decision.
     pub randomness: Randomness,
+}
+
+/// The objects of an instance as the API server has them.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceObjects {
+    /// Those that can be read.
+    pub listed: Vec<Listed>,
+    /// What ended ones that do not deserialise have as their result.
+    pub claims: Vec<Claim>,
+    /// What may hold the instance and cannot be read: objects that do not deserialise, and namespaces. In doubt nothing is sent.
+    pub unreadable: Vec<String>,
+}
+
+impl From<Vec<Listed>> for InstanceObjects {
+    fn from(listed: Vec<Listed>) -> Self {
+        Self { listed, ..Self::default() }
+    }
 }
 
 /// An object of the instance, with what is known of its account.

@@ -42,6 +42,11 @@ impl Error {
         Some((status.code, &status.message))
     }
 
+    /// Whether the API server refuses it for lack of rights.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.answer().is_some_and(|(code, _)| code == 403)
+    }
+
     pub(super) fn status(&self) -> Option<&Status> {
         match self {
             Self::Api { source, .. } => match source.as_ref() {

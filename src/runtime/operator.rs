@@ -104,7 +104,13 @@ impl Operator {
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
         let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
-        let runtime = controllers::Runtime { client: answering(client), scope: &scope, readiness, stop: stop.clone() };
+        let runtime = controllers::Runtime {
+            client: answering(client),
+            cluster: backups.cluster.clone(),
+            scope: &scope,
+            readiness,
+            stop: stop.clone(),
+        };
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);
         let sweep = sweep(&backups, &schedules).fuse();
         futures::pin_mut!(controllers, sweep);

@@ -135,6 +135,7 @@ impl Case {
                     now: self.now,
                     account: Ok(account()),
                     cached: Vec::new(),
+                    claims: Ok(()),
                     randomness: randomness(),
                 })),
                 Request::LockInstance => Answer::Locked(true),
@@ -180,6 +181,7 @@ impl Case {
             status: &self.status,
             account: &account,
             siblings: &[],
+            claims: &Ok(()),
             memory: &self.memory,
             randomness: &randomness,
         };

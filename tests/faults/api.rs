@@ -123,6 +123,12 @@ pub struct Api {
     pub secrets_forbidden: bool,
     /// Lists that fill a cache show the state of so long ago.
     pub list_lag: Duration,
+    /// The operator may list the RdsBackups of the whole cluster.
+    pub claims_refused: bool,
+    /// Namespaces in which the operator has no rights.
+    pub forbidden: BTreeSet<String>,
+    /// Namespaces that do not exist any more.
+    pub gone: BTreeSet<String>,
 }
 
 impl Api {
@@ -131,7 +137,20 @@ impl Api {
     }
 
     pub fn execute(&mut self, call: &Call, now: Timestamp) -> Answer {
+        let refused = call.plural == BACKUPS && call.namespace.is_none() && self.claims_refused
+            || call.namespace.as_ref().is_some_and(|namespace| self.forbidden.contains(namespace));
+        if refused {
+            return Answer::error(403, "Forbidden", "the operator has no rights here");
+        }
         match (call.method.as_str(), call.plural.as_str(), call.subresource.as_deref()) {
+            ("GET", "namespaces", None) => {
+                let name = call.name.clone().unwrap_or_default();
+                if self.gone.contains(&name) {
+                    return Answer::error(404, "NotFound", &format!("namespaces {name:?} not found"));
+                }
+                let metadata = json!({ "name": name });
+                Answer::object(200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }))
+            }
             ("GET", "secrets", None) if self.secrets_forbidden => Answer::error(403, "Forbidden", "secrets is forbidden"),
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {
                 Some(object) if call.metadata_only => {

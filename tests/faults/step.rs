@@ -36,6 +36,8 @@ pub enum Step {
     ChildLabels,
     ScheduleWrite,
     ChildDelete,
+    /// Whether a namespace exists that cannot be read.
+    NamespaceGet,
     /// Not a request: a watch shows an event.
     Shown,
 }
@@ -106,6 +108,7 @@ impl Step {
             Self::ChildLabels => "schedule: read the labels",
             Self::ScheduleWrite => "schedule: write",
             Self::ChildDelete => "schedule: delete a backup",
+            Self::NamespaceGet => "read a namespace",
             Self::Shown => "watch: event",
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     api::{FINALIZER, Phase},
     backup::{
         observation::{AccountView, Randomness},
-        request::{CloudFinding, CloudRead},
+        request::{CloudFinding, CloudRead, InstanceObjects},
     },
     rds::{self, ApiError, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId},
 };
@@ -65,7 +65,7 @@ impl Scene {
         match request {
             Request::Observe { .. } => Answer::Observed(Box::new(self.observed())),
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.stored.clone())))),
-            Request::ListInstance => Answer::Instance(Ok(Vec::new())),
+            Request::ListInstance => Answer::Instance(Ok(InstanceObjects::default())),
             Request::LockInstance => Answer::Locked(true),
             Request::Admit => Answer::Admitted(Ok(())),
             Request::Read { what, .. } => Answer::Read { at: at(self.now()), result: Ok(told(what)) },
@@ -113,7 +113,7 @@ impl Scene {
             credentials: Ok(()),
         };
         let randomness = Randomness { nonce: format!("nonce-{}", self.second), pause: SignedDuration::from_secs(2) };
-        Observed { now: at(self.now()), account: Ok(account), cached: Vec::new(), randomness }
+        Observed { now: at(self.now()), account: Ok(account), cached: Vec::new(), claims: Ok(()), randomness }
     }
 
     /// All goes well until a request for which `stop` says so; it is not answered.

@@ -10,7 +10,7 @@ mod trouble;
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use kube::core::{DeserializeGuard, Status};
+use kube::core::Status;
 
 use super::{
     observation::Child,
@@ -24,7 +24,7 @@ use crate::{
         Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
         SCHEDULE_NAME_LABEL, ScheduleCondition, Time, condition,
     },
-    controller::{self, Creation, WriteResult},
+    controller::{self, Creation, Guarded, WriteResult},
 };
 
 /// 2027-01-15 is a Friday; the schedules of these tests are created on it, at 08:00 UTC.
@@ -126,9 +126,7 @@ impl World {
         let existing = |world: &Self, name: &str| world.children.iter().chain(&world.unseen).find(|child| child.name == name).cloned();
         match request {
             Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
-            Request::Observe => {
-                Answer::Observed(self.children.iter().map(|child| Arc::new(DeserializeGuard(Ok(self.object_of(child))))).collect())
-            }
+            Request::Observe => Answer::Observed(self.children.iter().map(|child| Arc::new(Guarded(Ok(self.object_of(child))))).collect()),
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
             Request::ReadLabels(name) => {

@@ -69,7 +69,7 @@ impl World {
         match request {
             Asked::Observe { at_rest } => Answer::Observed(Box::new(self.observe(process, &object, at_rest))),
             Asked::ReadObject => Answer::Object(self.get_or_fail(slot, &object).map(|found| found.map(|found| Box::new((*found).clone())))),
-            Asked::ListInstance => Answer::Instance(self.list(process, &object)),
+            Asked::ListInstance => Answer::Instance(self.list(process, &object).map(Into::into)),
             Asked::LockInstance => {
                 let it = &mut self.processes[process];
                 let lock = it.locks.lock(&object.spec.db_instance_id);
@@ -119,7 +119,7 @@ impl World {
         let it = &self.processes[process];
         let cached = if at_rest { Vec::new() } else { it.cache.values().filter(|other| other.spec.db_instance_id == *instance).collect() };
         let cached = cached.into_iter().map(|other| self.listed(process, other)).collect();
-        Observed { now: self.clock(process), account, cached, randomness }
+        Observed { now: self.clock(process), account, cached, claims: Ok(()), randomness }
     }
 
     fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> Listed {

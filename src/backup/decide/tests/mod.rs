@@ -1,5 +1,6 @@
 //! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
+mod claims;
 mod delete;
 mod follow;
 mod resolve;
@@ -41,6 +42,7 @@ pub(super) struct Case {
     pub status: RdsBackupStatus,
     pub account: Result<AccountView, Blocker>,
     pub siblings: Vec<Sibling>,
+    pub claims: Result<(), Blocker>,
     pub memory: Memory,
     pub randomness: Randomness,
 }
@@ -69,6 +71,7 @@ impl Case {
             status: RdsBackupStatus::fresh(),
             account: Ok(account),
             siblings: Vec::new(),
+            claims: Ok(()),
             memory: Memory::default(),
             randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
         }
@@ -80,6 +83,7 @@ impl Case {
             status: &self.status,
             account: &self.account,
             siblings: &self.siblings,
+            claims: &self.claims,
             memory: &self.memory,
             randomness: &self.randomness,
         };
