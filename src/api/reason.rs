@@ -153,6 +153,9 @@ reasons! {
         SetDiffers,
         /// The object was deleted or replaced while its request was under way. The event holds the job's id.
         Abandoned,
+        /// The API server does not take the object's status, because the object would become larger than its store allows. Take labels,
+        /// annotations or finalizers off it. Until then it does not go on, and others of its instance go first.
+        ObjectTooLarge,
         /// The answer to the request was lost. The operator found a backup and adopted it as the outcome of the request.
         Adopted,
     }

@@ -70,6 +70,7 @@ impl Reason {
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
             Self::Abandoned
+            | Self::ObjectTooLarge
             | Self::Adopted
             | Self::NameCollision
             | Self::MissedRuns
@@ -142,6 +143,9 @@ impl Reason {
             Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },
             Self::SetDiffers => const { &[Rule::backup(true, "`AdoptionMismatch` is raised, or names another backup.")] },
             Self::Abandoned => const { &[Rule::backup(true, "The answer to the request came after the object was deleted or replaced.")] },
+            Self::ObjectTooLarge => {
+                const { &[Rule::backup(true, "The status was refused because of the object's size: once for each time that it becomes so.")] }
+            }
             Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and adopted.")] },
             Self::NameCollision => {
                 const { &[Rule::schedule("An RdsBackup that does not belong to the schedule has the name of the backup that is due.")] }

@@ -6,8 +6,9 @@ use prometheus_client::metrics::counter::Counter;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    locks::{Ended, InstanceLocks},
+    locks::{InstanceLocks, Noted},
     state::ObjectState,
+    unfinished::Unfinished,
 };
 use crate::{
     accounts::Accounts,
@@ -31,7 +32,11 @@ pub struct Context {
     /// The locks of the instances.
     pub locks: InstanceLocks,
     /// The objects whose end this process wrote.
-    pub ended: Ended,
+    pub ended: Noted,
+    /// The objects whose status the API server does not take, because the object would become too large.
+    pub too_large: Noted,
+    /// The unfinished objects of each instance.
+    pub unfinished: Unfinished,
     /// The caches of the watches, one for each namespace of the scope; set before the first pass.
     pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
     /// Objects that should be looked at now, because another of their instance came to its end.
@@ -58,7 +63,12 @@ pub struct Counters {
 }
 
 impl Context {
-    /// All objects of the caches.
+    /// The unfinished objects of an instance that the caches show.
+    pub fn unfinished_of(&self, instance: &str) -> Vec<Arc<Guarded>> {
+        self.unfinished.of(instance, self.caches.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// All objects of the caches: for what is told of all of them, not for a pass over one.
     pub fn cached(&self) -> impl Iterator<Item = Arc<Guarded>> + '_ {
         self.caches.get().into_iter().flatten().flat_map(reflector::Store::state)
     }

@@ -81,6 +81,14 @@ impl Io {
                 self.wake_siblings(object);
                 Answer::Done
             }
+            Request::NoteTooLarge(true) => {
+                self.context.too_large.insert(uid_of(object));
+                Answer::Done
+            }
+            Request::NoteTooLarge(false) => {
+                self.context.too_large.remove(uid_of(object));
+                Answer::Done
+            }
             Request::Forget => {
                 self.context.tracker.forget(uid_of(object));
                 self.context.ended.remove(uid_of(object));
@@ -121,18 +129,18 @@ impl Io {
         let (context, instance) = (&self.context, object.spec.db_instance_id.as_str());
         let mut claims = self.namespaces(instance).await;
         let mut cached = Vec::new();
-        for guarded in context.cached() {
+        for guarded in context.unfinished_of(instance) {
             // The cache of a namespace that cannot be read any more shows what was there once.
             let namespace = guarded.meta().namespace.as_deref().unwrap_or_default();
             if context.cluster.namespaces().closed(namespace).is_some() {
                 continue;
             }
             match &guarded.0 {
-                Ok(other) if other.spec.db_instance_id == instance => cached.push(self.listed(other.clone())),
-                Err(other) if other.instance.as_deref() == Some(instance) && self.may_hold(other, instance) => {
+                Ok(other) => cached.push(self.listed(other.clone())),
+                Err(other) if self.may_hold(other, instance) => {
                     claims = claims.and(Err(unreadable::object(other, namespace_of(object))));
                 }
-                _ => {}
+                Err(_) => {}
             }
         }
         (cached, claims)
@@ -162,13 +170,14 @@ impl Io {
         !siblings::has_ended(object) && (accounts.opens(namespace, instance) || !cluster.watches(namespace))
     }
 
-    fn listed(&self, object: RdsBackup) -> Listed {
+    fn listed(&self, object: Arc<RdsBackup>) -> Listed {
         let accounts = &self.context.accounts;
         Listed {
             admissible: accounts.access(namespace_of(&object), &object.spec).is_ok_and(|access| !access.account.paused()),
             release_after: accounts.protocol(&object.spec.account).release_after(),
             ended: self.context.ended.contains(uid_of(&object)),
-            object: Arc::new(object),
+            too_large: self.context.too_large.contains(uid_of(&object)),
+            object,
         }
     }
 
@@ -280,11 +289,9 @@ impl Io {
     }
 
     fn wake_siblings(&self, object: &RdsBackup) {
-        for guarded in self.context.cached() {
+        for guarded in self.context.unfinished_of(&object.spec.db_instance_id) {
             if let Ok(other) = &guarded.0
-                && other.spec.db_instance_id == object.spec.db_instance_id
                 && other.metadata.uid != object.metadata.uid
-                && siblings::is_unfinished(other)
             {
                 // A closed channel means that the process is about to end.
                 let _ = self.context.wake.unbounded_send(ObjectRef::new(name_of(other)).within(namespace_of(other)));

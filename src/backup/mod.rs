@@ -17,8 +17,10 @@ pub mod request;
 pub mod siblings;
 pub mod spec;
 pub mod state;
+mod unfinished;
 mod unreadable;
 
 pub use context::{Context, Counters, Guarded};
 pub use driver::reconcile;
-pub use locks::{Ended, InstanceLocks};
+pub use locks::{InstanceLocks, Noted};
+pub use unfinished::Unfinished;

@@ -67,6 +67,9 @@ pub enum Request {
     Announce(Box<Announcement>),
     /// Remembers that this process wrote the object's end, which the cache may not show yet, or never: answered by [`Answer::Done`].
     NoteEnd,
+    /// Remembers whether the API server refuses the object's status because the object would become too large: answered by
+    /// [`Answer::Done`].
+    NoteTooLarge(bool),
     /// Wakes the other objects of the instance: answered by [`Answer::Done`].
     WakeSiblings,
     /// Forgets the object's state: answered by [`Answer::Done`].
@@ -181,6 +184,8 @@ pub struct Listed {
     pub release_after: SignedDuration,
     /// This process wrote the object's end already.
     pub ended: bool,
+    /// The API server does not take its status: it cannot go on.
+    pub too_large: bool,
 }
 
 /// What is true at the moment at which a pass goes on.

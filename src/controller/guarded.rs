@@ -1,6 +1,6 @@
 //! An object of the API server that may not deserialise.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -14,7 +14,7 @@ const LONGEST_FIELD: usize = 128;
 ///
 /// kube has a type of this kind, which keeps nothing of an unreadable object but its metadata: neither its instance nor its phase.
 #[derive(Clone, Debug)]
-pub struct Guarded<K>(pub Result<K, Unreadable>);
+pub struct Guarded<K>(pub Result<Arc<K>, Box<Unreadable>>);
 
 /// What can be told of an object that does not deserialise.
 #[derive(Clone, Debug)]
@@ -37,24 +37,24 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Value::deserialize(deserializer)?;
         let error = match K::deserialize(&object) {
-            Ok(read) => return Ok(Self(Ok(read))),
+            Ok(read) => return Ok(Self(Ok(Arc::new(read)))),
             Err(error) => error.to_string(),
         };
         let field = |path| object.pointer(path).and_then(Value::as_str).filter(|text| text.len() <= LONGEST_FIELD).map(str::to_owned);
         let metadata =
             object.get("metadata").map_or_else(|| Ok(ObjectMeta::default()), ObjectMeta::deserialize).map_err(D::Error::custom)?;
-        Ok(Self(Err(Unreadable {
+        Ok(Self(Err(Box::new(Unreadable {
             metadata,
             error,
             instance: field("/spec/dbInstanceId"),
             phase: field("/status/phase"),
             backup_job_id: field("/status/backupJobId"),
             backup_id: field("/status/backupId"),
-        })))
+        }))))
     }
 }
 
-impl<K: Resource> Resource for Guarded<K> {
+impl<K: Resource + Clone> Resource for Guarded<K> {
     type DynamicType = K::DynamicType;
     type Scope = K::Scope;
 
@@ -75,11 +75,14 @@ impl<K: Resource> Resource for Guarded<K> {
     }
 
     fn meta(&self) -> &ObjectMeta {
-        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, K::meta)
+        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, |object| object.meta())
     }
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
-        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, K::meta_mut)
+        match &mut self.0 {
+            Ok(object) => Arc::make_mut(object).meta_mut(),
+            Err(unreadable) => &mut unreadable.metadata,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use fence::Fence;
 pub use freshest::Freshest;
 pub use guarded::{Guarded, Unreadable};
 pub use initial_sync::InitialSync;
-pub use kind::{Kind, prune};
+pub use kind::Kind;
 pub use namespaces::{Closed, Namespaces};
 pub use tracker::{ObjectTracker, PassGuard};
 pub use watch_client::answering;

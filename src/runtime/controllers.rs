@@ -25,7 +25,7 @@ use super::readiness::Readiness;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable, prune},
+    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable},
     schedule,
 };
 
@@ -77,9 +77,12 @@ pub(super) async fn run(
     woken_backups: Wake<RdsBackup>,
     woken_schedules: Wake<RdsBackupSchedule>,
 ) {
-    let children = schedules.clone();
-    let of_backups = runtime.watch::<RdsBackup>(move |event| children.children.saw(event));
-    let of_schedules = runtime.watch::<RdsBackupSchedule>(|_| {});
+    let (children, siblings) = (schedules.clone(), backups.clone());
+    let of_backups = runtime.watch::<RdsBackup>(move |event, namespace, cache| {
+        children.children.saw(event);
+        siblings.unfinished.saw(event, namespace, cache);
+    });
+    let of_schedules = runtime.watch::<RdsBackupSchedule>(|_, _, _| {});
     // The caches are set once, before the first pass: the controllers are not polled yet.
     let _ = backups.caches.set(of_backups.caches.clone());
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
@@ -90,7 +93,7 @@ pub(super) async fn run(
             let context = backups.clone();
             async move {
                 match &object.0 {
-                    Ok(backup) => backup::reconcile(Arc::new(backup.clone()), context).await,
+                    Ok(backup) => backup::reconcile(backup.clone(), context).await,
                     Err(invalid) => unreadable::<RdsBackup>(invalid),
                 }
             }
@@ -100,7 +103,7 @@ pub(super) async fn run(
             let context = schedules.clone();
             async move {
                 match &object.0 {
-                    Ok(schedule) => schedule::reconcile(Arc::new(schedule.clone()), context).await,
+                    Ok(schedule) => schedule::reconcile(schedule.clone(), context).await,
                     Err(invalid) => unreadable::<RdsBackupSchedule>(invalid),
                 }
             }
@@ -130,8 +133,11 @@ struct Watch<K: Kind> {
 }
 
 impl Runtime<'_> {
-    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in.
-    fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<Guarded<K>>) + Clone + Send + 'static) -> Watches<K> {
+    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in, with the watch's namespace and cache.
+    fn watch<K: Kind>(
+        &self,
+        saw: impl Fn(&watcher::Event<Guarded<K>>, Option<&str>, &reflector::Store<Guarded<K>>) + Clone + Send + 'static,
+    ) -> Watches<K> {
         let namespaces = self.namespaces();
         let listed = InitialSync::none_of(namespaces.clone());
         let plural = K::plural(&()).into_owned();
@@ -152,10 +158,10 @@ impl Runtime<'_> {
             let (watch, opened) = ((plural.clone(), namespace.clone()), self.cluster.clone());
             let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
                 .backoff(ResetTimerBackoff::new(WatchBackoff::default(), Duration::from_secs(60)))
-                .modify(|object: &mut Guarded<K>| prune(object))
+                .modify(Guarded::<K>::project)
                 .reflect(writer)
                 .inspect_ok(move |event| {
-                    saw(event);
+                    saw(event, watch.1.as_deref(), &relisted);
                     if matches!(event, watcher::Event::InitDone) {
                         for object in relisted.state() {
                             // A controller that has ended needs no waking.

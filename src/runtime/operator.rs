@@ -18,7 +18,7 @@ use super::{
 use crate::{
     accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
     api::{RdsBackup, RdsBackupSchedule},
-    backup::{Context, Counters, Ended, InstanceLocks},
+    backup::{Context, Counters, InstanceLocks, Noted, Unfinished},
     config::Config,
     controller::{Cluster, Fence, ObjectTracker, Scope, answering},
     schedule,
@@ -89,7 +89,9 @@ impl Operator {
             accounts: Accounts::new(accounts, submissions, source, client_deps),
             tracker: ObjectTracker::default(),
             locks: InstanceLocks::default(),
-            ended: Ended::default(),
+            ended: Noted::default(),
+            too_large: Noted::default(),
+            unfinished: Unfinished::default(),
             caches: OnceLock::new(),
             wake,
             tasks,
@@ -159,6 +161,8 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         let uids: HashSet<String> = context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         context.tracker.sweep(|uid| uids.contains(uid));
         context.ended.sweep(|uid| uids.contains(uid));
+        context.too_large.sweep(|uid| uids.contains(uid));
+        context.unfinished.sweep();
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         schedules.tracker.sweep(|uid| uids.contains(uid));

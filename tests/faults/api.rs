@@ -127,6 +127,8 @@ pub struct Api {
     pub claims_refused: bool,
     /// Namespaces in which the operator has no rights.
     pub forbidden: BTreeSet<String>,
+    /// Backups that have become too large to be written, by name.
+    pub too_large: BTreeSet<String>,
     /// Namespaces that do not exist any more.
     pub gone: BTreeSet<String>,
 }
@@ -161,6 +163,9 @@ impl Api {
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
             },
             ("GET", _, None) => self.list(call, now),
+            ("PUT", BACKUPS, Some("status")) if call.name.as_ref().is_some_and(|name| self.too_large.contains(name)) => {
+                Answer::error(500, "", "etcdserver: request is too large")
+            }
             ("PUT", BACKUPS | SCHEDULES, Some("status")) => self.write_status(call, now),
             ("POST", _, None) if call.namespace.as_ref().is_some_and(|namespace| self.closed.contains(namespace)) => {
                 Answer::error(403, "Forbidden", "the namespace is being terminated")

@@ -70,6 +70,10 @@ pub enum Action {
         name: String,
         spec: Value,
     },
+    /// A user fills a backup with labels, until the store takes no more.
+    Fill {
+        name: &'static str,
+    },
     /// A user writes an annotation.
     Touch {
         namespace: String,
@@ -160,6 +164,9 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
                 state.api.forbidden.insert(namespace.to_owned());
                 state.watches_cut += u64::from(watches_break);
             }
+        }
+        Action::Fill { name } => {
+            state.api.too_large.insert(name.to_owned());
         }
         Action::NoSightOfTheCluster => state.api.claims_refused = true,
         Action::NamespaceGone(namespace) => {

@@ -184,3 +184,15 @@ fn an_object_that_cannot_be_read_and_may_not_use_the_instance_is_no_rival() {
         .at(3, backup("team-a", "b", "rm-1"));
     assert_eq!(backups(&after(script, 20))[0], ("b".into(), "Succeeded".into(), "Succeeded".into()));
 }
+
+#[test]
+fn an_object_that_is_too_large_to_be_written_leaves_the_queue_of_its_instance_and_says_so() {
+    let script = Script::calm(Duration::from_secs(5 * MINUTE))
+        .at(0, Action::Fill { name: "a-large" })
+        .at(1, backup("team-a", "a-large", "rm-1"))
+        .at(10, backup("team-a", "b", "rm-1"));
+    let ended = after(script, 20);
+    assert_eq!(backups(&ended)[1], ("b".into(), "Succeeded".into(), "Succeeded".into()));
+    let told = of_events(&ended, "reason").into_iter().filter(|reason| reason == "ObjectTooLarge").count();
+    assert_eq!((end(&ended).0, told), (1, 1));
+}

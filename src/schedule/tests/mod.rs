@@ -126,7 +126,9 @@ impl World {
         let existing = |world: &Self, name: &str| world.children.iter().chain(&world.unseen).find(|child| child.name == name).cloned();
         match request {
             Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
-            Request::Observe => Answer::Observed(self.children.iter().map(|child| Arc::new(Guarded(Ok(self.object_of(child))))).collect()),
+            Request::Observe => {
+                Answer::Observed(self.children.iter().map(|child| Arc::new(Guarded(Ok(Arc::new(self.object_of(child)))))).collect())
+            }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
             Request::ReadLabels(name) => {

@@ -52,7 +52,11 @@ impl World {
             }
             // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the
             // wire.
-            Request::Announce(_) | Request::WakeSiblings | Request::PauseRecording { .. } | Request::Send { .. } => Answer::Done,
+            Request::Announce(_)
+            | Request::NoteTooLarge(_)
+            | Request::WakeSiblings
+            | Request::PauseRecording { .. }
+            | Request::Send { .. } => Answer::Done,
         }
     }
 

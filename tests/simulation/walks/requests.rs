@@ -94,6 +94,7 @@ impl World {
                 self.processes[process].ended.insert(uid_of(&object));
                 Answer::Done
             }
+            Asked::NoteTooLarge(_) => Answer::Done,
             Asked::WakeSiblings => {
                 self.wake_siblings(process, &object);
                 Answer::Done
@@ -129,6 +130,7 @@ impl World {
             admissible: account.is_known() && !account.paused,
             release_after: account.protocol.release_after(),
             ended: self.processes[process].ended.contains(uid_of(object)),
+            too_large: false,
         }
     }
 

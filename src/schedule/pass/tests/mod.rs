@@ -120,7 +120,7 @@ impl Bench {
 
     fn observe(&mut self, running: &mut Running) {
         assert!(matches!(running.next, Next::Do(Request::Observe)), "{:?}", running.next);
-        let backups = self.cache.iter().map(|backup| Arc::new(Guarded(Ok(backup.clone())))).collect();
+        let backups = self.cache.iter().map(|backup| Arc::new(Guarded(Ok(Arc::new(backup.clone()))))).collect();
         self.answer(running, Answer::Observed(backups));
     }
 
