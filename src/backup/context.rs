@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use futures::channel::mpsc;
 use kube::runtime::reflector::{self, ObjectRef};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -49,6 +50,8 @@ pub struct Context {
     pub entropy: Entropy,
     /// What cannot be computed from the objects.
     pub counters: Counters,
+    /// The passes that work at the same time. One that waits for the service is not among them: see [`super::policy::PASSES`].
+    pub passes: Arc<Semaphore>,
 }
 
 /// Counters of this process.

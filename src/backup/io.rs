@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{Resource, runtime::reflector::ObjectRef};
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use tokio::{
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit},
+    time::Instant,
+};
 use tracing::{info, warn};
 
 use super::{
@@ -15,12 +18,10 @@ use super::{
     unreadable,
 };
 use crate::{
-    accounts::Access,
+    accounts::{Access, Admitted},
     api::{RdsBackup, RdsBackupStatus},
     controller::{self, Found, Unreadable, WriteResult},
-    rds::{
-        self, Admission, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp,
-    },
+    rds::{self, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp},
     time::SaturatingTime,
 };
 
@@ -29,8 +30,10 @@ pub(super) struct Io {
     context: Arc<Context>,
     /// The client and the credentials of the last observation; none where it read none.
     means: Option<(Access, Credentials)>,
-    /// A place among the callers of the account, for one effect.
-    admission: Option<Admission>,
+    /// A place among the callers of the account, from the first call of the pass to its end.
+    admission: Option<Admitted>,
+    /// A place among the passes that work, unless the pass waits for the service.
+    place: Option<OwnedSemaphorePermit>,
     /// The lock of the instance.
     instance: Option<OwnedMutexGuard<()>>,
 }
@@ -38,8 +41,16 @@ pub(super) struct Io {
 const NO_CREDENTIALS: &str = "the account's credentials could not be read";
 
 impl Io {
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context, means: None, admission: None, instance: None }
+    /// Waits for a place among the passes that work.
+    pub async fn begin(context: Arc<Context>) -> Self {
+        let mut io = Self { context, means: None, admission: None, place: None, instance: None };
+        io.take_place().await;
+        io
+    }
+
+    async fn take_place(&mut self) {
+        // The semaphore is never closed: without one a pass would only work beside the others.
+        self.place = self.context.passes.clone().acquire_owned().await.ok();
     }
 
     /// What is true now.
@@ -58,15 +69,27 @@ impl Io {
                 Answer::Locked(self.instance.is_some())
             }
             Request::Admit => Answer::Admitted(self.admit()),
-            Request::Read { instance, what } => self.read(&instance, what).await,
+            Request::Read { instance, what } => {
+                self.place = None;
+                let answer = self.read(&instance, what).await;
+                self.take_place().await;
+                answer
+            }
             Request::RenewCredentials => Answer::Renewed(self.renew().await),
             Request::WriteStatus { status, unfenced } => Answer::Written(self.write(object, &status, unfenced).await),
             Request::WriteFinalizers(finalizers) => {
                 Answer::Written(self.context.cluster.write_finalizers(object.as_ref(), &finalizers).await)
             }
-            Request::Send { request, stamp } => Answer::Sent(self.send(&request, &stamp).await),
+            Request::Send { request, stamp } => {
+                self.place = None;
+                let outcome = self.send(&request, &stamp).await;
+                self.take_place().await;
+                Answer::Sent(outcome)
+            }
             Request::PauseRecording { pause, why } => {
+                self.place = None;
                 pause_recording(object, pause, &why).await;
+                self.take_place().await;
                 Answer::Done
             }
             Request::Announce(announcement) => {
@@ -98,7 +121,7 @@ impl Io {
     }
 
     async fn observe(&mut self, object: &RdsBackup, at_rest: bool) -> Observed {
-        (self.means, self.admission) = (None, None);
+        self.means = None;
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
@@ -198,8 +221,10 @@ impl Io {
     }
 
     fn admit(&mut self) -> Result<(), Duration> {
-        if let Some((access, _)) = &self.means {
-            self.admission = Some(access.client.admit()?);
+        if self.admission.is_none()
+            && let Some((access, _)) = &self.means
+        {
+            self.admission = Some(access.admit()?);
         }
         Ok(())
     }

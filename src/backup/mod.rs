@@ -23,4 +23,5 @@ mod unreadable;
 pub use context::{Context, Counters, Guarded};
 pub use driver::reconcile;
 pub use locks::{InstanceLocks, Noted};
+pub use policy::PASSES;
 pub use unfinished::Unfinished;

@@ -67,6 +67,10 @@ pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 
+/// So many passes work at the same time, over all namespaces. A pass that waits for an answer of the service, or to record one again, gives its
+/// place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for minutes.
+pub const PASSES: usize = 16;
+
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
 pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(5i64 << failures.saturating_sub(1).min(10)).min(longest)

@@ -29,7 +29,7 @@ pub enum Request {
     ListInstance,
     /// The lock by which one object of this process submits on the instance; held until the pass is over: answered by [`Answer::Locked`].
     LockInstance,
-    /// A place among the callers of the account: answered by [`Answer::Admitted`].
+    /// A place among the callers of the account, kept until the pass is over: answered by [`Answer::Admitted`].
     Admit,
     /// One read of the service: answered by [`Answer::Read`].
     Read {

@@ -23,15 +23,16 @@ use tracing::{error, warn};
 
 use super::readiness::Readiness;
 use crate::{
+    accounts::MOST_CALLERS,
     api::{RdsBackup, RdsBackupSchedule},
     backup,
     controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable},
     schedule,
 };
 
-/// The number of objects that are reconciled at the same time, over all namespaces. A pass spends nearly all of its time waiting for the
-/// network.
-const CONCURRENCY: u16 = 16;
+/// The number of schedules that are reconciled at the same time, over all namespaces. A pass spends nearly all of its time waiting for the
+/// API server.
+const SCHEDULES: usize = 16;
 
 /// The objects in one page of the first list. A page is parsed as a whole, and the allocator never returns that memory to the system.
 const LIST_PAGE: u32 = 50;
@@ -88,8 +89,12 @@ pub(super) async fn run(
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
     let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
+    // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever one
+    // of them goes on, so there is a limit at all.
+    let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(backups.accounts.count()));
+    let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
     let controllers = runtime
-        .controllers(of_backups.watches, move |object: Arc<backup::Guarded>| {
+        .controllers(of_backups.watches, most_backups, move |object: Arc<backup::Guarded>| {
             let context = backups.clone();
             async move {
                 match &object.0 {
@@ -99,7 +104,7 @@ pub(super) async fn run(
             }
         })
         .into_iter()
-        .chain(runtime.controllers(of_schedules.watches, move |object: Arc<schedule::Guarded>| {
+        .chain(runtime.controllers(of_schedules.watches, most_schedules, move |object: Arc<schedule::Guarded>| {
             let context = schedules.clone();
             async move {
                 match &object.0 {
@@ -198,18 +203,18 @@ impl Runtime<'_> {
         watches
     }
 
-    /// A controller for each watch, which hands every object to `pass`.
+    /// A controller for each watch, which hands every object to `pass`, `most` at a time.
     fn controllers<K, F>(
         &self,
         watches: Vec<Watch<K>>,
+        most: usize,
         pass: impl Fn(Arc<Guarded<K>>) -> F + Clone + Send + Sync + 'static,
     ) -> Vec<BoxFuture<'static, ()>>
     where
         K: Kind,
         F: Future<Output = Action> + Send + 'static,
     {
-        let share = (usize::from(CONCURRENCY) / watches.len().max(1)).max(2);
-        let concurrency = u16::try_from(share).unwrap_or(CONCURRENCY);
+        let concurrency = u16::try_from(most).unwrap_or(u16::MAX);
         let run = |Watch { events, cache, wake }| {
             let (stopping, pass) = (self.stop.clone(), pass.clone());
             Controller::for_stream(events, cache)

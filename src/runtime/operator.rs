@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::{FutureExt, channel::mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
     api::{RdsBackup, RdsBackupSchedule},
-    backup::{Context, Counters, InstanceLocks, Noted, Unfinished},
+    backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, Fence, ObjectTracker, Scope, answering},
     schedule,
@@ -98,6 +99,7 @@ impl Operator {
             clock,
             entropy,
             counters: Counters::default(),
+            passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());
         Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules }

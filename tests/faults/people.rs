@@ -103,6 +103,10 @@ pub enum Action {
     Lag(Duration),
     /// The clocks of the operator's nodes are set.
     Leap(SignedDuration),
+    /// The endpoint takes every call of a key and never answers.
+    Hang {
+        key: &'static str,
+    },
     /// The cloud accepts so many calls of a key in a second; None: any number.
     Limit {
         key: &'static str,
@@ -216,6 +220,9 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         Action::Leap(by) => {
             state.leap += by;
             state.fault_plan.note("clock set", now);
+        }
+        Action::Hang { key } => {
+            state.hung.insert(key);
         }
         Action::Limit { key, per_second } => state.cloud.limit(key, per_second),
     }
