@@ -1,7 +1,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     allow::AllowedRegions,
@@ -13,7 +16,7 @@ use crate::{
     api::RdsBackupSpec,
     clock::Clock,
     entropy::Entropy,
-    rds::{Client, ClientOptions},
+    rds::{Admission, Client, ClientOptions},
     rpc::{self, Credentials, HttpTransport},
 };
 
@@ -43,6 +46,21 @@ pub struct Account {
     source: Source,
     paused: bool,
     clients: Mutex<HashMap<String, Arc<Client>>>,
+    callers: Arc<Semaphore>,
+}
+
+/// How many objects of one account call the service at a time, over all regions; a client admits 8 of them. Each account has its own, so one
+/// whose endpoints hang takes no place of another.
+pub const MOST_CALLERS: usize = 16;
+
+/// The pause after which one asks again that finds no place among the callers of its account.
+const CALLERS_PAUSE: Duration = Duration::from_secs(2);
+
+/// A place among the callers of an account, for as long as it is held.
+#[derive(Debug)]
+pub struct Admitted {
+    _of_the_account: OwnedSemaphorePermit,
+    _of_the_client: Admission,
 }
 
 /// The right to act in one region for one object.
@@ -72,7 +90,17 @@ impl Accounts {
             .map(|(name, settings)| {
                 let source = sources(&settings);
                 let paused = paused || settings.submissions == Submissions::Paused;
-                (name.clone(), Arc::new(Account { name, settings, source, paused, clients: Mutex::default() }))
+                (
+                    name.clone(),
+                    Arc::new(Account {
+                        name,
+                        settings,
+                        source,
+                        paused,
+                        clients: Mutex::default(),
+                        callers: Arc::new(Semaphore::new(MOST_CALLERS)),
+                    }),
+                )
             })
             .collect();
         Self { accounts, paused, deps }
@@ -110,6 +138,11 @@ impl Accounts {
         Ok(Access { account: account.clone(), client, region_id: region.to_owned(), regions })
     }
 
+    /// Whether an object of this namespace may use the instance, under any account and in any region.
+    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
+        self.accounts.values().any(|account| account.settings.allow.iter().any(|rule| rule.opens(namespace, instance)))
+    }
+
     /// The waits of an account's submission protocol; the defaults if the account is unknown.
     pub fn protocol(&self, name: &str) -> Protocol {
         self.accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())
@@ -125,9 +158,26 @@ impl Accounts {
         all
     }
 
+    /// How many accounts there are.
+    pub fn count(&self) -> usize {
+        self.accounts.len()
+    }
+
     /// Whether the configuration pauses every account.
     pub fn paused(&self) -> bool {
         self.paused
+    }
+}
+
+impl Access {
+    /// Admits one more caller.
+    ///
+    /// # Errors
+    /// There are enough callers. The error is the time after which to ask again.
+    pub fn admit(&self) -> Result<Admitted, Duration> {
+        let of_the_client = self.client.admit()?;
+        let of_the_account = self.account.callers.clone().try_acquire_owned().map_err(|_| CALLERS_PAUSE)?;
+        Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client })
     }
 }
 

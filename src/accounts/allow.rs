@@ -25,8 +25,7 @@ impl AllowedRegions {
 
     /// Those of the rules that match the namespace and the instance.
     pub fn of(rules: &[AllowRule], namespace: &str, instance: &str) -> Self {
-        let any = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
-        let matching = rules.iter().filter(|rule| any(&rule.namespaces, namespace) && any(&rule.instances, instance));
+        let matching = rules.iter().filter(|rule| rule.opens(namespace, instance));
         Self::new(matching.flat_map(|rule| rule.regions.clone()))
     }
 
@@ -37,6 +36,17 @@ impl AllowedRegions {
             None => self.0.iter().any(|pattern| pattern == "*"),
         }
     }
+}
+
+impl AllowRule {
+    /// Whether the rule matches in some region.
+    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
+        any(&self.namespaces, namespace) && any(&self.instances, instance)
+    }
+}
+
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, text))
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any text. The pieces between the stars occur in order; the first is at the

@@ -7,7 +7,7 @@ mod credentials;
 mod error;
 mod settings;
 
-pub use account::{Access, Account, Accounts, ClientDeps};
+pub use account::{Access, Account, Accounts, Admitted, ClientDeps, MOST_CALLERS};
 pub use allow::{AllowRule, AllowedRegions};
 pub use credentials::{CredentialsError, Source};
 pub use error::AccountError;

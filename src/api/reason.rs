@@ -123,6 +123,10 @@ reasons! {
         InvalidCredentials,
         /// The cloud account itself is blocked: billing, identity or risk control. The account's owner must act.
         AccountProblem,
+        /// Something that may use the instance cannot be read, so it may have a request under way: the RdsBackups of a namespace, or one
+        /// RdsBackup. The message says which. Grant the operator its rights there, or correct or delete the RdsBackup. A namespace that is
+        /// being deleted needs nothing.
+        ClaimsUnreadable,
         /// The service knows no such instance in this region. Check `dbInstanceId`, `regionId` and `account`.
         InstanceNotFound,
     }
@@ -153,6 +157,9 @@ reasons! {
         SetDiffers,
         /// The object was deleted or replaced while its request was under way. The event holds the job's id.
         Abandoned,
+        /// The API server does not take the object's status, because the object would become larger than its store allows. Take labels,
+        /// annotations or finalizers off it. Until then it does not go on, and others of its instance go first.
+        ObjectTooLarge,
         /// The answer to the request was lost. The operator found a backup and adopted it as the outcome of the request.
         Adopted,
     }

@@ -46,7 +46,9 @@ impl Reason {
             | Self::Running
             | Self::Finalizing
             | Self::ChildNotCreated => &["Ready", "Reconciling"],
-            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials => &["Ready", "Reconciling", "Stalled"],
+            Self::CredentialsNotFound | Self::OutcomeUnknown | Self::InvalidCredentials | Self::ClaimsUnreadable => {
+                &["Ready", "Reconciling", "Stalled"]
+            }
             Self::InvalidSpec
             | Self::AccountNotFound
             | Self::NotAllowed
@@ -69,6 +71,7 @@ impl Reason {
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
             Self::Abandoned
+            | Self::ObjectTooLarge
             | Self::Adopted
             | Self::NameCollision
             | Self::MissedRuns
@@ -97,6 +100,7 @@ impl Reason {
             Self::CredentialsNotFound => {
                 const { &[WAITS, Rule::backup(true, "The Secret is gone while the operator follows a request or a job of the object.")] }
             }
+            Self::ClaimsUnreadable => const { &[Rule::backup(false, "A namespace is being deleted that may use the instance."), NEEDS] },
             Self::InvalidCredentials => {
                 const {
                     &[
@@ -142,6 +146,9 @@ impl Reason {
             Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },
             Self::SetDiffers => const { &[Rule::backup(true, "`AdoptionMismatch` is raised, or names another backup.")] },
             Self::Abandoned => const { &[Rule::backup(true, "The answer to the request came after the object was deleted or replaced.")] },
+            Self::ObjectTooLarge => {
+                const { &[Rule::backup(true, "The status was refused because of the object's size: once for each time that it becomes so.")] }
+            }
             Self::Adopted => const { &[Rule::backup(false, "After a lost answer, a backup was found and adopted.")] },
             Self::NameCollision => {
                 const {

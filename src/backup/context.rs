@@ -1,27 +1,26 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::channel::mpsc;
-use kube::{
-    core::DeserializeGuard,
-    runtime::reflector::{self, ObjectRef},
-};
+use kube::runtime::reflector::{self, ObjectRef};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    locks::{Ended, InstanceLocks},
+    locks::{InstanceLocks, Noted},
     state::ObjectState,
+    unfinished::Unfinished,
 };
 use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{ApiServerClock, Cluster, ObjectTracker},
+    controller::{self, ApiServerClock, Cluster, ObjectTracker},
     entropy::Entropy,
 };
 
 /// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
-pub type Guarded = DeserializeGuard<RdsBackup>;
+pub type Guarded = controller::Guarded<RdsBackup>;
 
 /// What every pass works with.
 pub struct Context {
@@ -34,7 +33,11 @@ pub struct Context {
     /// The locks of the instances.
     pub locks: InstanceLocks,
     /// The objects whose end this process wrote.
-    pub ended: Ended,
+    pub ended: Noted,
+    /// The objects whose status the API server does not take, because the object would become too large.
+    pub too_large: Noted,
+    /// The unfinished objects of each instance.
+    pub unfinished: Unfinished,
     /// The caches of the watches, one for each namespace of the scope; set before the first pass.
     pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
     /// Objects that should be looked at now, because another of their instance came to its end.
@@ -49,6 +52,8 @@ pub struct Context {
     pub entropy: Entropy,
     /// What cannot be computed from the objects.
     pub counters: Counters,
+    /// The passes that work at the same time. One that waits for the service is not among them: see [`super::policy::PASSES`].
+    pub passes: Arc<Semaphore>,
 }
 
 /// Counters of this process.
@@ -63,7 +68,12 @@ pub struct Counters {
 }
 
 impl Context {
-    /// All objects of the caches.
+    /// The unfinished objects of an instance that the caches show.
+    pub fn unfinished_of(&self, instance: &str) -> Vec<Arc<Guarded>> {
+        self.unfinished.of(instance, self.caches.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// All objects of the caches: for what is told of all of them, not for a pass over one.
     pub fn cached(&self) -> impl Iterator<Item = Arc<Guarded>> + '_ {
         self.caches.get().into_iter().flatten().flat_map(reflector::Store::state)
     }

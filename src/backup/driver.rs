@@ -33,7 +33,7 @@ enum Handed {
 pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action {
     let uid = backup.metadata.uid.clone().unwrap_or_default();
     let state = context.tracker.lock(&uid).await;
-    let mut work = Work { pass: Pass::start(backup), state, io: Io::new(context.clone()) };
+    let mut work = Work { pass: Pass::start(backup), state, io: Io::begin(context.clone()).await };
     let rest = match work.until_it_sends().await {
         Handed::Rest(rest) => rest,
         // A pass can be dropped at any await; the request and the record of its answer cannot.

@@ -5,23 +5,25 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use kube::{Resource, runtime::reflector::ObjectRef};
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use tokio::{
+    sync::{OwnedMutexGuard, OwnedSemaphorePermit},
+    time::Instant,
+};
 use tracing::{info, warn};
 
 use super::{
-    context::{Context, Guarded},
+    context::Context,
     observation::{AccountView, Blocker, Randomness},
     recorded,
-    request::{Announcement, Answer, CloudFinding, CloudRead, Listed, Observed, Present, Request},
-    siblings,
+    request::{Announcement, Answer, CloudFinding, CloudRead, InstanceObjects, Listed, Observed, Present, Request},
+    siblings::{self, Claim},
+    unreadable,
 };
 use crate::{
-    accounts::Access,
+    accounts::{Access, Admitted},
     api::{RdsBackup, RdsBackupStatus},
-    controller::{self, WriteResult},
-    rds::{
-        self, Admission, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp,
-    },
+    controller::{self, Found, Unreadable, WriteResult},
+    rds::{self, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp},
     time::SaturatingTime,
 };
 
@@ -30,8 +32,10 @@ pub(super) struct Io {
     context: Arc<Context>,
     /// The client and the credentials of the last observation; none where it read none.
     means: Option<(Access, Credentials)>,
-    /// A place among the callers of the account, for one effect.
-    admission: Option<Admission>,
+    /// A place among the callers of the account, from the first call of the pass to its end.
+    admission: Option<Admitted>,
+    /// A place among the passes that work, unless the pass waits for the service.
+    place: Option<OwnedSemaphorePermit>,
     /// The lock of the instance.
     instance: Option<OwnedMutexGuard<()>>,
 }
@@ -39,8 +43,16 @@ pub(super) struct Io {
 const NO_CREDENTIALS: &str = "the account's credentials could not be read";
 
 impl Io {
-    pub fn new(context: Arc<Context>) -> Self {
-        Self { context, means: None, admission: None, instance: None }
+    /// Waits for a place among the passes that work.
+    pub async fn begin(context: Arc<Context>) -> Self {
+        let mut io = Self { context, means: None, admission: None, place: None, instance: None };
+        io.take_place().await;
+        io
+    }
+
+    async fn take_place(&mut self) {
+        // The semaphore is never closed: without one a pass would only work beside the others.
+        self.place = self.context.passes.clone().acquire_owned().await.ok();
     }
 
     /// What is true now.
@@ -59,15 +71,27 @@ impl Io {
                 Answer::Locked(self.instance.is_some())
             }
             Request::Admit => Answer::Admitted(self.admit()),
-            Request::Read { instance, what } => self.read(&instance, what).await,
+            Request::Read { instance, what } => {
+                self.place = None;
+                let answer = self.read(&instance, what).await;
+                self.take_place().await;
+                answer
+            }
             Request::RenewCredentials => Answer::Renewed(self.renew().await),
             Request::WriteStatus { status, unfenced } => Answer::Written(self.write(object, &status, unfenced).await),
             Request::WriteFinalizers(finalizers) => {
                 Answer::Written(self.context.cluster.write_finalizers(object.as_ref(), &finalizers).await)
             }
-            Request::Send { request, stamp } => Answer::Sent(self.send(&request, &stamp).await),
+            Request::Send { request, stamp } => {
+                self.place = None;
+                let outcome = self.send(&request, &stamp).await;
+                self.take_place().await;
+                Answer::Sent(outcome)
+            }
             Request::PauseRecording { pause, why } => {
+                self.place = None;
                 pause_recording(object, pause, &why).await;
+                self.take_place().await;
                 Answer::Done
             }
             Request::Announce(announcement) => {
@@ -82,6 +106,14 @@ impl Io {
                 self.wake_siblings(object);
                 Answer::Done
             }
+            Request::NoteTooLarge(true) => {
+                self.context.too_large.insert(uid_of(object));
+                Answer::Done
+            }
+            Request::NoteTooLarge(false) => {
+                self.context.too_large.remove(uid_of(object));
+                Answer::Done
+            }
             Request::Forget => {
                 self.context.tracker.forget(uid_of(object));
                 self.context.ended.remove(uid_of(object));
@@ -91,7 +123,7 @@ impl Io {
     }
 
     async fn observe(&mut self, object: &RdsBackup, at_rest: bool) -> Observed {
-        (self.means, self.admission) = (None, None);
+        self.means = None;
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
@@ -102,12 +134,12 @@ impl Io {
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
                 let (now, time_is_known) = time(by_api_server);
-                return Observed { now, time_is_known, account, cached: Vec::new(), randomness };
+                return Observed { now, time_is_known, account, cached: Vec::new(), claims: Ok(()), randomness };
             }
         };
         let (now, time_is_known) = time(access.client.known_clock_offset().or(by_api_server));
         if at_rest {
-            return Observed { now, time_is_known, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
+            return Observed { now, time_is_known, account: Ok(view(&access, Ok(()))), cached: Vec::new(), claims: Ok(()), randomness };
         }
         let credentials = match access.account.credentials().await {
             Ok(credentials) => {
@@ -116,13 +148,57 @@ impl Io {
             }
             Err(error) => Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }),
         };
-        let instance = object.spec.db_instance_id.as_str();
-        let of_instance = |guarded: Arc<Guarded>| guarded.0.as_ref().ok().filter(|other| other.spec.db_instance_id == instance).cloned();
-        let cached = self.context.cached().filter_map(of_instance).map(|other| self.listed(other)).collect();
-        Observed { now, time_is_known, account: Ok(view(&access, credentials)), cached, randomness }
+        let (cached, claims) = self.siblings(object).await;
+        Observed { now, time_is_known, account: Ok(view(&access, credentials)), cached, claims, randomness }
     }
 
-    fn listed(&self, object: RdsBackup) -> Listed {
+    /// The objects of the instance that the cache shows, and what may hold the instance and cannot be read.
+    async fn siblings(&self, object: &RdsBackup) -> (Vec<Listed>, Result<(), Blocker>) {
+        let (context, instance) = (&self.context, object.spec.db_instance_id.as_str());
+        let mut claims = self.namespaces(instance).await;
+        let mut cached = Vec::new();
+        for guarded in context.unfinished_of(instance) {
+            // The cache of a namespace that cannot be read any more shows what was there once.
+            let namespace = guarded.meta().namespace.as_deref().unwrap_or_default();
+            if context.cluster.namespaces().closed(namespace).is_some() {
+                continue;
+            }
+            match &guarded.0 {
+                Ok(other) => cached.push(self.listed(other.clone())),
+                Err(other) if self.may_hold(other, instance) => {
+                    claims = claims.and(Err(unreadable::object(other, namespace_of(object))));
+                }
+                Err(_) => {}
+            }
+        }
+        (cached, claims)
+    }
+
+    /// Whether every namespace can be read from which the instance may be used.
+    async fn namespaces(&self, instance: &str) -> Result<(), Blocker> {
+        let Context { cluster, accounts, .. } = self.context.as_ref();
+        for (namespace, _) in cluster.namespaces().all_closed() {
+            if accounts.opens(&namespace, instance)
+                // Where the claims of the whole cluster are read, no namespace hides any.
+                && !cluster.sees_everything::<RdsBackup>().await
+                && let Some(closed) = cluster.closed::<RdsBackup>(&namespace).await
+                && let Some(blocker) = unreadable::namespace(&namespace, closed)
+            {
+                return Err(blocker);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an object that does not deserialise may have a request under way on the instance. The allow-list says nothing of namespaces
+    /// that another operator watches.
+    fn may_hold(&self, object: &Unreadable, instance: &str) -> bool {
+        let Context { cluster, accounts, .. } = self.context.as_ref();
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        !siblings::has_ended(object) && (accounts.opens(namespace, instance) || !cluster.watches(namespace))
+    }
+
+    fn listed(&self, object: Arc<RdsBackup>) -> Listed {
         let accounts = &self.context.accounts;
         Listed {
             admissible: accounts
@@ -130,19 +206,32 @@ impl Io {
                 .is_ok_and(|access| !access.account.paused()),
             release_after: accounts.protocol(&object.spec.account).release_after(),
             ended: self.context.ended.contains(uid_of(&object)),
-            object: Arc::new(object),
+            too_large: self.context.too_large.contains(uid_of(&object)),
+            object,
         }
     }
 
-    /// One that does not deserialise is left out: an intent in it could not be read anyway.
-    async fn list(&self, object: &RdsBackup) -> Result<Vec<Listed>, controller::Error> {
-        let listed: Vec<RdsBackup> = self.context.cluster.list(&format!("spec.dbInstanceId={}", object.spec.db_instance_id)).await?;
-        Ok(listed.into_iter().map(|object| self.listed(object)).collect())
+    async fn list(&self, object: &RdsBackup) -> Result<InstanceObjects, controller::Error> {
+        let instance = object.spec.db_instance_id.as_str();
+        let found: Found<RdsBackup> = self.context.cluster.list(&format!("spec.dbInstanceId={instance}")).await?;
+        let opens = |namespace: &String| self.context.accounts.opens(namespace, instance);
+        let mut of_instance =
+            InstanceObjects { unreadable: found.closed.into_iter().filter(opens).collect(), ..InstanceObjects::default() };
+        for guarded in found.objects {
+            match guarded.0 {
+                Ok(object) => of_instance.listed.push(self.listed(object)),
+                Err(object) if self.may_hold(&object, instance) => of_instance.unreadable.push(unreadable::name(&object)),
+                Err(object) => of_instance.claims.extend(Claim::of_unreadable(&object)),
+            }
+        }
+        Ok(of_instance)
     }
 
     fn admit(&mut self) -> Result<(), Duration> {
-        if let Some((access, _)) = &self.means {
-            self.admission = Some(access.client.admit()?);
+        if self.admission.is_none()
+            && let Some((access, _)) = &self.means
+        {
+            self.admission = Some(access.admit()?);
         }
         Ok(())
     }
@@ -232,11 +321,9 @@ impl Io {
     }
 
     fn wake_siblings(&self, object: &RdsBackup) {
-        for guarded in self.context.cached() {
+        for guarded in self.context.unfinished_of(&object.spec.db_instance_id) {
             if let Ok(other) = &guarded.0
-                && other.spec.db_instance_id == object.spec.db_instance_id
                 && other.metadata.uid != object.metadata.uid
-                && siblings::is_unfinished(other)
             {
                 // A closed channel means that the process is about to end.
                 let _ = self.context.wake.unbounded_send(ObjectRef::new(name_of(other)).within(namespace_of(other)));

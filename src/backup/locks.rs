@@ -1,4 +1,5 @@
-//! What the objects of one process know of each other beside the cache: which of them submits on an instance, and which have ended.
+//! What the objects of one process know of each other beside the cache: which of them submits on an instance, which have ended, and which
+//! cannot be written.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,13 +29,15 @@ impl InstanceLocks {
     }
 }
 
-/// The uids of objects whose end this process wrote. The cache may not show it yet, or never: a watch that leaves an event out would make
-/// every other object of the instance wait until its queueTimeout (found by tests/faults, row 19).
+/// The uids of objects of which this process knows something that the cache does not show.
+///
+/// One is that it wrote their end. The cache may not show it yet, or never: a watch that leaves an event out would make every other object of
+/// the instance wait until its queueTimeout (found by tests/faults, row 19).
 #[derive(Debug, Default)]
-pub struct Ended(Mutex<HashSet<String>>);
+pub struct Noted(Mutex<HashSet<String>>);
 
-impl Ended {
-    /// This process wrote the end of an object.
+impl Noted {
+    /// Notes an object.
     pub fn insert(&self, uid: &str) {
         self.locked().insert(uid.to_owned());
     }
@@ -44,7 +47,7 @@ impl Ended {
         self.locked().remove(uid);
     }
 
-    /// Whether this process wrote the object's end.
+    /// Whether the object was noted.
     pub fn contains(&self, uid: &str) -> bool {
         self.locked().contains(uid)
     }
@@ -77,7 +80,7 @@ mod tests {
 
     #[test]
     fn an_end_is_known_until_the_object_is_gone() {
-        let ended = Ended::default();
+        let ended = Noted::default();
         ended.insert("a");
         ended.insert("b");
         ended.sweep(|uid| uid == "a");

@@ -17,7 +17,11 @@ pub mod request;
 pub mod siblings;
 pub mod spec;
 pub mod state;
+mod unfinished;
+mod unreadable;
 
 pub use context::{Context, Counters, Guarded};
 pub use driver::reconcile;
-pub use locks::{Ended, InstanceLocks};
+pub use locks::{InstanceLocks, Noted};
+pub use policy::PASSES;
+pub use unfinished::Unfinished;

@@ -19,6 +19,8 @@ pub struct Observation<'a> {
     pub account: &'a Result<AccountView, Blocker>,
     /// The other unfinished objects of the same instance, from the cache.
     pub siblings: &'a [Sibling],
+    /// Whether everything that may hold the instance can be read; else what cannot be.
+    pub claims: &'a Result<(), Blocker>,
     /// What this process has learnt about the object.
     pub memory: &'a Memory,
     /// Whether the present is known from an answer of the service or of the API server. Otherwise nothing ends by time alone.

@@ -30,6 +30,8 @@ pub use stage::{Decided, Purpose, Stage};
 #[derive(Clone, Debug)]
 pub struct Pass {
     object: Arc<RdsBackup>,
+    /// The object is the cache's copy, which has not all of its metadata and of a finished status.
+    is_projected: bool,
     status: RdsBackupStatus,
     stage: Stage,
     /// How often was decided what should happen, and the last decision.
@@ -49,6 +51,7 @@ impl Pass {
         let status = status_of(&cached);
         Self {
             object: cached,
+            is_projected: true,
             status,
             stage: Stage::Begin,
             decisions: 0,
@@ -123,7 +126,9 @@ impl Pass {
 
     fn begin(&mut self, state: &mut ObjectState) -> Next {
         if !state.freshest.is_unsure() {
-            self.take(state.freshest.newest(self.object.clone()));
+            let newest = state.freshest.newest(self.object.clone());
+            self.is_projected = Arc::ptr_eq(&newest, &self.object);
+            self.take(newest);
         }
         self.refresh(state, Purpose::Decide)
     }
@@ -145,6 +150,7 @@ impl Pass {
         match (found, purpose) {
             (Ok(Some(fresh)), _) => self.move_to(state, *fresh),
             (Ok(None), Purpose::Record { .. }) => return Ok(self.gone(state)),
+            (Ok(None), Purpose::Decide) if self.is_projected => return Ok(self.gone(state)),
             // One that is gone is found out at its next write.
             (Ok(None), Purpose::Decide) => {}
             (Err(error), Purpose::Record { failures }) => return Ok(self.pause_recording(failures, &error)),
@@ -173,6 +179,7 @@ impl Pass {
             status: &self.status,
             account: &observed.account,
             siblings: &siblings,
+            claims: &observed.claims,
             memory: &state.memory,
             time_is_known: observed.time_is_known,
             randomness: &observed.randomness,
@@ -252,6 +259,9 @@ impl Pass {
         if *status == self.status {
             return self.after_write(state, decided, present);
         }
+        if self.is_projected && self.status.phase.is_terminal() {
+            return Ok(self.ask(Stage::Refresh(decided.purpose), Request::ReadObject));
+        }
         let request = Request::WriteStatus { status: Box::new(status.clone()), unfenced: decided.purpose != Purpose::Decide };
         Ok(self.ask(Stage::Write(decided), request))
     }
@@ -274,6 +284,9 @@ impl Pass {
                     self.notes.push_back(Request::NoteEnd);
                 }
                 self.announce(&before, &decided.decision);
+                if std::mem::take(&mut state.too_large) {
+                    self.notes.push_back(Request::NoteTooLarge(false));
+                }
                 match purpose {
                     Purpose::Record { .. } => Ok(self.observe(Purpose::Decide)),
                     Purpose::Decide => self.after_write(state, decided, present),
@@ -286,6 +299,9 @@ impl Pass {
                 Ok(self.pause_recording(failures, &error))
             }
             (Err(error), Purpose::Decide) => {
+                if error.is_too_large() {
+                    self.too_large(state);
+                }
                 state.freshest.lose_sight();
                 // It may stand. To wake an object once too often costs a read of the cache.
                 state.owes_wake |= decided.decision.wakes;
@@ -320,6 +336,9 @@ impl Pass {
 
     fn after_write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
         if let Some(finalizers) = &decided.decision.finalizers {
+            if self.is_projected {
+                return Ok(self.ask(Stage::Refresh(decided.purpose), Request::ReadObject));
+            }
             let request = Request::WriteFinalizers(finalizers.clone());
             return Ok(self.ask(Stage::WriteFinalizers(decided), request));
         }
@@ -429,6 +448,17 @@ impl Pass {
         self.rest(Rest::AwaitChange)
     }
 
+    /// No status of the object can be written: it leaves the queue of its instance, and an event says so once.
+    fn too_large(&mut self, state: &mut ObjectState) {
+        if !std::mem::replace(&mut state.too_large, true) {
+            let note = "the API server does not take the status of this RdsBackup, because the object would become larger than its store allows (1.5 MiB). Take labels, annotations or finalizers off it, or delete it; until then other RdsBackups of the instance go first";
+            let events = vec![Event::new(true, Reason::ObjectTooLarge, note)];
+            self.notes.push_back(Request::NoteTooLarge(true));
+            self.notes.push_back(Request::Announce(Box::new(Announcement { transition: None, events })));
+            self.notes.push_back(Request::WakeSiblings);
+        }
+    }
+
     fn announce(&mut self, before: &RdsBackupStatus, decision: &Decision) {
         let after = &decision.status;
         let moved = before.phase != after.phase || before.ready_reason() != after.ready_reason();
@@ -441,6 +471,7 @@ impl Pass {
     fn move_to(&mut self, state: &mut ObjectState, newest: RdsBackup) {
         let newest = Arc::new(newest);
         state.freshest.moved(&self.object, newest.clone());
+        self.is_projected = false;
         self.take(newest);
     }
 
@@ -471,7 +502,8 @@ impl Pass {
 impl Listed {
     /// The object as the queue of its instance sees it; none if it is finished.
     pub fn sibling(&self) -> Option<Sibling> {
-        Sibling::of(&self.object, self.admissible, self.release_after)
+        let sibling = Sibling::of(&self.object, self.admissible && !self.too_large, self.release_after)?;
+        Some(Sibling { blocked: sibling.blocked || self.too_large, ..sibling })
     }
 }
 

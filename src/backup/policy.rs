@@ -15,6 +15,9 @@ pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// How often the operator tries again to read what may hold an instance.
+pub(super) const CLAIMS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
 /// The CRD keeps this many attempts.
 pub(super) const KEPT_ATTEMPTS: usize = 5;
 
@@ -63,6 +66,10 @@ pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many passes work at the same time, over all namespaces. A pass that waits for an answer of the service, or to record one again, gives its
+/// place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for minutes.
+pub const PASSES: usize = 16;
 
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
 pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {

@@ -128,9 +128,16 @@ impl Reads {
             Answer::Read { at, result: Ok(finding) } => self.learn(at, finding),
             Answer::Read { at, result: Err(error) } => Ok(self.failed(at, error)),
             Answer::Instance(listed) => {
-                let listed = listed?;
+                let found = listed?;
                 let SoFar::Look { commitments, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
-                *commitments = Some(Commitments::of(listed.iter().map(|listed| &*listed.object)));
+                // What cannot be read may own whatever the look found.
+                if let Some(unreadable) = found.unreadable.first() {
+                    let error = CallError::NotSent { why: format!("what {unreadable} has as its result cannot be read") };
+                    return Ok(Step::Found(Box::new(Finding::Look(Look { at: self.decided_at, result: Err(error) }))));
+                }
+                let mut known = Commitments::of(found.listed.iter().map(|listed| &*listed.object));
+                known.claims.extend(found.claims);
+                *commitments = Some(known);
                 self.next_claim()
             }
             _ => Err(Error::Mismatch),

@@ -35,6 +35,7 @@ pub fn with_backup(attempt: Attempt, backup: &BackupRef) -> Attempt {
     }
 }
 
-fn of(job: Option<&String>, set: Option<&String>) -> BackupRef {
+/// A backup by the ids that were recorded of it.
+pub fn of(job: Option<&String>, set: Option<&String>) -> BackupRef {
     BackupRef { job: job.map(JobId::new), set: set.map(BackupId::new) }
 }

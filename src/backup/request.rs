@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::observation::{AccountView, Blocker, Randomness};
+use super::{
+    observation::{AccountView, Blocker, Randomness},
+    siblings::Claim,
+};
 use crate::{
     api::{RdsBackup, RdsBackupStatus},
     controller::{self, Event, WriteResult},
@@ -26,7 +29,7 @@ pub enum Request {
     ListInstance,
     /// The lock by which one object of this process submits on the instance; held until the pass is over: answered by [`Answer::Locked`].
     LockInstance,
-    /// A place among the callers of the account: answered by [`Answer::Admitted`].
+    /// A place among the callers of the account, kept until the pass is over: answered by [`Answer::Admitted`].
     Admit,
     /// One read of the service: answered by [`Answer::Read`].
     Read {
@@ -64,6 +67,9 @@ pub enum Request {
     Announce(Box<Announcement>),
     /// Remembers that this process wrote the object's end, which the cache may not show yet, or never: answered by [`Answer::Done`].
     NoteEnd,
+    /// Remembers whether the API server refuses the object's status because the object would become too large: answered by
+    /// [`Answer::Done`].
+    NoteTooLarge(bool),
     /// Wakes the other objects of the instance: answered by [`Answer::Done`].
     WakeSiblings,
     /// Forgets the object's state: answered by [`Answer::Done`].
@@ -115,7 +121,7 @@ pub enum Answer {
     /// The object; none if it is gone, or another stands under its name.
     Object(Result<Option<Box<RdsBackup>>, controller::Error>),
     /// The objects of the instance, the pass's own among them.
-    Instance(Result<Vec<Listed>, controller::Error>),
+    Instance(Result<InstanceObjects, controller::Error>),
     /// Whether the lock is held now.
     Locked(bool),
     /// The time until there may be a place, where there is none.
@@ -146,8 +152,27 @@ pub struct Observed {
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.
     pub cached: Vec<Listed>,
+    /// Whether everything that may hold the instance can be read; else what cannot be.
+    pub claims: Result<(), Blocker>,
     /// Randomness for one decision.
     pub randomness: Randomness,
+}
+
+/// The objects of an instance as the API server has them.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceObjects {
+    /// Those that can be read.
+    pub listed: Vec<Listed>,
+    /// What ended ones that do not deserialise have as their result.
+    pub claims: Vec<Claim>,
+    /// What may hold the instance and cannot be read: objects that do not deserialise, and namespaces. In doubt nothing is sent.
+    pub unreadable: Vec<String>,
+}
+
+impl From<Vec<Listed>> for InstanceObjects {
+    fn from(listed: Vec<Listed>) -> Self {
+        Self { listed, ..Self::default() }
+    }
 }
 
 /// An object of the instance, with what is known of its account.
@@ -161,6 +186,8 @@ pub struct Listed {
     pub release_after: SignedDuration,
     /// This process wrote the object's end already.
     pub ended: bool,
+    /// The API server does not take its status: it cannot go on.
+    pub too_large: bool,
 }
 
 /// What is true at the moment at which a pass goes on.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::recorded;
 use crate::{
     api::{ConditionType, Origin, Phase, RdsBackup, Reason},
+    controller::Unreadable,
     rds::{BackupRef, BackupTask, JobId, JobState},
     time::SaturatingTime,
 };
@@ -106,6 +107,11 @@ pub fn is_unfinished(object: &RdsBackup) -> bool {
     !object.status.as_ref().is_some_and(|status| status.phase.is_terminal())
 }
 
+/// Whether an object that does not deserialise has ended, by its phase.
+pub fn has_ended(object: &Unreadable) -> bool {
+    Phase::ALL.iter().any(|phase| phase.is_terminal() && object.phase.as_deref() == Some(phase.as_str()))
+}
+
 /// Step 4. The uid of another object of the instance with an open intent, among those that a quorum LIST found.
 pub fn rival(siblings: impl IntoIterator<Item = Sibling>, own_uid: &str, now: Timestamp) -> Option<String> {
     siblings
@@ -137,6 +143,14 @@ impl Claim {
         // Of a job that is known to have failed there is nothing to ask.
         let failed = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
         Some(Self { uid: object.metadata.uid.clone().unwrap_or_default(), origin, backup: recorded::result(status), without_set: failed })
+    }
+
+    /// What an ended object that does not deserialise claims, by the ids in its status.
+    pub fn of_unreadable(object: &Unreadable) -> Option<Self> {
+        let backup = recorded::of(object.backup_job_id.as_ref(), object.backup_id.as_ref());
+        let failed = object.phase.as_deref() == Some(Phase::Failed.as_str());
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        backup.key().is_some().then_some(Self { uid, origin: Origin::Created, backup, without_set: failed })
     }
 
     /// The job that the service must be asked for by its id, to know the set that is claimed with it.

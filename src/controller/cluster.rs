@@ -2,10 +2,10 @@
 
 use std::{fmt, future::Future};
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
-    core::DeserializeGuard,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -13,7 +13,9 @@ use serde_json::json;
 use super::{
     error::Error,
     fence::Fence,
+    guarded::Guarded,
     kind::{Kind, pruned},
+    namespaces::{Closed, Namespaces},
     retry::{Call, MORE_TRIES, tried},
 };
 use crate::api::FIELD_MANAGER;
@@ -47,6 +49,17 @@ pub struct Cluster {
     fence: Fence,
     /// How often what is not served is asked for again at once.
     more_tries: usize,
+    /// Which namespaces of the scope cannot be read.
+    namespaces: Namespaces,
+}
+
+/// What a list found.
+#[derive(Clone, Debug)]
+pub struct Found<K> {
+    /// The objects.
+    pub objects: Vec<Guarded<K>>,
+    /// The namespaces of the scope that exist, as far as can be told, and whose objects the operator may not read.
+    pub closed: Vec<String>,
 }
 
 /// What became of a write of an object.
@@ -74,7 +87,7 @@ pub enum Creation {
 impl Cluster {
     /// The API server, for the namespaces of `scope`.
     pub fn new(client: Client, scope: Scope, instance: String, fence: Fence) -> Self {
-        Self { client, scope, instance, fence, more_tries: MORE_TRIES }
+        Self { client, scope, instance, fence, more_tries: MORE_TRIES, namespaces: Namespaces::default() }
     }
 
     /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that
@@ -105,8 +118,8 @@ impl Cluster {
     }
 
     /// The object of that name, also one that does not deserialise; none if it is gone (quorum read).
-    pub async fn guarded<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<DeserializeGuard<K>>, Error> {
-        let api: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), namespace);
+    pub async fn guarded<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Guarded<K>>, Error> {
+        let api: Api<Guarded<K>> = Api::namespaced(self.client.clone(), namespace);
         let found = self.ask::<K, _, _>(Call::Read("get"), || api.get_opt(name)).await?;
         Ok(found.map(pruned))
     }
@@ -172,34 +185,129 @@ impl Cluster {
         }
     }
 
-    /// All objects that match the field selector, as the API server has them (quorum LIST). One that does not deserialise is left out.
-    pub async fn list<K: Kind>(&self, fields: &str) -> Result<Vec<K>, Error> {
+    /// Which namespaces of the scope cannot be read, as far as is known.
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// Whether a namespace is one that the operator watches.
+    pub fn watches(&self, namespace: &str) -> bool {
+        match &self.scope {
+            Scope::Cluster => true,
+            Scope::Namespaces(names) => names.iter().any(|name| name == namespace),
+        }
+    }
+
+    /// All objects that match the field selector, as the API server has them (quorum LIST): of the whole cluster where the operator may list
+    /// them, so that operators of several scopes see each other's requests and results; else of the namespaces that it watches.
+    ///
+    /// A namespace that cannot be read ends no list: one that is gone has no objects, and one that exists is named in the answer.
+    pub async fn list<K: Kind>(&self, fields: &str) -> Result<Found<K>, Error> {
         let params = ListParams::default().fields(fields);
-        let apis: Vec<Api<DeserializeGuard<K>>> = match &self.scope {
-            Scope::Cluster => vec![Api::all(self.client.clone())],
-            Scope::Namespaces(names) => names.iter().map(|name| Api::namespaced(self.client.clone(), name)).collect(),
+        let list = |api: Api<Guarded<K>>| {
+            let params = &params;
+            async move { self.ask::<K, _, _>(Call::Read("list"), || api.list(params)).await.map(|list| list.items) }
         };
-        let mut found = Vec::new();
-        for api in apis {
-            let list = self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await?;
-            found.extend(list.items.into_iter().filter_map(|guarded| guarded.0.ok()));
+        let names: &[String] = match &self.scope {
+            Scope::Cluster => &[],
+            Scope::Namespaces(names) => names,
+        };
+        if names.is_empty() || self.namespaces.may_try_everywhere() {
+            match list(Api::all(self.client.clone())).await {
+                Err(error) if !names.is_empty() && error.is_forbidden() => self.namespaces.everywhere(false),
+                listed => {
+                    let objects = listed?;
+                    self.namespaces.everywhere(true);
+                    return Ok(Found { objects, closed: Vec::new() });
+                }
+            }
+        }
+        let mut found = Found { objects: Vec::new(), closed: Vec::new() };
+        for name in names {
+            match list(Api::namespaced(self.client.clone(), name)).await {
+                Ok(objects) => {
+                    self.namespaces.opened(name);
+                    found.objects.extend(objects);
+                }
+                Err(error) if error.is_forbidden() => {
+                    if self.close(name).await? != Closed::Gone {
+                        found.closed.push(name.clone());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }
 
-    /// Makes a call, again where that is worth it. Nothing is written, the second time neither, when another process may lead.
+    /// The objects of a namespace may not be read: finds out whether it exists, and remembers it.
+    pub async fn close(&self, namespace: &str) -> Result<Closed, Error> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let closed = match self.ask_about("Namespace", Call::Read("get"), || api.get_metadata_opt(namespace)).await {
+            Ok(None) => Closed::Gone,
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Closed::Terminating,
+            Ok(Some(_)) => Closed::Refused,
+            Err(error) if error.is_forbidden() => Closed::Refused,
+            Err(error) => return Err(error),
+        };
+        self.namespaces.closes(namespace, closed);
+        Ok(closed)
+    }
+
+    /// A watch shows the namespace again.
+    pub fn open(&self, namespace: &str) {
+        self.namespaces.opened(namespace);
+    }
+
+    /// Whether the objects of the whole cluster can be listed. Where that is not known, or was refused a while ago, it is tried.
+    pub async fn sees_everything<K: Kind>(&self) -> bool {
+        if self.namespaces.is_everywhere_due() {
+            let params = ListParams::default().limit(1);
+            let api: Api<Guarded<K>> = Api::all(self.client.clone());
+            match self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await {
+                Ok(_) => self.namespaces.everywhere(true),
+                Err(error) if error.is_forbidden() => self.namespaces.everywhere(false),
+                Err(_) => {}
+            }
+        }
+        self.namespaces.reads_everywhere() == Some(true)
+    }
+
+    /// Why the objects of a namespace cannot be read; none where they can. One that could not be read is asked about again every 10 s.
+    pub async fn closed<K: Kind>(&self, namespace: &str) -> Option<Closed> {
+        if self.namespaces.is_due(namespace) {
+            let params = ListParams::default().limit(1);
+            let api: Api<Guarded<K>> = Api::namespaced(self.client.clone(), namespace);
+            match self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await {
+                Ok(_) => self.namespaces.opened(namespace),
+                // Where that cannot be told now, what was known stays.
+                Err(error) if error.is_forbidden() => _ = self.close(namespace).await,
+                Err(_) => {}
+            }
+        }
+        self.namespaces.closed(namespace)
+    }
+
+    /// Makes a call about one of our kinds.
     async fn ask<K: Kind, T, F>(&self, call: Call, make: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
-        let kind = K::kind(&());
+        self.ask_about(&K::kind(&()), call, make).await
+    }
+
+    /// Makes a call, again where that is worth it. Nothing is written, the second time neither, when another process may lead.
+    async fn ask_about<T, F>(&self, kind: &str, call: Call, make: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
         let once = || async {
             if matches!(call, Call::Write(_)) {
                 self.may_begin()?;
             }
             make().await.map_err(|source| Error::Api { verb: call.verb(), kind: kind.to_string(), source: Box::new(source) })
         };
-        tried(call, &kind, self.more_tries, once).await
+        tried(call, kind, self.more_tries, once).await
     }
 
     fn api<K: Kind>(&self, namespace: &str) -> Api<K> {

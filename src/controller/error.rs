@@ -42,6 +42,17 @@ impl Error {
         Some((status.code, &status.message))
     }
 
+    /// Whether the API server refuses it for lack of rights.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.answer().is_some_and(|(code, _)| code == 403)
+    }
+
+    /// Whether the object would become too large for the API server's store. etcd takes 1.5 MiB, and the API server hands on its refusal as
+    /// a 500.
+    pub fn is_too_large(&self) -> bool {
+        self.answer().is_some_and(|(code, message)| code == 413 || message.contains("request is too large"))
+    }
+
     pub(super) fn status(&self) -> Option<&Status> {
         match self {
             Self::Api { source, .. } => match source.as_ref() {

@@ -10,7 +10,6 @@ use futures::{
 };
 use kube::{
     Api, Client,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         Controller, WatchStreamExt,
         controller::{Action, Config},
@@ -24,15 +23,16 @@ use tracing::{error, warn};
 
 use super::readiness::Readiness;
 use crate::{
+    accounts::MOST_CALLERS,
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    controller::{InitialSync, Kind, Scope, prune},
+    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable},
     schedule,
 };
 
-/// The number of objects that are reconciled at the same time, over all namespaces. A pass spends nearly all of its time waiting for the
-/// network.
-const CONCURRENCY: u16 = 16;
+/// The number of schedules that are reconciled at the same time, over all namespaces. A pass spends nearly all of its time waiting for the
+/// API server.
+const SCHEDULES: usize = 16;
 
 /// The objects in one page of the first list. A page is parsed as a whole, and the allocator never returns that memory to the system.
 const LIST_PAGE: u32 = 50;
@@ -59,11 +59,12 @@ impl Backoff for WatchBackoff {
 }
 
 /// Requests to reconcile an object now.
-pub(super) type Wake<K> = UnboundedReceiver<ObjectRef<DeserializeGuard<K>>>;
+pub(super) type Wake<K> = UnboundedReceiver<ObjectRef<Guarded<K>>>;
 
 /// What the controllers of both kinds have in common.
 pub(super) struct Runtime<'a> {
     pub client: Client,
+    pub cluster: Cluster,
     pub scope: &'a Scope,
     pub readiness: Arc<Readiness>,
     pub stop: CancellationToken,
@@ -77,71 +78,78 @@ pub(super) async fn run(
     woken_backups: Wake<RdsBackup>,
     woken_schedules: Wake<RdsBackupSchedule>,
 ) {
-    let children = schedules.clone();
-    let of_backups = runtime.watch::<RdsBackup>(move |event| children.children.saw(event));
-    let of_schedules = runtime.watch::<RdsBackupSchedule>(|_| {});
+    let (children, siblings) = (schedules.clone(), backups.clone());
+    let of_backups = runtime.watch::<RdsBackup>(move |event, namespace, cache| {
+        children.children.saw(event);
+        siblings.unfinished.saw(event, namespace, cache);
+    });
+    let of_schedules = runtime.watch::<RdsBackupSchedule>(|_, _, _| {});
     // The caches are set once, before the first pass: the controllers are not polled yet.
     let _ = backups.caches.set(of_backups.caches.clone());
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
-    let ready = async {
-        of_backups.listed.all().await;
-        of_schedules.listed.all().await;
-        runtime.readiness.listed();
-    };
     let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
+    // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever one
+    // of them goes on, so there is a limit at all.
+    let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(backups.accounts.count()));
+    let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
     let controllers = runtime
-        .controllers(of_backups.watches, move |object: Arc<backup::Guarded>| {
+        .controllers(of_backups.watches, most_backups, move |object: Arc<backup::Guarded>| {
             let context = backups.clone();
             async move {
                 match &object.0 {
-                    Ok(backup) => backup::reconcile(Arc::new(backup.clone()), context).await,
+                    Ok(backup) => backup::reconcile(backup.clone(), context).await,
                     Err(invalid) => unreadable::<RdsBackup>(invalid),
                 }
             }
         })
         .into_iter()
-        .chain(runtime.controllers(of_schedules.watches, move |object: Arc<schedule::Guarded>| {
+        .chain(runtime.controllers(of_schedules.watches, most_schedules, move |object: Arc<schedule::Guarded>| {
             let context = schedules.clone();
             async move {
                 match &object.0 {
-                    Ok(schedule) => schedule::reconcile(Arc::new(schedule.clone()), context).await,
+                    Ok(schedule) => schedule::reconcile(schedule.clone(), context).await,
                     Err(invalid) => unreadable::<RdsBackupSchedule>(invalid),
                 }
             }
         }));
     tokio::select! {
         _ = join_all(controllers) => {}
-        () = async { tokio::join!(ready, deliver(woken_backups, wake_backups), deliver(woken_schedules, wake_schedules)); } => {}
+        () = async { tokio::join!(deliver(woken_backups, wake_backups), deliver(woken_schedules, wake_schedules)); } => {}
     }
 }
 
 /// The watches of one kind, one for each namespace of the scope.
 struct Watches<K: Kind> {
     watches: Vec<Watch<K>>,
-    caches: Vec<reflector::Store<DeserializeGuard<K>>>,
+    caches: Vec<reflector::Store<Guarded<K>>>,
     listed: InitialSync,
     wake: WakeSenders<K>,
 }
 
 /// Where a request to reconcile an object goes, by the object's namespace.
-type WakeSenders<K> = HashMap<Option<String>, UnboundedSender<ObjectRef<DeserializeGuard<K>>>>;
+type WakeSenders<K> = HashMap<Option<String>, UnboundedSender<ObjectRef<Guarded<K>>>>;
 
 /// One watch, its cache, and the requests to reconcile one of its objects.
 struct Watch<K: Kind> {
-    events: BoxStream<'static, Result<DeserializeGuard<K>, watcher::Error>>,
-    cache: reflector::Store<DeserializeGuard<K>>,
+    events: BoxStream<'static, Result<Guarded<K>, watcher::Error>>,
+    cache: reflector::Store<Guarded<K>>,
     wake: Wake<K>,
 }
 
 impl Runtime<'_> {
-    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in.
-    fn watch<K: Kind>(&self, saw: impl Fn(&watcher::Event<DeserializeGuard<K>>) + Clone + Send + 'static) -> Watches<K> {
+    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in, with the watch's namespace and cache.
+    fn watch<K: Kind>(
+        &self,
+        saw: impl Fn(&watcher::Event<Guarded<K>>, Option<&str>, &reflector::Store<Guarded<K>>) + Clone + Send + 'static,
+    ) -> Watches<K> {
         let namespaces = self.namespaces();
-        let listed = InitialSync::none_of(namespaces.len());
+        let listed = InitialSync::none_of(namespaces.clone());
+        let plural = K::plural(&()).into_owned();
+        self.readiness.awaits(namespaces.iter().map(|namespace| (plural.clone(), namespace.clone())));
         let mut watches = Watches { watches: Vec::new(), caches: Vec::new(), listed: listed.clone(), wake: HashMap::new() };
         for namespace in namespaces {
-            let api: Api<DeserializeGuard<K>> = match &namespace {
+            let api: Api<Guarded<K>> = match &namespace {
                 None => Api::all(self.client.clone()),
                 Some(name) => Api::namespaced(self.client.clone(), name),
             };
@@ -149,21 +157,25 @@ impl Runtime<'_> {
             let (sender, wake) = unbounded();
             watches.caches.push(cache.clone());
             watches.wake.insert(namespace.clone(), sender.clone());
-            let (troubles, saw, mut first_list) = (self.readiness.clone(), saw.clone(), Some(listed.clone()));
+            let (troubles, cluster) = (self.readiness.clone(), self.cluster.clone());
+            let (readiness, saw, listed) = (self.readiness.clone(), saw.clone(), listed.clone());
             let (relisted, wake_all) = (cache.clone(), sender);
+            let (watch, opened) = ((plural.clone(), namespace.clone()), self.cluster.clone());
             let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
                 .backoff(ResetTimerBackoff::new(WatchBackoff::default(), Duration::from_secs(60)))
-                .modify(|object: &mut DeserializeGuard<K>| prune(object))
+                .modify(Guarded::<K>::project)
                 .reflect(writer)
                 .inspect_ok(move |event| {
-                    saw(event);
+                    saw(event, watch.1.as_deref(), &relisted);
                     if matches!(event, watcher::Event::InitDone) {
                         for object in relisted.state() {
                             // A controller that has ended needs no waking.
                             let _ = wake_all.unbounded_send(ObjectRef::from_obj(object.as_ref()));
                         }
-                        if let Some(listed) = first_list.take() {
-                            listed.one();
+                        listed.listed(&watch.1);
+                        readiness.listed(&watch);
+                        if let Some(namespace) = &watch.1 {
+                            opened.open(namespace);
                         }
                     }
                 })
@@ -177,9 +189,13 @@ impl Runtime<'_> {
                         watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::InitDone => None,
                     }))
                 })
-                .inspect(move |event| {
-                    if let Err(error) = event {
-                        report::<K>(error, &troubles, namespace.as_deref());
+                .then(move |event| {
+                    let (troubles, cluster, namespace) = (troubles.clone(), cluster.clone(), namespace.clone());
+                    async move {
+                        if let Err(error) = &event {
+                            report::<K>(error, &troubles, &cluster, namespace.as_deref()).await;
+                        }
+                        event
                     }
                 });
             watches.watches.push(Watch { events: events.boxed(), cache, wake });
@@ -187,18 +203,18 @@ impl Runtime<'_> {
         watches
     }
 
-    /// A controller for each watch, which hands every object to `pass`.
+    /// A controller for each watch, which hands every object to `pass`, `most` at a time.
     fn controllers<K, F>(
         &self,
         watches: Vec<Watch<K>>,
-        pass: impl Fn(Arc<DeserializeGuard<K>>) -> F + Clone + Send + Sync + 'static,
+        most: usize,
+        pass: impl Fn(Arc<Guarded<K>>) -> F + Clone + Send + Sync + 'static,
     ) -> Vec<BoxFuture<'static, ()>>
     where
         K: Kind,
         F: Future<Output = Action> + Send + 'static,
     {
-        let share = (usize::from(CONCURRENCY) / watches.len().max(1)).max(2);
-        let concurrency = u16::try_from(share).unwrap_or(CONCURRENCY);
+        let concurrency = u16::try_from(most).unwrap_or(u16::MAX);
         let run = |Watch { events, cache, wake }| {
             let (stopping, pass) = (self.stop.clone(), pass.clone());
             Controller::for_stream(events, cache)
@@ -228,14 +244,14 @@ impl Runtime<'_> {
 }
 
 /// Logs an object that does not deserialise, and leaves it as it is. No other object is held up by it.
-fn unreadable<K: Kind>(invalid: &InvalidObject) -> Action {
+fn unreadable<K: Kind>(invalid: &Unreadable) -> Action {
     error!(
         kind = %K::kind(&()),
         namespace = invalid.metadata.namespace.as_deref().unwrap_or_default(),
         name = invalid.metadata.name.as_deref().unwrap_or_default(),
         uid = invalid.metadata.uid.as_deref().unwrap_or_default(),
         error = %invalid.error,
-        "this object cannot be read, so the operator ignores it: a CRD of another version may be installed, or its status was edited. Correct or delete it"
+        "this object cannot be read, so the operator leaves it as it is, and sends nothing for its instance unless it has ended: a CRD of another version may be installed, or its status was edited. Correct or delete it"
     );
     Action::await_change()
 }
@@ -251,16 +267,32 @@ async fn deliver<K: Kind>(mut woken: Wake<K>, senders: WakeSenders<K>) {
     std::future::pending().await
 }
 
-/// Logs what to do about a watch that fails; the same trouble is logged once.
-fn report<K: Kind>(error: &watcher::Error, readiness: &Readiness, namespace: Option<&str>) {
-    let cure = cure::<K>(error, namespace);
-    if readiness.troubled(cure.clone()) {
+/// Logs what to do about a watch that fails; the same trouble is logged once. Of a namespace that is refused it is found out whether the
+/// namespace still exists.
+async fn report<K: Kind>(error: &watcher::Error, readiness: &Readiness, cluster: &Cluster, namespace: Option<&str>) {
+    let answer = answer(error);
+    let refused = namespace.filter(|_| answer == Some(403));
+    let closed = match refused {
+        // Where that cannot be told now, the next failure of the watch asks again.
+        Some(namespace) => cluster.close(namespace).await.ok(),
+        None => None,
+    };
+    let cure = match (closed, namespace) {
+        (Some(Closed::Gone), Some(namespace)) => {
+            format!(
+                "namespace {namespace} does not exist: take it out of the operator's namespaces, or create it and grant the operator its rights there"
+            )
+        }
+        _ => cure::<K>(answer, namespace),
+    };
+    if readiness.troubled(refused, cure.clone()) {
         warn!(%error, "{cure}");
     }
 }
 
-fn cure<K: Kind>(error: &watcher::Error, namespace: Option<&str>) -> String {
-    let answer = match error {
+/// The HTTP status of a watch that failed; none without an answer.
+fn answer(error: &watcher::Error) -> Option<u16> {
+    match error {
         watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) | watcher::Error::WatchFailed(source) => {
             match source {
                 kube::Error::Api(status) => Some(status.code),
@@ -269,7 +301,10 @@ fn cure<K: Kind>(error: &watcher::Error, namespace: Option<&str>) -> String {
         }
         watcher::Error::WatchError(status) => Some(status.code),
         watcher::Error::NoResourceVersion => None,
-    };
+    }
+}
+
+fn cure<K: Kind>(answer: Option<u16>, namespace: Option<&str>) -> String {
     let everywhere = namespace.map_or_else(|| "in all namespaces".to_owned(), |name| format!("in namespace {name}"));
     let plural = K::plural(&());
     match answer {

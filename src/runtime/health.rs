@@ -2,7 +2,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -16,7 +16,18 @@ use crate::backup::Context;
 
 struct Served {
     readiness: Arc<Readiness>,
+    context: Arc<Context>,
     metrics: Metrics,
+}
+
+impl Served {
+    /// What other operators of this cluster may do unseen.
+    fn limits_of_sight(&self) -> Option<String> {
+        let sees_all = self.context.cluster.namespaces().reads_everywhere()?;
+        (!sees_all).then(|| {
+            "the operator may not list the RdsBackups of the whole cluster, so it cannot see the requests of other operators: no instance may be in the allow-list of two".to_owned()
+        })
+    }
 }
 
 /// Serves /healthz, /readyz and /metrics until `stop`.
@@ -28,7 +39,7 @@ pub(super) async fn serve(
 ) -> Result<JoinHandle<()>, RunError> {
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
-    let served = Arc::new(Served { readiness, metrics: Metrics::new(context) });
+    let served = Arc::new(Served { readiness, context: context.clone(), metrics: Metrics::new(context) });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -44,11 +55,16 @@ pub(super) async fn serve(
     Ok(task)
 }
 
-async fn ready(State(served): State<Arc<Served>>) -> Response {
-    match served.readiness.blocker() {
-        None => "ok\n".into_response(),
-        Some(blocker) => (StatusCode::SERVICE_UNAVAILABLE, format!("{blocker}\n")).into_response(),
+/// `?verbose` adds what concerns a part of the work only, one line each.
+async fn ready(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> Response {
+    let blocker = served.readiness.blocker();
+    let status = if blocker.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let mut lines = vec![blocker.unwrap_or_else(|| "ok".to_owned())];
+    if query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose"))) {
+        lines.extend(served.readiness.details());
+        lines.extend(served.limits_of_sight());
     }
+    (status, format!("{}\n", lines.join("\n"))).into_response()
 }
 
 async fn metrics(State(served): State<Arc<Served>>) -> Response {

@@ -132,7 +132,7 @@ fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: Stri
                 Ok(status) if writes && status.is_success() => fence.open_until(asked + RENEW_DEADLINE),
                 other => {
                     if let Some(cure) = cure(other.ok(), writes, &lease)
-                        && readiness.troubled(cure.clone())
+                        && readiness.troubled(None, cure.clone())
                     {
                         warn!("{cure}");
                     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::{FutureExt, channel::mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
     api::{RdsBackup, RdsBackupSchedule},
-    backup::{Context, Counters, Ended, InstanceLocks},
+    backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{ApiServerClock, Cluster, Fence, ObjectTracker, Scope, answering},
     schedule,
@@ -91,7 +92,9 @@ impl Operator {
             accounts: Accounts::new(accounts, submissions, source, client_deps),
             tracker: ObjectTracker::default(),
             locks: InstanceLocks::default(),
-            ended: Ended::default(),
+            ended: Noted::default(),
+            too_large: Noted::default(),
+            unfinished: Unfinished::default(),
             caches: OnceLock::new(),
             wake,
             tasks,
@@ -99,6 +102,7 @@ impl Operator {
             api_server_clock,
             entropy,
             counters: Counters::default(),
+            passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());
         Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules }
@@ -107,7 +111,13 @@ impl Operator {
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
         let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
-        let runtime = controllers::Runtime { client: answering(client), scope: &scope, readiness, stop: stop.clone() };
+        let runtime = controllers::Runtime {
+            client: answering(client),
+            cluster: backups.cluster.clone(),
+            scope: &scope,
+            readiness,
+            stop: stop.clone(),
+        };
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);
         let sweep = sweep(&backups, &schedules).fuse();
         futures::pin_mut!(controllers, sweep);
@@ -156,6 +166,8 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         let uids: HashSet<String> = context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         context.tracker.sweep(|uid| uids.contains(uid));
         context.ended.sweep(|uid| uids.contains(uid));
+        context.too_large.sweep(|uid| uids.contains(uid));
+        context.unfinished.sweep();
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         schedules.tracker.sweep(|uid| uids.contains(uid));

@@ -9,7 +9,6 @@ use std::{
 use futures::channel::mpsc;
 use kube::{
     Resource,
-    core::DeserializeGuard,
     runtime::{
         reflector::{self, ObjectRef},
         watcher,
@@ -18,17 +17,17 @@ use kube::{
 
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL},
-    controller::InitialSync,
+    controller::{self, InitialSync},
 };
 
 /// A schedule of the watch; one that does not deserialise is an `Err` of its own and never stops the others.
-pub type Guarded = DeserializeGuard<RdsBackupSchedule>;
+pub type Guarded = controller::Guarded<RdsBackupSchedule>;
 
 /// Namespace and name.
 type Key = (String, String);
 
 /// An RdsBackup of the watch; one that does not deserialise is an `Err` of its own.
-pub type GuardedBackup = DeserializeGuard<RdsBackup>;
+pub type GuardedBackup = controller::Guarded<RdsBackup>;
 
 /// The backups of each schedule.
 pub struct Children {
@@ -49,10 +48,11 @@ impl Children {
         let _ = self.caches.set((caches, listed));
     }
 
-    /// Waits until every watch has listed its objects once: before that, a backup that runs could be overlooked.
-    pub async fn listed(&self) {
+    /// Waits until the watch of the namespace has listed its objects once: before that, a backup that runs could be overlooked. A namespace
+    /// that cannot be listed holds up no schedule of another.
+    pub async fn listed(&self, namespace: &str) {
         if let Some((_, listed)) = self.caches.get() {
-            listed.all().await;
+            listed.of(namespace).await;
         }
     }
 

@@ -38,7 +38,7 @@ impl Io {
         let namespace = namespace_of(object);
         match request {
             Request::AwaitFirstList => {
-                children.listed().await;
+                children.listed(namespace).await;
                 Answer::Done
             }
             Request::Observe => Answer::Observed(children.of(namespace, name_of(object))),

@@ -20,6 +20,7 @@ mod leader;
 mod lost;
 mod main_path;
 mod rights;
+mod scopes;
 #[path = "../setup/mod.rs"]
 mod setup;
 mod site;

@@ -31,12 +31,12 @@ pub fn scope() -> Scope {
 }
 
 /// The chart's roles and bindings for these namespaces.
-async fn rendered(home: &Path, namespaces: &str) -> String {
+async fn rendered(home: &Path, namespaces: &str, more: &[&str]) -> String {
     let helm = Tool::without_plane("helm", &helms().await.v4, home);
     let chart = repository().join("charts/rds-backup-operator").display().to_string();
     let values = repository().join("deploy/install/values.yaml").display().to_string();
     let namespaces = format!("namespaces={{{namespaces}}}");
-    let args = [
+    let mut args = vec![
         "template",
         SERVICE_ACCOUNT,
         &chart,
@@ -49,6 +49,7 @@ async fn rendered(home: &Path, namespaces: &str) -> String {
         &namespaces,
         "--show-only=templates/rbac.yaml",
     ];
+    args.extend(more);
     helm.run(&args).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -60,8 +61,13 @@ pub async fn narrow(world: &World) {
 
 /// Gives the operator its rights in a namespace.
 pub async fn grant(world: &World, namespace: &str) {
+    grant_with(world, namespace, &[]).await;
+}
+
+/// Gives the operator its rights in these namespaces, with further values of the chart.
+pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
     let home = world.dir().join("home");
-    let roles = rendered(&home, namespace).await;
+    let roles = rendered(&home, namespaces, values).await;
     world.kubectl().run_with_input(&["apply", "--server-side", "-f", "-"], &roles).await.unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -80,8 +86,16 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
     run(binding("rolebinding", &own, &["-n", NAMESPACE])).await;
     match scope() {
         Scope::Cluster => run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await,
-        Scope::Namespaces => run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await,
+        Scope::Namespaces => {
+            run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
+            run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
+        }
     }
+}
+
+/// The ClusterRole of an operator of some namespaces.
+fn scope_role() -> String {
+    format!("{NAMESPACE}-{SERVICE_ACCOUNT}-scope")
 }
 
 /// One thing that is done or may be done: group, resource with subresource, verb, and namespaces.
@@ -155,7 +169,9 @@ pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Namespaces)> {
             };
             let role = &binding["roleRef"];
             // Roles that a test made for a Secret of its own are not the chart's.
-            let chart = role["name"].as_str().is_some_and(|name| name == SERVICE_ACCOUNT || name == format!("{SERVICE_ACCOUNT}-objects"));
+            let chart = role["name"]
+                .as_str()
+                .is_some_and(|name| name == SERVICE_ACCOUNT || name == format!("{SERVICE_ACCOUNT}-objects") || name == scope_role());
             if !list(&binding["subjects"]).iter().any(subject) || !chart {
                 continue;
             }

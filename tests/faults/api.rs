@@ -119,6 +119,14 @@ pub struct Api {
     pub secrets_forbidden: bool,
     /// Lists that fill a cache show the state of so long ago.
     pub list_lag: Duration,
+    /// The operator may list the RdsBackups of the whole cluster.
+    pub claims_refused: bool,
+    /// Namespaces in which the operator has no rights.
+    pub forbidden: BTreeSet<String>,
+    /// Backups that have become too large to be written, by name.
+    pub too_large: BTreeSet<String>,
+    /// Namespaces that do not exist any more.
+    pub gone: BTreeSet<String>,
 }
 
 impl Api {
@@ -127,13 +135,29 @@ impl Api {
     }
 
     pub fn execute(&mut self, call: &Call, now: Timestamp) -> Answer {
+        let refused = call.plural == BACKUPS && call.namespace.is_none() && self.claims_refused
+            || call.namespace.as_ref().is_some_and(|namespace| self.forbidden.contains(namespace));
+        if refused {
+            return Answer::error(403, "Forbidden", "the operator has no rights here");
+        }
         match (call.method.as_str(), call.plural.as_str(), call.subresource.as_deref()) {
+            ("GET", "namespaces", None) => {
+                let name = call.name.clone().unwrap_or_default();
+                if self.gone.contains(&name) {
+                    return Answer::error(404, "NotFound", &format!("namespaces {name:?} not found"));
+                }
+                let metadata = json!({ "name": name });
+                Answer::object(200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata }))
+            }
             ("GET", "secrets", None) if self.secrets_forbidden => Answer::error(403, "Forbidden", "secrets is forbidden"),
             ("GET", _, None) if call.name.is_some() => match self.objects.get(&call.key()) {
                 Some(object) => Answer::object(200, object.clone()),
                 None => Answer::error(404, "NotFound", &format!("{} not found", call.path)),
             },
             ("GET", _, None) => self.list(call, now),
+            ("PUT", BACKUPS, Some("status")) if call.name.as_ref().is_some_and(|name| self.too_large.contains(name)) => {
+                Answer::error(500, "", "etcdserver: request is too large")
+            }
             ("PUT", BACKUPS | SCHEDULES, Some("status")) => self.write_status(call, now),
             ("POST", _, None) if call.namespace.as_ref().is_some_and(|namespace| self.closed.contains(namespace)) => {
                 Answer::error(403, "Forbidden", "the namespace is being terminated")

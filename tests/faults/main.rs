@@ -20,6 +20,7 @@ mod people;
 mod randomness;
 mod report;
 mod schedules;
+mod scopes;
 mod script;
 mod secrets;
 mod serve;

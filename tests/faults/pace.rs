@@ -22,17 +22,17 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * MINUTE)
 }
 
-/// A world with the accounts a and b, and so many backups of each (account, region), all of them made in the first second.
+/// A world with the accounts a, b and c, and so many backups of each (account, region), all of them made in the first second.
 fn crowd(of: &[(&'static str, &str, usize)], lasts: Duration) -> Script {
     let mut script = Script::calm(minutes(10));
-    script.actions = vec![(Duration::ZERO, Action::KeyOf("a")), (Duration::ZERO, Action::KeyOf("b"))];
+    script.actions = ["a", "b", "c"].map(|key| (Duration::ZERO, Action::KeyOf(key))).to_vec();
     let account = |name: &str| {
         format!(
             "  {name}:\n    regionId: cn-hangzhou\n    credentials: {{ type: Secret, name: key-{name} }}\n    \
              allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]\n"
         )
     };
-    script.accounts = Some(format!("accounts:\n{}{}", account("a"), account("b")));
+    script.accounts = Some(format!("accounts:\n{}{}{}", account("a"), account("b"), account("c")));
     script.instances.clear();
     for (account, region, many) in of {
         for number in 0..*many {
@@ -120,6 +120,21 @@ fn every_account_and_region_has_its_own_pace_and_keeps_it() {
     assert_eq!(together.len(), 3, "{together:?}");
     for (whose, reads) in together.iter().chain(&alone) {
         assert!((75..=110).contains(reads), "{whose}: {reads} reads within ten seconds; {alone:?} {together:?}");
+    }
+}
+
+#[test]
+fn accounts_whose_endpoints_never_answer_hold_up_no_other() {
+    // In several regions, too: each has an endpoint of its own.
+    let hung =
+        [("a", "cn-hangzhou", 20), ("b", "cn-hangzhou", 20), ("a", "cn-shanghai", 20), ("a", "cn-beijing", 20), ("b", "cn-beijing", 20)];
+    let of = [&hung[..], &[("c", "cn-hangzhou", 5)]].concat();
+    for of in [&of[..], &[hung[0], hung[1], of[5]]] {
+        let script = crowd(of, Duration::from_secs(120)).at(0, Action::Hang { key: "a" }).at(0, Action::Hang { key: "b" });
+        let ended = life::run(&script);
+        let creates = sent(&script, &ended, |step| step == Step::Create);
+        let healthy = creates.get("c cn-hangzhou").cloned().unwrap_or_default();
+        assert!(healthy.len() == 5 && healthy.iter().all(|at| *at < 6.0), "{} hung: {creates:?}", of.len() - 1);
     }
 }
 

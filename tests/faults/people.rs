@@ -50,8 +50,35 @@ pub enum Action {
         name: String,
         status: Value,
     },
+    /// A user writes these fields of the status of a backup in a namespace.
+    TamperIn {
+        namespace: &'static str,
+        name: &'static str,
+        status: Value,
+    },
     /// The namespace team-a is deleted, with everything in it.
     Namespace,
+    /// The operator may do something in a namespace, or nothing. Its watches break, or go on until they end by themselves: the API server
+    /// judges a watch when it begins.
+    Rights {
+        namespace: &'static str,
+        granted: bool,
+        watches_break: bool,
+    },
+    /// The operator may not list the RdsBackups of the whole cluster.
+    NoSightOfTheCluster,
+    /// A namespace is deleted: first the rights in it, then, after the operator's watches broke, its objects, and then it is gone.
+    NamespaceGone(&'static str),
+    /// A user creates a schedule in a namespace.
+    ScheduleIn {
+        namespace: &'static str,
+        name: String,
+        spec: Value,
+    },
+    /// A user fills a backup with labels, until the store takes no more.
+    Fill {
+        name: &'static str,
+    },
     /// A user writes an annotation.
     Touch {
         namespace: String,
@@ -81,6 +108,10 @@ pub enum Action {
     Lag(Duration),
     /// The clocks of the operator's nodes are set.
     Leap(SignedDuration),
+    /// The endpoint takes every call of a key and never answers.
+    Hang {
+        key: &'static str,
+    },
     /// The cloud accepts so many calls of a key in a second; None: any number.
     Limit {
         key: &'static str,
@@ -130,9 +161,36 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
             spec["template"]["spec"] = with_defaults(template);
             state.api.create(SCHEDULES, "team-a", &name, json!({ "spec": spec }), now);
         }
+        Action::ScheduleIn { namespace, name, spec } => {
+            let template = spec["template"]["spec"].clone();
+            let mut spec = spec;
+            spec["template"]["spec"] = with_defaults(template);
+            state.api.create(SCHEDULES, namespace, &name, json!({ "spec": spec }), now);
+        }
+        Action::Rights { namespace, granted, watches_break } => {
+            if granted {
+                state.api.forbidden.remove(namespace);
+            } else {
+                state.api.forbidden.insert(namespace.to_owned());
+                state.watches_cut += u64::from(watches_break);
+            }
+        }
+        Action::Fill { name } => {
+            state.api.too_large.insert(name.to_owned());
+        }
+        Action::NoSightOfTheCluster => state.api.claims_refused = true,
+        Action::NamespaceGone(namespace) => {
+            state.api.forbidden.insert(namespace.to_owned());
+            state.watches_cut += 1;
+            for (plural, name) in state.api.close(namespace) {
+                state.delete(&plural, namespace, &name, now);
+            }
+            state.api.gone.insert(namespace.to_owned());
+        }
         Action::Edit { plural, name, spec } => state.api.edit(plural, "team-a", &name, &spec, now),
         Action::DeleteSchedule { name } => state.delete(SCHEDULES, "team-a", &name, now),
         Action::Tamper { plural, name, status } => state.api.tamper(plural, "team-a", &name, &status, now),
+        Action::TamperIn { namespace, name, status } => state.api.tamper(BACKUPS, namespace, name, &status, now),
         Action::Namespace => {
             for (plural, name) in state.api.close("team-a") {
                 state.delete(&plural, "team-a", &name, now);
@@ -168,6 +226,9 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         Action::Leap(by) => {
             state.leap += by;
             state.fault_plan.note("clock set", now);
+        }
+        Action::Hang { key } => {
+            state.hung.insert(key);
         }
         Action::Limit { key, per_second } => state.cloud.limit(key, per_second),
     }

@@ -116,7 +116,11 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
 
 fn execute(world: &World, asked: &AnyRequest) -> Answer {
     // A watch has no answer but its events.
-    if matches!(asked, AnyRequest::Api(Step::Watch, _)) {
+    if let AnyRequest::Api(Step::Watch, call) = asked {
+        let refused = world.with(|state, _| call.namespace.as_ref().is_some_and(|namespace| state.api.forbidden.contains(namespace)));
+        if refused {
+            return Answer::error(403, "Forbidden", "the operator has no rights here");
+        }
         return Answer { code: 200, body: Value::Null, written: None };
     }
     match world.with(|state, now| state.execute(asked, now)) {
@@ -141,6 +145,7 @@ fn reason(code: u16) -> &'static str {
 fn step_of(state: &State, call: &Call) -> Step {
     match (call.method.as_str(), call.plural.as_str()) {
         ("GET", "secrets") => Step::Secret,
+        ("GET", "namespaces") => Step::NamespaceGet,
         (_, "events") => Step::Event,
         ("GET", _) if call.is_watch() => Step::Watch,
         ("GET", SCHEDULES) if call.name.is_some() => Step::ScheduleGet,

@@ -37,6 +37,8 @@ pub enum Step {
     Namesake,
     ScheduleWrite,
     ChildDelete,
+    /// Whether a namespace exists that cannot be read.
+    NamespaceGet,
     /// Not a request: a watch shows an event.
     Shown,
 }
@@ -107,6 +109,7 @@ impl Step {
             Self::Namesake => "schedule: read what has the name",
             Self::ScheduleWrite => "schedule: write",
             Self::ChildDelete => "schedule: delete a backup",
+            Self::NamespaceGet => "read a namespace",
             Self::Shown => "watch: event",
         }
     }

@@ -60,6 +60,9 @@ impl ScriptedTransport {
         });
         tokio::time::sleep(travel / 2).await;
         world.alive(self.process).await;
+        if world.with(|state, _| state.hung.iter().any(|key| call.key.starts_with(key))) {
+            return std::future::pending().await;
+        }
         let asked = AnyRequest::Cloud(step, call.clone());
         let execute = || match world.with(|state, now| state.execute(&asked, now)) {
             world::Reply::Cloud(reply) => reply,

@@ -57,6 +57,8 @@ pub struct State {
     pub stops: Vec<CancellationToken>,
     /// Processes that have ended.
     pub ended: BTreeSet<u32>,
+    /// Keys whose calls are never answered.
+    pub hung: BTreeSet<&'static str>,
     /// Frozen processes, each with the time when it goes on.
     pub frozen: BTreeMap<u32, Timestamp>,
 }
@@ -155,6 +157,7 @@ impl World {
             leap: SignedDuration::ZERO,
             stops: Vec::new(),
             ended: BTreeSet::new(),
+            hung: BTreeSet::new(),
             frozen: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), died: Notify::new() }

@@ -99,6 +99,11 @@ accounts:
   verbs: [create]
 {{- end }}
 
+{{/* The ClusterRole of an operator of some namespaces: releases of one name in several namespaces have one each. */}}
+{{- define "rds.scopeRole" -}}
+{{- printf "%s-%s-scope" .Release.Namespace (include "rds.fullname" .) }}
+{{- end }}
+
 {{- define "rds.subject" -}}
 subjects:
   - kind: ServiceAccount

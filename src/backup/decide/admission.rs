@@ -13,7 +13,7 @@ use crate::{
     api::{AttemptOutcome, Phase, Reason},
     backup::{
         observation::{AccountView, Blocker, Observation},
-        policy::{self, CREDENTIALS_RECHECK, STALLED_RECHECK},
+        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK, STALLED_RECHECK},
         siblings::occupies,
         spec::{ValidatedSpec, queue_timeout},
     },
@@ -54,6 +54,9 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         );
         return draft.wait(SignedDuration::from_secs(60));
     }
+    if let Err(blocker) = observed.claims {
+        return claims_unreadable(draft, valid, blocker);
+    }
     if let Some(until) = not_before(observed, valid)
         && now < until
     {
@@ -73,6 +76,20 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
     }
     preflight(draft, valid, account)
+}
+
+/// Nothing is sent while something that may hold the instance cannot be read.
+pub(super) fn claims_unreadable(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blocker) -> Decision {
+    match blocker.again_in {
+        Some(pause) => {
+            draft.queue(blocker.reason, &blocker.message);
+            draft.wait(pause)
+        }
+        None => {
+            draft.stall(Phase::Pending, blocker.reason, &blocker.message);
+            waits_for_somebody(draft, valid.queue_timeout, CLAIMS_RECHECK)
+        }
+    }
 }
 
 /// Until when the last failure or refusal keeps the object from trying again.
@@ -113,7 +130,7 @@ pub(super) fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blo
     waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK)
 }
 
-/// Without credentials a job or an open intent cannot be looked at: it keeps its phase. Where the lack passes by itself the object is not
+/// Without credentials, or without a sight of every claim, a job or an open intent cannot be looked at: it keeps its phase. Where the lack passes by itself the object is not
 /// Stalled.
 pub(super) fn without_credentials(mut draft: Draft<'_>, phase: Phase, blocker: &Blocker) -> Decision {
     match blocker.again_in {

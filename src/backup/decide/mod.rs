@@ -29,7 +29,7 @@ pub use errors::reason_when_submitted;
 pub use look::absorb_look;
 
 use super::{observation::Observation, spec::ValidatedSpec};
-use crate::api::RdsBackupSpec;
+use crate::api::{Phase, RdsBackupSpec};
 use delete::LetGo;
 use draft::Draft;
 
@@ -66,13 +66,21 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
     if has_job && let Err(blocker) = &account.credentials {
         return admission::without_credentials(draft, observed.status.phase, blocker);
     }
-    match (observed.status.open_submission(), has_job) {
+    let decision = match (observed.status.open_submission(), has_job) {
         (Some(intent), true) => follow::adopted(draft, &valid, account, intent),
         (None, true) => follow::accepted(draft, &valid, account),
         (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &valid, account, intent),
         (Some(intent), false) => resolve::cleared(draft, &valid, account, intent),
         (None, false) if resolve::lacks_its_job(observed.status) => resolve::reopened(draft),
         (None, false) => admission::queued(draft, &valid, account),
+    };
+    // A look that cannot read every claim proves nothing.
+    match observed.claims {
+        Err(blocker) if matches!(decision.effect, Some(Effect::Look { .. })) => {
+            let phase = if has_job { observed.status.phase } else { Phase::Resolving };
+            admission::without_credentials(Draft::new(spec, observed, now), phase, blocker)
+        }
+        _ => decision,
     }
 }
 

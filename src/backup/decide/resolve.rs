@@ -27,6 +27,13 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
     let own = draft.observed.memory.own.as_ref().filter(|own| own.nonce == intent.nonce && !own.sent);
     let age = draft.now.duration_since(intent.signed_at());
     let fresh = age <= FRESH;
+    if let Some(own) = own
+        && own.rival != Some(None)
+        && let Err(blocker) = draft.observed.claims
+    {
+        close(&mut draft, SubmissionOutcome::Unsent);
+        return admission::claims_unreadable(draft, valid, blocker);
+    }
     match own {
         Some(own) if fresh && !account.paused => match &own.rival {
             None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-use kube::core::{DeserializeGuard, Status};
+use kube::core::Status;
 
 use super::{
     observation::Child,
@@ -26,7 +26,7 @@ use crate::{
         Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
         SCHEDULE_NAME_LABEL, ScheduleCondition, Time, condition,
     },
-    controller::{self, Creation, WriteResult},
+    controller::{self, Creation, Guarded, WriteResult},
 };
 
 /// 2027-01-15 is a Friday; the schedules of these tests are created on it, at 08:00 UTC.
@@ -143,7 +143,7 @@ impl World {
         match request {
             Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
             Request::Observe => {
-                Answer::Observed(self.children.iter().map(|child| Arc::new(DeserializeGuard(Ok(self.object_of(child))))).collect())
+                Answer::Observed(self.children.iter().map(|child| Arc::new(Guarded(Ok(Arc::new(self.object_of(child)))))).collect())
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
@@ -152,7 +152,7 @@ impl World {
                 if self.foreign.contains(&name) {
                     found.metadata.labels = None;
                 }
-                Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(Ok(found))))))
+                Answer::Namesake(Ok(Some(Box::new(Guarded(Ok(Arc::new(found)))))))
             }
             Request::Create(backup) => Answer::Created(self.create(&backup, now)),
             Request::WriteStatus(status) => {

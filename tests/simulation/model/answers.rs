@@ -28,7 +28,7 @@ impl World {
         match request {
             Request::Observe { at_rest } => Answer::Observed(Box::new(self.observe(system, process, work, *at_rest))),
             Request::ReadObject => Answer::Object(Ok(self.get(work.slot, Some(&uid)).map(|found| Box::new(found.as_ref().clone())))),
-            Request::ListInstance => Answer::Instance(Ok(self.list(system, work))),
+            Request::ListInstance => Answer::Instance(Ok(self.list(system, work).into())),
             Request::LockInstance => {
                 work.locked = self.processes[process].sender.as_ref().is_none_or(|sender| !sender.work.locked);
                 Answer::Locked(work.locked)
@@ -52,7 +52,11 @@ impl World {
             }
             // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the
             // wire.
-            Request::Announce(_) | Request::WakeSiblings | Request::PauseRecording { .. } | Request::Send { .. } => Answer::Done,
+            Request::Announce(_)
+            | Request::NoteTooLarge(_)
+            | Request::WakeSiblings
+            | Request::PauseRecording { .. }
+            | Request::Send { .. } => Answer::Done,
         }
     }
 
@@ -65,7 +69,7 @@ impl World {
         let idle = status.open_submission().is_none() && status.origin.is_none();
         let nonce = if idle { self.unused_nonce(&system.setup) } else { String::new() };
         let randomness = Randomness { nonce, pause: system.pause() };
-        Observed { now: at(self.now), time_is_known: true, account: system.account.clone(), cached, randomness }
+        Observed { now: at(self.now), time_is_known: true, account: system.account.clone(), cached, claims: Ok(()), randomness }
     }
 
     /// A quorum LIST: for Clear, or for the claims of a look.

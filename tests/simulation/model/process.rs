@@ -213,7 +213,7 @@ impl System {
 
     pub fn listed(&self, object: &Arc<RdsBackup>, ended: bool) -> Listed {
         let release_after = self.account.as_ref().expect("an account").protocol.release_after();
-        Listed { object: object.clone(), admissible: true, release_after, ended }
+        Listed { object: object.clone(), admissible: true, release_after, ended, too_large: false }
     }
 
     pub fn pause(&self) -> jiff::SignedDuration {
@@ -231,7 +231,12 @@ impl System {
 fn is_dropped(system: &System, work: &Work, request: &Request, may: May) -> bool {
     let decided = decided(&work.pass);
     match request {
-        Request::Announce(_) | Request::NoteEnd | Request::WakeSiblings | Request::Forget | Request::PauseRecording { .. } => false,
+        Request::Announce(_)
+        | Request::NoteEnd
+        | Request::NoteTooLarge(_)
+        | Request::WakeSiblings
+        | Request::Forget
+        | Request::PauseRecording { .. } => false,
         Request::Observe { .. } | Request::WriteStatus { unfenced: true, .. } => false,
         Request::ReadObject if !matches!(work.pass.stage(), Stage::Reread(_)) => false,
         _ if may == May::Record || decided.is_some_and(|decided| system.is_beyond(decided)) => true,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rds_backup_operator::{
     api::RdsBackup,
     backup::{
-        Ended, InstanceLocks,
+        InstanceLocks, Noted,
         pass::{Pass, Purpose},
         request::{Answer, Next, Present, Request, Rest},
         state::ObjectState,
@@ -38,7 +38,7 @@ pub struct Process {
     pub cache: BTreeMap<usize, Arc<RdsBackup>>,
     pub tracker: ObjectTracker<ObjectState>,
     pub locks: InstanceLocks,
-    pub ended: Ended,
+    pub ended: Noted,
     pub passes: HashMap<usize, UnderWay>,
     due: HashMap<usize, Ms>,
     /// Objects that became due while a pass was under way.
@@ -66,7 +66,7 @@ impl Process {
             cache: BTreeMap::new(),
             tracker: ObjectTracker::default(),
             locks: InstanceLocks::default(),
-            ended: Ended::default(),
+            ended: Noted::default(),
             passes: HashMap::new(),
             due: HashMap::new(),
             again: HashSet::new(),

@@ -69,7 +69,7 @@ impl World {
         match request {
             Asked::Observe { at_rest } => Answer::Observed(Box::new(self.observe(process, &object, at_rest))),
             Asked::ReadObject => Answer::Object(self.get_or_fail(slot, &object).map(|found| found.map(|found| Box::new((*found).clone())))),
-            Asked::ListInstance => Answer::Instance(self.list(process, &object)),
+            Asked::ListInstance => Answer::Instance(self.list(process, &object).map(Into::into)),
             Asked::LockInstance => {
                 let it = &mut self.processes[process];
                 let lock = it.locks.lock(&object.spec.db_instance_id);
@@ -94,6 +94,7 @@ impl World {
                 self.processes[process].ended.insert(uid_of(&object));
                 Answer::Done
             }
+            Asked::NoteTooLarge(_) => Answer::Done,
             Asked::WakeSiblings => {
                 self.wake_siblings(process, &object);
                 Answer::Done
@@ -119,7 +120,7 @@ impl World {
         let it = &self.processes[process];
         let cached = if at_rest { Vec::new() } else { it.cache.values().filter(|other| other.spec.db_instance_id == *instance).collect() };
         let cached = cached.into_iter().map(|other| self.listed(process, other)).collect();
-        Observed { now: self.clock(process), time_is_known: true, account, cached, randomness }
+        Observed { now: self.clock(process), time_is_known: true, account, cached, claims: Ok(()), randomness }
     }
 
     fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> Listed {
@@ -129,6 +130,7 @@ impl World {
             admissible: account.is_known() && !account.paused,
             release_after: account.protocol.release_after(),
             ended: self.processes[process].ended.contains(uid_of(object)),
+            too_large: false,
         }
     }
 

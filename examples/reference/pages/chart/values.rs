@@ -36,7 +36,7 @@ pub struct Values {
     /// `cluster`: the operator works on the objects of every namespace, with a ClusterRole. `namespaces`: only on those in `namespaces`,
     /// with a Role in each.
     pub scope: Scope,
-    /// The namespaces, for `scope: namespaces`. They must exist.
+    /// The namespaces, for `scope: namespaces`. They must exist. One that is deleted later holds up no other.
     #[schemars(inner(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")))]
     pub namespaces: Vec<String>,
     /// The CustomResourceDefinitions.
@@ -202,6 +202,9 @@ pub struct ServiceAccount {
 pub struct Rbac {
     /// Whether roles and bindings are created.
     pub create: bool,
+    /// Whether an operator with `scope: namespaces` may list the RdsBackups of the whole cluster, and nothing else there. With it, operators
+    /// see each other's requests for the same instance. Without it, no instance may be in the allow-lists of two operators.
+    pub cluster_wide_claims: bool,
     /// Whether users who may `view` a namespace may read its backups and schedules.
     pub aggregate_to_view: bool,
     /// Whether users who may `edit` or `admin` a namespace may create, change and delete its backups and schedules.

@@ -1,5 +1,6 @@
 //! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
+mod claims;
 mod delete;
 mod follow;
 mod resolve;
@@ -41,6 +42,7 @@ pub(super) struct Case {
     pub status: RdsBackupStatus,
     pub account: Result<AccountView, Blocker>,
     pub siblings: Vec<Sibling>,
+    pub claims: Result<(), Blocker>,
     pub memory: Memory,
     pub time_is_known: bool,
     pub randomness: Randomness,
@@ -71,6 +73,7 @@ impl Case {
             status: RdsBackupStatus::fresh(),
             account: Ok(account),
             siblings: Vec::new(),
+            claims: Ok(()),
             memory: Memory::default(),
             time_is_known: true,
             randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
@@ -83,6 +86,7 @@ impl Case {
             status: &self.status,
             account: &self.account,
             siblings: &self.siblings,
+            claims: &self.claims,
             memory: &self.memory,
             time_is_known: self.time_is_known,
             randomness: &self.randomness,

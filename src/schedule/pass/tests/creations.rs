@@ -1,9 +1,7 @@
 //! Before a backup is created, and what becomes of it.
 
-use kube::core::error_boundary::InvalidObject;
-
 use super::*;
-use crate::api::SCHEDULE_UID_LABEL;
+use crate::{api::SCHEDULE_UID_LABEL, controller::Unreadable};
 
 #[test]
 fn a_slots_backup_is_created_before_the_status_is_written_and_before_anything_is_deleted() {
@@ -57,7 +55,16 @@ fn an_object_of_the_name_is_ours_by_its_label_its_instance_and_its_account() {
         (backup.spec.db_instance_id, backup.spec.account) = (instance.to_owned(), account.to_owned());
         backup
     };
-    let unreadable = |backup: RdsBackup| InvalidObject { error: "a field is wrong".to_owned(), metadata: backup.metadata };
+    let unreadable = |backup: RdsBackup| {
+        Box::new(Unreadable {
+            metadata: backup.metadata,
+            error: "a field is wrong".to_owned(),
+            instance: Some(backup.spec.db_instance_id),
+            phase: None,
+            backup_job_id: None,
+            backup_id: None,
+        })
+    };
     let (name, uid) = (SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL);
     for (found, outcome) in [
         (Ok(named(&[(name, "hourly")], "rm-1", "default")), Outcome::Ours),
@@ -73,7 +80,7 @@ fn an_object_of_the_name_is_ours_by_its_label_its_instance_and_its_account() {
         let (mut running, name) = bench.creating();
         bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
         assert!(matches!(&running.next, Next::Do(Request::ReadNamesake(read)) if *read == name), "{:?}", running.next);
-        bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(found))))));
+        bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(Guarded(found.map(Arc::new)))))));
         assert_eq!(*bench.outcome(&name), outcome);
         bench.note(&mut running);
         bench.observe(&mut running);
@@ -83,7 +90,7 @@ fn an_object_of_the_name_is_ours_by_its_label_its_instance_and_its_account() {
             bench.reread(&mut running);
             assert!(matches!(&running.next, Next::Do(Request::Create(backup)) if name_of(backup) == second), "{:?}", running.next);
             bench.answer(&mut running, Answer::Created(Ok(Creation::AlreadyExists)));
-            bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(DeserializeGuard(Ok(named(&[], "rm-1", "default"))))))));
+            bench.answer(&mut running, Answer::Namesake(Ok(Some(Box::new(Guarded(Ok(Arc::new(named(&[], "rm-1", "default")))))))));
             bench.note(&mut running);
             bench.observe(&mut running);
         }

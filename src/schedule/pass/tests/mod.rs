@@ -7,12 +7,12 @@ mod statuses;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use kube::core::{DeserializeGuard, Status};
+use kube::core::Status;
 
 use super::*;
 use crate::{
     api::{BackupReference, Phase, RdsBackupStatus, Reason, Time},
-    controller::Event,
+    controller::{Event, Guarded},
 };
 
 /// 2027-01-15 is a Friday; the schedule of these tests was created on it at 08:00 UTC, and runs at every full hour.
@@ -122,7 +122,7 @@ impl Bench {
 
     fn observe(&mut self, running: &mut Running) {
         assert!(matches!(running.next, Next::Do(Request::Observe)), "{:?}", running.next);
-        let backups = self.cache.iter().map(|backup| Arc::new(DeserializeGuard(Ok(backup.clone())))).collect();
+        let backups = self.cache.iter().map(|backup| Arc::new(Guarded(Ok(Arc::new(backup.clone()))))).collect();
         self.answer(running, Answer::Observed(backups));
     }
 
