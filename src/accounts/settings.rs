@@ -1,3 +1,5 @@
+use std::fmt;
+
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -169,6 +171,16 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
+}
+
+impl fmt::Display for CredentialsSettings {
+    /// As messages name it: with it a reader finds the key that the service refuses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto {} => f.write_str("the operator's environment, which is read when the operator starts"),
+            Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
+        }
+    }
 }
 
 /// How requests are signed (`signature`).

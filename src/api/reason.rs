@@ -120,6 +120,17 @@ reasons! {
         InvalidCredentials,
         /// The cloud account itself is blocked: billing, identity or risk control. The account's owner must act.
         AccountProblem,
+        /// The service does not allow the call for this account or instance, and does not publish why. It is no permission of RAM. Ask the
+        /// service's support, with the request id of the message.
+        DeniedByService,
+        /// The KMS key that encrypts the instance is disabled, gone, or RDS may not use it; the message says which. Enable or authorize it.
+        EncryptionKeyUnusable,
+        /// The service knows no such region, or the account's host does not serve it, or the region closes. Check `regionId`; an
+        /// administrator checks the account's `endpoint`.
+        RegionUnavailable,
+        /// What answers at the account's host is not ApsaraDB RDS. An administrator checks the account's `endpoint` and what stands
+        /// between.
+        WrongEndpoint,
         /// The service knows no such instance in this region. Check `dbInstanceId`, `regionId` and `account`.
         InstanceNotFound,
     }

@@ -52,6 +52,10 @@ impl Reason {
             | Self::NotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
+            | Self::DeniedByService
+            | Self::EncryptionKeyUnusable
+            | Self::RegionUnavailable
+            | Self::WrongEndpoint
             | Self::InstanceNotFound
             | Self::UnsupportedMethod
             | Self::Rejected
@@ -129,6 +133,10 @@ impl Reason {
             | Self::NotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
+            | Self::DeniedByService
+            | Self::EncryptionKeyUnusable
+            | Self::RegionUnavailable
+            | Self::WrongEndpoint
             | Self::InstanceNotFound => &[NEEDS],
             Self::UnsupportedMethod
             | Self::BackupFailed

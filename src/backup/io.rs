@@ -253,6 +253,7 @@ fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     let settings = &access.account.settings;
     AccountView {
         region_id: access.region_id.clone(),
+        key_source: settings.credentials.to_string(),
         protocol: settings.protocol.clone(),
         poll: settings.poll.clone(),
         paused: access.account.paused(),

@@ -30,6 +30,8 @@ pub struct Observation<'a> {
 pub struct AccountView {
     /// The region that will be asked: the spec's, else the account's.
     pub region_id: String,
+    /// Where its access key comes from, as messages say it.
+    pub key_source: String,
     /// What the protocol waits for.
     pub protocol: Protocol,
     /// How often jobs are looked at.

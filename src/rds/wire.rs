@@ -219,10 +219,16 @@ fn mode(text: Option<&str>) -> Mode {
     }
 }
 
-/// The instance of DescribeDBInstanceAttribute.
-pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Instance> {
-    let item =
-        items(body, "DBInstanceAttribute")?.into_iter().find(|item| text(item, "DBInstanceId").is_none_or(|id| id == asked.as_str()))?;
+/// The instance of DescribeDBInstanceAttribute; `Some(None)` if the list does not have it. None if the list cannot be read.
+pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Option<Instance>> {
+    let mut listed = items(body, "DBInstanceAttribute")?.into_iter();
+    match listed.find(|item| text(item, "DBInstanceId").is_none_or(|id| id == asked.as_str())) {
+        Some(item) => attributes(item, asked).map(Some),
+        None => Some(None),
+    }
+}
+
+fn attributes(item: &Value, asked: &InstanceId) -> Option<Instance> {
     let engine = match text(item, "Engine") {
         Some(name) if name.eq_ignore_ascii_case("MySQL") => Engine::MySql,
         Some(name) if name.eq_ignore_ascii_case("PostgreSQL") => Engine::PostgreSql,
@@ -373,12 +379,17 @@ mod tests {
     #[test]
     fn an_instance_is_read() {
         let wire = json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1", "Engine": "mysql", "EngineVersion": 8, "DBInstanceStatus": "running", "DBInstanceStorageType": "local_ssd"}]}});
-        let found = instance(&wire, &InstanceId::new("rm-1")).unwrap();
+        let found = instance(&wire, &InstanceId::new("rm-1")).unwrap().unwrap();
         assert_eq!(
             (found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.disk()),
             (Engine::MySql, Some("8"), true, Disk::Local)
         );
-        assert_eq!(instance(&wire, &InstanceId::new("rm-2")), None);
-        assert_eq!(instance(&json!({"Items": {}}), &InstanceId::new("rm-1")), None);
+        assert_eq!(instance(&wire, &InstanceId::new("rm-2")), Some(None));
+        for empty in [json!({"Items": {}}), json!({"Items": {"DBInstanceAttribute": []}})] {
+            assert_eq!(instance(&empty, &InstanceId::new("rm-1")), Some(None), "{empty}");
+        }
+        for unreadable in [json!({}), json!({"Items": 5}), json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1"}]}})] {
+            assert_eq!(instance(&unreadable, &InstanceId::new("rm-1")), None, "{unreadable}");
+        }
     }
 }

@@ -194,6 +194,7 @@ impl Case {
 
 fn account() -> AccountView {
     AccountView {
+        key_source: "the Secret rds-key in the operator's namespace".to_owned(),
         region_id: "cn-hangzhou".into(),
         protocol: Protocol::default(),
         poll: Poll::default(),
