@@ -54,6 +54,11 @@ pub enum Rejection {
         /// Why.
         why: String,
     },
+    /// The request was not sent: no request can carry the credentials, or they have ended.
+    Unusable {
+        /// Why. It holds no part of the credentials.
+        why: String,
+    },
     /// The request was not sent: the account's limit of calls, or a pause that the service asked for.
     Paused {
         /// How long that lasts, at least.

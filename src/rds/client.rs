@@ -131,6 +131,7 @@ impl Client {
         match self.call("CreateBackup", instance, params, credentials, stamp).await {
             Ok(response) => created(response),
             Err(Failure::NotSent(why)) => CreateOutcome::Rejected(Rejection::NotSent { why }),
+            Err(Failure::Unusable(why)) => CreateOutcome::Rejected(Rejection::Unusable { why }),
             Err(Failure::Lost(why) | Failure::TooLarge(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
         }
     }

@@ -37,10 +37,16 @@ pub enum CallError {
     /// The service answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The request was not sent: no connection, or a temporary key that has ended.
+    /// The request was not sent: no connection.
     #[error("not sent: {why}")]
     NotSent {
         /// Why.
+        why: String,
+    },
+    /// The request was not sent: no request can carry the credentials, or they have ended.
+    #[error("not sent: {why}")]
+    Unusable {
+        /// Why. It holds no part of the credentials.
         why: String,
     },
     /// The request was not sent: the account's limit of calls, or a pause that the service asked for.
@@ -64,6 +70,7 @@ impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotSent(why) => Self::NotSent { why },
+            Failure::Unusable(why) => Self::Unusable { why },
             Failure::Lost(why) | Failure::TooLarge(why) => Self::Lost { why },
         }
     }

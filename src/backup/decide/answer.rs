@@ -86,6 +86,7 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
     close(draft, SubmissionOutcome::Rejected);
     let failures = observed.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
     let mut attempt = draft.attempt(AttemptOutcome::Rejected);
+    let key_source = observed.account.as_ref().map_or("the account's credentials", |account| account.key_source.as_str());
     match rejection {
         // It is no attempt that says anything: the pause is all there is to it.
         Rejection::Paused { wait } => {
@@ -93,6 +94,11 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
             if let Remedy::Wait(pause) = trouble.remedy {
                 draft.hold(draft.now.plus(pause));
             }
+            draft.queue(trouble.reason, &trouble.message);
+        }
+        Rejection::Unusable { why } => {
+            draft.remember(attempt);
+            let trouble = errors::unusable(why, failures, key_source);
             draft.queue(trouble.reason, &trouble.message);
         }
         Rejection::NotSent { why } => {
@@ -113,7 +119,6 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
             let instance =
                 observed.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
             let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone()).unwrap_or_default();
-            let key_source = observed.account.as_ref().map_or("the account's credentials", |account| account.key_source.as_str());
             let trouble = match ValidatedSpec::from_spec(draft.spec) {
                 Ok(valid) => errors::refused_request(error, failures, &valid, Asked { region: &region, key_source }, instance),
                 Err(wrong) => errors::Diagnosis { reason: Reason::InvalidSpec, remedy: Remedy::Stall, message: wrong },

@@ -162,6 +162,7 @@ pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, ac
             trouble => trouble,
         },
         CallError::Paused { wait } => paused(*wait),
+        CallError::Unusable { why } => unusable(why, failures, asked.key_source),
         CallError::NoInstance => Diagnosis {
             reason: Reason::InstanceNotFound,
             remedy: Remedy::Stall,
@@ -181,6 +182,13 @@ pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, ac
             format!("the service gave no answer that can be used ({why}); it is tried again. Check the account's endpoint if it stays"),
         ),
     }
+}
+
+/// Understands that no request can carry the credentials. A token that has ended may be replaced within a minute.
+pub(super) fn unusable(why: &str, failures: u32, key_source: &str) -> Diagnosis {
+    let remedy = if failures <= STALE_TOKENS { Remedy::Wait(TOKEN_PAUSE) } else { Remedy::Stall };
+    let message = format!("the account's access key, which is from {key_source}, cannot be used: {why}. Correct or renew it there");
+    Diagnosis { reason: Reason::InvalidCredentials, remedy, message }
 }
 
 /// Understands that the account's pace allows no call now.

@@ -216,6 +216,17 @@ fn a_key_that_is_refused_is_named_by_its_source() {
         let message = &case.status.condition(ConditionType::Ready).unwrap().message;
         assert!(message.contains("the Secret key-of-the-test in the operator's namespace"), "{code}: {message}");
     }
+    // One that no request can carry, of a read and of the request itself.
+    let why = || "the value of authorization cannot be sent in a header".to_owned();
+    let mut read = Case::new();
+    read.preflight(1, Err(CallError::Unusable { why: why() }));
+    let request = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::Unusable { why: why() }));
+    for mut case in [read, request] {
+        case.step(5);
+        case.assert_place(Phase::Queued, Reason::InvalidCredentials);
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains("the Secret key-of-the-test in the operator's namespace") && !message.contains("network"), "{message}");
+    }
 }
 
 #[test]
