@@ -55,7 +55,8 @@ struct RawAccount {
     #[schemars(with = "Network", extend("default" = "Public"))]
     network: Option<Network>,
     /// An address of the service other than the region's: https, or http on loopback. For private clouds. It serves every region of the
-    /// account, also ones that the operator does not know. Not together with `network`.
+    /// account, also ones that the operator does not know. Where it names another machine, `protocol.requestExpiry` is `Never` unless it is
+    /// set. Not together with `network`.
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     endpoint: Option<String>,
