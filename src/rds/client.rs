@@ -145,7 +145,7 @@ impl Client {
         job: Option<&JobId>,
     ) -> Result<Answer<Vec<BackupTask>>, CallError> {
         let params = job.map(|job| pair("BackupJobId", job.as_str())).into_iter().collect();
-        Ok(self.read("DescribeBackupTasks", instance, params, credentials, wire::tasks).await?)
+        Ok(self.read("DescribeBackupTasks", instance, params, credentials, |body| wire::tasks(body, instance)).await?)
     }
 
     /// DescribeBackups, all pages of it, at most 100. A listing that may not be whole is an error. Each page waits for the limits, at most
@@ -184,7 +184,7 @@ impl Client {
             params.extend(query.backup_type.map(|kind| pair("BackupType", kind.as_str())));
             params.extend(window.iter().map(|(name, time)| pair(name, time)));
             let Answer { value, request_id, service_time } =
-                self.read("DescribeBackups", &query.instance, params, credentials, wire::sets).await?;
+                self.read("DescribeBackups", &query.instance, params, credentials, |body| wire::sets(body, &query.instance)).await?;
             if page == 1 {
                 first_page_at = service_time;
             }

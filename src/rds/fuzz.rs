@@ -131,9 +131,9 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     let Response { body: Some(body), error, request_id, .. } = response(action, status, bytes) else { return };
     let error = error.map(ApiError::from);
     let job = wire::job_id(&body);
-    let tasks = wire::tasks(&body);
+    let tasks = wire::tasks(&body, &InstanceId::new("rm-1"));
     // The results are not looked at, but reading must not panic.
-    let _ = wire::sets(&body);
+    let _ = wire::sets(&body, &InstanceId::new("rm-1"));
     let _ = wire::instance(&body, &InstanceId::new("rm-1"));
 
     if let Some(error) = &error {
