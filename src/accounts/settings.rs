@@ -1,3 +1,5 @@
+use std::fmt;
+
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -53,7 +55,8 @@ struct RawAccount {
     #[schemars(with = "Network", extend("default" = "Public"))]
     network: Option<Network>,
     /// An address of the service other than the region's: https, or http on loopback. For private clouds. It serves every region of the
-    /// account, also ones that the operator does not know. Not together with `network`.
+    /// account, also ones that the operator does not know. Where it names another machine, `protocol.requestExpiry` is `Never` unless it is
+    /// set. Not together with `network`.
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     endpoint: Option<String>,
@@ -169,6 +172,16 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
+}
+
+impl fmt::Display for CredentialsSettings {
+    /// As messages name it: with it a reader finds the key that the service refuses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto {} => f.write_str("the operator's environment, which is read when the operator starts"),
+            Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
+        }
+    }
 }
 
 /// How requests are signed (`signature`).

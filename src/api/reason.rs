@@ -127,6 +127,17 @@ reasons! {
         /// RdsBackup. The message says which. Grant the operator its rights there, or correct or delete the RdsBackup. A namespace that is
         /// being deleted needs nothing.
         ClaimsUnreadable,
+        /// The service does not allow the call for this account or instance, and does not publish why. It is no permission of RAM. Ask the
+        /// service's support, with the request id of the message.
+        DeniedByService,
+        /// The KMS key that encrypts the instance is disabled, gone, or RDS may not use it; the message says which. Enable or authorize it.
+        EncryptionKeyUnusable,
+        /// The service knows no such region, or the account's host does not serve it, or the region closes. Check `regionId`; an
+        /// administrator checks the account's `endpoint`.
+        RegionUnavailable,
+        /// What answers at the account's host is not ApsaraDB RDS. An administrator checks the account's `endpoint` and what stands
+        /// between.
+        WrongEndpoint,
         /// The service knows no such instance in this region. Check `dbInstanceId`, `regionId` and `account`.
         InstanceNotFound,
     }

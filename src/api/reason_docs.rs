@@ -55,6 +55,10 @@ impl Reason {
             | Self::RegionNotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
+            | Self::DeniedByService
+            | Self::EncryptionKeyUnusable
+            | Self::RegionUnavailable
+            | Self::WrongEndpoint
             | Self::InstanceNotFound
             | Self::UnsupportedMethod
             | Self::Rejected
@@ -136,6 +140,10 @@ impl Reason {
             | Self::RegionNotAllowed
             | Self::AccessDenied
             | Self::AccountProblem
+            | Self::DeniedByService
+            | Self::EncryptionKeyUnusable
+            | Self::RegionUnavailable
+            | Self::WrongEndpoint
             | Self::InstanceNotFound => &[NEEDS],
             Self::UnsupportedMethod
             | Self::BackupFailed

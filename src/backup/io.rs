@@ -348,6 +348,7 @@ fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     AccountView {
         region_id: access.region_id.clone(),
         regions: access.regions.clone(),
+        key_source: settings.credentials.to_string(),
         protocol: settings.protocol.clone(),
         poll: settings.poll.clone(),
         paused: access.account.paused(),

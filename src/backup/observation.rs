@@ -36,6 +36,8 @@ pub struct AccountView {
     pub region_id: String,
     /// The regions that the account's allow-list opens to the object.
     pub regions: AllowedRegions,
+    /// Where its access key comes from, as messages say it.
+    pub key_source: String,
     /// What the protocol waits for.
     pub protocol: Protocol,
     /// How often jobs are looked at.

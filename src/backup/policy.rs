@@ -64,6 +64,10 @@ pub(super) const CHANGED_KEYS: u32 = 3;
 /// The pause between the tries with a refused key.
 pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
+/// The pause of an object after a read of it was throttled, unless the service names one. It does not grow: the account's pace, which all
+/// its objects share, is what slows down.
+pub(super) const THROTTLED_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 

@@ -212,7 +212,11 @@ impl Reads {
 
     /// A read failed, so the effect is over, unless other credentials may be at hand.
     fn failed(&mut self, at: Timestamp, error: CallError) -> Step {
-        let refused = matches!(&error, CallError::Api(error) if error.refuses_credentials());
+        let refused = match &error {
+            CallError::Api(error) => error.refuses_credentials(),
+            CallError::Unusable { .. } => true,
+            CallError::NotSent { .. } | CallError::Paused { .. } | CallError::NoInstance | CallError::Lost { .. } => false,
+        };
         let finding = match &mut self.so_far {
             SoFar::Preflight { attempt, attributes: None, .. } => Finding::Preflight { attempt: *attempt, at, result: Err(error) },
             SoFar::Preflight { attempt, attributes: Some(instance), .. } => {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::{
-    api::{RdsBackupSpec, Span},
+    api::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span},
     rds::{CreateBackup, InstanceId},
 };
 
@@ -40,6 +40,9 @@ impl ValidatedSpec {
             timeout,
             retry,
         } = spec;
+        // The service takes a strategy only with these two, and refuses others for it. Without one it backs up the whole instance.
+        let takes_strategy = *method == Some(BackupMethod::Logical) || *backup_type == Some(BackupType::FullBackup);
+        let strategy = strategy.filter(|strategy| *strategy == BackupStrategy::Db || takes_strategy);
         let retry_backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
         Ok(Self {
             request: CreateBackup {
@@ -66,4 +69,26 @@ pub(super) fn queue_timeout(spec: &RdsBackupSpec) -> SignedDuration {
 
 fn span(given: Option<&Span>, default: SignedDuration) -> SignedDuration {
     given.and_then(|span| span.get().ok()).unwrap_or(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strategy_is_sent_where_the_service_takes_one() {
+        for (fields, sent) in [
+            (r#""strategy":"instance""#, None),
+            (r#""strategy":"instance","method":"Physical""#, None),
+            (r#""strategy":"instance","method":"Logical""#, Some("instance")),
+            (r#""strategy":"instance","method":"Physical","type":"FullBackup""#, Some("instance")),
+            (r#""strategy":"instance","method":"Physical","type":"Auto""#, None),
+            (r#""strategy":"db","method":"Logical","databases":["a"]"#, Some("db")),
+            (r#""method":"Logical""#, None),
+        ] {
+            let spec: RdsBackupSpec = serde_json::from_str(&format!(r#"{{"dbInstanceId":"rm-1",{fields}}}"#)).unwrap();
+            let request = ValidatedSpec::from_spec(&spec).unwrap().request;
+            assert_eq!(request.strategy.as_deref(), sent, "{fields}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The arguments and the results of the calls.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
@@ -56,6 +58,16 @@ pub enum Rejection {
     NotSent {
         /// Why.
         why: String,
+    },
+    /// The request was not sent: no request can carry the credentials, or they have ended.
+    Unusable {
+        /// Why. It holds no part of the credentials.
+        why: String,
+    },
+    /// The request was not sent: the account's limit of calls, or a pause that the service asked for.
+    Paused {
+        /// How long that lasts, at least.
+        wait: Duration,
     },
 }
 

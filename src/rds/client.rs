@@ -16,7 +16,7 @@ use super::{
     model::{BackupTask, Instance, SetList},
     wire,
 };
-use crate::rpc::{self, Api, ClientError, Credentials, Failure, Limiter, Response, Stamp};
+use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Limiter, Response, Stamp};
 
 /// The API that these calls belong to.
 const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED };
@@ -131,11 +131,12 @@ impl Client {
         ];
         let params = optional.into_iter().filter_map(|(name, value)| Some(pair(name, value.as_ref()?))).collect();
         if let Err(wait) = self.creates.acquire(LONGEST_CREATE_WAIT).await {
-            return CreateOutcome::Rejected(Rejection::NotSent { why: over_the_limit(wait) });
+            return CreateOutcome::Rejected(Rejection::Paused { wait });
         }
         match self.call("CreateBackup", instance, params, credentials, stamp).await {
             Ok(response) => created(response),
             Err(Failure::NotSent(why)) => CreateOutcome::Rejected(Rejection::NotSent { why }),
+            Err(Failure::Unusable(why)) => CreateOutcome::Rejected(Rejection::Unusable { why }),
             Err(Failure::Lost(why) | Failure::TooLarge(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
         }
     }
@@ -149,7 +150,7 @@ impl Client {
         job: Option<&JobId>,
     ) -> Result<Answer<Vec<BackupTask>>, CallError> {
         let params = job.map(|job| pair("BackupJobId", job.as_str())).into_iter().collect();
-        Ok(self.read("DescribeBackupTasks", instance, params, credentials, wire::tasks).await?)
+        Ok(self.read("DescribeBackupTasks", instance, params, credentials, |body| wire::tasks(body, instance)).await?)
     }
 
     /// DescribeBackups, all pages of it, at most 100. A listing that may not be whole is an error. Each page waits for the limits, at most
@@ -162,6 +163,10 @@ impl Client {
         loop {
             match (self.list(credentials, query, page_size, &window).await, page_size.smaller()) {
                 (Err(Unread::TooLarge(_)), Some(smaller)) => page_size = smaller,
+                // A set that is not listed yet, or not any more, is none: it is asked for while the listing lags behind the job.
+                (Err(Unread::Failed(CallError::Api(error))), _) if query.backup_id.is_some() && error.is_of_a_missing_set() => {
+                    return Ok(Answer { value: SetList::default(), request_id: error.request_id, service_time: None });
+                }
                 (listed, _) => return listed.map_err(CallError::from),
             }
         }
@@ -184,7 +189,7 @@ impl Client {
             params.extend(query.backup_type.map(|kind| pair("BackupType", kind.as_str())));
             params.extend(window.iter().map(|(name, time)| pair(name, time)));
             let Answer { value, request_id, service_time } =
-                self.read("DescribeBackups", &query.instance, params, credentials, wire::sets).await?;
+                self.read("DescribeBackups", &query.instance, params, credentials, |body| wire::sets(body, &query.instance)).await?;
             if page == 1 {
                 first_page_at = service_time;
             }
@@ -197,7 +202,9 @@ impl Client {
 
     /// DescribeDBInstanceAttribute. It waits for the limits, at most 10 s. <https://help.aliyun.com/document_detail/26231.html>
     pub async fn describe_instance(&self, credentials: &Credentials, instance: &InstanceId) -> Result<Answer<Instance>, CallError> {
-        Ok(self.read("DescribeDBInstanceAttribute", instance, Vec::new(), credentials, |body| wire::instance(body, instance)).await?)
+        let Answer { value, request_id, service_time } =
+            self.read("DescribeDBInstanceAttribute", instance, Vec::new(), credentials, |body| wire::instance(body, instance)).await?;
+        Ok(Answer { value: value.ok_or(CallError::NoInstance)?, request_id, service_time })
     }
 
     /// A read, with a nonce and a time of its own.
@@ -210,13 +217,13 @@ impl Client {
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Answer<T>, Unread> {
         params.extend(self.region_id.as_ref().map(|region| pair("RegionId", region)));
-        self.reads.acquire(LONGEST_READ_WAIT).await.map_err(|wait| CallError::NotSent { why: over_the_limit(wait) })?;
+        self.reads.acquire(LONGEST_READ_WAIT).await.map_err(|wait| CallError::Paused { wait })?;
         let mut response = self.call(action, instance, params, credentials, &self.rpc.stamp()).await.map_err(|failure| match failure {
             Failure::TooLarge(why) => Unread::TooLarge(why),
             failure => Unread::Failed(failure.into()),
         })?;
-        if let Some(error) = response.error.take() {
-            return Err(CallError::from(ApiError::from(error)).into());
+        if let Some(error) = api_error(&mut response) {
+            return Err(CallError::from(error).into());
         }
         match response.success().and_then(parse) {
             Some(value) => Ok(Answer { value, request_id: response.request_id, service_time: response.service_time }),
@@ -268,12 +275,12 @@ impl From<Unread> for CallError {
 }
 
 /// What an answer to CreateBackup says. It is a refusal only if its code proves it; a success that cannot be read is not a refusal.
-fn created(response: Response) -> CreateOutcome {
+fn created(mut response: Response) -> CreateOutcome {
     if let Some(job_id) = response.success().and_then(wire::job_id) {
         return CreateOutcome::Accepted { job_id, request_id: response.request_id };
     }
     let is_success = response.is_success();
-    match response.error.map(ApiError::from) {
+    match api_error(&mut response) {
         // Without a request id the answer is not the service's own: a proxy may have passed the request on before it answered.
         Some(error) if !is_success && error.request_id.is_some() && error.proves_nothing_was_created() => {
             CreateOutcome::Rejected(Rejection::Api(error))
@@ -283,12 +290,14 @@ fn created(response: Response) -> CreateOutcome {
     }
 }
 
-fn unreadable(status: u16, bytes: usize) -> String {
-    format!("status {status} with {bytes} bytes that do not answer the question")
+/// The error that the answer is, with the pause that its head asks for.
+fn api_error(response: &mut Response) -> Option<ApiError> {
+    let retry_after = response.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+    response.error.take().map(|error| ApiError { retry_after, ..error.into() })
 }
 
-fn over_the_limit(wait: Duration) -> String {
-    format!("the limit of calls per second, or a pause that the service asked for, allows no call for {} s", wait.as_secs().max(1))
+fn unreadable(status: u16, bytes: usize) -> String {
+    format!("status {status} with {bytes} bytes that do not answer the question")
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {

@@ -1,5 +1,7 @@
 //! Errors of calls, and what they prove.
 
+use std::time::Duration;
+
 use super::{
     codes::{SERVER_FAULT, meaning_of},
     meaning::{Created, ErrorKind, Meaning},
@@ -19,11 +21,13 @@ pub struct ApiError {
     /// The HTTP status. It decides only one thing: a 5xx is a fault of the service, whatever its code, unless it is a 503 with a code of
     /// throttling.
     pub http_status: u16,
+    /// `x-acs-retry-after`: the pause that the service asks for, 2 minutes at most. The account's pace keeps it for all calls.
+    pub retry_after: Option<Duration>,
 }
 
 impl From<ServiceError> for ApiError {
     fn from(ServiceError { code, message, request_id, http_status }: ServiceError) -> Self {
-        Self { code, message, request_id, http_status }
+        Self { code, message, request_id, http_status, retry_after: None }
     }
 }
 
@@ -33,12 +37,27 @@ pub enum CallError {
     /// The service answered with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The request was not sent: no connection, our own limit, or a temporary key that has ended.
+    /// The request was not sent: no connection.
     #[error("not sent: {why}")]
     NotSent {
         /// Why.
         why: String,
     },
+    /// The request was not sent: no request can carry the credentials, or they have ended.
+    #[error("not sent: {why}")]
+    Unusable {
+        /// Why. It holds no part of the credentials.
+        why: String,
+    },
+    /// The request was not sent: the account's limit of calls, or a pause that the service asked for.
+    #[error("not sent: the account's pace allows no call for {} s", wait.as_secs())]
+    Paused {
+        /// How long that lasts, at least.
+        wait: Duration,
+    },
+    /// The service answered with an empty list where the instance should be.
+    #[error("the service lists no such instance")]
+    NoInstance,
     /// The request was sent, and no readable answer came back.
     #[error("sent, and the answer was lost: {why}")]
     Lost {
@@ -51,6 +70,7 @@ impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotSent(why) => Self::NotSent { why },
+            Failure::Unusable(why) => Self::Unusable { why },
             Failure::Lost(why) | Failure::TooLarge(why) => Self::Lost { why },
         }
     }
@@ -68,6 +88,11 @@ impl ApiError {
     /// What the error is about.
     pub fn kind(&self) -> ErrorKind {
         self.meaning().kind
+    }
+
+    /// Whether the service knows no set of the id that was asked for.
+    pub(super) fn is_of_a_missing_set(&self) -> bool {
+        self.code.eq_ignore_ascii_case("InvalidBackupSetID.NotFound")
     }
 
     /// Whether the service does not accept the credentials.
@@ -97,9 +122,14 @@ mod tests {
             ("BackupJobExists", 400, ErrorKind::BackupJobExists, false),
             ("SignatureNonceUsed", 400, ErrorKind::NonceUsed, false),
             ("InternalFailure", 400, ErrorKind::ServiceFault, false),
+            // Statuses that differ from the published ones decide nothing.
+            ("OperationDenied.DBInstanceStatus", 403, ErrorKind::InstanceNotReady, true),
+            ("Forbidden.RAM", 400, ErrorKind::AccessDenied, true),
+            ("Throttling.User", 429, ErrorKind::Throttled, true),
+            ("IllegalTimestamp", 403, ErrorKind::ClockSkew, true),
             ("SomethingNobodyKnows", 400, ErrorKind::Unrecognised, false),
         ] {
-            let error = ApiError { code: code.into(), message: String::new(), request_id: None, http_status: status };
+            let error = ApiError { code: code.into(), message: String::new(), request_id: None, http_status: status, retry_after: None };
             assert_eq!((error.kind(), error.proves_nothing_was_created()), (kind, proof), "{code} {status}");
         }
     }

@@ -131,9 +131,9 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     let Response { body: Some(body), error, request_id, .. } = response(action, status, bytes) else { return };
     let error = error.map(ApiError::from);
     let job = wire::job_id(&body);
-    let tasks = wire::tasks(&body);
+    let tasks = wire::tasks(&body, &InstanceId::new("rm-1"));
     // The results are not looked at, but reading must not panic.
-    let _ = wire::sets(&body);
+    let _ = wire::sets(&body, &InstanceId::new("rm-1"));
     let _ = wire::instance(&body, &InstanceId::new("rm-1"));
 
     if let Some(error) = &error {
@@ -201,7 +201,7 @@ proptest! {
     /// Every code has a meaning, and only a known code proves anything.
     #[test]
     fn any_code(code in code(), http_status in prop_oneof![any::<u16>(), 400u16..600]) {
-        let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status };
+        let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status, retry_after: None };
         let kind = error.kind();
         let upper = ApiError { code: code.to_ascii_uppercase(), ..error.clone() };
         prop_assert_eq!(kind, upper.kind(), "case does not matter");

@@ -9,6 +9,10 @@ use serde::Deserialize;
 pub enum ErrorKind {
     /// No such instance in this region, or not of this account.
     InstanceNotFound,
+    /// No such region, or not at this host; or the region closes.
+    RegionUnavailable,
+    /// What answers is not ApsaraDB RDS, or not as this client asks.
+    WrongEndpoint,
     /// The engine or the disk of the instance does not allow this kind of backup.
     UnsupportedMethod,
     /// The role, class or version of the instance allows no backup at all, or the set may not be deleted.
@@ -17,11 +21,15 @@ pub enum ErrorKind {
     InvalidParameter,
     /// The RAM user or role may not do this.
     AccessDenied,
+    /// The service does not allow it here, whatever RAM says, and does not publish why.
+    DeniedByService,
+    /// The KMS key that encrypts the instance cannot be used.
+    EncryptionKey,
     /// The access key, its secret or its token is wrong.
     InvalidCredentials,
     /// The token has ended. There may be a new one already: credentials are read again within a minute.
     TokenExpired,
-    /// The cloud account is blocked: billing, identity, keys, a region that closes.
+    /// The cloud account is blocked: billing, identity, risk control.
     AccountProblem,
     /// Another backup job runs on the instance. An earlier copy of this very request may have started it.
     BackupJobExists,

@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn every_region_has_its_hosts() {
         let rows: Vec<_> = COLLECTED.lines().skip(1).collect();
-        assert_eq!(rows.len(), 61);
+        assert_eq!(rows.len(), 62);
         let rule = |rule: &str| rule.replace("{region}", "cn-new-1");
         for row in rows {
             let [id, public, vpc] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
@@ -48,21 +48,24 @@ mod tests {
                 }
             }
         }
-        assert_eq!(hosts().regions.len(), 60);
-        assert_eq!(hosts().regions.iter().filter(|region| region.is_open).count(), 27);
+        assert_eq!(hosts().regions.len(), 61);
+        assert_eq!(hosts().regions.iter().filter(|region| region.is_open).count(), 28);
     }
 
     #[test]
     fn the_nearest_names_are_offered() {
         for (wrong, offered) in [
             ("cn-hangzou", "cn-hangzhou, cn-guangzhou, cn-chengdu"),
-            ("ap-southeast-7", "ap-southeast-1, ap-southeast-3, ap-southeast-5"),
+            ("ap-southeast-8", "ap-southeast-1, ap-southeast-3, ap-southeast-5"),
             ("eu-centrall-1", "eu-central-1"),
             ("cn-hangzhou-internal", "cn-hangzhou-finance"),
         ] {
             let error = hosts().endpoint(wrong, Network::Vpc).unwrap_err().to_string();
             assert!(error.contains(&format!("the nearest are {offered}")), "{wrong}: {error}");
-            assert!(error.ends_with(&format!("https://rds-vpc.{wrong}.aliyuncs.com")), "{wrong}: {error}");
+            assert!(
+                error.contains(&format!("https://rds-vpc.{wrong}.aliyuncs.com, and with it protocol.requestExpiry")),
+                "{wrong}: {error}"
+            );
         }
     }
 }

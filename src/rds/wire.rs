@@ -128,9 +128,15 @@ pub(super) fn job_id(body: &Value) -> Option<JobId> {
     id(body, "BackupJobId").filter(|id| id != "0").map(JobId::new)
 }
 
+/// Whether a row is of the instance that was asked for. A row that does not say is: the documentation has no `DBInstanceId` in jobs. A row of
+/// another instance makes the whole list unreadable: what else it has, or lacks, says nothing of this one.
+fn is_of(item: &Value, asked: &InstanceId) -> bool {
+    text(item, "DBInstanceId").is_none_or(|id| id.eq_ignore_ascii_case(asked.as_str()))
+}
+
 /// The jobs of DescribeBackupTasks. None if the list, or one of its rows, cannot be read.
-pub(super) fn tasks(body: &Value) -> Option<Vec<BackupTask>> {
-    items(body, "BackupJob")?.into_iter().map(task).collect()
+pub(super) fn tasks(body: &Value, asked: &InstanceId) -> Option<Vec<BackupTask>> {
+    items(body, "BackupJob")?.into_iter().map(|item| task(item).filter(|_| is_of(item, asked))).collect()
 }
 
 fn task(item: &Value) -> Option<BackupTask> {
@@ -166,8 +172,8 @@ pub(super) struct SetPage {
 }
 
 /// A page of DescribeBackups. None if the list, or one of its rows, cannot be read.
-pub(super) fn sets(body: &Value) -> Option<SetPage> {
-    let sets = items(body, "Backup")?.into_iter().map(set).collect::<Option<_>>()?;
+pub(super) fn sets(body: &Value, asked: &InstanceId) -> Option<SetPage> {
+    let sets = items(body, "Backup")?.into_iter().map(|item| set(item).filter(|_| is_of(item, asked))).collect::<Option<_>>()?;
     let total = number(body, "TotalRecordCount").and_then(|total| usize::try_from(total).ok());
     Some(SetPage { sets, total, snapshot_bytes: number(body, "TotalEcsSnapshotSize").filter(|size| *size >= 0) })
 }
@@ -227,10 +233,16 @@ fn mode(text: Option<&str>) -> Mode {
     }
 }
 
-/// The instance of DescribeDBInstanceAttribute.
-pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Instance> {
-    let item =
-        items(body, "DBInstanceAttribute")?.into_iter().find(|item| text(item, "DBInstanceId").is_none_or(|id| id == asked.as_str()))?;
+/// The instance of DescribeDBInstanceAttribute; `Some(None)` if the list does not have it. None if the list cannot be read.
+pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Option<Instance>> {
+    let mut listed = items(body, "DBInstanceAttribute")?.into_iter();
+    match listed.find(|item| is_of(item, asked)) {
+        Some(item) => attributes(item, asked).map(Some),
+        None => Some(None),
+    }
+}
+
+fn attributes(item: &Value, asked: &InstanceId) -> Option<Instance> {
     let engine = match text(item, "Engine") {
         Some(name) if name.eq_ignore_ascii_case("MySQL") => Engine::MySql,
         Some(name) if name.eq_ignore_ascii_case("PostgreSQL") => Engine::PostgreSql,
@@ -259,6 +271,14 @@ mod tests {
 
     use super::*;
     use crate::rds::model::Disk;
+
+    fn tasks(body: &Value) -> Option<Vec<BackupTask>> {
+        super::tasks(body, &InstanceId::new("rm-1"))
+    }
+
+    fn sets(body: &Value) -> Option<SetPage> {
+        super::sets(body, &InstanceId::new("rm-1"))
+    }
 
     #[test]
     fn ids_are_numbers_or_text() {
@@ -395,14 +415,29 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_another_instance_makes_the_list_unreadable() {
+        for (id, read) in [(json!("rm-1"), true), (json!("RM-1"), true), (json!(null), true), (json!("rm-2"), false), (json!(5), false)] {
+            let listed = json!({"Items": {"Backup": [{"BackupId": 5}, {"BackupId": 6, "DBInstanceId": id}]}});
+            assert_eq!(sets(&listed).is_some(), read, "{listed}");
+            let listed = json!({"Items": {"BackupJob": [{"BackupJobId": 5}, {"BackupJobId": 6, "DBInstanceId": id}]}});
+            assert_eq!(tasks(&listed).is_some(), read, "{listed}");
+        }
+    }
+
+    #[test]
     fn an_instance_is_read() {
         let wire = json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1", "Engine": "mysql", "EngineVersion": 8, "DBInstanceStatus": "running", "DBInstanceStorageType": "local_ssd"}]}});
-        let found = instance(&wire, &InstanceId::new("rm-1")).unwrap();
+        let found = instance(&wire, &InstanceId::new("rm-1")).unwrap().unwrap();
         assert_eq!(
             (found.engine.clone(), found.engine_version.as_deref(), found.is_running(), found.disk()),
             (Engine::MySql, Some("8"), true, Disk::Local)
         );
-        assert_eq!(instance(&wire, &InstanceId::new("rm-2")), None);
-        assert_eq!(instance(&json!({"Items": {}}), &InstanceId::new("rm-1")), None);
+        assert_eq!(instance(&wire, &InstanceId::new("rm-2")), Some(None));
+        for empty in [json!({"Items": {}}), json!({"Items": {"DBInstanceAttribute": []}})] {
+            assert_eq!(instance(&empty, &InstanceId::new("rm-1")), Some(None), "{empty}");
+        }
+        for unreadable in [json!({}), json!({"Items": 5}), json!({"Items": {"DBInstanceAttribute": [{"DBInstanceId": "rm-1"}]}})] {
+            assert_eq!(instance(&unreadable, &InstanceId::new("rm-1")), None, "{unreadable}");
+        }
     }
 }

@@ -131,7 +131,7 @@ impl Client {
         let Api { product, version, used: _ } = self.api;
         // The service would refuse the key, and the refusal would look like a wrong key.
         if let Some(end) = credentials.ended_at(self.now()) {
-            return Err(Failure::NotSent(format!("the temporary access key ended at {end}")));
+            return Err(Failure::Unusable(format!("the temporary access key ended at {end}")));
         }
         let date = Timestamp::from_second(stamp.timestamp.as_second()).unwrap_or(stamp.timestamp).to_string();
         let host = self.options.endpoint.host_header();
@@ -142,7 +142,7 @@ impl Client {
         let answer = self.post(signed).await;
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
         let answer = answer.inspect_err(|failure| match failure {
-            Failure::NotSent(why) => debug!(product, action, elapsed_ms, why, "not sent"),
+            Failure::NotSent(why) | Failure::Unusable(why) => debug!(product, action, elapsed_ms, why, "not sent"),
             Failure::Lost(why) | Failure::TooLarge(why) => debug!(product, action, elapsed_ms, why, "no answer"),
         })?;
         let mut response = Response::read(action, &answer, credentials);
@@ -165,7 +165,7 @@ impl Client {
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::NotSent("a header's name cannot be sent".to_owned()))?;
             // The value may be a signature or a token: the error does not show it.
             let mut value =
-                HeaderValue::from_str(&value).map_err(|_| Failure::NotSent(format!("the value of {name} cannot be sent in a header")))?;
+                HeaderValue::from_str(&value).map_err(|_| Failure::Unusable(format!("the value of {name} cannot be sent in a header")))?;
             value.set_sensitive(true);
             sent.insert(name, value);
         }
@@ -216,7 +216,7 @@ mod tests {
             };
             client.call("AssumeRole", &[], &credentials, &client.stamp()).await.err()
         };
-        let ended = |end: &str| Some(Failure::NotSent(format!("the temporary access key ended at {end}")));
+        let ended = |end: &str| Some(Failure::Unusable(format!("the temporary access key ended at {end}")));
         assert_eq!(call(Some("2026-03-01T11:59:59Z")).await, ended("2026-03-01T11:59:59Z"));
         assert_eq!(call(Some("2026-03-01T12:00:00Z")).await, ended("2026-03-01T12:00:00Z"), "it is valid until its end, not at it");
         assert_eq!(transport.0.load(Ordering::Relaxed), 0);

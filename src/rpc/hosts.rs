@@ -45,7 +45,8 @@ pub enum RegionError {
     /// No region of the table has this name.
     #[error(
         "{region:?} is not a region that this release knows; the nearest are {nearest}. If it is newer, an administrator can set the account's \
-         endpoint: https://{host}"
+         endpoint: https://{host}, and with it protocol.requestExpiry: 15m, which is Never unless it is set beside an endpoint: after a lost answer \
+         nothing more would be sent"
     )]
     Unknown {
         /// The name.
@@ -149,9 +150,10 @@ mod tests {
         assert_eq!(
             host("cn-hangzou", Network::Vpc).unwrap_err().to_string(),
             "\"cn-hangzou\" is not a region that this release knows; the nearest are cn-hangzhou, cn-guangzhou, eu-central-1. If it is newer, \
-             an administrator can set the account's endpoint: https://sts-vpc.cn-hangzou.example"
+             an administrator can set the account's endpoint: https://sts-vpc.cn-hangzou.example, and with it protocol.requestExpiry: 15m, which is \
+             Never unless it is set beside an endpoint: after a lost answer nothing more would be sent"
         );
-        assert!(host("cn-hangzou", Network::Public).unwrap_err().to_string().ends_with("https://sts.cn-hangzou.example"));
+        assert!(host("cn-hangzou", Network::Public).unwrap_err().to_string().contains("endpoint: https://sts.cn-hangzou.example, and"));
     }
 
     #[test]

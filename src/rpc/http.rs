@@ -10,6 +10,8 @@ use url::Url;
 pub enum Failure {
     /// The request was not sent.
     NotSent(String),
+    /// The request was not sent: no request can carry these credentials, or they have ended.
+    Unusable(String),
     /// The request may have arrived.
     Lost(String),
     /// The request arrived, and its answer is a document that is larger than is kept of one.

@@ -24,7 +24,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 const LARGEST_DIVISOR: u32 = 8;
 
 /// The service may ask for a pause. The official client follows it up to this long.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// The longest hint of [`Limiter::retry_hint`]: the pace may have recovered by then.
 const LONGEST_HINT: Duration = Duration::from_secs(60);

@@ -20,6 +20,6 @@ pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError};
 pub use hosts::{Hosts, Network, Region, RegionError, check_region};
 pub use http::{Failure, HttpRequest, HttpResponse, HttpTransport};
-pub use limit::Limiter;
+pub use limit::{LONGEST_PAUSE, Limiter};
 pub use response::{Response, ServiceError, text};
 pub use sign::SignatureVersion;

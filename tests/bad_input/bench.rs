@@ -198,6 +198,7 @@ impl Case {
 
 fn account() -> AccountView {
     AccountView {
+        key_source: "the Secret rds-key in the operator's namespace".to_owned(),
         region_id: "cn-hangzhou".into(),
         regions: AllowedRegions::new(["*".into()]),
         protocol: Protocol::default(),

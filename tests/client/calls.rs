@@ -11,8 +11,8 @@ use rds_backup_operator::{
     clock::Clock,
     entropy::Entropy,
     rds::{
-        ApiError, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Disk, Engine, ErrorKind, InstanceId, JobId,
-        JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, TaskAction, Unknown,
+        ApiError, BackupId, BackupSet, CallError, Client, ClientOptions, CreateBackup, CreateOutcome, Disk, Engine, ErrorKind, InstanceId,
+        JobId, JobState, Limits, Mode, ModeFilter, Rejection, SetQuery, SetStatus, TaskAction, Unknown,
     },
     rpc::{self, Credentials, Endpoint, SignatureVersion, Stamp},
 };
@@ -305,9 +305,9 @@ async fn a_pause_that_the_service_asks_for_is_kept() {
     assert_eq!(refused(world.create("rm-mysql-1").await).kind(), ErrorKind::Throttled);
     // The service counts per account, and 20 s is longer than a create or a read may wait.
     let create = world.create("rm-mysql-2").await;
-    assert!(matches!(create, CreateOutcome::Rejected(Rejection::NotSent { .. })), "{create:?}");
+    assert!(matches!(create, CreateOutcome::Rejected(Rejection::Paused { .. })), "{create:?}");
     let read = world.client.describe_instance(&credentials(), &InstanceId::new("rm-mysql-1")).await;
-    assert!(matches!(read, Err(CallError::NotSent { .. })), "{read:?}");
+    assert!(matches!(read, Err(CallError::Paused { wait }) if wait > Duration::from_secs(15)), "{read:?}");
     assert_eq!(world.endpoint.calls().len(), 1);
 }
 
@@ -324,6 +324,48 @@ async fn a_listing_of_many_pages_is_read_whole() {
     assert_eq!(listings, 3);
     let newest = world.sets("rm-mysql-1", SignedDuration::from_secs(-120)).await.len();
     assert!((30..=90).contains(&newest), "the last 2 minutes and up to one more: {newest}");
+}
+
+#[tokio::test]
+async fn sets_with_addresses_for_hundreds_of_databases_are_listed() {
+    let quirks = Quirks { linked_databases: 300, ..Quirks::default() };
+    for xml_answers in [false, true] {
+        let quirks = Quirks { xml_answers, ..quirks.clone() };
+        let world = World::new(Settings { job_time: Duration::from_secs(1), lag: Duration::ZERO, quirks, ..settings() }).await;
+        for _ in 0..19 {
+            world.accepted("rm-mysql-1").await;
+            world.clock.advance(Duration::from_secs(2));
+        }
+        assert_eq!(world.sets("rm-mysql-1", SignedDuration::from_hours(-1)).await.len(), 19);
+        let listings = world.endpoint.calls().iter().filter(|call| call.action == "DescribeBackups").count();
+        assert_eq!(listings, 1, "it is read in one page");
+    }
+}
+
+#[tokio::test]
+async fn a_set_that_is_not_listed_yet_is_none_whichever_way_the_service_says_so() {
+    for unlisted_set_is_an_error in [false, true] {
+        let quirks = Quirks { unlisted_set_is_an_error, ..Quirks::default() };
+        let world = World::new(Settings { job_time: Duration::from_secs(1), lag: Duration::from_secs(60), quirks, ..settings() }).await;
+        world.accepted("rm-mysql-1").await;
+        world.clock.advance(Duration::from_secs(30));
+        let id = BackupId::new(world.endpoint.sets("rm-mysql-1")[0].backup_id.clone());
+        let query = SetQuery { backup_id: Some(id), ..SetQuery::of(InstanceId::new("rm-mysql-1")) };
+        assert_eq!(world.client.describe_backups(&credentials(), &query).await.unwrap().value.sets, []);
+        world.clock.advance(Duration::from_secs(40));
+        assert_eq!(world.client.describe_backups(&credentials(), &query).await.unwrap().value.sets.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_date_is_no_time_of_the_service() {
+    let world = World::new(settings()).await;
+    let id = InstanceId::new("rm-mysql-1");
+    for hours in [0, 30, -30, -492_396] {
+        world.endpoint.update(|settings| settings.quirks.date_offset_ms = hours * 3_600_000);
+        let told = world.client.describe_instance(&credentials(), &id).await.unwrap().service_time;
+        assert_eq!((told.is_some(), world.client.clock_offset()), (hours == 0, SignedDuration::ZERO), "{hours} h");
+    }
 }
 
 #[tokio::test]

@@ -413,7 +413,8 @@ async fn without_tls_nothing_was_sent() {
 async fn a_key_that_no_header_can_carry_is_not_sent_and_not_shown() {
     let server = Server::start(vec![answer("200 OK", ACCEPTED)]).await;
     let credentials = Credentials { security_token: Some("token\nof-the-test".into()), ..credentials() };
-    let why = not_sent(server.client().create_backup(&credentials, &request(), &stamp()).await);
+    let outcome = server.client().create_backup(&credentials, &request(), &stamp()).await;
+    let CreateOutcome::Rejected(Rejection::Unusable { why }) = outcome else { panic!("{outcome:?}") };
     assert!(why.contains("x-acs-security-token") && !why.contains("of-the-test"), "{why}");
     assert_eq!(server.requests(), 0);
 }

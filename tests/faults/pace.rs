@@ -202,6 +202,24 @@ fn a_pause_that_the_service_names_is_kept_by_its_account_and_by_no_other() {
 }
 
 #[test]
+fn the_pause_that_the_service_names_is_the_pause_of_the_object_and_does_not_grow() {
+    let create_at = |pause_ms: u64, refused: u32| {
+        let mut script = calm(5);
+        for nth in 1..=refused {
+            script = script.fault(Step::Instance, nth, Fault::Throttled { pause_ms });
+        }
+        let ended = ended(&script);
+        sent(&script, &ended, |step| step == Step::Create).into_values().flatten().next().expect("a request")
+    };
+    let undisturbed = create_at(3000, 0);
+    for (pause_ms, least, most) in [(3000, 18.0, 24.0), (0, 30.0, 36.0), (20_000, 120.0, 128.0)] {
+        // Six refusals cost six pauses, and a second at most for the pace of the account, which is an eighth then.
+        let later = create_at(pause_ms, 6) - undisturbed;
+        assert!((least..most).contains(&later), "{later} s later after 6 refusals with a pause of {pause_ms} ms");
+    }
+}
+
+#[test]
 fn a_hundred_finished_backups_cost_nothing_for_a_day() {
     const DAY: u64 = 24 * 60;
     let mut script = Script::calm(minutes(1));

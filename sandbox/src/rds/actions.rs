@@ -45,8 +45,13 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
         }
         Action::DescribeBackups => {
             let query = Query::read(&call.parameters)?;
-            let listed = cloud.jobs(instance).iter().filter(|job| job.listed(settings.lag, now));
-            Ok(style.sets(&spec, instance, &query.page(listed)))
+            let quirks = &settings.quirks;
+            let is_listed = |job: &&Job| if quirks.running_sets.is_some() { !job.removed } else { job.listed(settings.lag, now) };
+            let page = query.page(cloud.jobs(instance).iter().filter(is_listed), quirks.window_on_end);
+            if quirks.unlisted_set_is_an_error && query.names_a_set() && page.total == 0 {
+                return Err(ApiError::new(404, "InvalidBackupSetID.NotFound", "Specified backup set ID does not exist."));
+            }
+            Ok(style.sets(&spec, instance, &page, now))
         }
         Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),
     }

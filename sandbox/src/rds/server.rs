@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
+use super::clock::Now;
 use super::control;
 use super::delivery::{Reply, deliver};
 use super::request::RawRequest;
@@ -89,10 +90,13 @@ async fn read(request: Request<Incoming>) -> Result<RawRequest, NoAnswer> {
 }
 
 fn response(shared: &Shared, answer: Answer) -> Response<Full<Bytes>> {
-    let service_time = shared.now(&shared.state()).service;
+    let shown = {
+        let state = shared.state();
+        Now::new(shared.now(&state).service, state.settings.quirks.date_offset_ms).service
+    };
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service_time).ok();
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&shown).ok();
     for (name, value) in answer.headers.into_iter().chain(date.map(|date| ("date", date))) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -64,19 +64,25 @@ impl Query {
         })
     }
 
-    fn takes(&self, job: &Job) -> bool {
+    /// Whether it asks for one set by its id.
+    pub(super) fn names_a_set(&self) -> bool {
+        self.backup_id.is_some()
+    }
+
+    fn takes(&self, job: &Job, window_on_end: bool) -> bool {
+        let at = if window_on_end { job.ended_at() } else { job.started_at };
         let agrees = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
         self.backup_id.as_ref().is_none_or(|id| *id == job.backup_id.to_string())
             && agrees(self.failed, job.fate == JobOutcome::Failed)
             && agrees(self.automated, job.automated())
             && agrees(self.incremental, job.incremental)
-            && self.from.is_none_or(|from| job.started_at >= from)
-            && self.to.is_none_or(|to| job.started_at <= to)
+            && self.from.is_none_or(|from| at >= from)
+            && self.to.is_none_or(|to| at <= to)
     }
 
     /// The page, newest set first.
-    pub(super) fn page<'a>(&self, listed: impl Iterator<Item = &'a Job>) -> Page<'a> {
-        let mut jobs: Vec<_> = listed.filter(|job| self.takes(job)).collect();
+    pub(super) fn page<'a>(&self, listed: impl Iterator<Item = &'a Job>, window_on_end: bool) -> Page<'a> {
+        let mut jobs: Vec<_> = listed.filter(|job| self.takes(job, window_on_end)).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse((job.started_at, job.backup_id)));
         let total = jobs.len();
         let jobs = jobs.into_iter().skip(self.size.saturating_mul(self.number - 1)).take(self.size).collect();

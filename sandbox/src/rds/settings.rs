@@ -79,6 +79,26 @@ pub struct Quirks {
     /// An instance is found whatever `RegionId` a request names, as central hosts do (aliyun/alibaba-cloud-sdk-go#518). Otherwise a region
     /// that is not the instance's own is refused.
     pub central_host: bool,
+    /// A set that can be downloaded has two signed addresses for each of so many databases more in `BackupDownloadLinkByDB`.
+    pub linked_databases: u32,
+    /// `Date` is so many milliseconds ahead of the service's clock; behind, if negative. The clock that judges requests is right.
+    pub date_offset_ms: i64,
+    /// The HTTP status of errors, by their code, where it is another than the documented one.
+    pub statuses: BTreeMap<String, u16>,
+    /// A set is listed with `BackupStatus: Running` from the beginning of its job until so long after the job's end. Sets are not listed
+    /// before the lag has passed if this is absent.
+    #[serde(with = "span::optional")]
+    pub running_sets: Option<Duration>,
+    /// Jobs that have ended name no `BackupId`.
+    pub no_backup_id: bool,
+    /// Jobs have no `TaskAction`.
+    pub no_task_action: bool,
+    /// `MetaStatus` of every set: `OK`, `LARGE` or `EMPTY`. Only logical sets have one if this is absent.
+    pub meta_status: Option<String>,
+    /// The window of DescribeBackups is compared with the ends of backups, and not with their starts: the documentation does not say.
+    pub window_on_end: bool,
+    /// A DescribeBackups for one set that is not listed is answered with `InvalidBackupSetID.NotFound`, and not with an empty list.
+    pub unlisted_set_is_an_error: bool,
 }
 
 /// What stands where there is nothing to say, such as the download address of a snapshot.
@@ -111,6 +131,15 @@ impl Default for Quirks {
             throttling400: true,
             xml_answers: false,
             central_host: false,
+            linked_databases: 0,
+            date_offset_ms: 0,
+            statuses: BTreeMap::new(),
+            running_sets: None,
+            no_backup_id: false,
+            no_task_action: false,
+            meta_status: None,
+            window_on_end: false,
+            unlisted_set_is_an_error: false,
         }
     }
 }

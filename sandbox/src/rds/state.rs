@@ -78,7 +78,11 @@ impl State {
         let (mut answer, outcome) = match result {
             None => (Answer::html(502, "<html><body><h1>502 Bad Gateway</h1></body></html>"), NOT_EXECUTED.to_owned()),
             Some(Ok(document)) => (wire::success(document, &request_id, format, &request.action()), OK.to_owned()),
-            Some(Err(error)) => (wire::failure(&error, &request_id, format), error.code),
+            Some(Err(error)) => {
+                let status = self.settings.quirks.statuses.get(&error.code).copied().unwrap_or(error.status);
+                let error = ApiError { status, ..error };
+                (wire::failure(&error, &request_id, format), error.code)
+            }
         };
         answer.headers.push(("x-acs-request-id", request_id));
         Handled { answer, outcome }

@@ -95,8 +95,10 @@ impl Style<'_> {
         item.insert("BackupProgressStatus".into(), json!(stage.progress));
         item.insert("Process".into(), json!(percent.to_string()));
         item.insert("JobMode".into(), json!(mode(job)));
-        item.insert("TaskAction".into(), json!(if job.automated() { "NormalBackupTask" } else { "TempBackupTask" }));
-        if finished && by_id {
+        if !self.0.no_task_action {
+            item.insert("TaskAction".into(), json!(if job.automated() { "NormalBackupTask" } else { "TempBackupTask" }));
+        }
+        if finished && by_id && !self.0.no_backup_id {
             item.insert("BackupId".into(), self.id(job.backup_id));
         } else if self.0.nothing == Nothing::Null {
             item.insert("BackupId".into(), Value::Null);
@@ -106,8 +108,8 @@ impl Style<'_> {
     }
 
     /// The answer to DescribeBackups.
-    pub(super) fn sets(&self, spec: &InstanceSpec, instance: &str, page: &Page<'_>) -> Value {
-        let items: Vec<_> = page.jobs.iter().map(|job| self.set(spec, instance, job)).collect();
+    pub(super) fn sets(&self, spec: &InstanceSpec, instance: &str, page: &Page<'_>, now: Now) -> Value {
+        let items: Vec<_> = page.jobs.iter().map(|job| self.set(spec, instance, job, now)).collect();
         let snapshots: u64 = page.jobs.iter().filter(|job| job.method == Method::Snapshot).map(|job| job.size).sum();
         self.document(json!({
             "PageNumber": self.counter(page.number),
@@ -118,9 +120,15 @@ impl Style<'_> {
         }))
     }
 
-    fn set(&self, spec: &InstanceSpec, instance: &str, job: &Job) -> Value {
-        let success = job.fate != JobOutcome::Failed;
-        let usable = job.fate == JobOutcome::Success;
+    fn set(&self, spec: &InstanceSpec, instance: &str, job: &Job, now: Now) -> Value {
+        let running = self.0.running_sets.is_some_and(|after| !job.listed(after, now));
+        let success = job.fate != JobOutcome::Failed && !running;
+        let usable = job.fate == JobOutcome::Success && !running;
+        let status = match job.fate {
+            _ if running => "Running",
+            JobOutcome::Failed => "Failed",
+            _ => "Success",
+        };
         // A snapshot belongs to the disk service and cannot be downloaded.
         let downloads = success && job.method != Method::Snapshot;
         let link = |place: &str| {
@@ -133,13 +141,13 @@ impl Style<'_> {
         };
         let mut item = Map::new();
         item.insert("BackupId".into(), self.id(job.backup_id));
-        item.insert("BackupStatus".into(), json!(if success { "Success" } else { "Failed" }));
+        item.insert("BackupStatus".into(), json!(status));
         item.insert("BackupMode".into(), json!(mode(job)));
         item.insert("BackupInitiator".into(), json!(if job.automated() { "System" } else { "User" }));
         item.insert("BackupMethod".into(), json!(job.method.name()));
         item.insert("BackupType".into(), json!(job.backup_type()));
         item.insert("BackupStartTime".into(), json!(seconds(job.started_at)));
-        item.insert("BackupEndTime".into(), json!(seconds(job.ended_at())));
+        self.put(&mut item, "BackupEndTime", (!running).then(|| seconds(job.ended_at())));
         item.insert("BackupSize".into(), self.number(if success { job.size } else { 0 }));
         item.insert("ConsistentTime".into(), self.number(if usable { job.ended_at().as_second().unsigned_abs() } else { 0 }));
         item.insert("IsAvail".into(), self.number(u64::from(usable)));
@@ -154,14 +162,17 @@ impl Style<'_> {
         self.put(&mut item, "BackupDownloadURL", link("public"));
         self.put(&mut item, "BackupIntranetDownloadURL", link("internal"));
         self.put(&mut item, "Checksum", success.then(|| (job.backup_id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_string()));
-        self.put(&mut item, "MetaStatus", (job.method == Method::Logical).then(|| "OK".to_owned()));
+        let documented = (job.method == Method::Logical).then(|| "OK".to_owned());
+        self.put(&mut item, "MetaStatus", self.0.meta_status.clone().or(documented));
         let expires = job.retention.and_then(|days| u64::try_from(days).ok());
         let expires = expires.map(|days| super::clock::later(job.ended_at(), std::time::Duration::from_secs(days * 86_400)));
         self.put(&mut item, "ExpectExpireTime", expires.map(seconds));
-        if downloads && !job.databases.is_empty() {
+        let more = (0..self.0.linked_databases).map(|number| format!("db{number}"));
+        let databases: Vec<String> = job.databases.iter().cloned().chain(more).collect();
+        if downloads && !databases.is_empty() {
             let by_database =
                 |name: &String| json!({ "DataBase": name, "DownloadLink": link("public"), "IntranetDownloadLink": link("internal") });
-            let links = self.list("BackupDownloadLinkByDB", job.databases.iter().map(by_database).collect());
+            let links = self.list("BackupDownloadLinkByDB", databases.iter().map(by_database).collect());
             item.insert("BackupDownloadLinkByDB".into(), links);
         }
         self.extra(&mut item);

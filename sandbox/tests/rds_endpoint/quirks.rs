@@ -1,6 +1,8 @@
 //! The habits of the real service, one by one.
 
-use rds_backup_sandbox::rds::{Nothing, Quirks};
+use std::time::Duration;
+
+use rds_backup_sandbox::rds::{Nothing, PRESIGNED_CANARY, Quirks};
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -101,6 +103,118 @@ async fn a_central_host_answers_for_instances_of_other_regions() {
     }
     let told = world.call("DescribeDBInstanceAttribute", &elsewhere).await.json();
     assert_eq!(told["Items"]["DBInstanceAttribute"][0]["RegionId"], "cn-hangzhou", "it says where the instance is");
+}
+
+#[tokio::test]
+async fn a_set_can_have_addresses_for_hundreds_of_databases() {
+    let world = World::with(|options| options.settings.quirks.linked_databases = 400).await;
+    let set = world.backup("rm-mysql-1", &[]).await;
+    let links = set["BackupDownloadLinkByDB"]["BackupDownloadLinkByDB"].as_array().unwrap().clone();
+    assert_eq!(links.len(), 400);
+    let signed = |link: &Value| link.as_str().is_some_and(|link| link.contains(PRESIGNED_CANARY));
+    assert!(links.iter().all(|link| signed(&link["DownloadLink"]) && signed(&link["IntranetDownloadLink"])), "{}", links[0]);
+}
+
+#[tokio::test]
+async fn the_date_can_be_wrong_while_the_clock_is_right() {
+    let world = World::new().await;
+    for (hours, date) in
+        [(30, "Thu, 05 Mar 2026 18:00:00 GMT"), (-492_396, "Thu, 01 Jan 1970 00:00:00 GMT"), (0, "Wed, 04 Mar 2026 12:00:00 GMT")]
+    {
+        world.endpoint.update(|settings| settings.quirks.date_offset_ms = hours * 3_600_000);
+        let answer = world.call("DescribeBackups", &[("DBInstanceId", "pgm-1")]).await;
+        assert_eq!((answer.verdict().as_str(), answer.headers["date"].as_str()), ("OK", date));
+    }
+}
+
+#[tokio::test]
+async fn errors_can_have_other_statuses() {
+    let statuses = [("InvalidDBInstanceName.NotFound", 400), ("IncorrectDBInstanceState", 409)];
+    let (world, _) = with(|quirks| quirks.statuses = statuses.map(|(code, status)| (code.to_owned(), status)).into()).await;
+    assert_eq!(world.verdict("DescribeBackups", &[("DBInstanceId", "rm-other")]).await, "400 InvalidDBInstanceName.NotFound");
+    assert_eq!(world.verdict("CreateBackup", &[("DBInstanceId", "rm-stopped-1")]).await, "409 IncorrectDBInstanceState");
+    assert_eq!(world.verdict("CreateBackup", &[("DBInstanceId", "rm-readonly-1")]).await, "400 ReadDBInstanceNotSupport");
+}
+
+#[tokio::test]
+async fn a_throttled_read_says_how_long_to_wait() {
+    let (world, job) = with(|_| {}).await;
+    let one = [("DBInstanceId", "pgm-1"), ("BackupJobId", job.as_str())];
+    for (action, parameters) in
+        [("DescribeBackups", &one[..1]), ("DescribeBackupTasks", &one[..]), ("DescribeDBInstanceAttribute", &one[..1])]
+    {
+        world.throttle(action, 1, 3);
+        assert_eq!(world.verdict(action, parameters).await, "OK");
+        world.wait(1);
+        let refused = world.call(action, parameters).await;
+        assert_eq!(
+            (refused.verdict().as_str(), refused.headers["x-acs-retry-after"].as_str()),
+            ("400 Throttling.User", "2000"),
+            "{action}"
+        );
+        world.wait(2);
+        assert_eq!(world.verdict(action, parameters).await, "OK", "{action}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_can_be_listed_as_running_also_after_its_job() {
+    let world = World::with(|options| options.settings.quirks.running_sets = Some(Duration::from_secs(30))).await;
+    let job = world.create("pgm-1", &[("BackupMethod", "Snapshot")]).await;
+    let listed = async || world.sets("pgm-1", &[]).await[0].clone();
+    for (seconds, status, available) in [(0, "Running", 0), (99, "Running", 0), (30, "Running", 0), (1, "Success", 1)] {
+        world.wait(seconds);
+        let set = listed().await;
+        assert_eq!((&set["BackupStatus"], &set["IsAvail"]), (&json!(status), &json!(available)), "{seconds} s later");
+    }
+    assert_eq!(world.task("pgm-1", &job).await["BackupStatus"], "Finished");
+}
+
+#[tokio::test]
+async fn tasks_can_lack_what_names_them() {
+    let (world, job) = with(|_| {}).await;
+    let task = world.task("pgm-1", &job).await;
+    assert!(task["BackupId"].is_string() && task["TaskAction"] == "TempBackupTask", "{task}");
+    world.endpoint.update(|settings| settings.quirks.no_backup_id = true);
+    let task = world.task("pgm-1", &job).await;
+    assert!(task.get("BackupId").is_none() && task["TaskAction"] == "TempBackupTask" && task["BackupStatus"] == "Finished", "{task}");
+    world.endpoint.update(|settings| settings.quirks.no_task_action = true);
+    world.create("pgm-1", &[]).await;
+    let running = world.tasks("pgm-1", &[]).await;
+    assert!(running.len() == 1 && running[0].get("TaskAction").is_none(), "{running:?}");
+}
+
+#[tokio::test]
+async fn a_set_can_have_any_meta_status() {
+    for status in ["OK", "LARGE", "EMPTY"] {
+        let (world, _) = with(|quirks| quirks.meta_status = Some(status.to_owned())).await;
+        assert_eq!(set(&world).await["MetaStatus"], status);
+    }
+    let (world, _) = with(|_| {}).await;
+    assert_eq!(set(&world).await["MetaStatus"], "", "a snapshot has none");
+}
+
+#[tokio::test]
+async fn the_window_can_be_on_the_end() {
+    // It began at 12:00:00 and ended at 12:01:40.
+    let (world, _) = with(|quirks| quirks.window_on_end = true).await;
+    let found = async |from: &str, to: &str| world.sets("pgm-1", &[("StartTime", from), ("EndTime", to)]).await.len();
+    assert_eq!((found("2026-03-04T11:59Z", "2026-03-04T12:01Z").await, found("2026-03-04T12:01Z", "2026-03-04T12:02Z").await), (0, 1));
+    world.endpoint.update(|settings| settings.quirks.window_on_end = false);
+    assert_eq!((found("2026-03-04T11:59Z", "2026-03-04T12:01Z").await, found("2026-03-04T12:01Z", "2026-03-04T12:02Z").await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_set_that_is_not_listed_yet_can_be_an_error() {
+    let world = World::with(|options| options.settings.quirks.unlisted_set_is_an_error = true).await;
+    world.create("pgm-1", &[]).await;
+    world.wait(105);
+    let id = world.endpoint.sets("pgm-1")[0].backup_id.clone();
+    let one = [("DBInstanceId", "pgm-1"), ("BackupId", id.as_str())];
+    assert_eq!(world.verdict("DescribeBackups", &one).await, "404 InvalidBackupSetID.NotFound");
+    assert_eq!(world.verdict("DescribeBackups", &one[..1]).await, "OK", "a listing is empty");
+    world.wait(5);
+    assert_eq!(world.verdict("DescribeBackups", &one).await, "OK");
 }
 
 #[tokio::test]

@@ -17,19 +17,24 @@ pub enum CredentialsError {
     },
     /// The Secret exists, and one of its keys cannot be used.
     #[error(
-        "the Secret {name} in namespace {namespace} has no usable key {key}. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys"
+        "the Secret {name} in namespace {namespace} has no usable key {key}: it is missing, empty, or has a blank or a line break in it. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys"
     )]
     Incomplete {
         /// The operator's namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
-        /// The key that is missing, empty or not text.
+        /// The key that is missing, empty or no part of an access key.
         key: &'static str,
     },
     /// The environment has no such variable.
     #[error("the operator's environment has no {0}. Set it, or give the account credentials of type Secret")]
     NotInEnvironment(&'static str),
+    /// A variable holds what no access key has.
+    #[error(
+        "{0} in the operator's environment has a blank, a line break or another character in it that no access key has. Correct it and restart the operator"
+    )]
+    UnusableInEnvironment(&'static str),
     /// The operator may not read the Secret.
     #[error("the operator may not read the Secret {name} in namespace {namespace}. Grant its ServiceAccount get on that Secret")]
     Forbidden {
@@ -57,7 +62,7 @@ impl CredentialsError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Missing { .. } => Reason::CredentialsNotFound,
-            Self::Incomplete { .. } | Self::NotInEnvironment(_) => Reason::InvalidCredentials,
+            Self::Incomplete { .. } | Self::NotInEnvironment(_) | Self::UnusableInEnvironment(_) => Reason::InvalidCredentials,
             Self::Forbidden { .. } => Reason::AccessDenied,
             Self::Unreadable { .. } => Reason::CredentialsNotFound,
         }
@@ -67,7 +72,11 @@ impl CredentialsError {
     pub fn again_in(&self) -> Option<SignedDuration> {
         match self {
             Self::Unreadable { again_in, .. } => Some(*again_in),
-            Self::Missing { .. } | Self::Incomplete { .. } | Self::NotInEnvironment(_) | Self::Forbidden { .. } => None,
+            Self::Missing { .. }
+            | Self::Incomplete { .. }
+            | Self::NotInEnvironment(_)
+            | Self::UnusableInEnvironment(_)
+            | Self::Forbidden { .. } => None,
         }
     }
 }

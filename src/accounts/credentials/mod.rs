@@ -2,6 +2,7 @@
 
 mod environment;
 mod error;
+mod parts;
 mod secret;
 mod source;
 

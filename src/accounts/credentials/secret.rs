@@ -4,10 +4,12 @@ use backon::{ExponentialBuilder, Retryable};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use secrecy::SecretString;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::error::CredentialsError;
+use super::{
+    error::CredentialsError,
+    parts::{self, PartError},
+};
 use crate::{controller::error_text, rpc::Credentials};
 
 /// How old credentials may be: after this time at the latest, the operator uses a rotated Secret.
@@ -89,21 +91,10 @@ impl SecretReader {
     }
 
     fn parse(&self, secret: &Secret) -> Result<Credentials, CredentialsError> {
-        // Editors and `echo` leave a newline at the end; no access key has blanks.
-        let get = |key: &'static str| {
-            let bytes = secret.data.as_ref()?.get(key)?;
-            let text = std::str::from_utf8(&bytes.0).ok()?.trim();
-            (!text.is_empty() && text.len() <= 8192 && !text.chars().any(char::is_control)).then(|| text.to_owned())
-        };
-        let required = |key: &'static str| {
-            let (namespace, name) = (self.namespace.clone(), self.name.clone());
-            get(key).ok_or(CredentialsError::Incomplete { namespace, name, key })
-        };
-        Ok(Credentials {
-            access_key_id: required("accessKeyId")?,
-            access_key_secret: SecretString::from(required("accessKeySecret")?),
-            security_token: get("securityToken").map(SecretString::from),
-            expires_at: None,
+        let lookup = |name: &'static str| secret.data.as_ref()?.get(name).map(|bytes| bytes.0.clone());
+        parts::credentials(["accessKeyId", "accessKeySecret", "securityToken"], lookup).map_err(|error| {
+            let (PartError::Missing(key) | PartError::Unusable(key)) = error;
+            CredentialsError::Incomplete { namespace: self.namespace.clone(), name: self.name.clone(), key }
         })
     }
 }

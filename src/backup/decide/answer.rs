@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{
     draft::Draft,
     end::close,
-    errors::{self, Remedy},
+    errors::{self, Asked, Remedy},
     resolve,
     text::clip,
 };
@@ -13,6 +13,7 @@ use crate::{
     api::{AttemptOutcome, Origin, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{memory::OwnIntent, policy, recorded, spec::ValidatedSpec},
     rds::{BackupRef, CreateOutcome, JobId, Rejection, Unknown},
+    time::SaturatingTime,
 };
 
 /// Takes in the answer that this process holds, unless the status already shows it. Says whether it did.
@@ -85,7 +86,21 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
     close(draft, SubmissionOutcome::Rejected);
     let failures = observed.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
     let mut attempt = draft.attempt(AttemptOutcome::Rejected);
+    let key_source = observed.account.as_ref().map_or("the account's credentials", |account| account.key_source.as_str());
     match rejection {
+        // It is no attempt that says anything: the pause is all there is to it.
+        Rejection::Paused { wait } => {
+            let trouble = errors::paused(*wait);
+            if let Remedy::Wait(pause) = trouble.remedy {
+                draft.hold(draft.now.plus(pause));
+            }
+            draft.queue(trouble.reason, &trouble.message);
+        }
+        Rejection::Unusable { why } => {
+            draft.remember(attempt);
+            let trouble = errors::unusable(why, failures, key_source);
+            draft.queue(trouble.reason, &trouble.message);
+        }
         Rejection::NotSent { why } => {
             draft.remember(attempt);
             let wait = policy::backoff(failures, SignedDuration::from_mins(2));
@@ -105,7 +120,7 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
                 observed.memory.preflight.as_ref().and_then(|preflight| preflight.result.as_ref().ok()).map(|facts| &facts.instance);
             let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone()).unwrap_or_default();
             let trouble = match ValidatedSpec::from_spec(draft.spec) {
-                Ok(valid) => errors::refused_request(error, failures, &valid, &region, instance),
+                Ok(valid) => errors::refused_request(error, failures, &valid, Asked { region: &region, key_source }, instance),
                 Err(wrong) => errors::Diagnosis { reason: Reason::InvalidSpec, remedy: Remedy::Stall, message: wrong },
             };
             match trouble.remedy {

@@ -1,12 +1,15 @@
 //! What the service's refusals mean for an object: its reason, who must act, how long to wait, and the message.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::compatibility;
 use crate::{
     api::{LastError, Reason, Time},
     backup::{
-        policy::{self, CHANGED_KEYS, KEY_PAUSE, STALE_TOKENS, TOKEN_PAUSE},
+        observation::AccountView,
+        policy::{self, CHANGED_KEYS, KEY_PAUSE, STALE_TOKENS, THROTTLED_PAUSE, TOKEN_PAUSE},
         spec::ValidatedSpec,
     },
     rds::{ApiError, CallError, Created, ErrorKind, Instance, Meaning},
@@ -20,6 +23,14 @@ pub(super) enum Remedy {
     Stall,
     /// Nothing: it cannot become a backup.
     Fail,
+}
+
+/// Where the service was asked, and with which key.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub region: &'a str,
+    /// [`AccountView::key_source`]
+    pub key_source: &'a str,
 }
 
 /// An error, understood.
@@ -38,6 +49,10 @@ fn reason_of(kind: ErrorKind) -> Reason {
         ErrorKind::AccessDenied => Reason::AccessDenied,
         ErrorKind::InvalidCredentials | ErrorKind::TokenExpired => Reason::InvalidCredentials,
         ErrorKind::AccountProblem => Reason::AccountProblem,
+        ErrorKind::RegionUnavailable => Reason::RegionUnavailable,
+        ErrorKind::WrongEndpoint => Reason::WrongEndpoint,
+        ErrorKind::DeniedByService => Reason::DeniedByService,
+        ErrorKind::EncryptionKey => Reason::EncryptionKeyUnusable,
         ErrorKind::BackupJobExists => Reason::InstanceBusy,
         ErrorKind::InstanceNotReady => Reason::InstanceNotRunning,
         ErrorKind::DailyLimit => Reason::QuotaExceeded,
@@ -56,7 +71,8 @@ pub fn reason_when_submitted(meaning: &Meaning) -> Reason {
 }
 
 /// Understands a refusal of the service. `failures` counts those before it; `instance` is what the preflight saw.
-pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, region: &str, instance: Option<&Instance>) -> Diagnosis {
+fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, asked: Asked<'_>, instance: Option<&Instance>) -> Diagnosis {
+    let Asked { region, key_source } = asked;
     let id = valid.request.instance.as_str();
     let minutes = SignedDuration::from_mins;
     let Meaning { kind, cure, .. } = error.meaning();
@@ -66,11 +82,19 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
         ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => (Remedy::Fail, refused(valid, instance)),
         ErrorKind::InvalidParameter => (Remedy::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
         ErrorKind::AccessDenied => (Remedy::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
-        ErrorKind::InvalidCredentials => (Remedy::Stall, "the service does not accept the account's access key".to_owned()),
+        ErrorKind::InvalidCredentials => {
+            (Remedy::Stall, format!("the service does not accept the account's access key, which is from {key_source}"))
+        }
         ErrorKind::TokenExpired => {
             let remedy = if failures <= STALE_TOKENS { Remedy::Wait(TOKEN_PAUSE) } else { Remedy::Stall };
-            (remedy, "the account's token has expired".to_owned())
+            (remedy, format!("the account's token, which is from {key_source}, has expired"))
         }
+        ErrorKind::RegionUnavailable => (Remedy::Stall, format!("the service cannot be used in region {region}: {}", spoken(error))),
+        ErrorKind::WrongEndpoint => {
+            (Remedy::Stall, format!("what answers at the account's host does not take the call: {}", spoken(error)))
+        }
+        ErrorKind::DeniedByService => (Remedy::Stall, format!("the service does not allow the call for {id}: {}", spoken(error))),
+        ErrorKind::EncryptionKey => (Remedy::Stall, format!("the KMS key that encrypts {id} cannot be used: {}", spoken(error))),
         ErrorKind::AccountProblem => (Remedy::Stall, format!("the cloud account is blocked: {}", spoken(error))),
         ErrorKind::BackupJobExists => (Remedy::Wait(policy::backoff(failures.max(2), minutes(2))), format!("another backup runs on {id}")),
         ErrorKind::InstanceNotReady => {
@@ -81,8 +105,11 @@ pub(super) fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, re
             Remedy::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),
             format!("{id} has used up the 20 backups that the service allows per day"),
         ),
+        // The account's pace is lowered for all its calls; a pause of this object's own, that grows, would only add to it.
         ErrorKind::Throttled => {
-            (Remedy::Wait(policy::backoff(failures, minutes(5))), "the account makes more calls than the service allows".to_owned())
+            let named = error.retry_after.and_then(|pause| SignedDuration::try_from(pause).ok());
+            let pause = named.map_or(THROTTLED_PAUSE, |pause| pause.max(SignedDuration::from_secs(1)));
+            (Remedy::Wait(pause), "the account makes more calls than the service allows".to_owned())
         }
         ErrorKind::ClockSkew => {
             (Remedy::Wait(policy::backoff(failures, minutes(5))), "the service says that the request's time is wrong".to_owned())
@@ -103,12 +130,14 @@ pub(super) fn refused_request(
     error: &ApiError,
     attempt: u32,
     valid: &ValidatedSpec,
-    region: &str,
+    asked: Asked<'_>,
     instance: Option<&Instance>,
 ) -> Diagnosis {
-    let trouble = refusal(error, attempt, valid, region, instance);
+    let trouble = refusal(error, attempt, valid, asked, instance);
     match error.kind() {
         ErrorKind::InvalidCredentials if attempt <= CHANGED_KEYS => Diagnosis { remedy: Remedy::Wait(KEY_PAUSE), ..trouble },
+        // Unlike a read, each attempt costs three writes of the status.
+        ErrorKind::Throttled => Diagnosis { remedy: Remedy::Wait(policy::backoff(attempt, SignedDuration::from_mins(5))), ..trouble },
         _ => trouble,
     }
 }
@@ -122,14 +151,27 @@ fn spoken(error: &ApiError) -> &str {
 }
 
 /// Understands why something could not be read.
-pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, region: &str) -> Diagnosis {
+pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, account: &AccountView) -> Diagnosis {
+    let asked = Asked { region: &account.region_id, key_source: &account.key_source };
     match error {
-        CallError::Api(error) => match refusal(error, failures, valid, region, None) {
+        CallError::Api(error) => match refusal(error, failures, valid, asked, None) {
             // A refused read proves nothing about the backup: the operator tries again, and the object does not end.
             Diagnosis { remedy: Remedy::Fail, reason: _, message } => {
                 Diagnosis { reason: Reason::Rejected, remedy: Remedy::Stall, message }
             }
             trouble => trouble,
+        },
+        CallError::Paused { wait } => paused(*wait),
+        CallError::Unusable { why } => unusable(why, failures, asked.key_source),
+        CallError::NoInstance => Diagnosis {
+            reason: Reason::InstanceNotFound,
+            remedy: Remedy::Stall,
+            message: format!(
+                "the service knows no instance {} in region {region}: it answered with an empty list. Check dbInstanceId and regionId, and \
+                 that the account owns the instance",
+                valid.request.instance,
+                region = asked.region
+            ),
         },
         CallError::NotSent { why } => unavailable(
             failures,
@@ -140,6 +182,23 @@ pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, re
             format!("the service gave no answer that can be used ({why}); it is tried again. Check the account's endpoint if it stays"),
         ),
     }
+}
+
+/// Understands that no request can carry the credentials. A token that has ended may be replaced within a minute.
+pub(super) fn unusable(why: &str, failures: u32, key_source: &str) -> Diagnosis {
+    let remedy = if failures <= STALE_TOKENS { Remedy::Wait(TOKEN_PAUSE) } else { Remedy::Stall };
+    let message = format!("the account's access key, which is from {key_source}, cannot be used: {why}. Correct or renew it there");
+    Diagnosis { reason: Reason::InvalidCredentials, remedy, message }
+}
+
+/// Understands that the account's pace allows no call now.
+pub(super) fn paused(wait: Duration) -> Diagnosis {
+    let wait = SignedDuration::try_from(wait).unwrap_or(THROTTLED_PAUSE).max(SignedDuration::from_secs(1));
+    let message =
+        "the account's calls are paused: it made more than the service, or its limits in the configuration, allow. It is tried again \
+                   when the pause is over"
+            .to_owned();
+    Diagnosis { reason: Reason::Throttled, remedy: Remedy::Wait(wait), message }
 }
 
 fn unavailable(failures: u32, message: String) -> Diagnosis {

@@ -188,7 +188,7 @@ pub(super) fn unreadable(
     at: Timestamp,
     failures: u32,
 ) -> SignedDuration {
-    let trouble = errors::unread(error, failures, valid, &account.region_id);
+    let trouble = errors::unread(error, failures, valid, account);
     let phase = draft.observed.status.phase;
     let phase = if phase == Phase::Submitting { Phase::Resolving } else { phase };
     match trouble.remedy {

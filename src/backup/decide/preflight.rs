@@ -117,7 +117,7 @@ fn unread(
     error: &CallError,
     read: Effect,
 ) -> Decision {
-    let trouble = errors::unread(error, preflight.failures, valid, &account.region_id);
+    let trouble = errors::unread(error, preflight.failures, valid, account);
     let again_after = match trouble.remedy {
         Remedy::Wait(time) => time,
         Remedy::Stall | Remedy::Fail => STALLED_RECHECK,

@@ -109,6 +109,7 @@ impl Scene {
 
     fn observed(&self) -> Observed {
         let account = AccountView {
+            key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol::default(),
@@ -335,7 +336,13 @@ fn the_record_of_an_answer_is_tried_until_it_stands_with_growing_pauses() {
 #[test]
 fn a_read_that_is_refused_for_its_credentials_is_made_once_more_with_others() {
     let refused = || {
-        let error = ApiError { code: "InvalidAccessKeyId.NotFound".into(), message: String::new(), request_id: None, http_status: 404 };
+        let error = ApiError {
+            code: "InvalidAccessKeyId.NotFound".into(),
+            message: String::new(),
+            request_id: None,
+            http_status: 404,
+            retry_after: None,
+        };
         Answer::Read { at: at(1), result: Err(CallError::Api(error)) }
     };
     let is_read = |request: &Request| matches!(request, Request::Read { .. });

@@ -301,7 +301,7 @@ impl Job {
 }
 
 /// What a request is refused with when the service is in the mood: what passes by itself more often than what does not.
-const REFUSALS: [ErrorKind; 18] = [
+const REFUSALS: [ErrorKind; 22] = [
     ErrorKind::Throttled,
     ErrorKind::Throttled,
     ErrorKind::Throttled,
@@ -316,6 +316,10 @@ const REFUSALS: [ErrorKind; 18] = [
     ErrorKind::AccessDenied,
     ErrorKind::InvalidCredentials,
     ErrorKind::AccountProblem,
+    ErrorKind::RegionUnavailable,
+    ErrorKind::WrongEndpoint,
+    ErrorKind::DeniedByService,
+    ErrorKind::EncryptionKey,
     ErrorKind::InstanceNotFound,
     ErrorKind::UnsupportedMethod,
     ErrorKind::UnsupportedInstance,
@@ -351,7 +355,7 @@ fn error(kind: ErrorKind, random: &mut Randomness) -> ApiError {
     // The client keeps 256 bytes of a message; an id and a code it keeps as they are.
     let code = if random.permille(30) { format!("{code}.{}", "x".repeat(200)) } else { code.to_owned() };
     let message = if random.permille(100) { "of many words ".repeat(18) } else { message.to_owned() };
-    ApiError { code, message, request_id: Some(request_id(random)), http_status }
+    ApiError { code, message, request_id: Some(request_id(random)), http_status, retry_after: None }
 }
 
 fn request_id(random: &mut Randomness) -> String {

@@ -382,7 +382,14 @@ fn least_pause(kind: ErrorKind, attempt: i32) -> Ms {
         ErrorKind::TokenExpired => 30 * SECOND,
         ErrorKind::InstanceNotReady => doubled(5 * SECOND, 2 * MINUTE),
         ErrorKind::InvalidCredentials if attempt <= 3 => 5 * SECOND,
-        ErrorKind::AccessDenied | ErrorKind::InvalidCredentials | ErrorKind::AccountProblem | ErrorKind::InstanceNotFound => RECHECK,
+        ErrorKind::AccessDenied
+        | ErrorKind::InvalidCredentials
+        | ErrorKind::AccountProblem
+        | ErrorKind::RegionUnavailable
+        | ErrorKind::WrongEndpoint
+        | ErrorKind::DeniedByService
+        | ErrorKind::EncryptionKey
+        | ErrorKind::InstanceNotFound => RECHECK,
         _ => 0,
     }
 }

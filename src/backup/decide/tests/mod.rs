@@ -61,6 +61,7 @@ impl Case {
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(at(0)));
         let account = AccountView {
+            key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),
             protocol: Protocol::default(),
@@ -256,7 +257,13 @@ pub(super) fn sibling(uid: &str, created: i64, phase: Phase) -> Sibling {
 }
 
 pub(super) fn api_error(code: &str) -> ApiError {
-    ApiError { code: code.into(), message: format!("words of {code}"), request_id: Some("REQ-1".into()), http_status: 400 }
+    ApiError {
+        code: code.into(),
+        message: format!("words of {code}"),
+        request_id: Some("REQ-1".into()),
+        http_status: 400,
+        retry_after: None,
+    }
 }
 
 pub(super) fn accepted(job: &str) -> CreateOutcome {

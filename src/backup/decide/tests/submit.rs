@@ -1,5 +1,7 @@
 //! Steps 1 to 7: admit, preflight, intent, clear, send, classify, record.
 
+use std::time::Duration;
+
 use super::*;
 use crate::api::{AttemptOutcome, Origin, SubmissionOutcome};
 
@@ -167,6 +169,64 @@ fn a_request_that_did_not_leave_is_sent_again_with_a_new_nonce() {
     case.step(10);
     assert_eq!((case.submission().attempt, case.submission().nonce.as_str()), (2, "nonce-b"));
     assert_eq!(case.submission().waiting_since.0, at(1), "queueTimeout counts from the first attempt");
+}
+
+#[test]
+fn a_pause_of_the_account_is_the_pause_of_its_objects() {
+    let pause = |seconds: u64| Duration::from_secs(seconds);
+    // The request: what the pause is about is no attempt, and nothing grows.
+    let mut case = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::Paused { wait: pause(40) }));
+    case.step(5);
+    case.assert_place(Phase::Queued, Reason::Throttled);
+    assert_eq!((wait_of(&case.decide(5)), case.status.attempts.len()), (secs(40), 0));
+    // A read, again and again: by our own pace, by the service's word, and where it names no pause.
+    let throttled = |retry_after| CallError::Api(ApiError { retry_after, ..api_error("Throttling.User") });
+    for (error, waits) in [
+        (CallError::Paused { wait: pause(17) }, 17),
+        (throttled(Some(pause(3))), 3),
+        (throttled(Some(pause(60))), 60),
+        (throttled(Some(pause(0))), 1),
+        (throttled(None), 5),
+    ] {
+        let mut case = Case::new();
+        for tries in 1..=6 {
+            case.memory.absorb_preflight((1, 1), at(100 * tries), Err(error.clone()));
+            assert_eq!(wait_of(&case.step(100 * tries)), secs(waits), "{error:?}, the {tries}th time");
+            case.assert_place(Phase::Queued, Reason::Throttled);
+        }
+    }
+}
+
+#[test]
+fn an_instance_that_the_service_does_not_list_is_not_found() {
+    let mut case = Case::new();
+    case.preflight(1, Err(CallError::NoInstance));
+    assert_eq!(wait_of(&case.step(1)), secs(300));
+    case.assert_place(Phase::Pending, Reason::InstanceNotFound);
+    let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+    assert!(message.contains("regionId") && !message.contains("endpoint"), "{message}");
+}
+
+#[test]
+fn a_key_that_is_refused_is_named_by_its_source() {
+    for code in ["InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch", "InvalidSecurityToken.Expired"] {
+        let mut case = Case::new();
+        case.preflight(1, Err(CallError::Api(api_error(code))));
+        case.step(1);
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains("the Secret key-of-the-test in the operator's namespace"), "{code}: {message}");
+    }
+    // One that no request can carry, of a read and of the request itself.
+    let why = || "the value of authorization cannot be sent in a header".to_owned();
+    let mut read = Case::new();
+    read.preflight(1, Err(CallError::Unusable { why: why() }));
+    let request = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::Unusable { why: why() }));
+    for mut case in [read, request] {
+        case.step(5);
+        case.assert_place(Phase::Queued, Reason::InvalidCredentials);
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains("the Secret key-of-the-test in the operator's namespace") && !message.contains("network"), "{message}");
+    }
 }
 
 #[test]
