@@ -36,8 +36,13 @@ pub(super) const MAPPING_LOOKS: u32 = 5;
 /// times a second, and none of them came to send.
 pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
-/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
+/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes. Where its
+/// clocks may differ by more (`protocol.clockSkew`), that is the slack.
 pub(super) const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// A set starts at most this long after the service accepted its job: a job may wait. So a job that was accepted this long before a look's
+/// window has no set in it, and is not asked for. No such time is documented; the longest backup that was seen took 16 hours.
+pub(super) const LONGEST_BEFORE_ITS_SET: SignedDuration = SignedDuration::from_hours(24);
 
 /// An empty answer for a job that is known: this often before its set is looked for instead. How long the service shows an ended job is not
 /// documented.

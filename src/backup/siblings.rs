@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::recorded;
+use super::{policy::LONGEST_BEFORE_ITS_SET, recorded};
 use crate::{
     api::{ConditionType, Origin, Phase, RdsBackup, Reason},
     rds::{BackupRef, BackupTask, JobId, JobState},
@@ -46,7 +46,9 @@ pub struct Claim {
     pub origin: Origin,
     /// The backup; its set is recorded, or was asked for by the job's id.
     pub backup: BackupRef,
-    /// Whether the job is known to have no set: it runs, or it failed.
+    /// When its job was accepted, or its set started.
+    pub began: Option<Timestamp>,
+    /// Whether no set of it can be among those that are looked at: the job runs, or failed, or began long before.
     pub without_set: bool,
 }
 
@@ -136,12 +138,23 @@ impl Claim {
         }
         // Of a job that is known to have failed there is nothing to ask.
         let failed = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
-        Some(Self { uid: object.metadata.uid.clone().unwrap_or_default(), origin, backup: recorded::result(status), without_set: failed })
+        Some(Self {
+            uid: object.metadata.uid.clone().unwrap_or_default(),
+            origin,
+            backup: recorded::result(status),
+            began: status.started_at.as_ref().map(|started| started.0),
+            without_set: failed,
+        })
     }
 
     /// The job that the service must be asked for by its id, to know the set that is claimed with it.
     pub fn unmapped_job(&self) -> Option<&JobId> {
         self.backup.job.as_ref().filter(|_| self.backup.set.is_none() && !self.without_set)
+    }
+
+    /// Leaves out the job where its set cannot have started since `from`.
+    pub fn look_from(&mut self, from: Timestamp) {
+        self.without_set |= self.began.is_some_and(|began| began < from.minus(LONGEST_BEFORE_ITS_SET));
     }
 
     /// Takes in what the service answered for that job.

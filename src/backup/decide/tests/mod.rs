@@ -235,6 +235,7 @@ pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
         uid: uid.into(),
         origin: crate::api::Origin::Created,
         backup: BackupRef { job: job.map(JobId::new), set: set.map(BackupId::new) },
+        began: None,
         without_set: false,
     }
 }
