@@ -70,6 +70,9 @@ reasons! {
         InstanceBusy,
         /// The instance is not in state Running, or is locked; the message names the lock. Start it, unlock it, or extend its storage.
         InstanceNotRunning,
+        /// The service says that a database of `databases` does not exist or is not ready; it has one error for both. The operator tries again
+        /// with growing pauses. Correct the name, or wait until the database is there.
+        DatabaseNotReady,
         /// The instance has used up the 20 backups per day that the service allows. The operator tries again later. Request fewer backups.
         QuotaExceeded,
         /// The account makes more calls than the service allows. The operator tries again later. Lower the account's `limits` if this

@@ -35,6 +35,7 @@ impl Reason {
             Self::WaitingForTurn
             | Self::InstanceBusy
             | Self::InstanceNotRunning
+            | Self::DatabaseNotReady
             | Self::QuotaExceeded
             | Self::Throttled
             | Self::SubmissionsPaused
@@ -86,6 +87,7 @@ impl Reason {
             Self::WaitingForTurn
             | Self::InstanceBusy
             | Self::InstanceNotRunning
+            | Self::DatabaseNotReady
             | Self::QuotaExceeded
             | Self::Throttled
             | Self::SubmissionsPaused

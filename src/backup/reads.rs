@@ -254,6 +254,7 @@ fn is_of_one_job(error: &CallError) -> bool {
         | ErrorKind::InvalidParameter
         | ErrorKind::BackupJobExists
         | ErrorKind::InstanceNotReady
+        | ErrorKind::DatabaseNotReady
         | ErrorKind::DailyLimit
         | ErrorKind::NonceUsed
         | ErrorKind::ServiceFault

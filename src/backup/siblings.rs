@@ -69,6 +69,7 @@ impl Sibling {
             Reason::RetryBackoff,
             Reason::Throttled,
             Reason::QuotaExceeded,
+            Reason::DatabaseNotReady,
             Reason::ServiceUnavailable,
             Reason::ClockSkew,
         ]

@@ -77,8 +77,9 @@ mod tests {
 
     use super::{
         ErrorKind::{
-            AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, InstanceNotFound, InstanceNotReady, InvalidCredentials,
-            InvalidParameter, NonceUsed, ServiceFault, Throttled, TokenExpired, Unrecognised, UnsupportedInstance, UnsupportedMethod,
+            AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, DatabaseNotReady, InstanceNotFound, InstanceNotReady,
+            InvalidCredentials, InvalidParameter, NonceUsed, ServiceFault, Throttled, TokenExpired, Unrecognised, UnsupportedInstance,
+            UnsupportedMethod,
         },
         *,
     };
@@ -108,9 +109,16 @@ mod tests {
         for row in published_errors() {
             let allowed: &[ErrorKind] = match row.meaning.class {
                 ErrorClass::Config if row.code.contains(' ') => &[Unrecognised],
-                ErrorClass::Config => {
-                    &[InstanceNotFound, UnsupportedMethod, UnsupportedInstance, InvalidParameter, AccessDenied, AccountProblem, ClockSkew]
-                }
+                ErrorClass::Config => &[
+                    InstanceNotFound,
+                    UnsupportedMethod,
+                    UnsupportedInstance,
+                    InvalidParameter,
+                    DatabaseNotReady,
+                    AccessDenied,
+                    AccountProblem,
+                    ClockSkew,
+                ],
                 ErrorClass::Account => &[AccessDenied, InvalidCredentials, AccountProblem],
                 ErrorClass::Retry => &[ServiceFault, Throttled, NonceUsed, ClockSkew, TokenExpired],
                 ErrorClass::Wait => &[InstanceNotReady, BackupJobExists, ServiceFault],

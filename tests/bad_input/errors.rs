@@ -50,6 +50,8 @@ fn expected(code: &str, class: &str) -> (&'static [&'static str], bool) {
         (code, "account") if KEYS.iter().any(|about| code.starts_with(about)) => (&["InvalidCredentials"], false),
         // A backup may have begun when these occurred.
         ("LockTimeout" | "InstanceConnectTimeoutFault" | "Database.ConnectError", _) => (&["OutcomeUnknown"], false),
+        // One code for a database that does not exist and for one that is not ready.
+        ("InvalidDB.NotFound", _) => (&["DatabaseNotReady"], false),
         (_, "config") => (&["UnsupportedMethod", "Rejected", "InstanceNotFound", "AccessDenied", "AccountProblem"], true),
         (_, "account") => (&["AccessDenied", "InvalidCredentials", "AccountProblem"], true),
         (_, "retry") => (&["OutcomeUnknown"], false),
