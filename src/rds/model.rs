@@ -181,7 +181,7 @@ pub struct BackupSet {
     pub available: Option<bool>,
     /// `MetaStatus`
     pub meta: MetaStatus,
-    /// `ConsistentTime`: the instant to which the set restores. 0 on the wire means none.
+    /// `ConsistentTime`: documented for MySQL 5.6 only, as the instant to which the set restores. 0 on the wire means none.
     pub consistent_time: Option<Timestamp>,
     /// `ExpectExpireTime`
     pub expires_at: Option<Timestamp>,

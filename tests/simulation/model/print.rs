@@ -78,6 +78,7 @@ impl Print {
             size_bytes: _,
             consistent_time: _,
             expires_at: _,
+            expiry_source: _,
             checksum: _,
             effective: _,
             progress_percent: _,

@@ -1,7 +1,7 @@
 //! Step 11: a job is followed to its set, and to the end.
 
 use super::*;
-use crate::api::{AttemptOutcome, SubmissionOutcome};
+use crate::api::{AttemptOutcome, ExpirySource, SubmissionOutcome};
 
 /// Accepted at second 5 as job 77.
 fn running(spec: &str) -> Case {
@@ -52,6 +52,25 @@ fn success_is_a_listed_and_usable_set() {
     assert!(decision.wakes);
     let after = case.decide(10_000);
     assert_eq!((after.status == case.status, after.effect, after.requeue), (true, None, Requeue::OnChange), "terminal phases absorb");
+}
+
+#[test]
+fn when_a_set_is_removed_is_told_by_the_service_or_computed_and_said_so() {
+    let day = SignedDuration::from_hours(24);
+    for (days, told, expected) in [
+        (Some(30), None, Some((at(96) + day * 30, ExpirySource::RetentionDays))),
+        (Some(30), Some(at(5000)), Some((at(5000), ExpirySource::Service))),
+        (Some(-1), None, None),
+        (None, None, None),
+        (None, Some(at(5000)), Some((at(5000), ExpirySource::Service))),
+    ] {
+        let mut case = running(PLAIN);
+        case.object.spec.retention_days = days;
+        case.poll(100, Some(finished("77", "s7")), Some(BackupSet { expires_at: told, ..set("s7", 6) }));
+        case.step(100);
+        let status = &case.status;
+        assert_eq!(status.expires_at.as_ref().map(|time| time.0).zip(status.expiry_source), expected, "{days:?} {told:?}");
+    }
 }
 
 #[test]
