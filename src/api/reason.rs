@@ -66,7 +66,8 @@ reasons! {
         "It waits for time to pass or for another object, and goes on by itself. `queueTimeout` ends the wait." => {
         /// Another RdsBackup of the same instance was created earlier and goes first. Nothing to do.
         WaitingForTurn,
-        /// Another backup runs on the instance: an automatic one, or one that the console or another client started. Nothing to do.
+        /// Another backup runs on the instance: an automatic one, or one that the console or another client started; the message says which. One
+        /// that is listed and has not begun is waited for 15 minutes at most. Nothing to do.
         InstanceBusy,
         /// The instance is not in state Running, or is locked; the message names the lock. Start it, unlock it, or extend its storage.
         InstanceNotRunning,

@@ -243,7 +243,7 @@ pub struct Submission {
     /// not cleared was never sent.
     #[serde(default)]
     pub cleared: bool,
-    /// The backup sets that existed before the request: they are never taken for its result.
+    /// The backup sets and jobs that existed before the request: they are never taken for its result.
     pub baseline: Baseline,
     /// The outcome of the request. Absent while the request may still become a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,7 +256,7 @@ pub struct Submission {
     pub waiting_since: Time,
 }
 
-/// The manual backup sets that were listed before the request.
+/// The manual backup sets, and the jobs, that were listed before the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
@@ -264,6 +264,10 @@ pub struct Baseline {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), inner(length(max = 64)))]
     pub backup_ids: Vec<String>,
+    /// The ids of the jobs that were listed and had not begun, and did not hold up the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 64)))]
+    pub job_ids: Vec<String>,
     /// When the sets were listed.
     pub at: Time,
 }

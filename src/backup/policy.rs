@@ -27,6 +27,13 @@ pub(super) const LARGEST_BASELINE: usize = 500;
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
 pub(super) const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
+/// A listed job that has not begun (`NoStart`) is waited for so long. A job that the service accepted begins within minutes; a scheduled one,
+/// or one that was forgotten, is listed for ever, and the service is asked in spite of it: it knows whether the job is in the way.
+pub(super) const NOT_STARTED_HOLDS: SignedDuration = SignedDuration::from_mins(15);
+
+/// Jobs are kept in the baseline up to this many.
+pub(super) const MOST_JOBS_IN_BASELINE: usize = 20;
+
 /// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
 pub(super) const MAPPING_LOOKS: u32 = 5;
 

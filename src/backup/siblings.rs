@@ -162,7 +162,7 @@ impl Claim {
     pub fn learn(&mut self, tasks: &[BackupTask]) {
         if let Some(task) = tasks.iter().find(|task| Some(&task.job_id) == self.backup.job.as_ref()) {
             // A state that is not documented may be that of a job whose set is listed.
-            self.without_set = matches!(task.state, JobState::Active | JobState::Failed);
+            self.without_set = matches!(task.state, JobState::NotStarted | JobState::Active | JobState::Failed);
             self.backup.set = task.backup_id.clone();
         }
     }

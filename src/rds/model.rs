@@ -72,10 +72,12 @@ pub enum Disk {
     Unknown,
 }
 
-/// The state of a job (`BackupStatus` of a task). The service's seven states become four.
+/// The state of a job (`BackupStatus` of a task). The service's seven states become five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
-    /// `NoStart`, `Checking`, `Preparing`, `Waiting`, `Uploading`: not ended.
+    /// `NoStart`: accepted or scheduled, and not begun. It may stay so for ever.
+    NotStarted,
+    /// `Checking`, `Preparing`, `Waiting`, `Uploading`: begun and not ended.
     Active,
     /// `Finished`
     Finished,

@@ -17,7 +17,7 @@ use crate::{
         recorded,
         spec::ValidatedSpec,
     },
-    rds::{BackupRef, BackupTask, CallError, JobState, Mode, SetStatus, TaskAction},
+    rds::{BackupRef, BackupTask, CallError, JobId, JobState, Mode, SetStatus, TaskAction},
     time::SaturatingTime,
 };
 
@@ -77,11 +77,14 @@ pub(super) fn examine(
         .collect();
     sets.sort_by_key(|set| set.started_at);
 
-    let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
+    let active = |state: JobState| matches!(state, JobState::NotStarted | JobState::Active | JobState::Unknown);
+    // A job that had not begun before the request, and did not stand in its way, is not its outcome.
+    let was_there = |job: &JobId| intent.baseline.job_ids.iter().any(|listed| listed == job.as_str());
     let (jobs, doubtful): (Vec<&BackupTask>, Vec<&BackupTask>) = facts
         .running
         .iter()
         .filter(|task| active(task.state) && task.mode != Mode::Automated && task.action != TaskAction::Scheduled)
+        .filter(|task| !was_there(&task.job_id))
         .filter(|task| !since_newer(None) && !taken(&BackupRef::of_job(task.job_id.clone())))
         .partition(|task| task.action == TaskAction::OnDemand);
     let jobs = jobs.into_iter().map(|task| Candidate { backup: BackupRef::of_job(task.job_id.clone()), started_at: None });

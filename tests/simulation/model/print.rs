@@ -184,7 +184,7 @@ impl Print {
                 ages.extend(intent_written.map(|time| (second_of(time), 2 * TICK)));
             }
         }
-        if let Some(Preflight { attempt, region: _, at, failures, result }) = preflight {
+        if let Some(Preflight { attempt, region: _, at, failures, not_started: _, result }) = preflight {
             (attempt, failures).hash(hasher);
             ages.push((at.as_second(), if result.is_ok() { 2 * TICK } else { LONG }));
             match result {

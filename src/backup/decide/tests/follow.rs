@@ -139,8 +139,14 @@ fn a_failed_job_is_the_end_without_retry_and_another_run_with_it() {
     assert_eq!(again.status.attempts[0].outcome, AttemptOutcome::JobFailed);
     assert_eq!(again.status.attempts[0].backup_job_id.as_deref(), Some("77"));
     assert_eq!(wait_of(&again.decide(100)), secs(60));
-    again.memory.preflight =
-        Some(Preflight { attempt: (2, 1), region: "cn-hangzhou".into(), at: at(161), failures: 0, result: Ok(idle()) });
+    again.memory.preflight = Some(Preflight {
+        attempt: (2, 1),
+        region: "cn-hangzhou".into(),
+        at: at(161),
+        failures: 0,
+        not_started: Vec::new(),
+        result: Ok(idle()),
+    });
     again.randomness.nonce = "nonce-b".into();
     again.step(161);
     assert_eq!((again.submission().run, again.submission().attempt), (2, 1), "runs and attempts are counted apart");

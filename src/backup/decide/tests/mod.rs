@@ -112,7 +112,8 @@ impl Case {
             Some(last) => (last.run, last.attempt + 1),
             None => (1, 1),
         };
-        self.memory.preflight = Some(Preflight::absorb(None, attempt, "cn-hangzhou", at(second), result));
+        let before = self.memory.preflight.take();
+        self.memory.preflight = Some(Preflight::absorb(before.as_ref(), attempt, "cn-hangzhou", at(second), result));
     }
 
     /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
