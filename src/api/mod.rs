@@ -20,8 +20,8 @@ pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupSc
 pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
 pub use status::{
-    Attempt, AttemptOutcome, Baseline, ConditionType, Effective, LastError, Origin, Phase, Queue, RdsBackupStatus, Submission,
-    SubmissionOutcome,
+    Attempt, AttemptOutcome, Baseline, ConditionType, Effective, ExpirySource, LastError, Origin, Phase, Queue, RdsBackupStatus,
+    Submission, SubmissionOutcome,
 };
 
 pub use reason_docs::EventRule;

@@ -66,10 +66,14 @@ reasons! {
         "It waits for time to pass or for another object, and goes on by itself. `queueTimeout` ends the wait." => {
         /// Another RdsBackup of the same instance was created earlier and goes first. Nothing to do.
         WaitingForTurn,
-        /// Another backup runs on the instance: an automatic one, or one that the console or another client started. Nothing to do.
+        /// Another backup runs on the instance: an automatic one, or one that the console or another client started; the message says which. One
+        /// that is listed and has not begun is waited for 15 minutes at most. Nothing to do.
         InstanceBusy,
         /// The instance is not in state Running, or is locked; the message names the lock. Start it, unlock it, or extend its storage.
         InstanceNotRunning,
+        /// The service says that a database of `databases` does not exist or is not ready; it has one error for both. The operator tries again
+        /// with growing pauses. Correct the name, or wait until the database is there.
+        DatabaseNotReady,
         /// The instance has used up the 20 backups per day that the service allows. The operator tries again later. Request fewer backups.
         QuotaExceeded,
         /// The account makes more calls than the service allows. The operator tries again later. Lower the account's `limits` if this

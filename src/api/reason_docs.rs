@@ -35,6 +35,7 @@ impl Reason {
             Self::WaitingForTurn
             | Self::InstanceBusy
             | Self::InstanceNotRunning
+            | Self::DatabaseNotReady
             | Self::QuotaExceeded
             | Self::Throttled
             | Self::SubmissionsPaused
@@ -94,6 +95,7 @@ impl Reason {
             Self::WaitingForTurn
             | Self::InstanceBusy
             | Self::InstanceNotRunning
+            | Self::DatabaseNotReady
             | Self::QuotaExceeded
             | Self::Throttled
             | Self::SubmissionsPaused

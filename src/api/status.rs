@@ -77,15 +77,22 @@ pub struct RdsBackupStatus {
     #[schemars(with = "i64")]
     pub size_bytes: Option<i64>,
 
-    /// The point in time to which the backup set restores.
+    /// `ConsistentTime` of the backup set, as the service reports it. It is documented for MySQL 5.6 only: the point in time to which the
+    /// set restores. For other engines and versions nothing says what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub consistent_time: Option<Time>,
 
-    /// When the service will remove the backup set, if it reports that.
+    /// When the service will remove the backup set: as it reports it, or computed from `retentionDays`. `expirySource` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub expires_at: Option<Time>,
+
+    /// Where `expiresAt` comes from. `Service`: the service reports it. `RetentionDays`: computed as the end of the backup plus
+    /// `retentionDays`, because the service does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ExpirySource")]
+    pub expiry_source: Option<ExpirySource>,
 
     /// CRC-64 of the backup set, if the service reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,7 +243,7 @@ pub struct Submission {
     /// not cleared was never sent.
     #[serde(default)]
     pub cleared: bool,
-    /// The backup sets that existed before the request: they are never taken for its result.
+    /// The backup sets and jobs that existed before the request: they are never taken for its result.
     pub baseline: Baseline,
     /// The outcome of the request. Absent while the request may still become a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,7 +256,7 @@ pub struct Submission {
     pub waiting_since: Time,
 }
 
-/// The manual backup sets that were listed before the request.
+/// The manual backup sets, and the jobs, that were listed before the request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
@@ -257,6 +264,10 @@ pub struct Baseline {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), inner(length(max = 64)))]
     pub backup_ids: Vec<String>,
+    /// The ids of the jobs that were listed and had not begun, and did not hold up the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(max = 64)))]
+    pub job_ids: Vec<String>,
     /// When the sets were listed.
     pub at: Time,
 }
@@ -375,6 +386,15 @@ pub struct LastError {
     pub request_id: Option<String>,
     /// When the error was returned.
     pub at: Time,
+}
+
+/// Where the time at which a backup set is removed comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ExpirySource {
+    /// The service reports it.
+    Service,
+    /// Computed: the end of the backup plus `retentionDays`.
+    RetentionDays,
 }
 
 /// Where the recorded backup comes from.

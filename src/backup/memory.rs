@@ -48,6 +48,8 @@ pub struct Preflight {
     pub at: Timestamp,
     /// How many in a row could not be made.
     pub failures: u32,
+    /// The listed jobs that have not begun, and since when this process knows them so.
+    pub not_started: Vec<(JobId, Timestamp)>,
     /// What was read.
     pub result: Result<PreflightFacts, CallError>,
 }
@@ -226,7 +228,16 @@ impl Preflight {
         at: Timestamp,
         result: Result<PreflightFacts, CallError>,
     ) -> Self {
-        let mut preflight = Self { attempt, region: region.to_owned(), at, failures: 0, result };
+        let known = before.map(|before| before.not_started.clone()).unwrap_or_default();
+        let not_started = match result.as_ref().map(|facts| facts.backups.as_ref()) {
+            Ok(Ok(backups)) => {
+                let since = |job: &JobId| known.iter().find(|(listed, _)| listed == job).map_or(at, |(_, since)| *since);
+                let idle = backups.running.iter().filter(|task| task.state == JobState::NotStarted);
+                idle.map(|task| (task.job_id.clone(), since(&task.job_id))).collect()
+            }
+            _ => known,
+        };
+        let mut preflight = Self { attempt, region: region.to_owned(), at, failures: 0, not_started, result };
         if preflight.trouble().is_some() {
             preflight.failures = 1 + before.filter(|before| before.attempt == attempt).map_or(0, |before| before.failures);
         }

@@ -30,6 +30,13 @@ pub(super) const LARGEST_BASELINE: usize = 500;
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
 pub(super) const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
+/// A listed job that has not begun (`NoStart`) is waited for so long. A job that the service accepted begins within minutes; a scheduled one,
+/// or one that was forgotten, is listed for ever, and the service is asked in spite of it: it knows whether the job is in the way.
+pub(super) const NOT_STARTED_HOLDS: SignedDuration = SignedDuration::from_mins(15);
+
+/// Jobs are kept in the baseline up to this many.
+pub(super) const MOST_JOBS_IN_BASELINE: usize = 20;
+
 /// A look that meets a claimed job without a set adopts no set; after this many such looks it no longer waits for the service to tell.
 pub(super) const MAPPING_LOOKS: u32 = 5;
 
@@ -39,8 +46,13 @@ pub(super) const MAPPING_LOOKS: u32 = 5;
 /// times a second, and none of them came to send.
 pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
-/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes.
+/// A set that started up to this long before the signed time, floored to the minute, may be ours: the service lists minutes. Where its
+/// clocks may differ by more (`protocol.clockSkew`), that is the slack.
 pub(super) const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// A set starts at most this long after the service accepted its job: a job may wait. So a job that was accepted this long before a look's
+/// window has no set in it, and is not asked for. No such time is documented; the longest backup that was seen took 16 hours.
+pub(super) const LONGEST_BEFORE_ITS_SET: SignedDuration = SignedDuration::from_hours(24);
 
 /// An empty answer for a job that is known: this often before its set is looked for instead. How long the service shows an ended job is not
 /// documented.

@@ -10,7 +10,7 @@ use super::{
     siblings::Commitments,
 };
 use crate::{
-    rds::{self, BackupRef, BackupSet, BackupTask, CallError, Instance, InstanceId},
+    rds::{self, BackupRef, BackupSet, BackupTask, CallError, ErrorKind, Instance, InstanceId},
     time::SaturatingTime,
 };
 
@@ -126,7 +126,15 @@ impl Reads {
             }
             Answer::Renewed(false) => self.refused.take().map(Step::Found).ok_or(Error::Mismatch),
             Answer::Read { at, result: Ok(finding) } => self.learn(at, finding),
-            Answer::Read { at, result: Err(error) } => Ok(self.failed(at, error)),
+            Answer::Read { at, result: Err(error) } => match &mut self.so_far {
+                // The set of that claim is not known, as when the service tells nothing of its job. Otherwise a job of which the service
+                // tells nothing but an error keeps the intent open for ever.
+                SoFar::Look { commitments: Some(_), mapped, .. } if is_of_one_job(&error) => {
+                    *mapped = mapped.saturating_add(1);
+                    self.next_claim()
+                }
+                _ => Ok(self.failed(at, error)),
+            },
             Answer::Instance(listed) => {
                 let found = listed?;
                 let SoFar::Look { commitments, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
@@ -196,10 +204,11 @@ impl Reads {
     /// Asks for the job of the next claim that names no set. An account of any region may ask: the instance is the same.
     fn next_claim(&mut self) -> Result<Step, Error> {
         let decided_at = self.decided_at;
-        let SoFar::Look { running, sets, commitments: Some(commitments), mapped, .. } = &mut self.so_far else {
+        let SoFar::Look { from, running, sets, commitments: Some(commitments), mapped } = &mut self.so_far else {
             return Err(Error::Mismatch);
         };
-        while let Some(claim) = commitments.claims.get(*mapped) {
+        while let Some(claim) = commitments.claims.get_mut(*mapped) {
+            claim.look_from(*from);
             if let Some(job) = claim.unmapped_job() {
                 let what = CloudRead::Tasks(Some(job.clone()));
                 return Ok(self.read(what));
@@ -245,3 +254,34 @@ impl Reads {
         Step::Ask(Request::Read { instance: self.instance.clone(), what })
     }
 }
+
+/// Whether an error may be about the job that was asked for. The rest is about the account or the connection, and meets every call.
+fn is_of_one_job(error: &CallError) -> bool {
+    let CallError::Api(error) = error else { return false };
+    match error.kind() {
+        ErrorKind::InstanceNotFound
+        | ErrorKind::UnsupportedMethod
+        | ErrorKind::UnsupportedInstance
+        | ErrorKind::InvalidParameter
+        | ErrorKind::BackupJobExists
+        | ErrorKind::InstanceNotReady
+        | ErrorKind::DatabaseNotReady
+        | ErrorKind::DailyLimit
+        | ErrorKind::NonceUsed
+        | ErrorKind::ServiceFault
+        | ErrorKind::Unrecognised => true,
+        ErrorKind::AccessDenied
+        | ErrorKind::InvalidCredentials
+        | ErrorKind::TokenExpired
+        | ErrorKind::AccountProblem
+        | ErrorKind::RegionUnavailable
+        | ErrorKind::WrongEndpoint
+        | ErrorKind::DeniedByService
+        | ErrorKind::EncryptionKey
+        | ErrorKind::Throttled
+        | ErrorKind::ClockSkew => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::recorded;
+use super::{policy::LONGEST_BEFORE_ITS_SET, recorded};
 use crate::{
     api::{ConditionType, Origin, Phase, RdsBackup, Reason},
     controller::Unreadable,
@@ -47,7 +47,9 @@ pub struct Claim {
     pub origin: Origin,
     /// The backup; its set is recorded, or was asked for by the job's id.
     pub backup: BackupRef,
-    /// Whether the job is known to have no set: it runs, or it failed.
+    /// When its job was accepted, or its set started.
+    pub began: Option<Timestamp>,
+    /// Whether no set of it can be among those that are looked at: the job runs, or failed, or began long before.
     pub without_set: bool,
 }
 
@@ -68,6 +70,7 @@ impl Sibling {
             Reason::RetryBackoff,
             Reason::Throttled,
             Reason::QuotaExceeded,
+            Reason::DatabaseNotReady,
             Reason::ServiceUnavailable,
             Reason::ClockSkew,
         ]
@@ -142,7 +145,13 @@ impl Claim {
         }
         // Of a job that is known to have failed there is nothing to ask.
         let failed = status.phase == Phase::Failed && status.ready_reason() == Some(Reason::BackupFailed.as_str());
-        Some(Self { uid: object.metadata.uid.clone().unwrap_or_default(), origin, backup: recorded::result(status), without_set: failed })
+        Some(Self {
+            uid: object.metadata.uid.clone().unwrap_or_default(),
+            origin,
+            backup: recorded::result(status),
+            began: status.started_at.as_ref().map(|started| started.0),
+            without_set: failed,
+        })
     }
 
     /// What an ended object that does not deserialise claims, by the ids in its status.
@@ -150,7 +159,7 @@ impl Claim {
         let backup = recorded::of(object.backup_job_id.as_ref(), object.backup_id.as_ref());
         let failed = object.phase.as_deref() == Some(Phase::Failed.as_str());
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        backup.key().is_some().then_some(Self { uid, origin: Origin::Created, backup, without_set: failed })
+        backup.key().is_some().then_some(Self { uid, origin: Origin::Created, backup, began: None, without_set: failed })
     }
 
     /// The job that the service must be asked for by its id, to know the set that is claimed with it.
@@ -158,11 +167,16 @@ impl Claim {
         self.backup.job.as_ref().filter(|_| self.backup.set.is_none() && !self.without_set)
     }
 
+    /// Leaves out the job where its set cannot have started since `from`.
+    pub fn look_from(&mut self, from: Timestamp) {
+        self.without_set |= self.began.is_some_and(|began| began < from.minus(LONGEST_BEFORE_ITS_SET));
+    }
+
     /// Takes in what the service answered for that job.
     pub fn learn(&mut self, tasks: &[BackupTask]) {
         if let Some(task) = tasks.iter().find(|task| Some(&task.job_id) == self.backup.job.as_ref()) {
             // A state that is not documented may be that of a job whose set is listed.
-            self.without_set = matches!(task.state, JobState::Active | JobState::Failed);
+            self.without_set = matches!(task.state, JobState::NotStarted | JobState::Active | JobState::Failed);
             self.backup.set = task.backup_id.clone();
         }
     }

@@ -77,9 +77,9 @@ mod tests {
 
     use super::{
         ErrorKind::{
-            AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, DeniedByService, EncryptionKey, InstanceNotFound,
-            InstanceNotReady, InvalidCredentials, InvalidParameter, NonceUsed, RegionUnavailable, ServiceFault, Throttled, TokenExpired,
-            Unrecognised, UnsupportedInstance, UnsupportedMethod, WrongEndpoint,
+            AccessDenied, AccountProblem, BackupJobExists, ClockSkew, DailyLimit, DatabaseNotReady, DeniedByService, EncryptionKey,
+            InstanceNotFound, InstanceNotReady, InvalidCredentials, InvalidParameter, NonceUsed, RegionUnavailable, ServiceFault,
+            Throttled, TokenExpired, Unrecognised, UnsupportedInstance, UnsupportedMethod, WrongEndpoint,
         },
         *,
     };
@@ -114,6 +114,7 @@ mod tests {
                     UnsupportedMethod,
                     UnsupportedInstance,
                     InvalidParameter,
+                    DatabaseNotReady,
                     RegionUnavailable,
                     WrongEndpoint,
                     DeniedByService,

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     BackupJobExists,
     /// The instance is in a state, or a lock, that passes.
     InstanceNotReady,
+    /// A database of the request does not exist, or is in a state that passes: the service has one code for both.
+    DatabaseNotReady,
     /// The backups of the day are used up.
     DailyLimit,
     /// Too many calls.

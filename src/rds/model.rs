@@ -70,10 +70,12 @@ pub enum Disk {
     Unknown,
 }
 
-/// The state of a job (`BackupStatus` of a task). The service's seven states become four.
+/// The state of a job (`BackupStatus` of a task). The service's seven states become five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
-    /// `NoStart`, `Checking`, `Preparing`, `Waiting`, `Uploading`: not ended.
+    /// `NoStart`: accepted or scheduled, and not begun. It may stay so for ever.
+    NotStarted,
+    /// `Checking`, `Preparing`, `Waiting`, `Uploading`: begun and not ended.
     Active,
     /// `Finished`
     Finished,
@@ -179,7 +181,7 @@ pub struct BackupSet {
     pub available: Option<bool>,
     /// `MetaStatus`
     pub meta: MetaStatus,
-    /// `ConsistentTime`: the instant to which the set restores. 0 on the wire means none.
+    /// `ConsistentTime`: documented for MySQL 5.6 only, as the instant to which the set restores. 0 on the wire means none.
     pub consistent_time: Option<Timestamp>,
     /// `ExpectExpireTime`
     pub expires_at: Option<Timestamp>,

@@ -144,7 +144,8 @@ fn task(item: &Value) -> Option<BackupTask> {
     let state = match state.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("finished") => JobState::Finished,
         Some("failed") => JobState::Failed,
-        Some("nostart" | "checking" | "preparing" | "waiting" | "uploading") => JobState::Active,
+        Some("nostart") => JobState::NotStarted,
+        Some("checking" | "preparing" | "waiting" | "uploading") => JobState::Active,
         _ => JobState::Unknown,
     };
     let action = text(item, "TaskAction");
@@ -324,9 +325,12 @@ mod tests {
             (done[0].state, done[0].progress, done[0].backup_id.as_ref().map(BackupId::as_str)),
             (JobState::Finished, None, Some("756129409"))
         );
-        for (state, read) in
-            [("Failed", JobState::Failed), ("NoStart", JobState::Active), ("checking", JobState::Active), ("Dancing", JobState::Unknown)]
-        {
+        for (state, read) in [
+            ("Failed", JobState::Failed),
+            ("NoStart", JobState::NotStarted),
+            ("checking", JobState::Active),
+            ("Dancing", JobState::Unknown),
+        ] {
             assert_eq!(
                 tasks(&json!({"Items": {"BackupJob": {"BackupJobId": 5, "BackupStatus": state}}})).unwrap()[0].state,
                 read,

@@ -105,6 +105,7 @@ fn row_15_what_the_service_refuses_is_shown_asked_for_ever_less_often_and_heals(
     for (code, status, reason, most) in [
         ("Throttling.User", 400, "Throttled", 20),
         ("Exceeded.BackupTimes", 403, "QuotaExceeded", 4),
+        ("InvalidDB.NotFound", 404, "DatabaseNotReady", 20),
         ("IncorrectDBInstanceState", 403, "InstanceNotRunning", 20),
         ("Forbidden.RAM", 403, "AccessDenied", 16),
         ("InvalidAccessKeyId.NotFound", 404, "InvalidCredentials", 16),

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{decision::Decision, draft::Draft, text::clip};
 use crate::{
-    api::{Attempt, AttemptOutcome, ConditionType, Phase, Reason, Span, SubmissionOutcome, Time},
+    api::{Attempt, AttemptOutcome, ConditionType, ExpirySource, Phase, Reason, Span, SubmissionOutcome, Time},
     backup::{recorded, spec::ValidatedSpec},
     rds::{BackupRef, BackupSet, MetaStatus},
     time::SaturatingTime,
@@ -76,12 +76,12 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
     );
 }
 
-/// The service no longer knows the job, and nothing that it lists can be its set.
+/// The service no longer knows the job, or does not name its set, and nothing that it lists can be the set.
 pub(super) fn result_lost(draft: &mut Draft<'_>) {
-    let job = draft.result().job.map_or_else(String::new, |job| format!(" job {job}"));
+    let job = draft.result().job.map_or_else(|| "the job".to_owned(), |job| format!("job {job}"));
     draft.fail(
         Reason::ResultLost,
-        &format!("the service no longer knows{job}, and no backup set can be matched with it. Look in the console"),
+        &format!("the service no longer knows {job}, or does not name its set, and no backup set that it lists can be matched. Look in the console"),
     );
 }
 
@@ -99,7 +99,13 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
     status.size_bytes = set.size_bytes;
     status.size = set.size_bytes.map(human_size);
     status.consistent_time = set.consistent_time.map(Time);
-    status.expires_at = set.expires_at.map(Time);
+    // SQL Server tells it of single databases; of MySQL it is known only from what was asked for.
+    let days = draft.spec.retention_days.filter(|days| *days > 0).map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+    (status.expires_at, status.expiry_source) = match (set.expires_at, days) {
+        (Some(told), _) => (Some(Time(told)), Some(ExpirySource::Service)),
+        (None, Some(days)) => (Some(Time(ended.plus(days))), Some(ExpirySource::RetentionDays)),
+        (None, None) => (None, None),
+    };
     status.checksum = set.checksum.as_ref().map(|sum| sum.chars().take(128).collect());
     if let Some(effective) = &mut status.effective {
         effective.method = set.method.as_deref().map(clip).or(effective.method.take());

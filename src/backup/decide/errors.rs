@@ -55,6 +55,7 @@ fn reason_of(kind: ErrorKind) -> Reason {
         ErrorKind::EncryptionKey => Reason::EncryptionKeyUnusable,
         ErrorKind::BackupJobExists => Reason::InstanceBusy,
         ErrorKind::InstanceNotReady => Reason::InstanceNotRunning,
+        ErrorKind::DatabaseNotReady => Reason::DatabaseNotReady,
         ErrorKind::DailyLimit => Reason::QuotaExceeded,
         ErrorKind::Throttled => Reason::Throttled,
         ErrorKind::ClockSkew => Reason::ClockSkew,
@@ -100,6 +101,10 @@ fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, asked: Asked<
         ErrorKind::InstanceNotReady => {
             (Remedy::Wait(policy::backoff(failures.max(2), minutes(5))), format!("{id} is not in a state that allows a backup"))
         }
+        ErrorKind::DatabaseNotReady => (
+            Remedy::Wait(policy::backoff(failures.max(2), minutes(5))),
+            format!("a database of {id} that was asked for does not exist, or is not ready"),
+        ),
         // The day of the limit and whether automatic sets count are not documented: an hour, growing to six.
         ErrorKind::DailyLimit => (
             Remedy::Wait(minutes((60 << failures.saturating_sub(1).min(3)).min(360))),

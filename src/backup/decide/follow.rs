@@ -76,16 +76,16 @@ pub(super) fn adopted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     let latest = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce);
     let lost_sight = is_lost_sight_of(&draft, &follow);
     if lost_sight && latest.is_none_or(|look| !is_since(look, &follow)) {
-        return draft.then(look::look(valid, intent));
+        return draft.then(look::look(valid, intent, &account.protocol));
     }
     if let Some(facts) = latest.and_then(|look| look.result.as_ref().ok()) {
         // Found by tests/faults: the job ended while no operator ran, and the service no longer lists it. Its set is one that a
         // look finds, as in step 11; unmatched, it would stand beside its own job for ever, and no look would be clean.
-        if lost_sight && let Some(set) = listed(&draft, &follow, intent, facts) {
+        if lost_sight && let Some(set) = listed(&draft, account, &follow, intent, facts) {
             draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }
-        let candidates = look::examine(draft.observed.status, intent, facts, looks.unmapped).candidates;
+        let candidates = look::examine(draft.observed.status, intent, &account.protocol, facts, looks.unmapped).candidates;
         let own_set_is_unknown = draft.result().set.is_none() && follow.ended().is_none();
         for other in candidates.into_iter().filter(|other| other.backup.set.is_none() || !own_set_is_unknown) {
             draft.seen_beside(&other.backup);
@@ -294,7 +294,7 @@ fn next_look(draft: &Draft<'_>, valid: &ValidatedSpec, account: &AccountView, in
         Some(latest) => latest.at.plus(look::pace(account, draft.observed.status, intent, looks, draft.now)),
         None => draft.now,
     };
-    (due.duration_since(draft.now), look::look(valid, intent))
+    (due.duration_since(draft.now), look::look(valid, intent, &account.protocol))
 }
 
 fn ask(instance: &InstanceId, recorded: BackupRef, follow: &Follow) -> Effect {
@@ -307,10 +307,10 @@ fn ask(instance: &InstanceId, recorded: BackupRef, follow: &Follow) -> Effect {
 fn search(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, follow: &Follow, intent: &Submission) -> Decision {
     let looks = &draft.observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|look| looks.nonce == intent.nonce && is_since(look, follow)) else {
-        return draft.then(look::look(valid, intent));
+        return draft.then(look::look(valid, intent, &account.protocol));
     };
     if let Ok(facts) = &latest.result {
-        if let Some(set) = listed(&draft, follow, intent, facts) {
+        if let Some(set) = listed(&draft, account, follow, intent, facts) {
             draft.set_result(&BackupRef { set: Some(set), ..draft.result() });
             return draft.again();
         }

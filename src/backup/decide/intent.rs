@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     api::{Baseline, Effective, Phase, Reason, Submission, SubmissionOutcome, Time},
-    backup::{observation::AccountView, policy::LARGEST_BASELINE, spec::ValidatedSpec},
-    rds::{BackupSet, Engine, Instance},
+    backup::{
+        memory::Backups,
+        observation::AccountView,
+        policy::{LARGEST_BASELINE, MOST_JOBS_IN_BASELINE},
+        spec::ValidatedSpec,
+    },
+    rds::{Engine, Instance},
 };
 
 /// Step 3. The durable intent: after it, and only after it, may something be sent.
@@ -19,7 +24,7 @@ pub(super) fn intent(
     mut draft: Draft<'_>,
     valid: &ValidatedSpec,
     account: &AccountView,
-    (instance, sets): (&Instance, &[BackupSet]),
+    (instance, backups): (&Instance, &Backups),
     read_at: Timestamp,
     (run, attempt): (i32, i32),
 ) -> Decision {
@@ -43,7 +48,8 @@ pub(super) fn intent(
         timestamp: Time(signed),
         cleared: false,
         baseline: Baseline {
-            backup_ids: sets.iter().take(LARGEST_BASELINE).map(|set| set.backup_id.to_string()).collect(),
+            backup_ids: backups.sets.iter().take(LARGEST_BASELINE).map(|set| set.backup_id.to_string()).collect(),
+            job_ids: backups.running.iter().take(MOST_JOBS_IN_BASELINE).map(|task| task.job_id.to_string()).collect(),
             at: Time(read_at),
         },
         outcome: None,

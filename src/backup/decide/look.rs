@@ -17,7 +17,7 @@ use crate::{
         recorded,
         spec::ValidatedSpec,
     },
-    rds::{BackupRef, BackupTask, CallError, JobState, Mode, SetStatus, TaskAction},
+    rds::{BackupRef, BackupTask, CallError, JobId, JobState, Mode, SetStatus, TaskAction},
     time::SaturatingTime,
 };
 
@@ -38,7 +38,13 @@ pub(super) struct Examined {
 }
 
 /// Step 8. Examines a look: what is claimed, failed, automated, too old, or was there before the request is no candidate.
-pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &LookFacts, unmapped_looks: u32) -> Examined {
+pub(super) fn examine(
+    status: &RdsBackupStatus,
+    intent: &Submission,
+    protocol: &Protocol,
+    facts: &LookFacts,
+    unmapped_looks: u32,
+) -> Examined {
     let claimed = |backup: &BackupRef| facts.claims.iter().any(|claim| claim.backup.is(backup));
     // Found by tests/simulation/model: a job of another method was adopted, our own set was seen beside it, and when the adoption was given
     // back our own was no candidate any more, so a second backup was made. What stood beside a result may be the outcome once that result
@@ -55,10 +61,11 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
     // request, and its job was taken for this one's before its id was recorded. The other's preflight saw nothing running, so whatever
     // began since its request is the other object's, or a foreign one.
     let newer = facts.intents.iter().copied().filter(|signed| *signed > intent.signed_at()).min();
-    let since_newer =
-        |started: Option<Timestamp>| newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer).minus(SLACK)));
+    let since_newer = |started: Option<Timestamp>| {
+        newer.is_some_and(|newer| started.is_none_or(|started| started >= minute(newer).minus(slack(protocol))))
+    };
 
-    let from = window(intent);
+    let from = window(intent, protocol);
     let mut sets: Vec<Candidate> = facts
         .sets
         .iter()
@@ -70,11 +77,14 @@ pub(super) fn examine(status: &RdsBackupStatus, intent: &Submission, facts: &Loo
         .collect();
     sets.sort_by_key(|set| set.started_at);
 
-    let active = |state: JobState| matches!(state, JobState::Active | JobState::Unknown);
+    let active = |state: JobState| matches!(state, JobState::NotStarted | JobState::Active | JobState::Unknown);
+    // A job that had not begun before the request, and did not stand in its way, is not its outcome.
+    let was_there = |job: &JobId| intent.baseline.job_ids.iter().any(|listed| listed == job.as_str());
     let (jobs, doubtful): (Vec<&BackupTask>, Vec<&BackupTask>) = facts
         .running
         .iter()
         .filter(|task| active(task.state) && task.mode != Mode::Automated && task.action != TaskAction::Scheduled)
+        .filter(|task| !was_there(&task.job_id))
         .filter(|task| !since_newer(None) && !taken(&BackupRef::of_job(task.job_id.clone())))
         .partition(|task| task.action == TaskAction::OnDemand);
     let jobs = jobs.into_iter().map(|task| Candidate { backup: BackupRef::of_job(task.job_id.clone()), started_at: None });
@@ -114,7 +124,7 @@ pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Proto
             if facts.claims.iter().any(|claim| claim.unmapped_job().is_some()) {
                 looks.unmapped += 1;
             }
-            looks.latest_clean = examine(status, intent, facts, looks.unmapped).clean;
+            looks.latest_clean = examine(status, intent, protocol, facts, looks.unmapped).clean;
             if looks.latest_clean && look.at >= counted_from(intent, protocol) {
                 looks.first_clean.get_or_insert(look.at);
             }
@@ -127,8 +137,8 @@ pub fn absorb_look(looks: &mut Looks, status: &RdsBackupStatus, protocol: &Proto
     looks.latest = Some(look);
 }
 
-pub(super) fn look(valid: &ValidatedSpec, intent: &Submission) -> Effect {
-    Effect::Look { instance: valid.request.instance.clone(), from: window(intent) }
+pub(super) fn look(valid: &ValidatedSpec, intent: &Submission, protocol: &Protocol) -> Effect {
+    Effect::Look { instance: valid.request.instance.clone(), from: window(intent, protocol) }
 }
 
 /// When the next look is due after the latest: as polls, but not past the instant from which a clean look counts.
@@ -144,8 +154,13 @@ pub(super) fn pace(account: &AccountView, status: &RdsBackupStatus, intent: &Sub
 }
 
 /// Sets that started before this are not of this run.
-fn window(intent: &Submission) -> Timestamp {
-    minute(intent.unresolved_since.0).minus(SLACK)
+fn window(intent: &Submission, protocol: &Protocol) -> Timestamp {
+    minute(intent.unresolved_since.0).minus(slack(protocol))
+}
+
+/// How long before the minute of its request a set may seem to have started.
+fn slack(protocol: &Protocol) -> SignedDuration {
+    SLACK.max(protocol.clock_skew)
 }
 
 /// The beginning of the minute: the service lists minutes.

@@ -15,7 +15,13 @@ use crate::{
 
 /// The set of a job that the service does not name, among those that a look found: of one that it has forgotten, or that ended without
 /// naming its set.
-pub(super) fn listed(draft: &Draft<'_>, follow: &Follow, intent: &Submission, facts: &LookFacts) -> Option<BackupId> {
+pub(super) fn listed(
+    draft: &Draft<'_>,
+    account: &AccountView,
+    follow: &Follow,
+    intent: &Submission,
+    facts: &LookFacts,
+) -> Option<BackupId> {
     let mut facts = facts.clone();
     facts.sets.retain(|set| fits(set, draft));
     // The object's own job is known to have ended, and its set is the one that is searched for.
@@ -23,7 +29,10 @@ pub(super) fn listed(draft: &Draft<'_>, follow: &Follow, intent: &Submission, fa
         facts.claims.retain(|claim| claim.uid != draft.observed.uid());
     }
     let unmapped = draft.observed.memory.looks.unmapped;
-    look::examine(draft.observed.status, intent, &facts, unmapped).candidates.into_iter().find_map(|candidate| candidate.backup.set)
+    look::examine(draft.observed.status, intent, &account.protocol, &facts, unmapped)
+        .candidates
+        .into_iter()
+        .find_map(|candidate| candidate.backup.set)
 }
 
 /// Whether only a listing can tell what became of the job.

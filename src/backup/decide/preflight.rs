@@ -12,14 +12,14 @@ use super::{
     text::clip,
 };
 use crate::{
-    api::{Phase, Reason, SubmissionOutcome},
+    api::{Phase, Reason, Span, SubmissionOutcome},
     backup::{
-        memory::Preflight,
+        memory::{Backups, Preflight},
         observation::{AccountView, Observation},
-        policy::{FRESH, STALLED_RECHECK},
+        policy::{FRESH, NOT_STARTED_HOLDS, STALLED_RECHECK},
         spec::ValidatedSpec,
     },
-    rds::CallError,
+    rds::{BackupTask, CallError, JobId, JobState, Mode, TaskAction},
 };
 
 /// Step 2. Read only: what the instance is, what runs on it, what sets it has.
@@ -69,17 +69,44 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         }
         Compatibility::Allowed => match &facts.backups {
             Err(error) => unread(draft, valid, account, preflight, error, read),
-            Ok(backups) if backups.running.is_empty() => match age > FRESH {
-                true => draft.then(read),
-                false => intent::intent(draft, valid, account, (&facts.instance, &backups.sets), preflight.at, attempt),
+            Ok(backups) => match in_the_way(preflight, backups) {
+                None if age > FRESH => draft.then(read),
+                None => intent::intent(draft, valid, account, (&facts.instance, backups), preflight.at, attempt),
+                Some(_) if age >= pace => draft.then(read),
+                Some(job) => {
+                    draft.queue(Reason::InstanceBusy, &busy(job, valid));
+                    draft.wait(pace.saturating_sub(age))
+                }
             },
-            Ok(_) if age >= pace => draft.then(read),
-            Ok(_) => {
-                let id = &valid.request.instance;
-                draft.queue(Reason::InstanceBusy, &format!("another backup runs on {id}; this one starts when it has ended"));
-                draft.wait(pace.saturating_sub(age))
-            }
         },
+    }
+}
+
+/// The job that another one must wait for. One that has not begun stands in the way for a while only: it may never begin.
+fn in_the_way<'a>(preflight: &Preflight, backups: &'a Backups) -> Option<&'a BackupTask> {
+    let holds = |job: &JobId| {
+        let since = preflight.not_started.iter().find(|(listed, _)| listed == job).map(|(_, since)| *since);
+        since.is_none_or(|since| preflight.at.duration_since(since) <= NOT_STARTED_HOLDS)
+    };
+    let (idle, begun): (Vec<&BackupTask>, Vec<&BackupTask>) = backups.running.iter().partition(|task| task.state == JobState::NotStarted);
+    begun.into_iter().next().or_else(|| idle.into_iter().find(|task| holds(&task.job_id)))
+}
+
+/// What holds the instance, in words that do not change while it does.
+fn busy(job: &BackupTask, valid: &ValidatedSpec) -> String {
+    let id = &valid.request.instance;
+    let whose = match (job.action, job.mode) {
+        (TaskAction::Scheduled, _) | (_, Mode::Automated) => "of the instance's own backup policy",
+        (TaskAction::OnDemand, _) | (_, Mode::Manual) => "started by hand or through the API",
+        (TaskAction::Unknown, Mode::Unknown) => "of which the service does not say what began it",
+    };
+    let job_id = clip(job.job_id.as_str());
+    match job.state {
+        JobState::NotStarted => format!(
+            "job {job_id}, {whose}, is listed for {id} and has not begun; this backup waits for it for at most {}",
+            Span::of(NOT_STARTED_HOLDS)
+        ),
+        _ => format!("job {job_id}, {whose}, runs on {id}; this backup starts when it has ended"),
     }
 }
 

@@ -112,11 +112,11 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
     }
     let looks = &observed.memory.looks;
     let Some(latest) = looks.latest.as_ref().filter(|_| looks.nonce == intent.nonce) else {
-        return draft.then(look::look(valid, intent));
+        return draft.then(look::look(valid, intent, &account.protocol));
     };
     match &latest.result {
         Ok(facts) => {
-            let verdict = look::examine(observed.status, intent, facts, looks.unmapped);
+            let verdict = look::examine(observed.status, intent, &account.protocol, facts, looks.unmapped);
             if let Some(first) = verdict.candidates.first() {
                 adopt(&mut draft, first, &verdict.candidates[1..]);
                 return draft.again();
@@ -131,7 +131,7 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
                     "the answer to the request was lost, no backup of it is found, and the account's requestExpiry is Never, so it cannot be proven that none will begin. \
                      Nothing more is sent. If the console shows no backup of this object, delete it and create another; if it shows one, it is adopted when it is listed",
                 );
-                return look_again(draft, valid, intent, latest, STALLED_RECHECK);
+                return look_again(draft, valid, account, intent, latest, STALLED_RECHECK);
             }
             if observed.status.phase != Phase::Resolving || observed.status.ready_reason() != Some(Reason::OutcomeUnknown.as_str()) {
                 draft.working(
@@ -141,19 +141,26 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
                 );
             }
             let pause = look::pace(account, observed.status, intent, looks, draft.now);
-            look_again(draft, valid, intent, latest, pause)
+            look_again(draft, valid, account, intent, latest, pause)
         }
         Err(error) => {
             let pause = look::unreadable(&mut draft, valid, account, error, latest.at, looks.failures);
-            look_again(draft, valid, intent, latest, pause)
+            look_again(draft, valid, account, intent, latest, pause)
         }
     }
 }
 
-fn look_again(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission, latest: &Look, pause: SignedDuration) -> Decision {
+fn look_again(
+    draft: Draft<'_>,
+    valid: &ValidatedSpec,
+    account: &AccountView,
+    intent: &Submission,
+    latest: &Look,
+    pause: SignedDuration,
+) -> Decision {
     let due = latest.at.plus(pause);
     if draft.now >= due {
-        draft.then(look::look(valid, intent))
+        draft.then(look::look(valid, intent, &account.protocol))
     } else {
         let wait = due.duration_since(draft.now);
         draft.wait(wait)

@@ -78,6 +78,7 @@ impl Print {
             size_bytes: _,
             consistent_time: _,
             expires_at: _,
+            expiry_source: _,
             checksum: _,
             effective: _,
             progress_percent: _,
@@ -183,7 +184,7 @@ impl Print {
                 ages.extend(intent_written.map(|time| (second_of(time), 2 * TICK)));
             }
         }
-        if let Some(Preflight { attempt, region: _, at, failures, result }) = preflight {
+        if let Some(Preflight { attempt, region: _, at, failures, not_started: _, result }) = preflight {
             (attempt, failures).hash(hasher);
             ages.push((at.as_second(), if result.is_ok() { 2 * TICK } else { LONG }));
             match result {

@@ -1,7 +1,7 @@
 //! Step 11: a job is followed to its set, and to the end.
 
 use super::*;
-use crate::api::{AttemptOutcome, SubmissionOutcome};
+use crate::api::{AttemptOutcome, ExpirySource, SubmissionOutcome};
 
 /// Accepted at second 5 as job 77.
 fn running(spec: &str) -> Case {
@@ -52,6 +52,25 @@ fn success_is_a_listed_and_usable_set() {
     assert!(decision.wakes);
     let after = case.decide(10_000);
     assert_eq!((after.status == case.status, after.effect, after.requeue), (true, None, Requeue::OnChange), "terminal phases absorb");
+}
+
+#[test]
+fn when_a_set_is_removed_is_told_by_the_service_or_computed_and_said_so() {
+    let day = SignedDuration::from_hours(24);
+    for (days, told, expected) in [
+        (Some(30), None, Some((at(96) + day * 30, ExpirySource::RetentionDays))),
+        (Some(30), Some(at(5000)), Some((at(5000), ExpirySource::Service))),
+        (Some(-1), None, None),
+        (None, None, None),
+        (None, Some(at(5000)), Some((at(5000), ExpirySource::Service))),
+    ] {
+        let mut case = running(PLAIN);
+        case.object.spec.retention_days = days;
+        case.poll(100, Some(finished("77", "s7")), Some(BackupSet { expires_at: told, ..set("s7", 6) }));
+        case.step(100);
+        let status = &case.status;
+        assert_eq!(status.expires_at.as_ref().map(|time| time.0).zip(status.expiry_source), expected, "{days:?} {told:?}");
+    }
 }
 
 #[test]
@@ -120,8 +139,14 @@ fn a_failed_job_is_the_end_without_retry_and_another_run_with_it() {
     assert_eq!(again.status.attempts[0].outcome, AttemptOutcome::JobFailed);
     assert_eq!(again.status.attempts[0].backup_job_id.as_deref(), Some("77"));
     assert_eq!(wait_of(&again.decide(100)), secs(60));
-    again.memory.preflight =
-        Some(Preflight { attempt: (2, 1), region: "cn-hangzhou".into(), at: at(161), failures: 0, result: Ok(idle()) });
+    again.memory.preflight = Some(Preflight {
+        attempt: (2, 1),
+        region: "cn-hangzhou".into(),
+        at: at(161),
+        failures: 0,
+        not_started: Vec::new(),
+        result: Ok(idle()),
+    });
     again.randomness.nonce = "nonce-b".into();
     again.step(161);
     assert_eq!((again.submission().run, again.submission().attempt), (2, 1), "runs and attempts are counted apart");

@@ -117,7 +117,8 @@ impl Case {
             Some(last) => (last.run, last.attempt + 1),
             None => (1, 1),
         };
-        self.memory.preflight = Some(Preflight::absorb(None, attempt, "cn-hangzhou", at(second), result));
+        let before = self.memory.preflight.take();
+        self.memory.preflight = Some(Preflight::absorb(before.as_ref(), attempt, "cn-hangzhou", at(second), result));
     }
 
     /// An intent was written at `second`, by this process or (`own` false) by one that is gone.
@@ -240,6 +241,7 @@ pub(super) fn claim(uid: &str, job: Option<&str>, set: Option<&str>) -> Claim {
         uid: uid.into(),
         origin: crate::api::Origin::Created,
         backup: BackupRef { job: job.map(JobId::new), set: set.map(BackupId::new) },
+        began: None,
         without_set: false,
     }
 }

@@ -94,8 +94,12 @@ fn what_is_ours_is_adopted_and_what_is_not_is_left() {
         ("a running manual job", LookFacts { running: vec![task("5", JobState::Active)], ..LookFacts::default() }, true),
         ("a manual set", LookFacts { sets: vec![manual.clone()], ..LookFacts::default() }, true),
         ("a set that started in the minute of the request", LookFacts { sets: vec![set("s1", 0)], ..LookFacts::default() }, true),
-        ("a set that started a minute before that", LookFacts { sets: vec![set("s1", -60)], ..LookFacts::default() }, true),
-        ("a set that started earlier", LookFacts { sets: vec![set("s1", -61)], ..LookFacts::default() }, false),
+        (
+            "a set that started two minutes (the skew of the clocks) before that",
+            LookFacts { sets: vec![set("s1", -120)], ..LookFacts::default() },
+            true,
+        ),
+        ("a set that started earlier", LookFacts { sets: vec![set("s1", -121)], ..LookFacts::default() }, false),
         (
             "an automated job",
             LookFacts {
@@ -462,7 +466,7 @@ fn a_look_reaches_back_to_the_earliest_request_of_the_run_that_was_not_refused()
     let mut case = case.intent(third_request, true, true).answered(lost());
     case.step(third_request + 1);
     let Some(Effect::Look { from, .. }) = case.decide(third_request + 1).effect else { panic!("it must look") };
-    assert_eq!(from, at(-60), "a minute before the minute of the first");
+    assert_eq!(from, at(-120), "the skew of the clocks before the minute of the first");
     case.look(third_request + 2, LookFacts { sets: vec![set("s1", 60)], ..LookFacts::default() });
     case.step(third_request + 2);
     assert_eq!(case.status.backup_id.as_deref(), Some("s1"));
@@ -537,4 +541,26 @@ fn without_a_method_the_services_default_is_what_was_asked_for() {
     case.step(130);
     assert_eq!(case.status.backup_id, None, "a dump that somebody else made");
     assert!(case.status.is_true(ConditionType::AdoptionMismatch));
+}
+
+/// Where the service's clocks may differ by more than a minute, a set may seem to have started that long before its request.
+#[test]
+fn a_look_reaches_back_as_far_as_the_clocks_may_differ() {
+    for (skew, back) in [(30, 60), (60, 60), (300, 300)] {
+        let mut case = Case::new();
+        case.account_mut().protocol.clock_skew = secs(skew);
+        let mut case = case.intent(0, true, false);
+        let decision = case.decide(1);
+        assert_eq!(decision.effect, Some(Effect::Look { instance: InstanceId::new(INSTANCE), from: at(-back) }), "{skew}");
+        case.look(40, LookFacts { sets: vec![set("s5", -back)], ..LookFacts::default() });
+        case.step(40);
+        assert_eq!(case.status.backup_id.as_deref(), Some("s5"), "{skew}");
+        // What began so long before a newer request of another object may be that object's.
+        let mut case = Case::new();
+        case.account_mut().protocol.clock_skew = secs(skew);
+        let mut case = case.intent(0, true, false);
+        case.look(2000, LookFacts { sets: vec![set("s6", 1200 - back)], intents: vec![at(1200)], ..LookFacts::default() });
+        case.step(2000);
+        assert_eq!(case.status.backup_id, None, "{skew}");
+    }
 }

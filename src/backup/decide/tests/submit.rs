@@ -190,7 +190,7 @@ fn a_pause_of_the_account_is_the_pause_of_its_objects() {
     ] {
         let mut case = Case::new();
         for tries in 1..=6 {
-            case.memory.absorb_preflight((1, 1), at(100 * tries), Err(error.clone()));
+            case.memory.absorb_preflight((1, 1), "cn-hangzhou", at(100 * tries), Err(error.clone()));
             assert_eq!(wait_of(&case.step(100 * tries)), secs(waits), "{error:?}, the {tries}th time");
             case.assert_place(Phase::Queued, Reason::Throttled);
         }
@@ -548,5 +548,56 @@ fn nothing_ends_by_time_before_the_time_is_known() {
         case.time_is_known = true;
         case.step(30_000);
         case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    }
+}
+
+#[test]
+fn a_listed_job_that_never_begins_does_not_hold_the_instance_for_ever() {
+    let zombie = || facts(vec![task("5", JobState::NotStarted)], Vec::new());
+    let mut case = Case::new();
+    case.preflight(1, Ok(zombie()));
+    let decision = case.step(1);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+    let message = case.status.condition(ConditionType::Ready).unwrap().message.clone();
+    assert!(message.contains("job 5, started by hand") && message.contains("has not begun") && message.contains("15m"), "{message}");
+    assert_eq!(wait_of(&decision), secs(10));
+    case.preflight(900, Ok(zombie()));
+    case.step(900);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+    assert_eq!(case.status.condition(ConditionType::Ready).unwrap().message, message, "it is written once");
+    // One that has begun is waited for, beside it too.
+    case.preflight(902, Ok(facts(vec![task("5", JobState::NotStarted), task("6", JobState::Active)], Vec::new())));
+    case.step(902);
+    let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+    assert!(message.contains("job 6") && message.contains("runs on rm-1"), "{message}");
+    case.preflight(910, Ok(zombie()));
+    let decision = case.step(910);
+    assert!(matches!(decision.effect, Some(Effect::WriteIntent { .. })), "the service is asked in spite of it");
+    assert_eq!(case.submission().baseline.job_ids, ["5"]);
+    // It is not taken for the outcome of the request, and proves nothing.
+    case.submission().cleared = true;
+    case.memory = Memory::default();
+    for second in [910 + 1100, 910 + 1800] {
+        case.look(second, LookFacts { running: vec![task("5", JobState::NotStarted)], ..LookFacts::default() });
+        case.step(second);
+        assert_eq!(case.status.backup_job_id, None, "{second}");
+    }
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+}
+
+#[test]
+fn the_words_say_whose_job_holds_the_instance() {
+    for (action, mode, words) in [
+        (TaskAction::OnDemand, Mode::Manual, "started by hand or through the API"),
+        (TaskAction::Scheduled, Mode::Automated, "of the instance's own backup policy"),
+        (TaskAction::Unknown, Mode::Automated, "of the instance's own backup policy"),
+        (TaskAction::Unknown, Mode::Manual, "started by hand or through the API"),
+        (TaskAction::Unknown, Mode::Unknown, "does not say what began it"),
+    ] {
+        let mut case = Case::new();
+        case.preflight(1, Ok(facts(vec![BackupTask { action, mode, ..task("5", JobState::Active) }], Vec::new())));
+        case.step(1);
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains(words) && message.contains("job 5"), "{message}");
     }
 }

@@ -106,7 +106,7 @@ proptest! {
                 match decision.effect {
                     Some(Effect::Preflight { attempt, .. }) => {
                         let result = if failed { Err(CallError::Api(api_error("Throttling"))) } else { Ok(idle()) };
-                        case.memory.preflight = Some(Preflight { attempt, region: "cn-hangzhou".into(), at: at(second), failures: u32::from(failed), result });
+                        case.memory.preflight = Some(Preflight { attempt, region: "cn-hangzhou".into(), at: at(second), failures: u32::from(failed), not_started: Vec::new(), result });
                     }
                     Some(Effect::WriteIntent { .. }) => prop_assert!(!case.status.submission.as_ref().unwrap().cleared),
                     Some(Effect::Clear { .. }) => case.memory.own.as_mut().unwrap().rival = Some(None),
