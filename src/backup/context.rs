@@ -16,7 +16,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{Cluster, ObjectTracker},
+    controller::{Cluster, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
 
@@ -43,6 +43,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
+    /// The time of the API server.
+    pub server_clock: ServerClock,
     /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.

@@ -93,16 +93,17 @@ impl Io {
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
+        let server_now = context.server_clock.now(Instant::now());
         let access = match context.accounts.access(namespace_of(object), &object.spec) {
             Ok(access) => access,
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
-                return Observed { now: local, account, cached: Vec::new(), randomness };
+                return Observed { now: local, server_now, account, cached: Vec::new(), randomness };
             }
         };
         let now = local.plus(access.client.clock_offset());
         if at_rest {
-            return Observed { now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
+            return Observed { now, server_now, account: Ok(view(&access, Ok(()))), cached: Vec::new(), randomness };
         }
         let credentials = match access.account.credentials().await {
             Ok(credentials) => {
@@ -114,7 +115,7 @@ impl Io {
         let instance = object.spec.db_instance_id.as_str();
         let of_instance = |guarded: Arc<Guarded>| guarded.0.as_ref().ok().filter(|other| other.spec.db_instance_id == instance).cloned();
         let cached = self.context.cached().filter_map(of_instance).map(|other| self.listed(other)).collect();
-        Observed { now, account: Ok(view(&access, credentials)), cached, randomness }
+        Observed { now, server_now, account: Ok(view(&access, credentials)), cached, randomness }
     }
 
     fn listed(&self, object: RdsBackup) -> Listed {

@@ -19,6 +19,8 @@ pub struct Observation<'a> {
     pub account: &'a Result<AccountView, Blocker>,
     /// The other unfinished objects of the same instance, from the cache.
     pub siblings: &'a [Sibling],
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
     /// What this process has learnt about the object.
     pub memory: &'a Memory,
     /// Randomness for this pass.

@@ -172,6 +172,7 @@ impl Pass {
             status: &self.status,
             account: &observed.account,
             siblings: &siblings,
+            server_now: observed.server_now,
             memory: &state.memory,
             randomness: &observed.randomness,
         };

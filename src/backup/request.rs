@@ -140,6 +140,8 @@ pub enum Answer {
 pub struct Observed {
     /// The service's time: our clock, corrected by the `Date` of its answers.
     pub now: Timestamp,
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.

@@ -39,6 +39,7 @@ impl ValidatedSpec {
             queue_timeout: _,
             timeout,
             retry,
+            not_after: _,
         } = spec;
         let retry_backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
         Ok(Self {
@@ -61,7 +62,7 @@ impl ValidatedSpec {
 
 /// `spec.queueTimeout`, also of a spec that is wrong otherwise.
 pub(super) fn queue_timeout(spec: &RdsBackupSpec) -> SignedDuration {
-    span(spec.queue_timeout.as_ref(), SignedDuration::from_hours(2))
+    spec.queue_timeout()
 }
 
 fn span(given: Option<&Span>, default: SignedDuration) -> SignedDuration {

@@ -12,6 +12,7 @@ mod freshest;
 mod initial_sync;
 mod kind;
 mod retry;
+mod server_clock;
 mod tracker;
 mod watch_client;
 
@@ -25,5 +26,6 @@ pub use field_times::written_at;
 pub use freshest::Freshest;
 pub use initial_sync::InitialSync;
 pub use kind::{Kind, prune};
+pub use server_clock::ServerClock;
 pub use tracker::{ObjectTracker, PassGuard};
 pub use watch_client::answering;

@@ -20,7 +20,7 @@ use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, Ended, InstanceLocks},
     config::Config,
-    controller::{Cluster, Fence, ObjectTracker, Scope, answering},
+    controller::{Cluster, Fence, ObjectTracker, Scope, ServerClock, answering},
     schedule,
 };
 
@@ -64,6 +64,8 @@ impl Operator {
     /// Sets the operator up, without a request to the API server or the cloud. `variable` reads an environment variable.
     pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
+        let server_clock = ServerClock::default();
+        let client = server_clock.reading(client);
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();
@@ -81,6 +83,7 @@ impl Operator {
             caches: OnceLock::new(),
             tasks: tasks.clone(),
             clock: clock.clone(),
+            server_clock: server_clock.clone(),
             tracker: ObjectTracker::default(),
             burst: schedule::CreationBurst::default(),
         });
@@ -94,6 +97,7 @@ impl Operator {
             wake,
             tasks,
             clock,
+            server_clock,
             entropy,
             counters: Counters::default(),
         });

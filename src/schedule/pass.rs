@@ -178,7 +178,7 @@ impl Pass {
         if self.decisions > MOST_DECISIONS {
             return Err(Error::NoRest(MOST_DECISIONS));
         }
-        let decided = self.decide(state, backups, present.now);
+        let decided = self.decide(state, backups, present);
         // One that creates asks for no other look: what was due before is due still.
         state.due = decided.due().or(state.due);
         if let Some(backup) = &decided.decision.create {
@@ -195,14 +195,16 @@ impl Pass {
         Ok(self.write(state, decided, present))
     }
 
-    fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], now: Timestamp) -> Arc<Decided> {
+    fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], present: Present) -> Arc<Decided> {
+        let Present { now, server_now, .. } = present;
         let template = &self.object.spec.template;
         // One that cannot be read counts for nothing but its name.
         let children: Vec<Child> =
             backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, template)).collect();
         let cached = backups.iter().filter_map(|guarded| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
         let valid = state.validated(&self.object, now).clone();
-        let observation = Observation { object: &self.object, status: &self.status, children: &children, memory: &state.memory };
+        let observation =
+            Observation { object: &self.object, status: &self.status, children: &children, memory: &state.memory, server_now };
         let decision = decide(&self.object.spec, &valid, &observation, now);
         Arc::new(Decided { decision, at: now, cached })
     }

@@ -133,6 +133,7 @@ impl Case {
             answer = match request {
                 Request::Observe { .. } => Answer::Observed(Box::new(Observed {
                     now: self.now,
+                    server_now: None,
                     account: Ok(account()),
                     cached: Vec::new(),
                     randomness: randomness(),
@@ -180,6 +181,7 @@ impl Case {
             status: &self.status,
             account: &account,
             siblings: &[],
+            server_now: None,
             memory: &self.memory,
             randomness: &randomness,
         };

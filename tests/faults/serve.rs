@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Answer, BACKUPS, Call},
+    cloud::http_date,
     faults::{Fault, Point},
     people::SCHEDULES,
     step::Step,
@@ -166,7 +167,7 @@ fn step_of(state: &State, call: &Call) -> Step {
 }
 
 fn reply(world: &Arc<World>, process: u32, call: &Call, answer: Answer) -> Result<Answered, Error> {
-    let builder = Response::builder().status(answer.code).header("content-type", "application/json");
+    let builder = Response::builder().status(answer.code).header("content-type", "application/json").header("date", http_date(world.now()));
     if call.is_watch() && answer.code == 200 {
         return Ok(builder.body(StreamBody::new(watch(world.clone(), process, call)).boxed_unsync())?);
     }

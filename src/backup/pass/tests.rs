@@ -113,7 +113,7 @@ impl Scene {
             credentials: Ok(()),
         };
         let randomness = Randomness { nonce: format!("nonce-{}", self.second), pause: SignedDuration::from_secs(2) };
-        Observed { now: at(self.now()), account: Ok(account), cached: Vec::new(), randomness }
+        Observed { now: at(self.now()), server_now: None, account: Ok(account), cached: Vec::new(), randomness }
     }
 
     /// All goes well until a request for which `stop` says so; it is not answered.

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    child::{slot_name, slot_of},
-    draft::{Draft, Wanted, whole_second},
+    child::{Timing, slot_name, slot_of},
+    draft::{Draft, Wanted},
+    times::whole_second,
 };
 use crate::{
     api::{BackupReference, RdsBackup, Reason, ScheduleCondition, SlotCount, Span, Time},
@@ -165,7 +166,7 @@ impl Draft<'_> {
             self.missed(valid, cursor, newest.at, false);
             self.skipped(newest.at);
         } else {
-            match self.wanted(&name, Some(newest.at), next.map(|next| next.at.plus(valid.jitter))) {
+            match self.wanted(&name, Timing { slot: Some((newest.at, start)), next_start: next.map(|next| next.at.plus(valid.jitter)) }) {
                 Wanted::Create(child) => return Some(child),
                 Wanted::Exists(name) => {
                     self.missed(valid, cursor, newest.at, false);

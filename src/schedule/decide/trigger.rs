@@ -1,7 +1,7 @@
 //! The backups that are made beside the slots: `runOnCreate` and `trigger`.
 
 use super::{
-    child::{manual_name, slot_name, trigger_hash},
+    child::{Timing, manual_name, slot_name, trigger_hash},
     draft::{Draft, Wanted},
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Draft<'_> {
             return None;
         }
         let name = slot_name(self.name(), self.created_at());
-        match self.wanted(&name, None, self.next_start(valid)) {
+        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => self.status.last_backup = Some(BackupReference { name, slot: None }),
             Wanted::Foreign => self.collision(&name, None),
@@ -86,7 +86,7 @@ impl Draft<'_> {
             return None;
         }
         let name = manual_name(self.name(), token);
-        match self.wanted(&name, None, self.next_start(valid)) {
+        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => {
                 // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered.

@@ -41,6 +41,8 @@ pub(super) struct Case {
     pub status: RdsBackupStatus,
     pub account: Result<AccountView, Blocker>,
     pub siblings: Vec<Sibling>,
+    /// The time of the API server.
+    pub server_now: Option<Timestamp>,
     pub memory: Memory,
     pub randomness: Randomness,
 }
@@ -69,6 +71,7 @@ impl Case {
             status: RdsBackupStatus::fresh(),
             account: Ok(account),
             siblings: Vec::new(),
+            server_now: None,
             memory: Memory::default(),
             randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
         }
@@ -80,6 +83,7 @@ impl Case {
             status: &self.status,
             account: &self.account,
             siblings: &self.siblings,
+            server_now: self.server_now,
             memory: &self.memory,
             randomness: &self.randomness,
         };
