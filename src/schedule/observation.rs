@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{memory::Memory, ownership};
-use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason};
+use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct Child {
     /// Whether it is of the instance and the account that the template names: only then it is the schedule's own, and says something of
     /// the schedule's health.
     pub same_target: bool,
+    /// Whether this very schedule made it, and not an earlier one of its name.
+    pub of_this_schedule: bool,
     /// Whether an annotation keeps it from being deleted.
     pub held: bool,
     /// Whether it was created after its own `notAfter` and nothing was begun for it: a restored copy, which is about to end.
@@ -63,9 +65,10 @@ pub struct Child {
 }
 
 impl Child {
-    /// A child as it stands, for a schedule with this template.
-    pub fn of(object: &RdsBackup, template: &BackupTemplate) -> Self {
-        let status = object.status.as_ref();
+    /// A child as it stands.
+    pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule) -> Self {
+        let (status, template) = (object.status.as_ref(), &schedule.spec.template);
+        let uid = object.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_UID_LABEL));
         let held = |annotations: &BTreeMap<String, String>| annotations.get(HOLD_ANNOTATION).is_some_and(|value| value == "true");
         Self {
             name: object.metadata.name.clone().unwrap_or_default(),
@@ -78,6 +81,7 @@ impl Child {
             backup_id: status.and_then(|status| status.backup_id.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
             same_target: ownership::is_same_target(object, template),
+            of_this_schedule: uid.is_some() && uid == schedule.metadata.uid.as_ref(),
             held: object.metadata.annotations.as_ref().is_some_and(held),
             came_too_late: came_too_late(object),
             is_being_deleted: object.metadata.deletion_timestamp.is_some(),

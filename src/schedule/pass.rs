@@ -197,10 +197,9 @@ impl Pass {
 
     fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], present: Present) -> Arc<Decided> {
         let Present { now, server_now, .. } = present;
-        let template = &self.object.spec.template;
         // One that cannot be read counts for nothing but its name.
         let children: Vec<Child> =
-            backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, template)).collect();
+            backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, &self.object)).collect();
         let cached = backups.iter().filter_map(|guarded| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
         let valid = state.validated(&self.object, now).clone();
         let observation =
@@ -248,7 +247,7 @@ impl Pass {
     ) -> Next {
         let runs = found.is_some_and(|found| {
             let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
-            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object.spec.template).is_active()
+            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object).is_active()
         });
         if !runs {
             return self.create(backup, now);
@@ -260,7 +259,7 @@ impl Pass {
 
     /// One that is over or gone was made, and holds up nothing.
     fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
-        let is_active = found.is_some_and(|found| Child::of(found, &self.object.spec.template).is_active());
+        let is_active = found.is_some_and(|found| Child::of(found, &self.object).is_active());
         if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
             made.outcome = Outcome::Ours;
         }

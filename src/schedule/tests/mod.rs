@@ -24,7 +24,7 @@ use super::{
 use crate::{
     api::{
         Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
-        SCHEDULE_NAME_LABEL, ScheduleCondition, Time, condition,
+        SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, ScheduleCondition, Time, condition,
     },
     controller::{self, Creation, WriteResult},
 };
@@ -217,7 +217,10 @@ impl World {
         object.metadata.resource_version = Some(child.resource_version.clone());
         object.metadata.creation_timestamp = Some(Time(child.created_at));
         object.spec.not_after = child.came_too_late.then(|| Time(child.created_at - mins(1)));
-        object.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned())].into());
+        let uid = if child.of_this_schedule { "uid-1" } else { "uid-0" };
+        object.metadata.labels = Some(
+            [(SCHEDULE_NAME_LABEL, "nightly"), (SCHEDULE_UID_LABEL, uid)].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        );
         object.metadata.deletion_timestamp = child.is_being_deleted.then_some(Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
@@ -242,6 +245,7 @@ impl World {
             backup_id: None,
             same_instance: true,
             same_target: true,
+            of_this_schedule: true,
             held: false,
             came_too_late: false,
             is_being_deleted: false,
