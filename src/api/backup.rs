@@ -2,7 +2,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RdsBackupStatus, Span};
+use super::{RdsBackupStatus, Span, Time};
 
 /// One wanted backup of one ApsaraDB RDS instance.
 ///
@@ -63,7 +63,10 @@ use super::{RdsBackupStatus, Span};
         .field_path(".spec.retentionDays"),
     validation = Rule::new("has(self.spec.resourceGroupId) == has(oldSelf.spec.resourceGroupId) && (!has(self.spec.resourceGroupId) || self.spec.resourceGroupId == oldSelf.spec.resourceGroupId)")
         .message("resourceGroupId cannot be added, changed or removed: delete this RdsBackup and create another")
-        .field_path(".spec.resourceGroupId")
+        .field_path(".spec.resourceGroupId"),
+    validation = Rule::new("has(self.spec.notAfter) == has(oldSelf.spec.notAfter) && (!has(self.spec.notAfter) || self.spec.notAfter == oldSelf.spec.notAfter)")
+        .message("notAfter cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.notAfter")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.databases) == (has(self.strategy) && self.strategy == 'db')")
@@ -146,6 +149,13 @@ pub struct RdsBackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RetrySpec")]
     pub retry: Option<RetrySpec>,
+
+    /// No backup is requested for the object after this time, if none was by then: it is Failed with reason Expired. A schedule sets it on
+    /// each of its backups, to the start plus `queueTimeout`, so that a copy that is restored without its status makes no other backup. The
+    /// clock is the API server's. An object that has begun to wait by then ends by `queueTimeout`. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub not_after: Option<Time>,
 }
 
 fn default_account() -> String {

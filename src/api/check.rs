@@ -1,6 +1,13 @@
+use jiff::SignedDuration;
+
 use super::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span};
 
 impl RdsBackupSpec {
+    /// `queueTimeout`, or its default of 2 hours; the default also for one that cannot be read.
+    pub fn queue_timeout(&self) -> SignedDuration {
+        self.queue_timeout.as_ref().and_then(|span| span.get().ok()).unwrap_or(SignedDuration::from_hours(2))
+    }
+
     /// Checks the spec. The error names the field and the cure.
     ///
     /// The CRD states the same rules. They are checked again because an older CRD may still be installed, and because a schedule's template
@@ -19,6 +26,7 @@ impl RdsBackupSpec {
             queue_timeout,
             timeout,
             retry,
+            not_after: _,
         } = self;
 
         if db_instance_id.is_empty() || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {

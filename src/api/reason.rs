@@ -159,6 +159,9 @@ reasons! {
         BackupNotUsable,
         /// The service did not accept the backup within `queueTimeout`. The message contains the last reason.
         QueueTimeout,
+        /// Nothing was requested by `notAfter`, and nothing will be. Most likely the object is a copy of an earlier backup that was restored
+        /// without its status: delete it. A schedule does not count it as a failure. For a backup now, create another RdsBackup.
+        Expired,
         /// The job did not end within `timeout`. It may still be running; the console shows it.
         Timeout,
         /// The service no longer knows the job, and no backup set can be matched with it. Look in the console.

@@ -66,6 +66,7 @@ impl Reason {
             | Self::BackupFailed
             | Self::BackupNotUsable
             | Self::QueueTimeout
+            | Self::Expired
             | Self::Timeout
             | Self::ResultLost
             | Self::ChildRefused => &["Ready", "Stalled"],
@@ -151,6 +152,7 @@ impl Reason {
             | Self::BackupFailed
             | Self::BackupNotUsable
             | Self::QueueTimeout
+            | Self::Expired
             | Self::Timeout
             | Self::ResultLost => &[ENDS],
             Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },

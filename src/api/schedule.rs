@@ -43,7 +43,10 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
         .message("the name of a schedule has at most 50 characters: its backups are named after it and their slots"),
     validation = Rule::new("self.spec.template.spec.dbInstanceId == oldSelf.spec.template.spec.dbInstanceId")
         .message("dbInstanceId cannot be changed: create another RdsBackupSchedule for another instance")
-        .field_path(".spec.template.spec.dbInstanceId")
+        .field_path(".spec.template.spec.dbInstanceId"),
+    validation = Rule::new("!has(self.spec.template.spec.notAfter)")
+        .message("remove notAfter: the schedule sets it on each of its backups")
+        .field_path(".spec.template.spec.notAfter")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RdsBackupScheduleSpec {
@@ -138,7 +141,8 @@ pub struct BackupTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TemplateMetadata")]
     pub metadata: Option<TemplateMetadata>,
-    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot. `dbInstanceId` cannot be changed.
+    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and `notAfter` is left out: the
+    /// schedule sets it. `dbInstanceId` cannot be changed.
     pub spec: RdsBackupSpec,
 }
 

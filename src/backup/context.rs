@@ -15,7 +15,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{self, ApiServerClock, Cluster, ObjectTracker},
+    controller::{self, Cluster, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
 
@@ -46,8 +46,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
-    /// The API server's, for as long as the service has not answered.
-    pub api_server_clock: ApiServerClock,
+    /// The time of the API server.
+    pub server_clock: ServerClock,
     /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.

@@ -127,19 +127,28 @@ impl Io {
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
         let local = context.clock.now();
-        let by_api_server = context.api_server_clock.offset();
+        let server_now = context.server_clock.now(Instant::now());
+        let by_api_server = context.server_clock.offset(local, Instant::now());
         let time = |offset: Option<SignedDuration>| (local.plus(offset.unwrap_or(SignedDuration::ZERO)), offset.is_some());
         let access = match context.accounts.access(namespace_of(object), &object.spec, recorded::region(object)) {
             Ok(access) => access,
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
                 let (now, time_is_known) = time(by_api_server);
-                return Observed { now, time_is_known, account, cached: Vec::new(), claims: Ok(()), randomness };
+                return Observed { now, time_is_known, server_now, account, cached: Vec::new(), claims: Ok(()), randomness };
             }
         };
         let (now, time_is_known) = time(access.client.known_clock_offset().or(by_api_server));
         if at_rest {
-            return Observed { now, time_is_known, account: Ok(view(&access, Ok(()))), cached: Vec::new(), claims: Ok(()), randomness };
+            return Observed {
+                now,
+                time_is_known,
+                server_now,
+                account: Ok(view(&access, Ok(()))),
+                cached: Vec::new(),
+                claims: Ok(()),
+                randomness,
+            };
         }
         let credentials = match access.account.credentials().await {
             Ok(credentials) => {
@@ -149,7 +158,7 @@ impl Io {
             Err(error) => Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }),
         };
         let (cached, claims) = self.siblings(object).await;
-        Observed { now, time_is_known, account: Ok(view(&access, credentials)), cached, claims, randomness }
+        Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, randomness }
     }
 
     /// The objects of the instance that the cache shows, and what may hold the instance and cannot be read.

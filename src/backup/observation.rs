@@ -21,6 +21,8 @@ pub struct Observation<'a> {
     pub siblings: &'a [Sibling],
     /// Whether everything that may hold the instance can be read; else what cannot be.
     pub claims: &'a Result<(), Blocker>,
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
     /// What this process has learnt about the object.
     pub memory: &'a Memory,
     /// Whether the present is known from an answer of the service or of the API server. Otherwise nothing ends by time alone.

@@ -180,6 +180,7 @@ impl Pass {
             account: &observed.account,
             siblings: &siblings,
             claims: &observed.claims,
+            server_now: observed.server_now,
             memory: &state.memory,
             time_is_known: observed.time_is_known,
             randomness: &observed.randomness,

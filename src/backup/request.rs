@@ -148,6 +148,8 @@ pub struct Observed {
     pub now: Timestamp,
     /// Whether an answer of either is known. Otherwise the time is the node's own, which may be hours off.
     pub time_is_known: bool,
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.

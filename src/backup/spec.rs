@@ -39,6 +39,7 @@ impl ValidatedSpec {
             queue_timeout: _,
             timeout,
             retry,
+            not_after: _,
         } = spec;
         // The service takes a strategy only with these two, and refuses others for it. Without one it backs up the whole instance.
         let takes_strategy = *method == Some(BackupMethod::Logical) || *backup_type == Some(BackupType::FullBackup);
@@ -64,7 +65,7 @@ impl ValidatedSpec {
 
 /// `spec.queueTimeout`, also of a spec that is wrong otherwise.
 pub(super) fn queue_timeout(spec: &RdsBackupSpec) -> SignedDuration {
-    span(spec.queue_timeout.as_ref(), SignedDuration::from_hours(2))
+    spec.queue_timeout()
 }
 
 fn span(given: Option<&Span>, default: SignedDuration) -> SignedDuration {

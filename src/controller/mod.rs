@@ -1,7 +1,6 @@
 //! What the controllers of both kinds share, once: the API server, the tracker of per-object state, the freshest copy, retry and backoff,
 //! the fence of the lease, events, the first list of the watches.
 
-mod api_server_clock;
 mod backoff;
 mod cluster;
 mod error;
@@ -15,10 +14,10 @@ mod initial_sync;
 mod kind;
 mod namespaces;
 mod retry;
+mod server_clock;
 mod tracker;
 mod watch_client;
 
-pub use api_server_clock::ApiServerClock;
 pub use backoff::Backoff;
 pub use cluster::{Cluster, Creation, Found, Scope, WriteResult};
 pub use error::Error;
@@ -31,5 +30,6 @@ pub use guarded::{Guarded, Unreadable};
 pub use initial_sync::InitialSync;
 pub use kind::Kind;
 pub use namespaces::{Closed, Namespaces};
+pub use server_clock::ServerClock;
 pub use tracker::{ObjectTracker, PassGuard};
 pub use watch_client::answering;

@@ -21,7 +21,7 @@ use crate::{
     api::{RdsBackup, RdsBackupSchedule},
     backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
-    controller::{ApiServerClock, Cluster, Fence, ObjectTracker, Scope, answering},
+    controller::{Cluster, Fence, ObjectTracker, Scope, ServerClock, answering},
     schedule,
 };
 
@@ -65,10 +65,10 @@ impl Operator {
     /// Sets the operator up, without a request to the API server or the cloud. `variable` reads an environment variable.
     pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
+        let server_clock = ServerClock::default();
+        let client = server_clock.reading(client);
         let Config { submissions, accounts } = config;
         warn_of_unusable(&accounts);
-        let api_server_clock = ApiServerClock::default();
-        let client = api_server_clock.listening(client, client_deps.clock.clone());
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
         let tasks = TaskTracker::new();
@@ -84,6 +84,7 @@ impl Operator {
             caches: OnceLock::new(),
             tasks: tasks.clone(),
             clock: clock.clone(),
+            server_clock: server_clock.clone(),
             tracker: ObjectTracker::default(),
             burst: schedule::CreationBurst::default(),
         });
@@ -99,7 +100,7 @@ impl Operator {
             wake,
             tasks,
             clock,
-            api_server_clock,
+            server_clock,
             entropy,
             counters: Counters::default(),
             passes: Arc::new(Semaphore::new(PASSES)),

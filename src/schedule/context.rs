@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    controller::{Cluster, ObjectTracker},
+    controller::{Cluster, ObjectTracker, ServerClock},
 };
 
 /// What every pass works with.
@@ -29,6 +29,8 @@ pub struct Context {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
+    /// The time of the API server.
+    pub server_clock: ServerClock,
 }
 
 impl Context {

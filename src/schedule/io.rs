@@ -29,7 +29,9 @@ impl Io {
 
     /// What is true now.
     pub fn present(&self) -> Present {
-        Present { now: self.context.clock.now(), is_burst: self.context.burst.is_on(Instant::now()) }
+        let Context { clock, server_clock, burst, .. } = self.context.as_ref();
+        let steady = Instant::now();
+        Present { now: clock.now(), server_now: server_clock.now(steady), is_burst: burst.is_on(steady) }
     }
 
     /// Does one request about the schedule.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{memory::Memory, ownership};
-use crate::api::{BackupTemplate, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus};
+use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Observation<'a> {
     pub children: &'a [Child],
     /// What this process has just done.
     pub memory: &'a Memory,
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
 }
 
 impl Observation<'_> {
@@ -52,16 +54,21 @@ pub struct Child {
     /// Whether it is of the instance and the account that the template names: only then it is the schedule's own, and says something of
     /// the schedule's health.
     pub same_target: bool,
+    /// Whether this very schedule made it, and not an earlier one of its name.
+    pub of_this_schedule: bool,
     /// Whether an annotation keeps it from being deleted.
     pub held: bool,
+    /// Whether it was created after its own `notAfter` and nothing was begun for it: a restored copy, which is about to end.
+    pub came_too_late: bool,
     /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
     pub is_being_deleted: bool,
 }
 
 impl Child {
-    /// A child as it stands, for a schedule with this template.
-    pub fn of(object: &RdsBackup, template: &BackupTemplate) -> Self {
-        let status = object.status.as_ref();
+    /// A child as it stands.
+    pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule) -> Self {
+        let (status, template) = (object.status.as_ref(), &schedule.spec.template);
+        let uid = object.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_UID_LABEL));
         let held = |annotations: &BTreeMap<String, String>| annotations.get(HOLD_ANNOTATION).is_some_and(|value| value == "true");
         Self {
             name: object.metadata.name.clone().unwrap_or_default(),
@@ -74,7 +81,9 @@ impl Child {
             backup_id: status.and_then(|status| status.backup_id.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
             same_target: ownership::is_same_target(object, template),
+            of_this_schedule: uid.is_some() && uid == schedule.metadata.uid.as_ref(),
             held: object.metadata.annotations.as_ref().is_some_and(held),
+            came_too_late: came_too_late(object),
             is_being_deleted: object.metadata.deletion_timestamp.is_some(),
         }
     }
@@ -82,6 +91,17 @@ impl Child {
     /// Whether it waits or runs, and so holds up the schedule. One that is being deleted does not: the operator begins nothing more for it,
     /// and a job that it has already is seen by the next backup before its request.
     pub fn is_active(&self) -> bool {
-        self.same_instance && !self.phase.is_terminal() && !self.is_being_deleted
+        self.same_instance && !self.phase.is_terminal() && !self.is_being_deleted && !self.came_too_late
     }
+
+    /// Whether it ended without a request because its time was over: no failure of the schedule.
+    pub fn is_expired(&self) -> bool {
+        self.phase == Phase::Failed && self.reason.as_deref() == Some(Reason::Expired.as_str())
+    }
+}
+
+fn came_too_late(object: &RdsBackup) -> bool {
+    let created_at = object.metadata.creation_timestamp.as_ref();
+    let late = object.spec.not_after.as_ref().zip(created_at).is_some_and(|(not_after, created_at)| created_at.0 > not_after.0);
+    late && object.status.as_ref().is_none_or(|status| status.submission.is_none() && status.queue.is_none())
 }

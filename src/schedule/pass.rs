@@ -178,7 +178,7 @@ impl Pass {
         if self.decisions > MOST_DECISIONS {
             return Err(Error::NoRest(MOST_DECISIONS));
         }
-        let decided = self.decide(state, backups, present.now);
+        let decided = self.decide(state, backups, present);
         // One that creates asks for no other look: what was due before is due still.
         state.due = decided.due().or(state.due);
         if let Some(backup) = &decided.decision.create {
@@ -195,14 +195,15 @@ impl Pass {
         Ok(self.write(state, decided, present))
     }
 
-    fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], now: Timestamp) -> Arc<Decided> {
-        let template = &self.object.spec.template;
+    fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], present: Present) -> Arc<Decided> {
+        let Present { now, server_now, .. } = present;
         // One that cannot be read counts for nothing but its name.
         let children: Vec<Child> =
-            backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, template)).collect();
+            backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, &self.object)).collect();
         let cached = backups.iter().filter_map(|guarded| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
         let valid = state.validated(&self.object, now).clone();
-        let observation = Observation { object: &self.object, status: &self.status, children: &children, memory: &state.memory };
+        let observation =
+            Observation { object: &self.object, status: &self.status, children: &children, memory: &state.memory, server_now };
         let decision = decide(&self.object.spec, &valid, &observation, now);
         Arc::new(Decided { decision, at: now, cached })
     }
@@ -246,7 +247,7 @@ impl Pass {
     ) -> Next {
         let runs = found.is_some_and(|found| {
             let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
-            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object.spec.template).is_active()
+            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object).is_active()
         });
         if !runs {
             return self.create(backup, now);
@@ -258,7 +259,7 @@ impl Pass {
 
     /// One that is over or gone was made, and holds up nothing.
     fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
-        let is_active = found.is_some_and(|found| Child::of(found, &self.object.spec.template).is_active());
+        let is_active = found.is_some_and(|found| Child::of(found, &self.object).is_active());
         if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
             made.outcome = Outcome::Ours;
         }

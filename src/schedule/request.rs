@@ -70,6 +70,8 @@ pub enum Answer {
 pub struct Present {
     /// Our clock's time.
     pub now: Timestamp,
+    /// The API server's time; none before its first answer.
+    pub server_now: Option<Timestamp>,
     /// Many schedules create backups at this moment.
     pub is_burst: bool,
 }

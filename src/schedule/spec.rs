@@ -88,6 +88,10 @@ impl ValidatedSpec {
         };
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
         template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
+        if template.spec.not_after.is_some() {
+            let message = "template.spec: remove notAfter: the schedule sets it on each of its backups".to_owned();
+            return Err(Problem { reason: Reason::InvalidTemplate, message });
+        }
         if let Some(metadata) = &template.metadata {
             check_labels(&metadata.labels)?;
             check_annotations(&metadata.annotations)?;

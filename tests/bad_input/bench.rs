@@ -134,6 +134,7 @@ impl Case {
                 Request::Observe { .. } => Answer::Observed(Box::new(Observed {
                     now: self.now,
                     time_is_known: true,
+                    server_now: None,
                     account: Ok(account()),
                     cached: Vec::new(),
                     claims: Ok(()),
@@ -183,6 +184,7 @@ impl Case {
             account: &account,
             siblings: &[],
             claims: &Ok(()),
+            server_now: None,
             memory: &self.memory,
             time_is_known: true,
             randomness: &randomness,

@@ -324,6 +324,27 @@ impl Api {
         });
     }
 
+    /// Every backup is deleted, and restored without its status. Returns the uids of those that were deleted.
+    pub fn restore(&mut self, young: bool, now: Timestamp) -> Vec<String> {
+        let before: Vec<Value> = self.backups().cloned().collect();
+        let restored = before.into_iter().map(|object| {
+            let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+            let (namespace, name) = (text("namespace"), text("name"));
+            self.delete(BACKUPS, &namespace, &name, now);
+            self.create(BACKUPS, &namespace, &name, json!({ "spec": object["spec"] }), now);
+            self.change(BACKUPS, &namespace, &name, now, |copy| {
+                for field in ["labels", "annotations"] {
+                    copy["metadata"][field] = object["metadata"][field].clone();
+                }
+                if !young {
+                    copy["metadata"]["creationTimestamp"] = object["metadata"]["creationTimestamp"].clone();
+                }
+            });
+            text("uid")
+        });
+        restored.collect()
+    }
+
     /// A user deletes a backup that a finalizer keeps.
     pub fn terminate(&mut self, namespace: &str, name: &str, now: Timestamp) {
         self.change(BACKUPS, namespace, name, now, |object| {

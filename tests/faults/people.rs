@@ -30,6 +30,11 @@ pub enum Action {
         namespace: String,
         name: String,
     },
+    /// All backups of team-a are deleted and restored without their statuses. With `young`, as new objects; else with the times of their
+    /// creation, as a snapshot of etcd has them.
+    Restore {
+        young: bool,
+    },
     /// A schedule of team-a.
     Schedule {
         name: String,
@@ -155,6 +160,11 @@ fn do_it(state: &mut State, now: Timestamp, action: Action) {
         }
         Action::Delete { namespace, name } => state.delete(BACKUPS, &namespace, &name, now),
         Action::Terminate { namespace, name } => state.api.terminate(&namespace, &name, now),
+        Action::Restore { young } => {
+            for uid in state.api.restore(young, now) {
+                state.note(now, format!("deleted {uid}"));
+            }
+        }
         Action::Schedule { name, spec } => {
             let template = spec["template"]["spec"].clone();
             let mut spec = spec;

@@ -296,6 +296,30 @@ fn every_trigger_makes_one_backup_or_an_event() {
 }
 
 #[test]
+fn what_is_restored_without_a_status_makes_no_backup_again() {
+    for young in [true, false] {
+        // Four slots and a trigger, then everything is restored; with a clock of the node that is far behind, too.
+        for leap in [0, -3 * 3600] {
+            let script = scheduled("*/20 * * * *", 150).at(45 * MINUTE, edit(json!({ "trigger": "now" })));
+            let script = script.at(91 * MINUTE, Action::Leap(SignedDuration::from_secs(leap)));
+            // The time of the newest backup was over ten seconds ago; the next slot is in twenty.
+            let script = script.at(99 * MINUTE + 40, Action::Restore { young });
+            let ended = ended(&script);
+            let reasons: Vec<String> = ended.world.with(|state, _| {
+                let reason = |backup: &Value| ready(&backup["status"]).0;
+                state.api.backups().map(reason).collect()
+            });
+            let expired = reasons.iter().filter(|reason| *reason == "Expired").count();
+            assert_eq!(expired, 5, "{young} {leap}: {reasons:?}");
+            assert_eq!(sent_count(&ended, Step::Create), created(&ended).len(), "{young} {leap}");
+            let status = status(&ended);
+            assert_eq!((count(&status, "skippedOverlap"), status["consecutiveFailures"].as_i64()), (0, Some(0)), "{young} {leap}");
+            assert!(created(&ended).len() > 5 || leap < 0, "{young} {leap}: the schedule goes on");
+        }
+    }
+}
+
+#[test]
 fn a_fault_at_any_step_of_a_schedule_costs_no_slot_and_doubles_none() {
     let seconds = Duration::from_secs;
     let mut faults: Vec<Fault> = Point::ALL.map(Fault::Crash).to_vec();

@@ -1,4 +1,6 @@
-//! The slots of a schedule, compared with a scan over every minute that shares no code with them, and with expressions written by hand.
+//! The slots of a schedule, compared with a scan over every minute that shares no code with them, and with expressions written by hand. And
+//! its laws, over random histories.
 
 mod brute;
 mod by_hand;
+mod laws;

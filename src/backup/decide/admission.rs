@@ -21,6 +21,33 @@ use crate::{
     time::SaturatingTime,
 };
 
+/// Nothing was ever begun for the object, and the time until which it was to be submitted is over: most likely it is a copy of a backup
+/// that was made long ago, restored without its status. Judged by the API server alone, by when it took the object in and by its clock: by
+/// the clock of a node that is ahead every waiting object would be over.
+pub(super) fn comes_too_late(draft: &Draft<'_>) -> bool {
+    let (observed, status) = (draft.observed, draft.observed.status);
+    let untouched = matches!(status.phase, Phase::Pending | Phase::Queued)
+        && status.submission.is_none()
+        && status.queue.is_none()
+        && status.attempts.is_empty()
+        && !status.has_result();
+    draft.spec.not_after.as_ref().is_some_and(|not_after| {
+        untouched && (observed.created_at() > not_after.0 || observed.server_now.is_some_and(|server_now| server_now > not_after.0))
+    })
+}
+
+/// It ends unsent, without a call of the service.
+pub(super) fn expired(mut draft: Draft<'_>) -> Decision {
+    let not_after = draft.spec.not_after.as_ref().map(|time| time.0.to_string()).unwrap_or_default();
+    draft.fail(
+        Reason::Expired,
+        &format!(
+            "nothing was requested for it by notAfter ({not_after}), and nothing will be. It may be a restored copy of an earlier backup: then delete it. For a backup now, create another RdsBackup"
+        ),
+    );
+    draft.again()
+}
+
 /// The spec breaks a rule that the CRD should have stopped.
 pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
     let phase = match draft.status.phase {

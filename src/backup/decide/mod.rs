@@ -53,6 +53,9 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
     if observed.status.phase.is_terminal() {
         return draft.settled();
     }
+    if admission::comes_too_late(&draft) {
+        return admission::expired(draft);
+    }
     let valid = match ValidatedSpec::from_spec(spec) {
         Ok(valid) => valid,
         Err(wrong) => return admission::invalid(draft, &wrong),

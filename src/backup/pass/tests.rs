@@ -118,7 +118,15 @@ impl Scene {
             credentials: Ok(()),
         };
         let randomness = Randomness { nonce: format!("nonce-{}", self.second), pause: SignedDuration::from_secs(2) };
-        Observed { now: at(self.now()), time_is_known: true, account: Ok(account), cached: Vec::new(), claims: Ok(()), randomness }
+        Observed {
+            now: at(self.now()),
+            time_is_known: true,
+            server_now: None,
+            account: Ok(account),
+            cached: Vec::new(),
+            claims: Ok(()),
+            randomness,
+        }
     }
 
     /// All goes well until a request for which `stop` says so; it is not answered.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::times::whole_second;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
     schedule::{
         policy::{BEFORE_THE_NEXT, SHORTEST_QUEUE},
         spec::digest,
     },
+    time::SaturatingTime,
 };
 
 /// `<schedule>-<yyyyMMddHHmm>`, the slot in UTC without the jitter: the name is the lock.
@@ -41,16 +43,25 @@ pub(super) fn second_name(first: &str, spec: &RdsBackupSpec) -> String {
     format!("{first}-{}", digest(&format!("{}\n{}", spec.db_instance_id, spec.account), 5))
 }
 
-/// The backup of that name. `slot` for one that a slot asks for, `next_start` for when the next one will start.
+/// When a backup is created for.
+#[derive(Clone, Copy)]
+pub(super) struct Timing {
+    /// The slot that asks for it, and its start.
+    pub slot: Option<(Timestamp, Timestamp)>,
+    /// When the next one will start.
+    pub next_start: Option<Timestamp>,
+}
+
+/// The backup of that name. `server_now` is the API server's time.
 ///
 /// No owner reference: deleting a schedule leaves its backups. No label or annotation of the schedule itself: GitOps tools take those for
 /// their own, and prune.
 pub(super) fn child(
     schedule: &RdsBackupSchedule,
     name: &str,
-    slot: Option<Timestamp>,
-    next_start: Option<Timestamp>,
+    Timing { slot, next_start }: Timing,
     now: Timestamp,
+    server_now: Option<Timestamp>,
 ) -> RdsBackup {
     let template = &schedule.spec.template;
     let mut spec = template.spec.clone();
@@ -59,12 +70,16 @@ pub(super) fn child(
     {
         spec.queue_timeout = Some(Span::of(next.duration_since(now).saturating_sub(BEFORE_THE_NEXT).max(SHORTEST_QUEUE)));
     }
+    // A copy that comes back without its status ends unsent. The API server's clock will judge it, and ours may be hours away from that.
+    let created_at = server_now.unwrap_or(now);
+    let begins = slot.map_or(created_at, |(_, start)| start.max(created_at));
+    spec.not_after = Some(whole_second(begins.plus(spec.queue_timeout())));
     let metadata = template.metadata.clone().unwrap_or_default();
     let mut labels: BTreeMap<String, String> = metadata.labels;
     labels.insert(SCHEDULE_NAME_LABEL.to_owned(), schedule.metadata.name.clone().unwrap_or_default());
     labels.insert(SCHEDULE_UID_LABEL.to_owned(), schedule.metadata.uid.clone().unwrap_or_default());
     let mut annotations = metadata.annotations;
-    if let Some(slot) = slot {
+    if let Some((slot, _)) = slot {
         annotations.insert(SLOT_ANNOTATION.to_owned(), slot.to_string());
     }
     let mut child = RdsBackup::new(name, spec);

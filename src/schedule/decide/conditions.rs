@@ -3,7 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::draft::{Draft, HeldUp, whole_second};
+use super::{
+    draft::{Draft, HeldUp},
+    times::whole_second,
+};
 use crate::{
     api::{Reason, ScheduleCondition, Span, condition, set_condition},
     schedule::{

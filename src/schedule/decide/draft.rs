@@ -2,9 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{child, decision::Decision};
+use super::{
+    child::{self, Timing},
+    decision::Decision,
+};
 use crate::{
-    api::{RdsBackup, RdsBackupScheduleSpec, RdsBackupScheduleStatus, Reason, Time},
+    api::{RdsBackup, RdsBackupScheduleSpec, RdsBackupScheduleStatus, Reason},
     controller::Event,
     schedule::{
         memory::Outcome,
@@ -104,7 +107,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the backup of that name is there, or what became of it. A name that something else has costs no backup: there is a second.
-    pub fn wanted(&mut self, name: &str, slot: Option<Timestamp>, next_start: Option<Timestamp>) -> Wanted {
+    pub fn wanted(&mut self, name: &str, timing: Timing) -> Wanted {
         let second = child::second_name(name, &self.spec.template.spec);
         // The second one first: it exists only because something else had the first name then.
         if let Some(found) = [second.as_str(), name].into_iter().find(|name| self.is_made(name)) {
@@ -127,7 +130,7 @@ impl<'a> Draft<'a> {
                 self.held_up = Some(HeldUp { message: message.clone(), until, unanswered_since: Some(*since) });
                 Wanted::HeldUp
             }
-            _ => Wanted::Create(Box::new(child::child(self.observed.object, name, slot, next_start, self.now))),
+            _ => Wanted::Create(Box::new(child::child(self.observed.object, name, timing, self.now, self.observed.server_now))),
         }
     }
 
@@ -157,9 +160,4 @@ impl<'a> Draft<'a> {
         names.dedup();
         names
     }
-}
-
-/// Times in a status have whole seconds.
-pub(super) fn whole_second(at: Timestamp) -> Time {
-    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }

@@ -38,7 +38,7 @@ fn count(status: &mut RdsBackupScheduleStatus, account: &str, children: &[Child]
     let of = |phase: Phase| {
         let mut found: Vec<(Ended, &Child)> = children
             .iter()
-            .filter(|child| child.same_target && child.phase == phase)
+            .filter(|child| child.same_target && child.phase == phase && !child.is_expired())
             .filter_map(|child| Some((ended(child)?, child)))
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -77,7 +77,8 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
     let mut deletions = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {
-        let of_phase = children.iter().filter(|child| child.same_target && child.phase == phase && !child.is_being_deleted);
+        let of_phase =
+            children.iter().filter(|child| child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted);
         let mut ended: Vec<(Ended, &Child)> = of_phase.filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));
         let newest = ended.first().map(|(_, child)| child.name.clone());

@@ -10,6 +10,7 @@ mod delete;
 mod draft;
 mod history;
 mod slots;
+mod times;
 mod trigger;
 
 use jiff::Timestamp;

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    child::{slot_name, slot_of},
-    draft::{Draft, Wanted, whole_second},
+    child::{Timing, slot_name, slot_of},
+    draft::{Draft, Wanted},
+    times::whole_second,
 };
 use crate::{
     api::{BackupReference, RdsBackup, Reason, ScheduleCondition, SlotCount, Span, Time},
@@ -98,8 +99,8 @@ impl Draft<'_> {
     }
 
     /// A start that was promised runs or is counted, whatever the edit. One that lay ahead of the edit and is a slot of the new timing too
-    /// stays due, also where a shorter jitter moves it to before the edit. One that lay behind the edit, while the operator was down, is
-    /// missed. One that lay ahead of it and is no slot of the new timing was taken back by the edit.
+    /// stays due, also where a shorter jitter moves it to before the edit, unless the new timing has a newer slot before the edit: then it
+    /// is missed. One that lay behind the edit, while the operator was down, is missed too. One that lay ahead of it and is no slot of the new timing was taken back by the edit.
     fn keep_promise(&mut self, valid: &ValidatedSpec) {
         let (Some(promised), edited) = (self.promised(), self.edited_at()) else { return };
         let is_slot = valid.slots.latest(promised.slot).is_some_and(|slot| slot.at == promised.slot);
@@ -107,10 +108,14 @@ impl Draft<'_> {
         if is_slot && new_start > edited {
             return;
         }
-        if promised.start <= edited {
-            self.miss_promised(promised.slot);
-        } else if is_slot && !self.spec.suspend {
+        let is_newest = || valid.slots.latest(edited.minus(valid.jitter)).is_some_and(|slot| slot.at == promised.slot);
+        if promised.start > edited && (!is_slot || self.spec.suspend) {
+            return;
+        }
+        if promised.start > edited && is_newest() {
             self.status.armed_since = Some(whole_second(new_start.minus(SignedDuration::from_secs(1))));
+        } else {
+            self.miss_promised(promised.slot);
         }
     }
 
@@ -141,7 +146,8 @@ impl Draft<'_> {
     /// between the two still runs.
     fn cursor(&self, valid: &ValidatedSpec) -> Timestamp {
         let created_at = self.created_at();
-        let armed = self.status.armed_since.as_ref().map_or(created_at, |armed| armed.0.max(created_at));
+        // Before the creation where a start was promised, and an edit moved it to before the creation.
+        let armed = self.status.armed_since.as_ref().map_or(created_at, |armed| armed.0);
         let handled = self.status.last_schedule_time.as_ref().map(|time| time.0);
         handled.max(Some(armed.minus(valid.jitter))).unwrap_or(created_at)
     }
@@ -165,7 +171,7 @@ impl Draft<'_> {
             self.missed(valid, cursor, newest.at, false);
             self.skipped(newest.at);
         } else {
-            match self.wanted(&name, Some(newest.at), next.map(|next| next.at.plus(valid.jitter))) {
+            match self.wanted(&name, Timing { slot: Some((newest.at, start)), next_start: next.map(|next| next.at.plus(valid.jitter)) }) {
                 Wanted::Create(child) => return Some(child),
                 Wanted::Exists(name) => {
                     self.missed(valid, cursor, newest.at, false);

@@ -1,7 +1,7 @@
 //! The backups that are made beside the slots: `runOnCreate` and `trigger`.
 
 use super::{
-    child::{manual_name, slot_name, trigger_hash},
+    child::{Timing, manual_name, slot_name, trigger_hash},
     draft::{Draft, Wanted},
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Draft<'_> {
             return None;
         }
         let name = slot_name(self.name(), self.created_at());
-        match self.wanted(&name, None, self.next_start(valid)) {
+        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => self.status.last_backup = Some(BackupReference { name, slot: None }),
             Wanted::Foreign => self.collision(&name, None),
@@ -86,11 +86,13 @@ impl Draft<'_> {
             return None;
         }
         let name = manual_name(self.name(), token);
-        match self.wanted(&name, None, self.next_start(valid)) {
+        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => {
-                // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered.
-                let old = |child: &&Child| child.name == name && self.now > child.created_at.plus(TRIGGER_IS_OLD);
+                // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered. One that this schedule made
+                // just now was created before a crash, for this text.
+                let is_old = |child: &Child| !child.of_this_schedule || self.now > child.created_at.plus(TRIGGER_IS_OLD);
+                let old = |child: &&Child| child.name == name && is_old(child);
                 if self.observed.children.iter().any(|child| old(&child)) {
                     self.trigger_used(token, &format!(", for {name}"));
                 }

@@ -91,3 +91,31 @@ fn the_status_keeps_what_the_deleted_objects_said() {
     let status = world.status();
     assert_eq!((status.consecutive_failures, status.last_failure.unwrap().name.as_str()), (3, "f3"));
 }
+
+/// Copies that were restored without their statuses, and ended unsent: nothing of the schedule failed.
+#[test]
+fn expired_copies_count_neither_as_failures_nor_for_the_history() {
+    let mut world = World::new(r#""schedule":"0 12 * * *","failedHistoryLimit":1"#);
+    world.run(today("08:00:00"), today("08:01:00"));
+    for day in 1..5 {
+        let child = world.child(&format!("nightly-2027010{day}1200"), today("08:02:00"));
+        let reason = Some("Expired".to_owned());
+        world.children.push(Child { phase: Phase::Failed, reason, completed_at: Some(today("08:02:01")), ..child });
+    }
+    let child = world.child("nightly-202701101200", today("08:00:00"));
+    world.children.push(Child { phase: Phase::Failed, completed_at: Some(today("08:00:30")), ..child });
+    world.run(today("08:02:02"), today("08:20:00"));
+    assert_eq!(world.deleted, [""; 0]);
+    assert_eq!((world.status().consecutive_failures, world.status().last_failure.unwrap().name.as_str()), (1, "nightly-202701101200"));
+}
+
+/// Before a copy has ended, it holds up no slot.
+#[test]
+fn a_restored_copy_holds_up_no_slot() {
+    let mut world = World::new(r#""schedule":"0 9 * * *""#);
+    world.run(today("08:00:00"), today("08:59:00"));
+    let child = world.child("nightly-202701101200", today("08:59:30"));
+    world.children.push(Child { came_too_late: true, ..child });
+    world.run(today("08:59:31"), today("09:00:01"));
+    assert_eq!((world.names(), world.status().skipped_overlap), (vec!["nightly-202701150900"], None));
+}

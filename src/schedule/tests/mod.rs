@@ -24,7 +24,7 @@ use super::{
 use crate::{
     api::{
         Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
-        SCHEDULE_NAME_LABEL, ScheduleCondition, Time, condition,
+        SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, ScheduleCondition, Time, condition,
     },
     controller::{self, Creation, Guarded, WriteResult},
 };
@@ -64,6 +64,8 @@ pub(super) struct World {
     pub cache_lags: bool,
     /// Children that exist, and that the cache does not show yet.
     pub unseen: Vec<Child>,
+    /// What the API server says that the time is.
+    pub server_now: Option<Timestamp>,
     /// Requests to create, refused ones included.
     pub creations: usize,
     pub writes: usize,
@@ -91,6 +93,7 @@ impl World {
             outage: None,
             cache_lags: false,
             unseen: Vec::new(),
+            server_now: None,
             creations: 0,
             writes: 0,
             events: Vec::new(),
@@ -128,7 +131,7 @@ impl World {
     pub fn pass(&mut self, now: Timestamp) -> Option<SignedDuration> {
         let (mut pass, mut answer) = (Pass::start(Arc::new(self.object.clone())), Answer::Begin);
         loop {
-            match pass.next(&mut self.state, answer, Present { now, is_burst: false }) {
+            match pass.next(&mut self.state, answer, Present { now, server_now: self.server_now, is_burst: false }) {
                 Next::Do(request) => answer = self.perform(pass.object(), request, now),
                 Next::Rest(Rest::Requeue(wait)) => return Some(SignedDuration::try_from(wait).unwrap()),
                 Next::Rest(Rest::AwaitChange) => return None,
@@ -213,8 +216,12 @@ impl World {
         object.metadata.uid = Some(child.uid.clone());
         object.metadata.resource_version = Some(child.resource_version.clone());
         object.metadata.creation_timestamp = Some(Time(child.created_at));
-        object.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned())].into());
-        object.metadata.deletion_timestamp = child.is_being_deleted.then(|| Time(child.created_at));
+        object.spec.not_after = child.came_too_late.then(|| Time(child.created_at - mins(1)));
+        let uid = if child.of_this_schedule { "uid-1" } else { "uid-0" };
+        object.metadata.labels = Some(
+            [(SCHEDULE_NAME_LABEL, "nightly"), (SCHEDULE_UID_LABEL, uid)].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        );
+        object.metadata.deletion_timestamp = child.is_being_deleted.then_some(Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
             phase: child.phase,
@@ -238,7 +245,9 @@ impl World {
             backup_id: None,
             same_instance: true,
             same_target: true,
+            of_this_schedule: true,
             held: false,
+            came_too_late: false,
             is_being_deleted: false,
         }
     }

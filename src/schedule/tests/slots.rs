@@ -236,3 +236,37 @@ fn a_small_step_back_repeats_nothing() {
     world.run(today("08:00:30"), today("08:01:30"));
     assert_eq!((world.names().len(), world.reasons().len()), (1, 0));
 }
+
+#[test]
+fn every_backup_says_until_when_it_may_be_submitted() {
+    let not_after = |world: &World| world.created.last().unwrap().spec.not_after.as_ref().unwrap().0;
+    // From the start to half a minute before the next one.
+    let mut world = World::new(r#""schedule":"0 * * * *""#);
+    world.run(today("08:00:00"), today("09:00:01"));
+    assert_eq!(not_after(&world), today("09:59:29"));
+    // Made up for after downtime: from its creation.
+    let mut world = World::new(r#""schedule":"0 9 * * *""#);
+    world.edit(r#""template":{"spec":{"dbInstanceId":"rm-1","queueTimeout":"2h"}}"#);
+    world.run(today("08:00:00"), today("08:00:01"));
+    world.pass(today("10:00:00"));
+    assert_eq!(not_after(&world), today("12:00:00"));
+    // By hand, while the schedule is suspended.
+    let mut world = World::new(r#""schedule":"0 9 * * *","suspend":true"#);
+    world.run(today("08:00:00"), today("08:00:01"));
+    world.edit(r#""trigger":"b""#);
+    world.pass(today("08:30:00"));
+    assert_eq!(not_after(&world), today("10:30:00"));
+    // The node's clock is eight hours behind: the API server judges by its own.
+    let mut world = World::new(r#""schedule":"0 * * * *""#);
+    world.server_now = Some(today("17:00:00"));
+    world.run(today("08:00:00"), today("09:00:01"));
+    assert_eq!(not_after(&world), today("17:59:29"));
+}
+
+#[test]
+fn a_template_must_not_say_it() {
+    let mut world = World::new(r#""schedule":"0 9 * * *""#);
+    world.edit(r#""template":{"spec":{"dbInstanceId":"rm-1","notAfter":"2027-01-15T09:00:00Z"}}"#);
+    world.pass(today("08:00:00"));
+    assert!(world.is(ScheduleCondition::Stalled, "True", "InvalidTemplate"));
+}

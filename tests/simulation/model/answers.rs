@@ -69,7 +69,15 @@ impl World {
         let idle = status.open_submission().is_none() && status.origin.is_none();
         let nonce = if idle { self.unused_nonce(&system.setup) } else { String::new() };
         let randomness = Randomness { nonce, pause: system.pause() };
-        Observed { now: at(self.now), time_is_known: true, account: system.account.clone(), cached, claims: Ok(()), randomness }
+        Observed {
+            now: at(self.now),
+            time_is_known: true,
+            server_now: None,
+            account: system.account.clone(),
+            cached,
+            claims: Ok(()),
+            randomness,
+        }
     }
 
     /// A quorum LIST: for Clear, or for the claims of a look.

@@ -120,7 +120,7 @@ impl World {
         let it = &self.processes[process];
         let cached = if at_rest { Vec::new() } else { it.cache.values().filter(|other| other.spec.db_instance_id == *instance).collect() };
         let cached = cached.into_iter().map(|other| self.listed(process, other)).collect();
-        Observed { now: self.clock(process), time_is_known: true, account, cached, claims: Ok(()), randomness }
+        Observed { now: self.clock(process), time_is_known: true, server_now: None, account, cached, claims: Ok(()), randomness }
     }
 
     fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> Listed {

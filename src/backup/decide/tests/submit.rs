@@ -601,3 +601,40 @@ fn the_words_say_whose_job_holds_the_instance() {
         assert!(message.contains(words) && message.contains("job 5"), "{message}");
     }
 }
+/// A copy without a status: it was restored, or applied to a new cluster.
+#[test]
+fn an_object_that_comes_after_its_time_ends_unsent() {
+    let not_after = |second: i64| Some(Time(at(second)));
+    // It was created at second 0.
+    for (not_after, server_now, expired) in [
+        (None, Some(at(100_000)), false),
+        (not_after(-1), None, true),
+        (not_after(0), None, false),
+        (not_after(3600), None, false),
+        (not_after(3600), Some(at(3600)), false),
+        (not_after(3600), Some(at(3601)), true),
+    ] {
+        let mut case = Case::new();
+        case.object.spec.not_after = not_after.clone();
+        case.server_now = server_now;
+        // However far ahead the clock of the node is.
+        let decision = case.decide(90_000);
+        let is_expired = decision.status.phase == Phase::Failed && decision.status.ready_reason() == Some("Expired");
+        assert_eq!(is_expired, expired, "{not_after:?} {server_now:?}");
+        assert!(!expired || decision.effect.is_none(), "no call is made for it");
+    }
+}
+
+/// What was begun in time goes on: its own deadlines end it.
+#[test]
+fn an_object_that_was_in_time_never_expires() {
+    let mut case = Case::new();
+    case.object.spec.not_after = Some(Time(at(3600)));
+    case.account_mut().paused = true;
+    case.step(10);
+    assert_eq!(case.status.phase, Phase::Queued);
+    case.server_now = Some(at(4000));
+    assert_eq!(case.decide(4000).status.phase, Phase::Queued);
+    let decision = case.decide(7300);
+    assert_eq!((decision.status.phase, decision.status.ready_reason()), (Phase::Failed, Some("QueueTimeout")));
+}

@@ -116,7 +116,7 @@ impl Bench {
     }
 
     fn answer(&mut self, running: &mut Running, answer: Answer) {
-        let present = Present { now: self.now, is_burst: self.is_burst };
+        let present = Present { now: self.now, server_now: None, is_burst: self.is_burst };
         running.next = running.pass.next(&mut self.state, answer, present);
     }
 
