@@ -39,7 +39,7 @@ pub(super) async fn serve(
 ) -> Result<JoinHandle<()>, RunError> {
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
-    let served = Arc::new(Served { readiness, context: context.clone(), metrics: Metrics::new(context) });
+    let served = Arc::new(Served { readiness: readiness.clone(), context: context.clone(), metrics: Metrics::new(context, readiness) });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
