@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod health;
 mod lease;
+mod listen;
 mod metrics;
 mod operator;
 mod readiness;
