@@ -103,11 +103,11 @@ impl Accounts {
         Self { accounts, paused, deps }
     }
 
-    /// Whether the credentials of each account can be used now, and if not, the reason. It holds no part of a credential.
-    pub async fn credentials(&self) -> Vec<(&str, Result<(), CredentialsError>)> {
+    /// The credentials of each account, or why there are none. The reason holds no part of a credential.
+    pub async fn credentials(&self) -> Vec<(&str, Result<Credentials, CredentialsError>)> {
         let mut all = Vec::with_capacity(self.accounts.len());
         for (name, account) in &self.accounts {
-            all.push((name.as_str(), account.source.get().await.map(|_| ())));
+            all.push((name.as_str(), account.source.get().await));
         }
         all
     }

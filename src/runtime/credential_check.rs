@@ -1,12 +1,16 @@
 //! Looks whether all accounts have their access keys: for `/readyz?verbose`, a metric and the log. A missing Secret shows before the first
-//! backup that needs it.
+//! backup that needs it, and objects that wait for a key are looked at as soon as it is there, or is another.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tracing::{info, warn};
 
 use super::readiness::Readiness;
-use crate::backup::Context;
+use crate::{
+    api::{RdsBackup, Reason},
+    backup::Context,
+    rpc::Credentials,
+};
 
 /// The pause while a key is missing. That is remembered for 4 s, so a check costs at most one GET for each account.
 const WHILE_MISSING: Duration = Duration::from_secs(6);
@@ -14,14 +18,33 @@ const WHILE_MISSING: Duration = Duration::from_secs(6);
 /// The pause while every key is there: as old as keys may become in use.
 const OTHERWISE: Duration = Duration::from_secs(60);
 
+/// Whether the object waits for other credentials than it had.
+fn waits_for_its_key(object: &RdsBackup) -> bool {
+    let reason = object.status.as_ref().and_then(|status| status.ready_reason());
+    [Reason::CredentialsNotFound, Reason::InvalidCredentials, Reason::AccessDenied, Reason::AccountProblem]
+        .iter()
+        .any(|waits| reason == Some(waits.as_str()))
+}
+
 /// Never ends.
 pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
     let mut reported: BTreeMap<String, String> = BTreeMap::new();
+    let mut known: BTreeMap<String, Credentials> = BTreeMap::new();
     loop {
         let checked = context.accounts.credentials().await;
         let mut missing = false;
         for (account, result) in checked {
-            let cure = result.err().map(|error| error.to_string());
+            let cure = match result {
+                Ok(found) => {
+                    let is_news = reported.contains_key(account) || known.get(account).is_some_and(|before| !before.is(&found));
+                    known.insert(account.to_owned(), found);
+                    if is_news {
+                        context.wake_where(|object| object.spec.account == account && waits_for_its_key(object));
+                    }
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            };
             missing |= cure.is_some();
             match &cure {
                 Some(cure) if reported.get(account) != Some(cure) => {

@@ -177,7 +177,10 @@ fn a_missing_secret_is_waited_for() {
         assert_eq!(queued["status"]["phase"], "Queued");
         assert!(message(&queued).contains(&secret) && message(&queued).contains("accessKeySecret"), "{}", message(&queued));
         create_secret(&site, &secret, "sandbox-key", "sandbox-secret").await;
+        let created = std::time::Instant::now();
         site.until_phase("waits", "Succeeded").await;
+        // The key is looked for every 6 s, and the object is looked at as soon as it is there, not at its next minute.
+        assert!(created.elapsed() < Duration::from_secs(30), "{:?}", created.elapsed());
         assert_eq!(site.rds().accepted(&instance), 1);
         until_told(&operator, "ok\n", "rds_backup_operator_credentials_usable{account=\"later\"} 1").await;
     });
