@@ -106,24 +106,22 @@ impl Accounts {
         Self { accounts, paused, deps }
     }
 
-    /// The accounts whose credentials cannot be used now, with the reason. The reason holds no part of a credential.
-    pub async fn without_credentials(&self) -> Vec<(&str, CredentialsError)> {
-        let mut without = Vec::new();
+    /// The credentials of each account, or why there are none. The reason holds no part of a credential.
+    pub async fn credentials(&self) -> Vec<(&str, Result<Credentials, CredentialsError>)> {
+        let mut all = Vec::with_capacity(self.accounts.len());
         for (name, account) in &self.accounts {
-            if let Err(error) = account.source.get().await {
-                without.push((name.as_str(), error));
-            }
+            all.push((name.as_str(), account.source.get().await));
         }
-        without
+        all
     }
 
     /// The account that this object may use, checked against the allow-list. `recorded` is the region in the object's status: it was fixed
     /// when the object was admitted, and does not move with the configuration.
     pub fn access(&self, namespace: &str, spec: &RdsBackupSpec, recorded: Option<&str>) -> Result<Access, AccountError> {
-        let account = self.accounts.get(&spec.account).ok_or_else(|| AccountError::Unknown {
-            name: spec.account.chars().take(63).collect(),
-            known: self.accounts.keys().cloned().collect::<Vec<_>>().join(", "),
-        })?;
+        let account = self
+            .accounts
+            .get(&spec.account)
+            .ok_or_else(|| AccountError::Unknown { name: spec.account.chars().take(63).collect(), nearest: self.nearest(&spec.account) })?;
         let region = recorded.or(spec.region_id.as_deref()).unwrap_or(&account.settings.region_id);
         let regions = AllowedRegions::of(&account.settings.allow, namespace, &spec.db_instance_id);
         if !regions.allow(Some(region)) {
@@ -136,6 +134,13 @@ impl Accounts {
         }
         let client = account.client(region, &self.deps)?;
         Ok(Access { account: account.clone(), client, region_id: region.to_owned(), regions })
+    }
+
+    /// The account whose name differs least, by a third of its letters at most.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let distances = self.accounts.keys().map(|known| (strsim::osa_distance(name, known), known));
+        let (distance, nearest) = distances.min()?;
+        (distance <= 1 + nearest.chars().count() / 3).then(|| nearest.clone())
     }
 
     /// Whether an object of this namespace may use the instance, under any account and in any region.

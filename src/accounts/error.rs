@@ -8,13 +8,13 @@ use crate::{
 pub enum AccountError {
     /// The configuration has no account of this name.
     #[error(
-        "account {name:?} is not in the operator's configuration, which has: {known}. Correct spec.account, or ask an administrator to add it"
+        "account {name:?} is not in the operator's configuration{}. Correct spec.account, or ask an administrator to add it", suggested(nearest.as_deref())
     )]
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// The names in the configuration.
-        known: String,
+        /// The name in the configuration that differs least, where it is alike: the other tenants' accounts are not told.
+        nearest: Option<String>,
     },
     /// No rule of the account's allow-list matches.
     #[error(
@@ -41,6 +41,10 @@ pub enum AccountError {
         /// Why.
         source: ClientError,
     },
+}
+
+fn suggested(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; the nearest is {name:?}"))
 }
 
 impl AccountError {

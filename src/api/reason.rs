@@ -110,7 +110,7 @@ reasons! {
         Succeeded,
     }
     Needs, "An RdsBackup needs action",
-        "A person must correct or grant something; until then the operator sends nothing new. It checks again every 5 minutes and goes on by itself. While no backup was requested, `queueTimeout` ends the wait." => {
+        "A person must correct or grant something; until then the operator sends nothing new. It checks again every minute, after ten minutes every 5, and at once when an access key or a namespace that it waits for is there; it goes on by itself. While no backup was requested, `queueTimeout` ends the wait." => {
         /// A field of the spec is wrong; the message names it. Correct the field. If it cannot be changed, delete the object and create
         /// another.
         InvalidSpec,

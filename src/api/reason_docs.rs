@@ -135,7 +135,12 @@ impl Reason {
             }
             Self::Succeeded => const { &[Rule::backup(false, "The backup set exists and is usable.")] },
             Self::Rejected => {
-                const { &[ENDS, Rule::backup(true, "The service refuses a read: the operator tries again every 5 minutes.")] }
+                const {
+                    &[
+                        ENDS,
+                        Rule::backup(true, "The service refuses a read: the operator tries again every minute, after ten minutes every 5."),
+                    ]
+                }
             }
             Self::InvalidSpec
             | Self::AccountNotFound

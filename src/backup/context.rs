@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     locks::{InstanceLocks, Noted},
+    siblings,
     state::ObjectState,
     unfinished::Unfinished,
 };
@@ -71,6 +72,25 @@ impl Context {
     /// The unfinished objects of an instance that the caches show.
     pub fn unfinished_of(&self, instance: &str) -> Vec<Arc<Guarded>> {
         self.unfinished.of(instance, self.caches.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Has the unfinished objects looked at now that something depended on which has changed. What was read of their instances before that counts
+    /// no more.
+    pub fn wake_where(&self, depends: impl Fn(&RdsBackup) -> bool) {
+        for guarded in self.cached() {
+            let Ok(object) = &guarded.0 else { continue };
+            if !siblings::is_unfinished(object) || !depends(object) {
+                continue;
+            }
+            let metadata = &object.metadata;
+            // Where a pass is under way, the next one comes within a minute.
+            if let Some(mut state) = self.tracker.try_lock(metadata.uid.as_deref().unwrap_or_default()) {
+                state.memory.preflight = None;
+            }
+            let (name, namespace) = (metadata.name.as_deref().unwrap_or_default(), metadata.namespace.as_deref().unwrap_or_default());
+            // A closed channel means that the process is about to end.
+            let _ = self.wake.unbounded_send(ObjectRef::new(name).within(namespace));
+        }
     }
 
     /// All objects of the caches: for what is told of all of them, not for a pass over one.

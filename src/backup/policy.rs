@@ -9,8 +9,19 @@ use crate::controller::Backoff;
 /// How long after its preflight an intent may still be written, and after its intent a request may still be sent.
 pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
-/// What needs an edit or a grant is looked at again this often.
+/// What needs an edit or a grant is looked at again this often: by then it is likely that nobody works on it.
 pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
+
+/// In its first minutes a person is likely to work on it, and a pipeline waits: Flux stays red until it looks again by its own interval.
+pub const FRESHLY_STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long it counts as fresh.
+const FRESHLY_STALLED: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often an object is looked at again that has been Stalled for so long.
+pub(super) fn stalled_recheck(stalled_for: SignedDuration) -> SignedDuration {
+    if stalled_for < FRESHLY_STALLED { FRESHLY_STALLED_RECHECK } else { STALLED_RECHECK }
+}
 
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);

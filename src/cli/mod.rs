@@ -26,8 +26,9 @@ enum Command {
     Next(next::NextArgs),
 }
 
-/// The options of `run`.
+/// The options of `run`. Of an option that is given again the last one counts: the chart's `extraArgs` follow its own.
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 struct RunArgs {
     /// The configuration file: accounts, their credentials, and the namespaces that may use them.
     #[arg(long, value_name = "FILE")]
@@ -42,8 +43,9 @@ struct RunArgs {
     /// Work only while holding the lease in the operator's own namespace, so that several replicas may run. `false` for a single replica.
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
-    /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port.
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port. `[::]` is every address, of IPv6 and IPv4; on a node
+    /// without IPv6 it is every address of IPv4.
+    #[arg(long, value_name = "ADDR", default_value = "[::]:8080")]
     health_addr: SocketAddr,
     /// The format of log lines.
     #[arg(long, value_name = "FORMAT", default_value = "json")]
@@ -124,5 +126,29 @@ fn log_to_stderr(format: LogFormat) {
     match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         LogFormat::Text => lines.with_ansi(false).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_option_that_is_given_again_the_last_one_counts_and_namespaces_add_up() {
+        let first = ["operator", "run", "--config=a", "--health-addr=0.0.0.0:8080", "--log-format=json", "--watch-namespace=a"];
+        let again = [
+            "--health-addr=[::1]:9090",
+            "--log-format=text",
+            "--config=b",
+            "--leader-elect=false",
+            "--leader-elect",
+            "--watch-namespace=b",
+        ];
+        let parsed = Cli::try_parse_from(first.iter().chain(&again)).unwrap();
+        let Command::Run(RunArgs { config, health_addr, log_format, watch_namespaces, leader_elect, .. }) = parsed.command else {
+            panic!("another command");
+        };
+        assert_eq!((config, health_addr), (PathBuf::from("b"), "[::1]:9090".parse().unwrap()));
+        assert_eq!((log_format, leader_elect, watch_namespaces), (LogFormat::Text, true, vec!["a".to_owned(), "b".to_owned()]));
     }
 }

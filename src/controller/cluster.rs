@@ -254,9 +254,9 @@ impl Cluster {
         Ok(closed)
     }
 
-    /// A watch shows the namespace again.
-    pub fn open(&self, namespace: &str) {
-        self.namespaces.opened(namespace);
+    /// A watch shows the namespace. Answers whether it could not be read before.
+    pub fn open(&self, namespace: &str) -> bool {
+        self.namespaces.opened(namespace)
     }
 
     /// Whether the objects of the whole cluster can be listed. Where that is not known, or was refused a while ago, it is tried.
@@ -279,7 +279,7 @@ impl Cluster {
             let params = ListParams::default().limit(1);
             let api: Api<Guarded<K>> = Api::namespaced(self.client.clone(), namespace);
             match self.ask::<K, _, _>(Call::Read("list"), || api.list(&params)).await {
-                Ok(_) => self.namespaces.opened(namespace),
+                Ok(_) => _ = self.namespaces.opened(namespace),
                 // Where that cannot be told now, what was known stays.
                 Err(error) if error.is_forbidden() => _ = self.close(namespace).await,
                 Err(_) => {}

@@ -52,8 +52,8 @@ impl Namespaces {
         self.locked().everywhere.map(|refused| refused.is_none())
     }
 
-    pub(super) fn opened(&self, namespace: &str) {
-        self.locked().closed.remove(namespace);
+    pub(super) fn opened(&self, namespace: &str) -> bool {
+        self.locked().closed.remove(namespace).is_some()
     }
 
     pub(super) fn closes(&self, namespace: &str, closed: Closed) {

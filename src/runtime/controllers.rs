@@ -67,6 +67,8 @@ pub(super) struct Runtime<'a> {
     pub cluster: Cluster,
     pub scope: &'a Scope,
     pub readiness: Arc<Readiness>,
+    /// Called when a namespace can be read again.
+    pub namespace_opened: Arc<dyn Fn() + Send + Sync>,
     pub stop: CancellationToken,
 }
 
@@ -161,6 +163,7 @@ impl Runtime<'_> {
             let (readiness, saw, listed) = (self.readiness.clone(), saw.clone(), listed.clone());
             let (relisted, wake_all) = (cache.clone(), sender);
             let (watch, opened) = ((plural.clone(), namespace.clone()), self.cluster.clone());
+            let namespace_opened = self.namespace_opened.clone();
             let events = watcher(api, watcher::Config::default().page_size(LIST_PAGE))
                 .backoff(ResetTimerBackoff::new(WatchBackoff::default(), Duration::from_secs(60)))
                 .modify(Guarded::<K>::project)
@@ -174,8 +177,8 @@ impl Runtime<'_> {
                         }
                         listed.listed(&watch.1);
                         readiness.listed(&watch);
-                        if let Some(namespace) = &watch.1 {
-                            opened.open(namespace);
+                        if watch.1.as_ref().is_some_and(|namespace| opened.open(namespace)) {
+                            namespace_opened();
                         }
                     }
                 })

@@ -1,34 +1,61 @@
-//! Checks at the start that all accounts have their access keys. A missing Secret shows in a pod that is not ready, and not only in the
-//! first backup.
+//! Looks whether all accounts have their access keys: for `/readyz?verbose`, a metric and the log. A missing Secret shows before the first
+//! backup that needs it, and objects that wait for a key are looked at as soon as it is there, or is another.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::readiness::Readiness;
-use crate::backup::Context;
+use crate::{
+    api::{RdsBackup, Reason},
+    backup::Context,
+    rpc::Credentials,
+};
 
-/// The time between two checks. A missing Secret is remembered for 4 s, so a check costs at most one GET for each account.
-const PAUSE: Duration = Duration::from_secs(6);
+/// The pause while a key is missing. That is remembered for 4 s, so a check costs at most one GET for each account.
+const WHILE_MISSING: Duration = Duration::from_secs(6);
 
-/// Reports missing keys until every account has had its key once. Then it ends.
-pub(super) async fn until_present(context: Arc<Context>, readiness: Arc<Readiness>) {
-    let mut reported = String::new();
+/// The pause while every key is there: as old as keys may become in use.
+const OTHERWISE: Duration = Duration::from_secs(60);
+
+/// Whether the object waits for other credentials than it had.
+fn waits_for_its_key(object: &RdsBackup) -> bool {
+    let reason = object.status.as_ref().and_then(|status| status.ready_reason());
+    [Reason::CredentialsNotFound, Reason::InvalidCredentials, Reason::AccessDenied, Reason::AccountProblem]
+        .iter()
+        .any(|waits| reason == Some(waits.as_str()))
+}
+
+/// Never ends.
+pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
+    let mut reported: BTreeMap<String, String> = BTreeMap::new();
+    let mut known: BTreeMap<String, Credentials> = BTreeMap::new();
     loop {
-        let without = context.accounts.without_credentials().await;
-        let Some((account, error)) = without.first() else { break };
-        let more = match without.len() - 1 {
-            0 => String::new(),
-            1 => "; one more account lacks its access key".to_owned(),
-            count => format!("; {count} more accounts lack their access keys"),
-        };
-        let cure = format!("account {account}: {error}{more}");
-        if cure != reported {
-            warn!("{cure}");
-            reported.clone_from(&cure);
+        let checked = context.accounts.credentials().await;
+        let mut missing = false;
+        for (account, result) in checked {
+            let cure = match result {
+                Ok(found) => {
+                    let is_news = reported.contains_key(account) || known.get(account).is_some_and(|before| !before.is(&found));
+                    known.insert(account.to_owned(), found);
+                    if is_news {
+                        context.wake_where(|object| object.spec.account == account && waits_for_its_key(object));
+                    }
+                    None
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            missing |= cure.is_some();
+            match &cure {
+                Some(cure) if reported.get(account) != Some(cure) => {
+                    warn!("account {account}: {cure}");
+                    reported.insert(account.to_owned(), cure.clone());
+                }
+                None if reported.remove(account).is_some() => info!("account {account}: its access key is there"),
+                _ => {}
+            }
+            readiness.account(account, cure);
         }
-        readiness.lacks_credentials(Some(cure));
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(if missing { WHILE_MISSING } else { OTHERWISE }).await;
     }
-    readiness.lacks_credentials(None);
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{error::RunError, metrics::Metrics, readiness::Readiness};
+use super::{error::RunError, listen::listen, metrics::Metrics, readiness::Readiness};
 use crate::backup::Context;
 
 struct Served {
@@ -37,9 +37,8 @@ pub(super) async fn serve(
     readiness: Arc<Readiness>,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, RunError> {
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-    let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
-    let served = Arc::new(Served { readiness, context: context.clone(), metrics: Metrics::new(context) });
+    let (listener, address) = listen(address).await?;
+    let served = Arc::new(Served { readiness: readiness.clone(), context: context.clone(), metrics: Metrics::new(context, readiness) });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

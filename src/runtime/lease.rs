@@ -81,7 +81,6 @@ impl Candidate {
     /// only after that: nothing is under way when the next leader takes it.
     pub async fn lead(self, work: impl Future<Output = ()>, stop: &CancellationToken) -> Ended {
         let Self { election, fence, readiness, lease, identity } = self;
-        readiness.stands_by();
         info!(%lease, %identity, "standing by");
         let leads = CancellationToken::new();
         let work = async {
@@ -130,13 +129,11 @@ fn renewing(client: Client, fence: Fence, readiness: Arc<Readiness>, lease: Stri
             let answer = client.send(request).await;
             match answer.as_ref().map(http::Response::status) {
                 Ok(status) if writes && status.is_success() => fence.open_until(asked + RENEW_DEADLINE),
-                other => {
-                    if let Some(cure) = cure(other.ok(), writes, &lease)
-                        && readiness.troubled(None, cure.clone())
-                    {
-                        warn!("{cure}");
-                    }
-                }
+                other => match cure(other.ok(), writes, &lease) {
+                    Some(cure) if readiness.troubled(None, cure.clone()) => warn!("{cure}"),
+                    Some(_) => {}
+                    None => readiness.stands_by(),
+                },
             }
             Ok::<_, BoxError>(answer?)
         }
@@ -176,6 +173,8 @@ mod tests {
     fn operators_for_different_namespaces_do_not_stand_by_for_each_other() {
         let of = |names: &[&str]| name_of(&Scope::Namespaces(names.iter().map(|name| (*name).to_owned()).collect()));
         assert_eq!(name_of(&Scope::Cluster), "rds-backup-operator");
+        // As the chart's `rds.lease` writes it into the Role.
+        assert_eq!(of(&["team-a", "team-b"]), "rds-backup-operator-183efbe2");
         assert_eq!(of(&["a", "b"]), of(&["a", "b"]));
         assert!(of(&["a"]).starts_with("rds-backup-operator-") && of(&["a"]) != of(&["b"]));
     }

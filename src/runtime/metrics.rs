@@ -9,6 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::readiness::Readiness;
 use crate::{
     api::{ConditionType, Phase},
     backup::Context,
@@ -17,7 +18,7 @@ use crate::{
 pub(super) struct Metrics(Registry);
 
 impl Metrics {
-    pub fn new(context: Arc<Context>) -> Self {
+    pub fn new(context: Arc<Context>, readiness: Arc<Readiness>) -> Self {
         let mut registry = Registry::with_prefix("rds_backup_operator");
         let counters = &context.counters;
         registry.register(
@@ -31,7 +32,7 @@ impl Metrics {
             "CreateBackup requests whose answer was lost",
             counters.outcomes_unknown.clone(),
         );
-        registry.register_collector(Box::new(Objects(context)));
+        registry.register_collector(Box::new(Objects(context, readiness)));
         Self(registry)
     }
 
@@ -43,7 +44,7 @@ impl Metrics {
 }
 
 /// The metrics that are computed from the caches and the clients.
-struct Objects(Arc<Context>);
+struct Objects(Arc<Context>, Arc<Readiness>);
 
 impl std::fmt::Debug for Objects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,6 +91,16 @@ impl Collector for Objects {
             None,
             broken.metric_type(),
         )?)?;
+        let accounts = self.1.accounts();
+        if !accounts.is_empty() {
+            let gauge = ConstGauge::new(0i64);
+            let help = "1 if the account's access key can be used, 0 if it is missing or cannot be read";
+            let mut family = encoder.encode_descriptor("credentials_usable", help, None, gauge.metric_type())?;
+            for (account, usable) in accounts {
+                let labels = [("account", account)];
+                ConstGauge::new(i64::from(usable)).encode(family.encode_family(&labels)?)?;
+            }
+        }
         let clients = self.0.accounts.clients();
         if !clients.is_empty() {
             let gauge = ConstGauge::new(0f64);

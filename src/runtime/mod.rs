@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod health;
 mod lease;
+mod listen;
 mod metrics;
 mod operator;
 mod readiness;
@@ -70,10 +71,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         stop: stop.clone(),
     };
     let operator = Operator::new(options.config, deps, |key| environment.get(key));
-    operator.readiness.lacks_credentials(Some("the accounts' access keys have not been read yet".to_owned()));
     let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
-    let credential_check = credential_check::until_present(operator.backups.clone(), operator.readiness.clone());
+    let credential_check = credential_check::run(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
     let credential_check = tokio::spawn(credential_check);
     let mut lost = None;

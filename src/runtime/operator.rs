@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
-    api::{RdsBackup, RdsBackupSchedule},
+    api::{RdsBackup, RdsBackupSchedule, Reason},
     backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, Fence, ObjectTracker, Scope, ServerClock, answering},
@@ -112,11 +112,15 @@ impl Operator {
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
         let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
+        let held = backups.clone();
+        let waits_for_claims =
+            |object: &RdsBackup| object.status.as_ref().and_then(|status| status.ready_reason()) == Some(Reason::ClaimsUnreadable.as_str());
         let runtime = controllers::Runtime {
             client: answering(client),
             cluster: backups.cluster.clone(),
             scope: &scope,
             readiness,
+            namespace_opened: Arc::new(move || held.wake_where(waits_for_claims)),
             stop: stop.clone(),
         };
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);

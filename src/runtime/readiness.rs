@@ -27,14 +27,15 @@ struct State {
     watches: BTreeSet<WatchOf>,
     /// Those that have listed their objects once.
     listed: BTreeSet<WatchOf>,
-    /// Another replica leads; this one lists nothing.
+    /// The lease was read and this replica does not lead, so it lists nothing.
     stands_by: bool,
+    leads: bool,
     /// What concerns everything: the API server, a CRD, the lease.
     trouble: Option<Report>,
     /// What concerns one namespace.
     namespaces: BTreeMap<String, Report>,
-    /// The cure for an account whose access key has been missing since the start.
-    credentials: Option<String>,
+    /// For each account whether its access key can be used, and if not, the cure.
+    accounts: BTreeMap<String, Option<String>>,
 }
 
 struct Report {
@@ -58,20 +59,28 @@ impl Readiness {
         }
     }
 
-    /// Another replica leads. A standby is ready: standing by is its work.
+    /// The API server answered to a request for the lease: unless this replica leads, it stands by. A standby is ready: standing by is its
+    /// work. One that has not read the lease yet may be unable to take over.
     pub fn stands_by(&self) {
-        self.locked().stands_by = true;
+        let mut state = self.locked();
+        state.stands_by = !state.leads;
     }
 
     /// This replica leads from now on.
     pub fn leads(&self) {
-        self.locked().stands_by = false;
+        let mut state = self.locked();
+        (state.stands_by, state.leads) = (false, true);
     }
 
-    /// The cure for a missing access key, or none once each account's key has been read. A key that disappears later does not change
-    /// readiness: the status of the objects reports it, and the other accounts still work.
-    pub fn lacks_credentials(&self, cure: Option<String>) {
-        self.locked().credentials = cure;
+    /// Whether the access key of an account can be used, and if not, the cure. It never changes readiness: the other accounts work, and a
+    /// restart would help none.
+    pub fn account(&self, name: &str, cure: Option<String>) {
+        self.locked().accounts.insert(name.to_owned(), cure);
+    }
+
+    /// Each account, and whether its access key can be used, as far as that was looked into.
+    pub fn accounts(&self) -> Vec<(String, bool)> {
+        self.locked().accounts.iter().map(|(name, cure)| (name.clone(), cure.is_none())).collect()
     }
 
     /// A watch failed, or the lease cannot be reached; `namespace` is the one that it concerns, where it concerns one. True if this trouble
@@ -99,7 +108,7 @@ impl Readiness {
         let state = self.locked();
         match &state.trouble {
             Some(report) if report.lasts() => return Some(report.cure.clone()),
-            _ if state.stands_by => return state.credentials.clone(),
+            _ if state.stands_by => return None,
             _ => {}
         }
         if state.watches.is_empty() {
@@ -114,7 +123,7 @@ impl Readiness {
                 (false, _) => return Some(state.trouble.as_ref().map_or(NOT_LISTED, |report| &report.cure).to_owned()),
             }
         }
-        if readable { state.credentials.clone() } else { refused.map(|report| report.cure.clone()) }
+        if readable { None } else { refused.map(|report| report.cure.clone()) }
     }
 
     /// What concerns a part of the work: it makes no pod unready.
@@ -122,7 +131,9 @@ impl Readiness {
         let state = self.locked();
         let watched = |namespace: &String| state.listed.iter().any(|(_, listed)| listed.as_ref() == Some(namespace));
         let of_namespaces = state.namespaces.iter().filter(|(namespace, report)| report.lasts() || !watched(namespace));
-        of_namespaces.map(|(namespace, report)| format!("namespace {namespace}: {}", report.cure)).collect()
+        let of_namespaces = of_namespaces.map(|(namespace, report)| format!("namespace {namespace}: {}", report.cure));
+        let of_accounts = state.accounts.iter().filter_map(|(name, cure)| Some(format!("account {name}: {}", cure.as_ref()?)));
+        of_namespaces.chain(of_accounts).collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -152,6 +163,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_standby_is_ready_unless_it_could_not_take_over() {
         let readiness = Readiness::default();
+        assert_eq!(readiness.blocker().as_deref(), Some(NOT_LISTED), "it has not read the lease yet");
         readiness.stands_by();
         assert_eq!(readiness.blocker(), None);
         readiness.troubled(None, "the lease is out of reach".to_owned());
@@ -159,18 +171,20 @@ mod tests {
         tokio::time::advance(TROUBLE_LASTS * 2).await;
         assert_eq!(readiness.blocker(), None);
         readiness.leads();
+        readiness.stands_by();
         assert_eq!(readiness.blocker().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
     }
 
     #[test]
-    fn a_trouble_with_the_api_server_is_reported_before_a_missing_access_key() {
+    fn an_account_without_its_access_key_is_a_detail_and_no_pod_is_unready_for_it() {
         let readiness = Readiness::default();
-        readiness.lacks_credentials(Some("create the Secret".to_owned()));
-        assert_eq!(readiness.blocker().as_deref(), Some(NOT_LISTED));
         listed(&readiness, &watches(&[None]));
-        assert_eq!(readiness.blocker().as_deref(), Some("create the Secret"));
-        readiness.lacks_credentials(None);
-        assert_eq!(readiness.blocker(), None);
+        readiness.account("a", Some("create the Secret".to_owned()));
+        readiness.account("b", None);
+        assert_eq!((readiness.blocker(), readiness.details()), (None, vec!["account a: create the Secret".to_owned()]));
+        assert_eq!(readiness.accounts(), [("a".to_owned(), false), ("b".to_owned(), true)]);
+        readiness.account("a", None);
+        assert_eq!(readiness.details(), Vec::<String>::new());
     }
 
     #[tokio::test(start_paused = true)]

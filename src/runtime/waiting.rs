@@ -11,7 +11,7 @@ use axum::{Router, http::StatusCode, routing::get};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::error::RunError;
+use super::{error::RunError, listen::listen};
 use crate::config::Config;
 
 /// The time between two reads of the file. A kubelet updates a mounted ConfigMap within about a minute.
@@ -50,8 +50,7 @@ pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &Cancel
 }
 
 async fn serve(address: SocketAddr, said: Arc<Mutex<String>>, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, RunError> {
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-    let address = listener.local_addr().map_err(|source| RunError::Listen { address, source })?;
+    let (listener, address) = listen(address).await?;
     let ready = move || {
         let wrong = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         async move { (StatusCode::SERVICE_UNAVAILABLE, format!("{wrong}\n")) }

@@ -68,7 +68,30 @@ pub async fn grant(world: &World, namespace: &str) {
 pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
     let home = world.dir().join("home");
     let roles = rendered(&home, namespaces, values).await;
+    // The sites share the chart's Role, whose lease is that of the site that was granted its rights last: each has a role for its own lease.
+    let (own, lease) = (format!("lease-of-{}", namespaces.replace(',', "-")), lease_in(&roles));
+    let role = [
+        "create",
+        "role",
+        &own,
+        "-n",
+        NAMESPACE,
+        "--verb=get,update",
+        "--resource=leases.coordination.k8s.io",
+        &format!("--resource-name={lease}"),
+    ];
+    let subject = format!("--serviceaccount={NAMESPACE}:{SERVICE_ACCOUNT}");
+    let binding = ["create", "rolebinding", &own, "-n", NAMESPACE, &format!("--role={own}"), &subject];
+    for args in [&role[..], &binding[..]] {
+        world.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"));
+    }
     world.kubectl().run_with_input(&["apply", "--server-side", "-f", "-"], &roles).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The name of the lease in the chart's Role.
+fn lease_in(roles: &str) -> String {
+    let from = roles.find(&format!("[{SERVICE_ACCOUNT}-")).expect("a lease with a hash of its namespaces");
+    roles[from + 1..].split(']').next().unwrap_or_default().to_owned()
 }
 
 /// Gives another ServiceAccount of the operator's namespace the same rights as the operator's.
@@ -89,6 +112,8 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
         Scope::Namespaces => {
             run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
             run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
+            let own = vec![format!("rolebinding"), format!("{account}-lease"), format!("--role=lease-of-{namespace}"), subject.clone()];
+            run([vec!["create".to_owned()], own, vec!["-n".to_owned(), NAMESPACE.to_owned()]].concat()).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use rds_backup_sandbox::{
     rds::{Effect, Fault, Garbage},
-    world::StartOperator,
+    world::{Operator, StartOperator},
 };
 use serde_json::{Value, json};
 
@@ -57,8 +57,10 @@ fn an_object_that_a_person_must_correct_is_stalled_with_one_reason_and_a_cure() 
         let regional = "  regional:\n    regionId: cn-hangzhou\n    credentials: { type: Secret, name: rds-access-key }\n    allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]\n";
         let accounts = [key_account.as_str(), &secret_account, &half_account, &narrow, forbidden, regional];
         let config = config_with(&site, &accounts.concat()).await;
-        // It says on /readyz that access keys are missing, and works for the other accounts.
-        let operator = site.start(StartOperator { config: Some(config), ..StartOperator::default() });
+        // Access keys are missing, and it is ready: it works for the other accounts.
+        let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
+        let ready = operator.get("/readyz").await.unwrap().body;
+        assert_eq!(ready, "ok\n", "no Secret is named to everybody");
 
         let denied = site.instance("rm-mysql-denied");
         let message_of_ram = "User not authorized to operate on the specified resource.";
@@ -69,7 +71,13 @@ fn an_object_that_a_person_must_correct_is_stalled_with_one_reason_and_a_cure() 
         let mysql = site.instance("rm-mysql");
 
         let table: Vec<(&str, Value, &str, &str, Option<&str>)> = vec![
-            ("no-account", json!({ "dbInstanceId": mysql, "account": "missing" }), "AccountNotFound", "which has: default", None),
+            (
+                "no-account",
+                json!({ "dbInstanceId": mysql, "account": "missing" }),
+                "AccountNotFound",
+                "is not in the operator's configuration. Correct",
+                None,
+            ),
             ("not-allowed", json!({ "dbInstanceId": mysql, "account": "narrow" }), "NotAllowed", "allow-list", None),
             (
                 "no-region",
@@ -139,27 +147,42 @@ fn an_object_that_a_person_must_correct_is_stalled_with_one_reason_and_a_cure() 
     });
 }
 
+/// Waits until `/readyz?verbose` and the metrics say this. It is ready all the while.
+async fn until_told(operator: &Operator, words: &str, metric: &str) {
+    let began = std::time::Instant::now();
+    loop {
+        let (verbose, metrics) = (operator.get("/readyz?verbose").await.unwrap(), operator.get("/metrics").await.unwrap().body);
+        assert_eq!(verbose.status, 200, "{}", verbose.body);
+        if verbose.body.contains(words) && metrics.contains(metric) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{}\n{metrics}", verbose.body);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[test]
 fn a_missing_secret_is_waited_for() {
     at_site(|site| async move {
         let (secret, account) = account_with_secret(&site, "later").await;
         let config = config_with(&site, &account).await;
-        let mut operator = site.start(StartOperator { config: Some(config), ..StartOperator::default() });
-        let said = operator.wait_ready(Duration::from_secs(8)).await.expect_err("it is not ready").to_string();
+        let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
         let cure = format!(
             "account later: the Secret {secret} with the account's access key does not exist in namespace rds-backup-system. Create it"
         );
-        assert!(said.contains("GET /readyz is 503") && said.contains(&cure), "{said}");
-        assert_eq!(operator.get("/healthz").await.unwrap().status, 200, "a restart would not help");
+        until_told(&operator, &cure, "rds_backup_operator_credentials_usable{account=\"later\"} 0").await;
         let instance = site.instance("rm-mysql");
         site.apply("waits", json!({ "dbInstanceId": instance, "account": "later" })).await;
         let queued = site.until_reason("waits", "CredentialsNotFound").await;
         assert_eq!(queued["status"]["phase"], "Queued");
         assert!(message(&queued).contains(&secret) && message(&queued).contains("accessKeySecret"), "{}", message(&queued));
         create_secret(&site, &secret, "sandbox-key", "sandbox-secret").await;
+        let created = std::time::Instant::now();
         site.until_phase("waits", "Succeeded").await;
+        // The key is looked for every 6 s, and the object is looked at as soon as it is there, not at its next minute.
+        assert!(created.elapsed() < Duration::from_secs(30), "{:?}", created.elapsed());
         assert_eq!(site.rds().accepted(&instance), 1);
-        operator.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
+        until_told(&operator, "ok\n", "rds_backup_operator_credentials_usable{account=\"later\"} 1").await;
     });
 }
 
@@ -230,8 +253,9 @@ fn credentials_can_come_from_the_environment() {
         let config = site.config(&[("{ type: Secret, name: rds-access-key }", "{ type: Auto }")]);
         let instance = site.instance("rm-mysql");
         let mut without = site.start(StartOperator { config: Some(config.clone()), ..StartOperator::default() });
-        let said = without.wait_ready(Duration::from_secs(8)).await.expect_err("it is not ready").to_string();
-        assert!(said.contains("account default: the operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID"), "{said}");
+        without.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
+        let lacks = "account default: the operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID";
+        until_told(&without, lacks, "rds_backup_operator_credentials_usable{account=\"default\"} 0").await;
         site.apply("auto", json!({ "dbInstanceId": instance })).await;
         let stalled = site.until_reason("auto", "InvalidCredentials").await;
         assert!(message(&stalled).contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{}", message(&stalled));

@@ -292,7 +292,7 @@ fn watch_events_do_not_shorten_any_pause() {
 }
 
 #[test]
-fn no_more_than_sixteen_backups_are_worked_on_at_a_time() {
+fn no_more_than_eight_backups_of_an_account_and_region_call_the_service_at_a_time() {
     let mut script = crowd(&[("a", "cn-hangzhou", 60), ("b", "cn-hangzhou", 60)], Duration::from_secs(60));
     script.pace.cloud = (9000, 9000);
     let ended = life::run(&script);

@@ -104,6 +104,12 @@ accounts:
 {{- printf "%s-%s-scope" .Release.Namespace (include "rds.fullname" .) }}
 {{- end }}
 
+{{/* The lease, as the operator names it: with a hash of its namespaces, where it watches only some. */}}
+{{- define "rds.lease" -}}
+rds-backup-operator
+{{- if eq .Values.scope "namespaces" }}-{{ .Values.namespaces | uniq | sortAlpha | join "," | sha256sum | trunc 8 }}{{ end }}
+{{- end }}
+
 {{- define "rds.subject" -}}
 subjects:
   - kind: ServiceAccount

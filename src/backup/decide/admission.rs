@@ -13,7 +13,7 @@ use crate::{
     api::{AttemptOutcome, Phase, Reason},
     backup::{
         observation::{AccountView, Blocker, Observation},
-        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK, STALLED_RECHECK},
+        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK},
         siblings::occupies,
         spec::{ValidatedSpec, queue_timeout},
     },
@@ -56,7 +56,8 @@ pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
     };
     draft.stall(phase, Reason::InvalidSpec, wrong);
     let timeout = queue_timeout(draft.spec);
-    waits_for_somebody(draft, timeout, STALLED_RECHECK)
+    let pause = draft.stalled_recheck();
+    waits_for_somebody(draft, timeout, pause)
 }
 
 /// No job and no open intent: it waits, or the next attempt begins.
@@ -142,7 +143,8 @@ fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Times
                                 .remedy
                             {
                                 Remedy::Wait(time) => time,
-                                Remedy::Stall | Remedy::Fail => STALLED_RECHECK,
+                                // Each try takes the condition away, so the time counts from where the waiting began.
+                                Remedy::Stall | Remedy::Fail => policy::stalled_recheck(kept.at.0.duration_since(last.waiting_since.0)),
                             }
                         }
                         None => policy::backoff(failures, SignedDuration::from_mins(2)),
@@ -162,7 +164,8 @@ pub(super) fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blo
         busy => busy,
     };
     draft.stall(phase, blocker.reason, &blocker.message);
-    waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK)
+    let pause = draft.stalled_recheck();
+    waits_for_somebody(draft, valid.queue_timeout, pause)
 }
 
 /// Without credentials, or without a sight of every claim, a job or an open intent cannot be looked at: it keeps its phase. Where the lack passes by itself the object is not

@@ -14,7 +14,7 @@ use crate::{
     },
     backup::{
         observation::Observation,
-        policy::{KEPT_ATTEMPTS, MOST_SEEN_BESIDE},
+        policy::{self, KEPT_ATTEMPTS, MOST_SEEN_BESIDE},
         recorded,
     },
     controller::Event,
@@ -224,6 +224,12 @@ impl<'a> Draft<'a> {
     /// The object should have these finalizers, and no other.
     pub fn set_finalizers(&mut self, finalizers: Vec<String>) {
         self.finalizers = Some(finalizers);
+    }
+
+    /// How long a Stalled object waits before it is looked at again.
+    pub fn stalled_recheck(&self) -> SignedDuration {
+        let stalled = self.observed.status.condition(ConditionType::Stalled).filter(|condition| condition.status == "True");
+        policy::stalled_recheck(stalled.map_or(SignedDuration::ZERO, |since| self.now.duration_since(since.last_transition_time.0)))
     }
 
     /// No new attempt before this.

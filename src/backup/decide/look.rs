@@ -13,7 +13,7 @@ use crate::{
     backup::{
         memory::{Look, LookFacts, Looks},
         observation::AccountView,
-        policy::{MAPPING_LOOKS, SLACK, STALLED_RECHECK},
+        policy::{MAPPING_LOOKS, SLACK},
         recorded,
         spec::ValidatedSpec,
     },
@@ -217,7 +217,7 @@ pub(super) fn unreadable(
         Remedy::Stall | Remedy::Fail => {
             let message = draft.trouble(&trouble, error, at);
             draft.stall(phase, trouble.reason, &message);
-            STALLED_RECHECK
+            draft.stalled_recheck()
         }
     }
 }

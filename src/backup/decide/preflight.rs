@@ -16,7 +16,7 @@ use crate::{
     backup::{
         memory::{Backups, Preflight},
         observation::{AccountView, Observation},
-        policy::{FRESH, NOT_STARTED_HOLDS, STALLED_RECHECK},
+        policy::{FRESH, NOT_STARTED_HOLDS},
         spec::ValidatedSpec,
     },
     rds::{BackupTask, CallError, JobId, JobState, Mode, TaskAction},
@@ -52,10 +52,11 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
             draft.fail(Reason::UnsupportedMethod, &why);
             draft.again()
         }
-        Compatibility::Stalled(..) if age >= STALLED_RECHECK => draft.then(read),
+        Compatibility::Stalled(..) if age >= draft.stalled_recheck() => draft.then(read),
         Compatibility::Stalled(reason, message) => {
+            let pause = draft.stalled_recheck().saturating_sub(age);
             draft.stall(Phase::Pending, reason, &message);
-            waits_for_somebody(draft, valid.queue_timeout, STALLED_RECHECK.saturating_sub(age))
+            waits_for_somebody(draft, valid.queue_timeout, pause)
         }
         Compatibility::Waits(..) if age >= pace => draft.then(read),
         Compatibility::Waits(reason, message) => {
@@ -147,7 +148,7 @@ fn unread(
     let trouble = errors::unread(error, preflight.failures, valid, account);
     let again_after = match trouble.remedy {
         Remedy::Wait(time) => time,
-        Remedy::Stall | Remedy::Fail => STALLED_RECHECK,
+        Remedy::Stall | Remedy::Fail => draft.stalled_recheck(),
     };
     let age = draft.now.duration_since(preflight.at);
     if age >= again_after {

@@ -15,7 +15,7 @@ use crate::{
     backup::{
         memory::Look,
         observation::AccountView,
-        policy::{FRESH, GRACE, STALLED_RECHECK},
+        policy::{FRESH, GRACE},
         spec::ValidatedSpec,
     },
     rds::{BackupRef, Stamp},
@@ -131,7 +131,8 @@ pub(super) fn cleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acc
                     "the answer to the request was lost, no backup of it is found, and the account's requestExpiry is Never, so it cannot be proven that none will begin. \
                      Nothing more is sent. If the console shows no backup of this object, delete it and create another; if it shows one, it is adopted when it is listed",
                 );
-                return look_again(draft, valid, account, intent, latest, STALLED_RECHECK);
+                let pause = draft.stalled_recheck();
+                return look_again(draft, valid, account, intent, latest, pause);
             }
             if observed.status.phase != Phase::Resolving || observed.status.ready_reason() != Some(Reason::OutcomeUnknown.as_str()) {
                 draft.working(

@@ -22,6 +22,8 @@ pub struct Values {
     pub global: Global,
     /// Replaces the chart's name in the names of objects.
     pub name_override: String,
+    /// Not read by this chart: for the `condition` of a chart that has it as a dependency.
+    pub enabled: bool,
     /// The name of all objects. Default: made of the names of release and chart.
     pub fullname_override: String,
     /// Labels of every object.
@@ -54,6 +56,10 @@ pub struct Values {
     /// How many seconds a replica may take to end. It needs up to 20 s to finish the work under way, and then releases the lease.
     #[schemars(range(min = 25))]
     pub termination_grace_period_seconds: u16,
+    /// The address on which `/healthz`, `/readyz` and `/metrics` are served, at port 8080. `[::]` is every address, of IPv6 and IPv4; on a node
+    /// without IPv6 it is every address of IPv4.
+    #[schemars(regex(pattern = r"^([0-9.]+|\[[0-9a-fA-F:.]+\])$"))]
+    pub health_address: String,
     /// The format of log lines.
     pub log_format: LogFormat,
     /// A PodDisruptionBudget, with two or more replicas.

@@ -350,14 +350,14 @@ fn an_expired_token_is_tried_again_before_somebody_is_called() {
         case.memory.absorb_preflight((1, 1), "cn-hangzhou", at(second), expired());
         let decision = case.step(second);
         case.assert_place(phase, Reason::InvalidCredentials);
-        assert_eq!(wait_of(&decision), if phase == Phase::Queued { secs(30) } else { secs(300) }, "{tries}");
+        assert_eq!(wait_of(&decision), if phase == Phase::Queued { secs(30) } else { secs(60) }, "{tries}");
     }
 }
 
 /// The reads before the request were answered with the same key: it was changed a moment ago.
 #[test]
 fn a_key_that_is_refused_for_the_request_alone_is_tried_again_before_somebody_is_called() {
-    for (attempt, phase, pause) in [(1, Phase::Queued, 5), (3, Phase::Queued, 5), (4, Phase::Pending, 300)] {
+    for (attempt, phase, pause) in [(1, Phase::Queued, 5), (3, Phase::Queued, 5), (4, Phase::Pending, 60)] {
         let mut case = Case::new().intent(1, true, true).answered(rejected("InvalidAccessKeyId.NotFound"));
         case.submission().attempt = attempt;
         case.step(5);
@@ -377,9 +377,9 @@ fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
     let denied = || Err(CallError::Api(api_error("Forbidden.RAM")));
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);
     case.preflight(1, denied());
-    assert_eq!(wait_of(&case.step(1)), secs(300));
-    case.preflight(401, denied());
-    assert_eq!(wait_of(&case.step(401)), secs(201), "not beyond its end");
+    assert_eq!(wait_of(&case.step(1)), secs(60));
+    case.preflight(561, denied());
+    assert_eq!(wait_of(&case.step(561)), secs(41), "not beyond its end");
     case.assert_place(Phase::Pending, Reason::AccessDenied);
     case.preflight(602, denied());
     case.step(602);
@@ -408,7 +408,7 @@ fn the_queue_timeout_counts_on_through_what_needs_somebody_and_what_does_not() {
     case.step(1);
     case.assert_place(Phase::Queued, Reason::InstanceBusy);
     case.preflight(300, Err(CallError::Api(api_error("Forbidden.RAM"))));
-    assert_eq!(wait_of(&case.step(300)), secs(300));
+    assert_eq!(wait_of(&case.step(300)), secs(60));
     case.assert_place(Phase::Pending, Reason::AccessDenied);
     case.account_mut().paused = true;
     case.step(590);
@@ -429,11 +429,16 @@ fn trouble_with_reading_is_told_once_and_in_the_same_words() {
     let decision = case.step(1);
     case.assert_place(Phase::Pending, Reason::AccessDenied);
     assert_eq!(case.kstatus(), (Some("False"), false, true));
-    assert_eq!(wait_of(&decision), secs(300), "looked at again every 5 min");
+    assert_eq!(wait_of(&decision), secs(60), "looked at again every minute");
+    assert!(matches!(case.decide(61).effect, Some(Effect::Preflight { .. })));
     case.preflight(301, Err(denied("REQ-2")));
     assert_eq!(case.decide(301).status, case.status, "another request id is not worth a write");
-    case.preflight(601, Ok(idle()));
-    assert!(matches!(case.step(601).effect, Some(Effect::WriteIntent { .. })), "it heals by itself");
+    case.preflight(601, Err(denied("REQ-3")));
+    let decision = case.decide(601);
+    assert_eq!((wait_of(&decision), &decision.status), (secs(300), &case.status), "after ten minutes every 5");
+    assert!(case.decide(661).effect.is_none() && matches!(case.decide(901).effect, Some(Effect::Preflight { .. })));
+    case.preflight(901, Ok(idle()));
+    assert!(matches!(case.step(901).effect, Some(Effect::WriteIntent { .. })), "it heals by itself");
     assert_eq!(case.kstatus(), (Some("False"), true, false));
 }
 
@@ -442,7 +447,9 @@ fn an_account_that_cannot_be_used_is_stalled_and_a_missing_secret_is_waited_for(
     for reason in [Reason::AccountNotFound, Reason::NotAllowed, Reason::InvalidSpec] {
         let mut case = Case::new();
         case.account = Err(Blocker { reason, message: "ask".into(), again_in: None });
-        assert_eq!(wait_of(&case.step(1)), secs(300));
+        assert_eq!(wait_of(&case.step(1)), secs(60));
+        assert_eq!(wait_of(&case.step(600)), secs(60));
+        assert_eq!(wait_of(&case.step(601)), secs(300));
         case.assert_place(Phase::Pending, reason);
         assert_eq!(case.kstatus(), (Some("False"), false, true));
     }
@@ -476,7 +483,7 @@ fn paused_submissions_open_no_attempt_and_follow_what_runs() {
 #[test]
 fn a_spec_that_the_crd_should_have_stopped_is_stalled() {
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","strategy":"db"}"#);
-    assert_eq!(wait_of(&case.step(1)), secs(300));
+    assert_eq!(wait_of(&case.step(1)), secs(60));
     case.assert_place(Phase::Pending, Reason::InvalidSpec);
 }
 
@@ -502,8 +509,8 @@ fn the_region_that_counts_is_the_instances_own() {
         let decision = case.step(2);
         case.assert_place(Phase::Pending, Reason::RegionNotAllowed);
         assert!(case.status.condition(ConditionType::Ready).unwrap().message.contains(message));
-        assert_eq!(wait_of(&decision), secs(299));
-        assert!(matches!(case.decide(301).effect, Some(Effect::Preflight { .. })), "the allow-list or the instance may have changed");
+        assert_eq!(wait_of(&decision), secs(59));
+        assert!(matches!(case.decide(61).effect, Some(Effect::Preflight { .. })), "the allow-list or the instance may have changed");
     }
     let mut case = Case::new();
     case.account_mut().regions = AllowedRegions::new(["cn-*".into()]);
@@ -637,4 +644,15 @@ fn an_object_that_was_in_time_never_expires() {
     assert_eq!(case.decide(4000).status.phase, Phase::Queued);
     let decision = case.decide(7300);
     assert_eq!((decision.status.phase, decision.status.ready_reason()), (Phase::Failed, Some("QueueTimeout")));
+}
+/// Each try takes the condition away that says since when.
+#[test]
+fn a_request_that_is_refused_again_and_again_is_tried_every_minute_and_after_ten_minutes_every_five() {
+    for (waited, pause) in [(1, 60), (599, 60), (600, 300)] {
+        let mut case = Case::new().intent(1, true, true).answered(rejected("Forbidden.RAM"));
+        case.step(1 + waited);
+        case.assert_place(Phase::Pending, Reason::AccessDenied);
+        assert!(case.decide(waited + pause).effect.is_none(), "{waited}");
+        assert!(matches!(case.decide(1 + waited + pause).effect, Some(Effect::Preflight { .. })), "{waited}");
+    }
 }
