@@ -74,7 +74,9 @@ reasons! {
         /// The service says that a database of `databases` does not exist or is not ready; it has one error for both. The operator tries again
         /// with growing pauses. Correct the name, or wait until the database is there.
         DatabaseNotReady,
-        /// The instance has used up the 20 backups per day that the service allows. The operator tries again later. Request fewer backups.
+        /// The instance has used up the 20 backups per day that the service allows: it lists 20 manual sets of today, or the service says so. The
+        /// operator tries again when the day turns, or after one to six hours. `queueTimeout` ends the wait; without one, it lasts until the
+        /// day has turned, 26 hours at most. Request fewer backups.
         QuotaExceeded,
         /// The account makes more calls than the service allows. The operator tries again later. Lower the account's `limits` if this
         /// lasts.

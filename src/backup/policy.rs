@@ -41,6 +41,16 @@ pub(super) const LARGEST_BASELINE: usize = 500;
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
 pub(super) const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
+/// The service makes so many backup sets of an instance a day.
+pub(super) const SETS_A_DAY: usize = 20;
+
+/// An instance whose day is used up is looked at again this often: sets may be deleted.
+pub(super) const QUOTA_RECHECK: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long an object without a `queueTimeout` of its own waits at most where the day's sets are used up: until the day has turned, and the
+/// default of 2 hours.
+pub(super) const LONGEST_QUOTA_WAIT: SignedDuration = SignedDuration::from_hours(26);
+
 /// A listed job that has not begun (`NoStart`) is waited for so long. A job that the service accepted begins within minutes; a scheduled one,
 /// or one that was forgotten, is listed for ever, and the service is asked in spite of it: it knows whether the job is in the way.
 pub(super) const NOT_STARTED_HOLDS: SignedDuration = SignedDuration::from_mins(15);

@@ -88,7 +88,7 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
     if let Some(until) = not_before(observed, valid)
         && now < until
     {
-        let timeout = valid.queue_timeout.saturating_add(SignedDuration::from_secs(1));
+        let timeout = draft.longest_wait(valid.queue_timeout).saturating_add(SignedDuration::from_secs(1));
         let since = draft.waiting_since().filter(|_| observed.time_is_known);
         let ends = since.map_or(until, |since| until.min(since.plus(timeout)));
         return draft.wait(ends.duration_since(now));

@@ -14,11 +14,11 @@ use crate::{
     },
     backup::{
         observation::Observation,
-        policy::{self, KEPT_ATTEMPTS, MOST_SEEN_BESIDE},
+        policy::{self, KEPT_ATTEMPTS, LONGEST_QUOTA_WAIT, MOST_SEEN_BESIDE},
         recorded,
     },
     controller::Event,
-    rds::{BackupRef, CallError},
+    rds::{BackupRef, CallError, ErrorKind},
     time::SaturatingTime,
 };
 
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
 
     /// It waits on time or on another object. The time of waiting goes on counting from where it began.
     pub fn queue(&mut self, reason: Reason, message: &str) {
-        let since = self.waiting_since().unwrap_or(self.now);
+        let since = self.waits_since(reason);
         self.working(Phase::Queued, reason, message);
         self.status.queue = Some(Queue { reason: reason.as_str().to_owned(), since: Time(since) });
     }
@@ -77,7 +77,7 @@ impl<'a> Draft<'a> {
     /// Found by tests/simulation/walks: it began anew whenever the object's reason changed between one that passes and one that a person
     /// must cure.
     pub fn stall(&mut self, phase: Phase, reason: Reason, message: &str) {
-        let since = self.waiting_since().unwrap_or(self.now);
+        let since = self.waits_since(reason);
         self.transition(phase, reason, message, true);
         self.ready(false, reason, message);
         self.raise(ConditionType::Stalled, reason, message);
@@ -252,7 +252,34 @@ impl<'a> Draft<'a> {
     /// Whether the current run has waited longer than `timeout`. A process that has no answer of the service or of the API server yet does
     /// not know: the clock of its node may be hours ahead.
     pub fn has_waited(&self, timeout: SignedDuration) -> bool {
-        self.observed.time_is_known && self.waiting_since().is_some_and(|since| self.now > since.plus(timeout))
+        self.observed.time_is_known && self.waiting_since().is_some_and(|since| self.now > since.plus(self.longest_wait(timeout)))
+    }
+
+    /// `timeout`, or as long as the day may last whose sets are used up. A `queueTimeout` that the user has set is kept.
+    pub fn longest_wait(&self, timeout: SignedDuration) -> SignedDuration {
+        let waits_for_the_day = self.waits_for_the_day() || self.was_refused_for_the_day();
+        if self.spec.queue_timeout.is_none() && waits_for_the_day { timeout.max(LONGEST_QUOTA_WAIT) } else { timeout }
+    }
+
+    fn waits_for_the_day(&self) -> bool {
+        self.status.queue.as_ref().is_some_and(|queue| queue.reason == Reason::QuotaExceeded.as_str())
+    }
+
+    /// Whether a request of the current run was refused because the day's sets are used up.
+    fn was_refused_for_the_day(&self) -> bool {
+        let run = self.status.submission.as_ref().map(|submission| submission.run);
+        let refused = |kept: &Attempt| kept.code.as_deref().is_some_and(|code| errors::kind_of(code) == ErrorKind::DailyLimit);
+        self.status.attempts.iter().any(|kept| Some(kept.run) == run && refused(kept))
+    }
+
+    /// Since when the current run waits, if it goes on with this reason. Where the day's sets were counted as used up, and nothing was asked of
+    /// the service, the wait for the day does not count towards the default of `queueTimeout`.
+    pub fn waits_since(&self, reason: Reason) -> Timestamp {
+        let day_is_over = self.waits_for_the_day() && reason != Reason::QuotaExceeded && !self.was_refused_for_the_day();
+        if day_is_over && self.spec.queue_timeout.is_none() {
+            return self.now;
+        }
+        self.waiting_since().unwrap_or(self.now)
     }
 
     /// Writes what differs, then does this, then looks at what came of it.

@@ -30,12 +30,13 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
     if !draft.observed.time_is_known {
         return draft.wait(pause);
     }
-    let left = since.plus(timeout).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
+    let left = since.plus(draft.longest_wait(timeout)).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
     draft.wait(pause.min(left))
 }
 
 /// It was not asked for in time.
 pub(super) fn queue_timed_out(mut draft: Draft<'_>, timeout: SignedDuration) -> Decision {
+    let timeout = draft.longest_wait(timeout);
     let ready = draft.observed.status.condition(ConditionType::Ready);
     let last = ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default();
     draft.fail(

@@ -40,6 +40,11 @@ pub(super) struct Diagnosis {
     pub message: String,
 }
 
+/// What a code is about that the service answered earlier.
+pub(super) fn kind_of(code: &str) -> ErrorKind {
+    ApiError { code: code.to_owned(), message: String::new(), request_id: None, http_status: 0 }.kind()
+}
+
 /// The reason of a refusal.
 fn reason_of(kind: ErrorKind) -> Reason {
     match kind {

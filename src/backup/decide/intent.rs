@@ -31,7 +31,7 @@ pub(super) fn intent(
     // The signed time travels with second precision; what is stored must be what is signed.
     let signed = Timestamp::from_second(draft.now.as_second()).unwrap_or(draft.now);
     let nonce = draft.observed.randomness.nonce.clone();
-    let waiting_since = draft.waiting_since().unwrap_or(draft.now);
+    let waiting_since = draft.waits_since(Reason::Submitting);
     let unresolved_since = match &draft.observed.status.submission {
         Some(last)
             if last.run == run

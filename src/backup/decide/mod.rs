@@ -16,6 +16,7 @@ mod intent;
 mod look;
 mod matching;
 mod preflight;
+mod quota;
 mod resolve;
 mod text;
 

@@ -1,6 +1,6 @@
 //! Step 2: what the instance is, what runs on it, which sets it has. Read only.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     compatibility::{self, Compatibility},
@@ -8,7 +8,7 @@ use super::{
     draft::Draft,
     end::waits_for_somebody,
     errors::{self, Remedy},
-    intent,
+    intent, quota,
     text::clip,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     backup::{
         memory::{Backups, Preflight},
         observation::{AccountView, Observation},
-        policy::{FRESH, NOT_STARTED_HOLDS},
+        policy::{FRESH, NOT_STARTED_HOLDS, QUOTA_RECHECK, SETS_A_DAY},
         spec::ValidatedSpec,
     },
     rds::{BackupTask, CallError, JobId, JobState, Mode, TaskAction},
@@ -71,8 +71,16 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         Compatibility::Allowed => match &facts.backups {
             Err(error) => unread(draft, valid, account, preflight, error, read),
             Ok(backups) => match in_the_way(preflight, backups) {
-                None if age > FRESH => draft.then(read),
-                None => intent::intent(draft, valid, account, (&facts.instance, backups), preflight.at, attempt),
+                None => match quota::used_up_until(&backups.sets, preflight.at) {
+                    Some(until) if draft.now < until && age < QUOTA_RECHECK => {
+                        draft.queue(Reason::QuotaExceeded, &used_up(valid, until));
+                        let pause = until.duration_since(draft.now).min(QUOTA_RECHECK.saturating_sub(age));
+                        waits_for_somebody(draft, valid.queue_timeout, pause)
+                    }
+                    Some(_) => draft.then(read),
+                    None if age > FRESH => draft.then(read),
+                    None => intent::intent(draft, valid, account, (&facts.instance, backups), preflight.at, attempt),
+                },
                 Some(_) if age >= pace => draft.then(read),
                 Some(job) => {
                     draft.queue(Reason::InstanceBusy, &busy(job, valid));
@@ -91,6 +99,13 @@ fn in_the_way<'a>(preflight: &Preflight, backups: &'a Backups) -> Option<&'a Bac
     };
     let (idle, begun): (Vec<&BackupTask>, Vec<&BackupTask>) = backups.running.iter().partition(|task| task.state == JobState::NotStarted);
     begun.into_iter().next().or_else(|| idle.into_iter().find(|task| holds(&task.job_id)))
+}
+
+fn used_up(valid: &ValidatedSpec, until: Timestamp) -> String {
+    let id = &valid.request.instance;
+    format!(
+        "{id} has {SETS_A_DAY} manual backup sets of today, and the service makes no more a day. Nothing is asked of it before {until}, when the day turns in UTC or in China"
+    )
 }
 
 /// What holds the instance, in words that do not change while it does.

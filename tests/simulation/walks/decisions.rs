@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
-    api::{ConditionType, Phase, RdsBackup, RdsBackupStatus, Span},
+    api::{Attempt, ConditionType, Phase, RdsBackup, RdsBackupStatus, Span},
     backup::{
         decide::{Effect, Requeue},
         pass::Decided,
@@ -97,7 +97,7 @@ impl Judged {
             able: account.is_ok_and(|account| account.credentials.is_ok()),
             paused: account.is_ok_and(|account| account.paused),
             longest_poll: account.map_or(0, |account| millis(account.poll.max)),
-            queue_timeout: span(spans[0], SignedDuration::from_hours(2)),
+            queue_timeout: span(spans[0], SignedDuration::from_hours(if waits_for_the_day(&decision.status) { 26 } else { 2 })),
             timeout: span(spans[1], SignedDuration::from_hours(24)),
             valid: spans.iter().flatten().all(|span| span.get().is_ok()),
         }
@@ -110,6 +110,13 @@ impl Judged {
             _ => None,
         }
     }
+}
+
+/// Without a queueTimeout an object waits for the day to turn whose backups are used up.
+fn waits_for_the_day(status: &RdsBackupStatus) -> bool {
+    let run = status.submission.as_ref().map(|submission| submission.run);
+    let refused = |kept: &Attempt| Some(kept.run) == run && kept.code.as_ref().is_some_and(|code| code.starts_with("Exceeded.BackupTimes"));
+    status.queue.as_ref().is_some_and(|queue| queue.reason == "QuotaExceeded") || status.attempts.iter().any(refused)
 }
 
 pub fn name(effect: &Effect) -> &'static str {

@@ -257,7 +257,9 @@ impl Judge {
             return;
         }
         let Some(until) = judged.rests_until() else { return };
-        let since = life.shown.unwrap_or(*now).max(life.edited);
+        // The wait for a day to turn does not count.
+        let day_is_over = before.reason == "QuotaExceeded" && after.reason != "QuotaExceeded";
+        let since = if day_is_over { *now } else { life.shown.unwrap_or(*now).max(life.edited) };
         if before.waits() && after.waits() && until > since + queue_timeout + RECHECK + SLACK {
             self.wrong(format!(
                 "4 {uid} waits since {}, and will wait until {} for {}: longer than its queueTimeout",
@@ -317,6 +319,9 @@ impl Judge {
         }
         if is.reason == "RetryBackoff" && was.reason != "RetryBackoff" {
             (life.waits_from, life.shown) = (now, None);
+        }
+        if was.reason == "QuotaExceeded" && is.reason != "QuotaExceeded" {
+            life.shown = None;
         }
         if (is.waits() || is.open) && life.shown.is_none() {
             life.shown = Some(now);

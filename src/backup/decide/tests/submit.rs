@@ -645,6 +645,7 @@ fn an_object_that_was_in_time_never_expires() {
     let decision = case.decide(7300);
     assert_eq!((decision.status.phase, decision.status.ready_reason()), (Phase::Failed, Some("QueueTimeout")));
 }
+
 /// Each try takes the condition away that says since when.
 #[test]
 fn a_request_that_is_refused_again_and_again_is_tried_every_minute_and_after_ten_minutes_every_five() {
@@ -655,4 +656,72 @@ fn a_request_that_is_refused_again_and_again_is_tried_every_minute_and_after_ten
         assert!(case.decide(waited + pause).effect.is_none(), "{waited}");
         assert!(matches!(case.decide(1 + waited + pause).effect, Some(Effect::Preflight { .. })), "{waited}");
     }
+}
+
+/// Second 0 of these tests is 08:00 in UTC, and 16:00 in China, whose day turns first.
+const CHINAS_MIDNIGHT: i64 = 8 * 3600;
+
+fn full_day() -> PreflightFacts {
+    facts(Vec::new(), (0..20).map(|number| set(&format!("s{number}"), -600 - number)).collect())
+}
+
+#[test]
+fn the_sets_of_the_day_are_counted_before_a_request_is_spent() {
+    assert_eq!(at(0), "2027-01-15T08:00:00Z".parse().unwrap());
+    let mut case = Case::new();
+    case.preflight(1, Ok(full_day()));
+    let decision = case.step(1);
+    case.assert_place(Phase::Queued, Reason::QuotaExceeded);
+    assert_eq!(wait_of(&decision), secs(3600), "sets may be deleted");
+    assert!(case.status.condition(ConditionType::Ready).unwrap().message.contains("2027-01-15T16:00:00Z"));
+    assert!(matches!(case.decide(3602).effect, Some(Effect::Preflight { .. })));
+    // The default of queueTimeout does not end it before the day turns.
+    for second in [3602, 2 * 3600 + 2, CHINAS_MIDNIGHT - 1] {
+        case.preflight(second, Ok(full_day()));
+        case.step(second);
+        case.assert_place(Phase::Queued, Reason::QuotaExceeded);
+    }
+    assert!(matches!(case.decide(CHINAS_MIDNIGHT).effect, Some(Effect::Preflight { .. })));
+    // The wait for the day does not count: another backup may go first then.
+    case.preflight(CHINAS_MIDNIGHT + 1, Ok(facts(vec![task("5", JobState::Active)], full_day().backups.unwrap().sets)));
+    case.step(CHINAS_MIDNIGHT + 1);
+    case.assert_place(Phase::Queued, Reason::InstanceBusy);
+    assert_eq!(case.status.queue.as_ref().unwrap().since.0, at(CHINAS_MIDNIGHT + 1));
+    case.preflight(CHINAS_MIDNIGHT + 60, Ok(full_day()));
+    assert!(matches!(case.step(CHINAS_MIDNIGHT + 60).effect, Some(Effect::WriteIntent { .. })));
+    assert_eq!(case.submission().waiting_since.0, at(CHINAS_MIDNIGHT + 1));
+}
+
+#[test]
+fn a_queue_timeout_that_the_user_has_set_ends_the_wait_for_the_day() {
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"30m"}"#);
+    case.preflight(1, Ok(full_day()));
+    assert_eq!(wait_of(&case.step(1)), secs(1801));
+    case.step(1802);
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+}
+
+/// The day of the limit may be another than is thought, or automatic sets count: then the service says so, again and again.
+#[test]
+fn a_day_that_the_service_says_is_used_up_is_waited_out_for_26_hours_at_most() {
+    let mut case = Case::of(r#"{"dbInstanceId":"rm-1"}"#);
+    let mut second = 0;
+    while !case.status.phase.is_terminal() {
+        assert!(second < 40 * 3600, "it waits for ever");
+        let decision = case.step(second);
+        match decision.effect {
+            Some(Effect::Preflight { .. }) => case.preflight(second, Ok(idle())),
+            Some(Effect::WriteIntent { .. }) => {
+                case.submission().cleared = true;
+                case = case.answered(rejected("Exceeded.BackupTimes"));
+                case.step(second);
+                case.assert_place(Phase::Queued, Reason::QuotaExceeded);
+            }
+            Some(other) => panic!("{other:?}"),
+            None if decision.requeue == Requeue::Now => {}
+            None => second += wait_of(&decision).as_secs().max(1),
+        }
+    }
+    case.assert_place(Phase::Failed, Reason::QueueTimeout);
+    assert!((26 * 3600..27 * 3600).contains(&second), "{second}");
 }
