@@ -15,7 +15,7 @@ pub struct RdsBackupScheduleStatus {
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
-    /// backup is young enough) and `Suspended`.
+    /// backup is young enough), `Suspended` and `CleanupBlocked` (an object beyond the history limits may not be deleted).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -141,6 +141,8 @@ closed_list! {
         Fresh,
         /// Present, and True, while the schedule pauses.
         Suspended,
+        /// Present, and True, while an RdsBackup object beyond the history limits may not be deleted; the message names it.
+        CleanupBlocked,
     }
 }
 

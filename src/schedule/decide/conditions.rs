@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     api::{Reason, ScheduleCondition, Span, condition, set_condition},
+    controller::Event,
     schedule::{
+        observation::Child,
         policy::WORTH_TELLING,
         spec::{Problem, ValidatedSpec},
     },
@@ -75,6 +77,25 @@ impl Draft<'_> {
         self.set(ScheduleCondition::Ready, "False", reason, message);
         self.set(ScheduleCondition::Stalled, "True", reason, message);
         self.drop_condition(ScheduleCondition::Reconciling);
+    }
+
+    /// Whether all objects beyond the history limits may be deleted. After a restart it stays as it is until that was tried again.
+    pub fn cleanup(&mut self, beyond: &[&Child]) {
+        let refused = &self.observed.memory.refused_deletions;
+        let found: Vec<_> =
+            beyond.iter().filter_map(|child| Some((child.name.clone(), refused.get(&child.name)?.message.clone()))).collect();
+        let Some((name, message)) = found.first() else {
+            if beyond.is_empty() {
+                self.drop_condition(ScheduleCondition::CleanupBlocked);
+            }
+            return;
+        };
+        let others = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
+        let message = format!("{name}{others} beyond the history limits may not be deleted; the others are. It is tried again: {message}");
+        if !self.observed.status.is_true(ScheduleCondition::CleanupBlocked) {
+            self.events.push(Event::new(true, Reason::DeletionRefused, message.clone()));
+        }
+        self.set(ScheduleCondition::CleanupBlocked, "True", Reason::DeletionRefused, &message);
     }
 
     fn last_backup_succeeded(&mut self) {

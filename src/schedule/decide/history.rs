@@ -6,8 +6,9 @@ use super::{decision::Deletion, draft::Draft};
 use crate::{
     api::{FinishedBackup, Phase, RdsBackupScheduleStatus, Time},
     schedule::{
+        memory::Memory,
         observation::Child,
-        policy::{CLOCK_SET_BACK, MOST_ACTIVE, MOST_DELETIONS},
+        policy::{CLOCK_SET_BACK, MOST_ACTIVE, MOST_DELETIONS, REFUSED_DELETION_PAUSE},
         spec::ValidatedSpec,
     },
     time::SaturatingTime,
@@ -74,23 +75,27 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 
 /// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
 /// ended.
-pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
-    let mut deletions = Vec::new();
+pub(super) fn beyond_limits<'a>(valid: &ValidatedSpec, children: &'a [Child]) -> Vec<&'a Child> {
+    let mut beyond = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {
-        let of_phase =
-            children.iter().filter(|child| child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted);
-        let mut ended: Vec<(Ended, &Child)> = of_phase.filter_map(|child| Some((ended(child)?, child))).collect();
+        let counts = |child: &&Child| child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted;
+        let mut ended: Vec<(Ended, &Child)> = children.iter().filter(counts).filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));
         let newest = ended.first().map(|(_, child)| child.name.clone());
         let kept = |child: &Child| child.held || phase == Phase::Succeeded && newest.as_ref() == Some(&child.name);
-        deletions.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev().map(|child| Deletion {
-            name: child.name.clone(),
-            uid: child.uid.clone(),
-            resource_version: child.resource_version.clone(),
-        }));
+        beyond.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev());
     }
-    deletions.truncate(MOST_DELETIONS);
-    deletions
+    beyond
+}
+
+/// Those of them that are deleted now: one that may not be deleted delays no other.
+pub(super) fn deletions(beyond: &[&Child], memory: &Memory, now: Timestamp) -> Vec<Deletion> {
+    let waits =
+        |child: &Child| memory.refused_deletions.get(&child.name).is_some_and(|refused| now < refused.at.plus(REFUSED_DELETION_PAUSE));
+    let due = beyond.iter().filter(|child| !waits(child)).take(MOST_DELETIONS);
+    let deletion =
+        |child: &&Child| Deletion { name: child.name.clone(), uid: child.uid.clone(), resource_version: child.resource_version.clone() };
+    due.map(deletion).collect()
 }
 
 fn ended(child: &Child) -> Option<Ended> {
