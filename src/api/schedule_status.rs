@@ -62,6 +62,11 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "String", length(max = 63))]
     pub account: Option<String>,
 
+    /// Since when that is the account, if it was changed. `Fresh` counts from then until a backup of the new account has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub account_since: Option<Time>,
+
     /// The names of the backups that wait or run, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 253)))]

@@ -101,7 +101,8 @@ impl Draft<'_> {
     fn last_backup_succeeded(&mut self) {
         let (success, failure) = (self.status.last_success.clone(), self.status.last_failure.clone());
         match (success, failure) {
-            (None, None) => {}
+            // Also after a change of the account: what was said of the old one does not stand.
+            (None, None) => self.drop_condition(ScheduleCondition::LastBackupSucceeded),
             (Some(success), failure) if failure.as_ref().is_none_or(|failure| failure.completed_at.0 < success.completed_at.0) => {
                 let message = format!("{} succeeded", success.name);
                 self.set(ScheduleCondition::LastBackupSucceeded, "True", Reason::Succeeded, &message);
@@ -119,8 +120,9 @@ impl Draft<'_> {
         let age = Span::of(max_age);
         let (since, known) = match &self.status.last_success {
             Some(success) => (success.completed_at.0, Some(success.name.clone())),
-            None => (self.created_at(), None),
+            None => (self.status.account_since.as_ref().map_or_else(|| self.created_at(), |since| since.0.max(self.created_at())), None),
         };
+        let begun = if self.status.account_since.is_some() { "its account was changed" } else { "the schedule was created" };
         let until = since.plus(max_age);
         let is_fresh = self.now <= until;
         let (status, reason, message) = match (known, is_fresh) {
@@ -129,9 +131,7 @@ impl Draft<'_> {
                 ("False", Reason::TooOld, format!("the newest successful backup, {name}, ended at {since}, more than {age} ago"))
             }
             (None, true) => ("Unknown", Reason::NoBackupYet, format!("no backup has succeeded yet; the first is expected until {until}")),
-            (None, false) => {
-                ("False", Reason::TooOld, format!("no backup has succeeded since the schedule was created at {since}, more than {age} ago"))
-            }
+            (None, false) => ("False", Reason::TooOld, format!("no backup has succeeded since {begun} at {since}, more than {age} ago")),
         };
         self.set(ScheduleCondition::Fresh, status, reason, &message);
         // The first instant at which it is too old.

@@ -3,7 +3,6 @@
 use kube::core::error_boundary::InvalidObject;
 
 use super::*;
-use crate::api::SCHEDULE_UID_LABEL;
 
 #[test]
 fn a_slots_backup_is_created_before_the_status_is_written_and_before_anything_is_deleted() {
