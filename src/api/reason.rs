@@ -221,6 +221,10 @@ reasons! {
         /// The schedule was created with this `trigger`: it is only recorded, so that a repository that is applied again makes no backups.
         /// To make a backup, write another text.
         TriggerRecorded,
+        /// The API server refuses to delete an RdsBackup object beyond the history limits; the message names it and contains the server's
+        /// error. The other objects are deleted, and this one is tried again every 10 minutes. Change the admission policy or the role that
+        /// forbids it, or raise the limit.
+        DeletionRefused,
         /// The newest successful backup is young enough.
         Fresh,
         /// No successful backup is young enough: look at the newest RdsBackups of the schedule.

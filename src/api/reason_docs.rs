@@ -73,6 +73,7 @@ impl Reason {
             Self::InvalidSchedule | Self::InvalidTimeZone | Self::InvalidTemplate => &["Ready", "Stalled", "Fresh"],
             Self::Succeeded | Self::Scheduled => &["Ready"],
             Self::Suspended => &["Ready", "Suspended"],
+            Self::DeletionRefused => &["CleanupBlocked"],
             Self::PossibleDuplicate => &["DuplicateBackup"],
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
@@ -176,6 +177,7 @@ impl Reason {
             }
             Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
+            Self::DeletionRefused => const { &[Rule::schedule("`CleanupBlocked` is raised.")] },
             Self::ClockSetBack => const { &[Rule::schedule("`status.lastScheduleTime` lies in the future.")] },
             Self::TriggerUsed => {
                 const { &[Rule::schedule("`trigger` was changed to a text that was seen before, or whose backup exists.")] }

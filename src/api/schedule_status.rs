@@ -15,7 +15,7 @@ pub struct RdsBackupScheduleStatus {
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
-    /// backup is young enough) and `Suspended`.
+    /// backup is young enough), `Suspended` and `CleanupBlocked` (an object beyond the history limits may not be deleted).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -61,6 +61,11 @@ pub struct RdsBackupScheduleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 63))]
     pub account: Option<String>,
+
+    /// Since when that is the account, if it was changed. `Fresh` counts from then until a backup of the new account has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub account_since: Option<Time>,
 
     /// The names of the backups that wait or run, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -141,6 +146,8 @@ closed_list! {
         Fresh,
         /// Present, and True, while the schedule pauses.
         Suspended,
+        /// Present, and True, while an RdsBackup object beyond the history limits may not be deleted; the message names it.
+        CleanupBlocked,
     }
 }
 

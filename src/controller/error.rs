@@ -36,6 +36,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the API server answered, and would answer the next call about another object: not one that did not answer, is overloaded, or
+    /// was not asked.
+    pub fn is_about_the_object(&self) -> bool {
+        self.answer().is_some_and(|(code, _)| code != 429)
+    }
+
     /// The HTTP status of the answer, and the server's message.
     pub(super) fn answer(&self) -> Option<(u16, &str)> {
         let status = self.status()?;

@@ -12,6 +12,17 @@ use super::policy::UNSEEN;
 pub struct Memory {
     /// What became of the backups that were to be created, by name, until the status tells it.
     pub created: BTreeMap<String, Made>,
+    /// Backups beyond the history limits that may not be deleted, by name.
+    pub refused_deletions: BTreeMap<String, RefusedDeletion>,
+}
+
+/// A deletion that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedDeletion {
+    /// When.
+    pub at: Timestamp,
+    /// The API server's message.
+    pub message: String,
 }
 
 impl Memory {

@@ -54,6 +54,8 @@ pub struct Child {
     /// Whether it is of the instance and the account that the template names: only then it is the schedule's own, and says something of
     /// the schedule's health.
     pub same_target: bool,
+    /// Whether it carries the uid of a schedule.
+    pub has_schedule_uid: bool,
     /// Whether this very schedule made it, and not an earlier one of its name.
     pub of_this_schedule: bool,
     /// Whether an annotation keeps it from being deleted.
@@ -81,6 +83,7 @@ impl Child {
             backup_id: status.and_then(|status| status.backup_id.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
             same_target: ownership::is_same_target(object, template),
+            has_schedule_uid: uid.is_some(),
             of_this_schedule: uid.is_some() && uid == schedule.metadata.uid.as_ref(),
             held: object.metadata.annotations.as_ref().is_some_and(held),
             came_too_late: came_too_late(object),

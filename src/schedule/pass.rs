@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{
     children::GuardedBackup,
     decide::{Decision, Deletion, decide},
-    memory::{Made, Outcome},
+    memory::{Made, Outcome, RefusedDeletion},
     observation::{Child, Observation},
     ownership,
     policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
@@ -87,6 +87,10 @@ pub struct Decided {
 /// Deletions that are left, and when the pass must be over.
 #[derive(Clone, Debug)]
 pub struct Deletions {
+    /// The one that is asked for.
+    current: Option<Deletion>,
+    /// The API server refused one: the status has to say so.
+    has_refused: bool,
     left: VecDeque<Deletion>,
     due: Option<Timestamp>,
 }
@@ -148,7 +152,7 @@ impl Pass {
             (Stage::Namesake(backup, began), Answer::Namesake(found)) => Ok(self.namesake(state, backup, began, found)),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, &decided, written),
             (Stage::Conflict, Answer::Object(found)) => self.conflicted(state, found),
-            (Stage::Delete(deletions), Answer::Deleted(deleted)) => Ok(self.deleted(deletions, &deleted, present.now)),
+            (Stage::Delete(deletions), Answer::Deleted(deleted)) => Ok(self.deleted(state, deletions, &deleted, present.now)),
             _ => Err(Error::Mismatch),
         }
     }
@@ -382,22 +386,43 @@ impl Pass {
     /// The status says all: what is left are the deletions.
     fn settle(&mut self, state: &mut ObjectState, decided: &Decided, now: Timestamp) -> Next {
         state.memory.settle(|name| decided.cached.contains(name), false, decided.at);
-        self.delete(Deletions { left: decided.decision.deletions.iter().cloned().collect(), due: decided.due() }, now)
+        state.memory.refused_deletions.retain(|name, _| decided.cached.contains(name));
+        let left = decided.decision.deletions.iter().cloned().collect();
+        self.delete(Deletions { current: None, has_refused: false, left, due: decided.due() }, now)
     }
 
     /// Deletes the next object, unless something is due before its deletion must be over.
     fn delete(&mut self, mut deletions: Deletions, now: Timestamp) -> Next {
         let is_time = deletions.due.is_none_or(|due| due.duration_since(now) >= BEFORE_WHAT_IS_DUE);
         match deletions.left.pop_front().filter(|_| is_time) {
-            Some(next) => self.ask(Stage::Delete(deletions), Request::Delete(next)),
+            Some(next) => {
+                deletions.current = Some(next.clone());
+                self.ask(Stage::Delete(deletions), Request::Delete(next))
+            }
+            None if deletions.has_refused => self.observe(),
             None => self.rest(until(deletions.due, now).map_or(Rest::AwaitChange, Rest::Requeue)),
         }
     }
 
-    /// One that has changed, or is gone, delays nothing. What cannot be deleted is left to the next pass, with all that follow.
-    fn deleted(&mut self, mut deletions: Deletions, deleted: &Result<bool, controller::Error>, now: Timestamp) -> Next {
-        if deleted.is_err() {
-            deletions.left.clear();
+    /// One that has changed, or is gone, delays nothing, nor does one that may not be deleted. If the API server does not answer, the rest is
+    /// left to the next pass: each call may take ten seconds.
+    fn deleted(
+        &mut self,
+        state: &mut ObjectState,
+        mut deletions: Deletions,
+        deleted: &Result<bool, controller::Error>,
+        now: Timestamp,
+    ) -> Next {
+        match (deleted, deletions.current.take()) {
+            (Err(error), Some(current)) if error.is_about_the_object() => {
+                deletions.has_refused = true;
+                let refused = RefusedDeletion { at: now, message: error.to_string() };
+                state.memory.refused_deletions.insert(current.name, refused);
+            }
+            (Err(_), _) => deletions.left.clear(),
+            (Ok(_), current) => {
+                current.map(|current| state.memory.refused_deletions.remove(&current.name));
+            }
         }
         self.delete(deletions, now)
     }

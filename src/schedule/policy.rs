@@ -54,6 +54,9 @@ pub(super) const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
 /// Objects that one pass deletes; the next pass goes on. A call takes up to 10 s, so an edit of the schedule waits for 100 s at most.
 pub(super) const MOST_DELETIONS: usize = 10;
 
+/// A deletion that the API server refused is tried again after this long: an admission policy has to be changed first.
+pub(super) const REFUSED_DELETION_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
 /// No deletion is begun when something is due sooner than this, the longest time that a call of the API server takes: an API server that
 /// hangs over a deletion delays no slot.
 pub(super) const BEFORE_WHAT_IS_DUE: SignedDuration = SignedDuration::from_secs(10);

@@ -103,5 +103,6 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
             "a young enough backup exists | no such backup exists | none could exist yet, or the schedule is invalid | not seen yet"
         }
         ScheduleCondition::Suspended => "`suspend` is true | | | `suspend` is false",
+        ScheduleCondition::CleanupBlocked => "an object beyond the history limits may not be deleted | | | all is well",
     }
 }

@@ -37,6 +37,15 @@ pub(super) fn trigger_hash(token: &str) -> String {
     digest(token, 5)
 }
 
+/// Whether a schedule of that name gives its backups such a name.
+pub(super) fn is_child_name(schedule: &str, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(schedule).and_then(|rest| rest.strip_prefix('-')) else { return false };
+    let (first, second) = rest.split_once('-').map_or((rest, None), |(first, second)| (first, Some(second)));
+    let is_hash = |text: &str| text.len() == 10 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let is_slot = first.len() == 12 && first.bytes().all(|digit| digit.is_ascii_digit());
+    (is_slot || first.strip_prefix('m').is_some_and(is_hash)) && second.is_none_or(is_hash)
+}
+
 /// The name of the same backup where something else has the first: its instance and its account are in it, so that it is another one for
 /// every schedule that may have had the first name.
 pub(super) fn second_name(first: &str, spec: &RdsBackupSpec) -> String {

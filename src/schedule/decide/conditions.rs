@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     api::{Reason, ScheduleCondition, Span, condition, set_condition},
+    controller::Event,
     schedule::{
+        observation::Child,
         policy::WORTH_TELLING,
         spec::{Problem, ValidatedSpec},
     },
@@ -77,10 +79,30 @@ impl Draft<'_> {
         self.drop_condition(ScheduleCondition::Reconciling);
     }
 
+    /// Whether all objects beyond the history limits may be deleted. After a restart it stays as it is until that was tried again.
+    pub fn cleanup(&mut self, beyond: &[&Child]) {
+        let refused = &self.observed.memory.refused_deletions;
+        let found: Vec<_> =
+            beyond.iter().filter_map(|child| Some((child.name.clone(), refused.get(&child.name)?.message.clone()))).collect();
+        let Some((name, message)) = found.first() else {
+            if beyond.is_empty() {
+                self.drop_condition(ScheduleCondition::CleanupBlocked);
+            }
+            return;
+        };
+        let others = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
+        let message = format!("{name}{others} beyond the history limits may not be deleted; the others are. It is tried again: {message}");
+        if !self.observed.status.is_true(ScheduleCondition::CleanupBlocked) {
+            self.events.push(Event::new(true, Reason::DeletionRefused, message.clone()));
+        }
+        self.set(ScheduleCondition::CleanupBlocked, "True", Reason::DeletionRefused, &message);
+    }
+
     fn last_backup_succeeded(&mut self) {
         let (success, failure) = (self.status.last_success.clone(), self.status.last_failure.clone());
         match (success, failure) {
-            (None, None) => {}
+            // Also after a change of the account: what was said of the old one does not stand.
+            (None, None) => self.drop_condition(ScheduleCondition::LastBackupSucceeded),
             (Some(success), failure) if failure.as_ref().is_none_or(|failure| failure.completed_at.0 < success.completed_at.0) => {
                 let message = format!("{} succeeded", success.name);
                 self.set(ScheduleCondition::LastBackupSucceeded, "True", Reason::Succeeded, &message);
@@ -98,8 +120,9 @@ impl Draft<'_> {
         let age = Span::of(max_age);
         let (since, known) = match &self.status.last_success {
             Some(success) => (success.completed_at.0, Some(success.name.clone())),
-            None => (self.created_at(), None),
+            None => (self.status.account_since.as_ref().map_or_else(|| self.created_at(), |since| since.0.max(self.created_at())), None),
         };
+        let begun = if self.status.account_since.is_some() { "its account was changed" } else { "the schedule was created" };
         let until = since.plus(max_age);
         let is_fresh = self.now <= until;
         let (status, reason, message) = match (known, is_fresh) {
@@ -108,9 +131,7 @@ impl Draft<'_> {
                 ("False", Reason::TooOld, format!("the newest successful backup, {name}, ended at {since}, more than {age} ago"))
             }
             (None, true) => ("Unknown", Reason::NoBackupYet, format!("no backup has succeeded yet; the first is expected until {until}")),
-            (None, false) => {
-                ("False", Reason::TooOld, format!("no backup has succeeded since the schedule was created at {since}, more than {age} ago"))
-            }
+            (None, false) => ("False", Reason::TooOld, format!("no backup has succeeded since {begun} at {since}, more than {age} ago")),
         };
         self.set(ScheduleCondition::Fresh, status, reason, &message);
         // The first instant at which it is too old.

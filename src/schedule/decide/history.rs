@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{decision::Deletion, draft::Draft};
+use super::{child::is_child_name, decision::Deletion, draft::Draft, times::whole_second};
 use crate::{
     api::{FinishedBackup, Phase, RdsBackupScheduleStatus, Time},
+    controller::written_at,
     schedule::{
+        memory::Memory,
         observation::Child,
-        policy::{CLOCK_SET_BACK, MOST_ACTIVE, MOST_DELETIONS},
+        policy::{CLOCK_SET_BACK, MOST_ACTIVE, MOST_DELETIONS, REFUSED_DELETION_PAUSE},
         spec::ValidatedSpec,
     },
     time::SaturatingTime,
@@ -21,17 +23,29 @@ impl Draft<'_> {
     pub fn update_child_status(&mut self) {
         self.status.active = self.active();
         self.status.active.truncate(MOST_ACTIVE);
-        count(&mut self.status, &self.spec.template.spec.account, self.observed.children, self.now);
+        self.see_account();
+        count(&mut self.status, self.observed.children, self.now);
+    }
+}
+
+impl Draft<'_> {
+    /// After a change of the account, what the backups of the old one said is not said of the new one. The change counts from the time of the
+    /// edit, where the API server tells it.
+    fn see_account(&mut self) {
+        let account = &self.spec.template.spec.account;
+        if self.status.account.as_ref() == Some(account) {
+            return;
+        }
+        (self.status.last_success, self.status.last_failure, self.status.consecutive_failures) = (None, None, 0);
+        let edited_at = written_at(&self.observed.object.metadata, &["template"]).map_or(self.now, |at| at.min(self.now));
+        self.status.account_since = self.status.account.is_some().then(|| whole_second(edited_at));
+        self.status.account = Some(account.clone());
     }
 }
 
 /// Notes the backups that have ended since the newest that the status knows. Successes and failures are compared among themselves: the time
 /// of a success is the service's, that of a failure the operator's, and a success is often seen a listing lag after it ended.
-fn count(status: &mut RdsBackupScheduleStatus, account: &str, children: &[Child], now: Timestamp) {
-    if status.account.as_deref() != Some(account) {
-        (status.last_success, status.last_failure, status.consecutive_failures) = (None, None, 0);
-        status.account = Some(account.to_owned());
-    }
+fn count(status: &mut RdsBackupScheduleStatus, children: &[Child], now: Timestamp) {
     // A failure that lies ahead was written under a wrong clock: it would be the newest until that time comes.
     let is_possible = |at: Timestamp| at <= now.plus(CLOCK_SET_BACK);
     status.last_failure = status.last_failure.take().filter(|failure| is_possible(failure.completed_at.0));
@@ -74,23 +88,32 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 
 /// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
 /// ended.
-pub(super) fn beyond_limits(valid: &ValidatedSpec, children: &[Child]) -> Vec<Deletion> {
-    let mut deletions = Vec::new();
+///
+/// A person may have labelled an RdsBackup with the schedule's name: only what has a schedule's uid and a name that schedules give is theirs to
+/// delete.
+pub(super) fn beyond_limits<'a>(valid: &ValidatedSpec, schedule: &str, children: &'a [Child]) -> Vec<&'a Child> {
+    let mut beyond = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {
-        let of_phase =
-            children.iter().filter(|child| child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted);
-        let mut ended: Vec<(Ended, &Child)> = of_phase.filter_map(|child| Some((ended(child)?, child))).collect();
+        let is_made = |child: &Child| child.has_schedule_uid && is_child_name(schedule, &child.name);
+        let counts =
+            |child: &&Child| is_made(child) && child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted;
+        let mut ended: Vec<(Ended, &Child)> = children.iter().filter(counts).filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));
         let newest = ended.first().map(|(_, child)| child.name.clone());
         let kept = |child: &Child| child.held || phase == Phase::Succeeded && newest.as_ref() == Some(&child.name);
-        deletions.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev().map(|child| Deletion {
-            name: child.name.clone(),
-            uid: child.uid.clone(),
-            resource_version: child.resource_version.clone(),
-        }));
+        beyond.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev());
     }
-    deletions.truncate(MOST_DELETIONS);
-    deletions
+    beyond
+}
+
+/// Those of them that are deleted now: one that may not be deleted delays no other.
+pub(super) fn deletions(beyond: &[&Child], memory: &Memory, now: Timestamp) -> Vec<Deletion> {
+    let waits =
+        |child: &Child| memory.refused_deletions.get(&child.name).is_some_and(|refused| now < refused.at.plus(REFUSED_DELETION_PAUSE));
+    let due = beyond.iter().filter(|child| !waits(child)).take(MOST_DELETIONS);
+    let deletion =
+        |child: &&Child| Deletion { name: child.name.clone(), uid: child.uid.clone(), resource_version: child.resource_version.clone() };
+    due.map(deletion).collect()
 }
 
 fn ended(child: &Child) -> Option<Ended> {

@@ -57,9 +57,11 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     draft.status.next_schedule_time = draft.due_since.or(next).map(Time);
     draft.status.effective_jitter = (!valid.jitter.is_zero()).then(|| Span::of(valid.jitter).to_string());
     let fresh_until = draft.conditions(valid);
+    let beyond = history::beyond_limits(valid, draft.name(), draft.observed.children);
+    draft.cleanup(&beyond);
     let retry = draft.held_up.as_ref().map(|held_up| held_up.until);
     let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
-    let deletions = history::beyond_limits(valid, draft.observed.children);
+    let deletions = history::deletions(&beyond, draft.observed.memory, draft.now);
     Decision { deletions, ..draft.rest(Some(wait)) }
 }
 

@@ -134,6 +134,7 @@ fn an_edit_of_the_account_starts_the_health_anew() {
     let status = world.status();
     assert_eq!((status.last_success, status.account.as_deref()), (None, Some("second")));
     assert!(world.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"));
+    assert_eq!(world.condition(ScheduleCondition::LastBackupSucceeded), None);
 
     let running = world.child("nightly-m0000000000", today("09:12:00"));
     world.children.push(Child { same_target: false, ..running });
@@ -181,4 +182,39 @@ fn a_failure_of_the_future_does_not_silence_the_successes_of_today() {
     let writes = world.writes;
     world.run(today("10:06:00"), today("10:50:00"));
     assert_eq!(world.writes, writes);
+}
+
+/// A schedule of half a year: what is too old is counted from the change, not from the creation.
+#[test]
+fn after_a_change_of_the_account_fresh_is_unknown_until_a_backup_could_have_been_made() {
+    for told in [true, false] {
+        let mut world = World::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"26h"}"#);
+        world.run(today("08:00:00"), today("09:00:01"));
+        world.end(Phase::Succeeded, today("09:10:00"));
+        world.pass(today("09:11:00"));
+        let edit = r#""template":{"spec":{"dbInstanceId":"rm-1","account":"second"}}"#;
+        let edited = at("2027-06-15T10:00:00Z");
+        if told {
+            world.edit_at(edited, edit)
+        } else {
+            world.edit(edit)
+        }
+        for child in &mut world.children {
+            child.same_target = false;
+        }
+        // It is suspended, so that nothing runs meanwhile; the operator was down for an hour at the edit.
+        world.edit(r#""suspend":true"#);
+        let seen = edited + mins(60);
+        world.pass(seen);
+        assert!(world.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"), "{told}: {:?}", world.condition(ScheduleCondition::Fresh));
+        assert_eq!(world.condition(ScheduleCondition::LastBackupSucceeded), None);
+        let begun = if told { edited } else { seen };
+        assert_eq!(world.status().account_since.unwrap().0, begun, "{told}");
+        world.pass(begun + mins(26 * 60));
+        assert!(world.is(ScheduleCondition::Fresh, "Unknown", "NoBackupYet"), "{told}");
+        world.pass(begun + mins(26 * 60) + SignedDuration::from_secs(1));
+        assert!(world.is(ScheduleCondition::Fresh, "False", "TooOld"), "{told}");
+        let message = world.status().condition(ScheduleCondition::Fresh).unwrap().message.clone();
+        assert!(message.contains(&format!("its account was changed at {begun}")), "{message}");
+    }
 }

@@ -221,6 +221,9 @@ impl World {
         object.metadata.labels = Some(
             [(SCHEDULE_NAME_LABEL, "nightly"), (SCHEDULE_UID_LABEL, uid)].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         );
+        if !child.has_schedule_uid {
+            object.metadata.labels.get_or_insert_default().remove(SCHEDULE_UID_LABEL);
+        }
         object.metadata.deletion_timestamp = child.is_being_deleted.then_some(Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
@@ -245,6 +248,7 @@ impl World {
             backup_id: None,
             same_instance: true,
             same_target: true,
+            has_schedule_uid: true,
             of_this_schedule: true,
             held: false,
             came_too_late: false,

@@ -1,7 +1,7 @@
 //! Before a backup is created, and what becomes of it.
 
 use super::*;
-use crate::{api::SCHEDULE_UID_LABEL, controller::Unreadable};
+use crate::controller::Unreadable;
 
 #[test]
 fn a_slots_backup_is_created_before_the_status_is_written_and_before_anything_is_deleted() {

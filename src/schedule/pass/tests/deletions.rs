@@ -1,11 +1,17 @@
 //! Objects beyond the history limits.
 
 use super::*;
+use crate::api::ScheduleCondition;
+
+/// A name as the schedule gives it to a backup of a trigger.
+fn name(digit: &str) -> String {
+    format!("hourly-m000000000{digit}")
+}
 
 /// Three objects go; each deletion lasts for as long as is given, and is answered so.
 fn deleting(seconds: i64, answer: impl Fn() -> Answer, from: &str) -> (Bench, Vec<String>, Running) {
     let mut bench = Bench::seen(r#","failedHistoryLimit":0"#);
-    bench.cache = ["a", "b", "c"].map(|name| ended(name, today("08:05:00"))).to_vec();
+    bench.cache = ["a", "b", "c"].map(|digit| ended(&name(digit), today("08:05:00"))).to_vec();
     bench.now = today("08:11:00");
     let mut running = bench.observed(bench.live.clone());
     bench.write(&mut running);
@@ -13,20 +19,60 @@ fn deleting(seconds: i64, answer: impl Fn() -> Answer, from: &str) -> (Bench, Ve
     bench.observe(&mut running);
     let mut deleted = Vec::new();
     while let Some(name) = running.deletes() {
-        deleted.push(name.to_owned());
+        deleted.push(name.trim_start_matches("hourly-m000000000").to_owned());
         bench.now = bench.now.plus(SignedDuration::from_secs(seconds));
         bench.answer(&mut running, answer());
     }
     (bench, deleted, running)
 }
 
+/// An admission policy forbids it: the others are deleted, and a condition says which one is left.
 #[test]
-fn a_deletion_that_fails_holds_up_nothing_and_is_tried_again() {
-    let (mut bench, deleted, running) = deleting(7, || Answer::Deleted(Err(error(500))), "08:59:00");
+fn a_deletion_that_is_refused_holds_up_no_other_and_is_told() {
+    for code in [403, 500] {
+        let (mut bench, deleted, mut running) = deleting(0, || Answer::Deleted(Err(error(code))), "08:30:00");
+        assert_eq!(deleted, ["a", "b", "c"], "{code}");
+        bench.observe(&mut running);
+        bench.write(&mut running);
+        let status = bench.live.status.clone().unwrap();
+        let blocked = status.condition(ScheduleCondition::CleanupBlocked).unwrap();
+        assert_eq!((blocked.status.as_str(), blocked.reason.as_str()), ("True", "DeletionRefused"), "{code}");
+        assert!(
+            blocked.message.starts_with("hourly-m000000000a, and 2 more") && blocked.message.contains("the disk is full"),
+            "{}",
+            blocked.message
+        );
+        assert!(matches!(&running.next, Next::Do(Request::Announce(events)) if events.len() == 1), "{:?}", running.next);
+        bench.answer(&mut running, Answer::Done);
+        bench.observe(&mut running);
+        assert_eq!(running.rests_for(), Duration::from_secs(240), "{code}: they are not tried again at once");
+        // Another object is beyond the limit meanwhile, and is deleted.
+        bench.cache.push(ended(&name("d"), today("08:31:00")));
+        bench.now = today("08:34:00");
+        let mut running = bench.observed(bench.live.clone());
+        bench.write(&mut running);
+        bench.observe(&mut running);
+        assert_eq!(running.deletes(), Some(name("d").as_str()), "{code}");
+        // Ten minutes later they are tried again; when none is left, the condition goes.
+        bench.now = today("08:41:00");
+        bench.cache.retain(|backup| backup.metadata.name.as_deref() != Some(&name("d")));
+        let running = bench.observed(bench.live.clone());
+        assert_eq!(running.deletes(), Some(name("a").as_str()), "{code}");
+        bench.cache.clear();
+        let mut running = bench.observed(bench.live.clone());
+        bench.write(&mut running);
+        assert_eq!(bench.live.status.as_ref().unwrap().condition(ScheduleCondition::CleanupBlocked), None, "{code}");
+    }
+}
+
+#[test]
+fn a_deletion_without_an_answer_holds_up_nothing_and_is_tried_again() {
+    let lost = || controller::Error::Timeout { verb: "delete", kind: "RdsBackup".to_owned() };
+    let (mut bench, deleted, running) = deleting(7, || Answer::Deleted(Err(lost())), "08:59:00");
     assert_eq!((deleted.as_slice(), running.rests_for()), (&["a".to_owned()][..], Duration::from_secs(53)), "the slot is at 09:00");
     bench.now = today("08:59:30");
     let running = bench.observed(bench.live.clone());
-    assert_eq!(running.deletes(), Some("a"));
+    assert_eq!(running.deletes(), Some(name("a").as_str()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use kube::core::Status;
 
 use super::*;
 use crate::{
-    api::{BackupReference, Phase, RdsBackupStatus, Reason, Time},
+    api::{BackupReference, Phase, RdsBackupStatus, Reason, SCHEDULE_UID_LABEL, Time},
     controller::{Event, Guarded},
 };
 
@@ -46,7 +46,7 @@ fn ended(name: &str, at: Timestamp) -> RdsBackup {
 }
 
 fn ours() -> BTreeMap<String, String> {
-    [(SCHEDULE_NAME_LABEL.to_owned(), "hourly".to_owned())].into()
+    [(SCHEDULE_NAME_LABEL, "hourly"), (SCHEDULE_UID_LABEL, "uid-1")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 fn error(code: u16) -> controller::Error {
