@@ -1,4 +1,4 @@
-//! Rows 30 and 31: users delete and edit objects.
+//! Rows 30, 31 and 38: users delete, edit and restore objects.
 
 use serde_json::{Value, json};
 
@@ -65,6 +65,68 @@ pub(super) async fn namespace(env: &mut Environment<'_>) -> Result<(), FaultsErr
         asked.backups = 2..=4;
     }
     env.until_ended(seconds(90)).await;
+    Ok(())
+}
+
+/// Finished backups of the schedule that are restored, and one-shots.
+const RESTORED: (usize, usize) = (15, 5);
+
+/// Row 38: a schedule's finished backups and some one-shots come back without their status, as most tools restore them, beside the live
+/// schedule. None of them is made again, and the schedule's own slot is.
+pub(super) async fn restored(env: &mut Environment<'_>) -> Result<(), FaultsError> {
+    env.start_operator().await?;
+    let (namespace, instance) = (env.outcome.namespace.clone(), env.instance("live"));
+    let schedule = json!({
+        "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackupSchedule", "metadata": { "name": "live", "namespace": namespace },
+        "spec": { "schedule": "* * * * *", "template": { "spec": { "dbInstanceId": instance, "method": "Physical" } } },
+    });
+    env.kubectl().run_with_input(&["create", "--filename=-"], &schedule.to_string()).await?;
+    env.asked(&instance, 1..=3);
+    let live = env.kubectl().json(&["get", "rdsbackupschedule", "live", "--namespace", &namespace]).await?;
+    let now = env.world.rds.now().service;
+    let restored = |name: String, instance: &str, labels: Value, ended: &str| {
+        json!({
+            "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": name, "namespace": namespace, "labels": labels },
+            "spec": { "dbInstanceId": instance, "method": "Physical", "notAfter": ended },
+        })
+    };
+    let mut items = Vec::new();
+    for number in 0..RESTORED.0 + RESTORED.1 {
+        let hours = i64::try_from(number).unwrap_or_default() + 1;
+        let slot = now.checked_sub(jiff::SignedDuration::from_hours(hours)).map_err(std::io::Error::other)?;
+        let ended = slot.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        if number < RESTORED.0 {
+            let labels = json!({ "rdsbackup.io/schedule-name": "live", "rdsbackup.io/schedule-uid": live["metadata"]["uid"] });
+            items.push(restored(slot.strftime("live-%Y%m%d%H%M").to_string(), &instance, labels, &ended));
+        } else {
+            let instance = env.instance(&format!("one-{number}"));
+            env.asked(&instance, 0..=0);
+            items.push(restored(format!("one-{number}"), &instance, json!({}), &ended));
+        }
+    }
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    env.kubectl().run_with_input(&["create", "--filename=-"], &list.to_string()).await?;
+    env.outcome.faults += items.len();
+    let names: Vec<String> = items.iter().filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect();
+    let expired = |objects: &[Value]| {
+        let reason = |name: &String| super::environment::condition(of_name(objects, name), "Ready")["reason"] == "Expired";
+        names.iter().all(|name| of_name(objects, name)["status"]["phase"] == "Failed" && reason(name))
+    };
+    env.until("Expired: all that were restored", seconds(60), expired).await;
+    // The schedule's own slot is within a minute.
+    let own = |objects: &[Value]| {
+        let of_schedule = objects.iter().filter(|object| object["kind"] == "RdsBackup" && object["status"]["phase"] == "Succeeded");
+        of_schedule.count() > 0
+    };
+    env.until("a backup of the live schedule succeeded", seconds(90), own).await;
+    env.note(format!("{} restored, {} accepted of the live schedule", names.len(), env.accepted()));
+    env.kubectl().run(&["delete", "rdsbackupschedule", "live", "--namespace", &namespace]).await?;
+    let kubectl = env.kubectl();
+    let args = [vec!["delete", "rdsbackup", "--namespace", &namespace], names.iter().map(String::as_str).collect()].concat();
+    kubectl.run(&args).await?;
+    env.until_ended(seconds(60)).await;
+    let made = env.objects().await?.iter().filter(|object| object["kind"] == "RdsBackup").count();
+    env.expect_more(made);
     Ok(())
 }
 

@@ -117,6 +117,7 @@ pub(in crate::faults) const ROWS: &[Row] = &[
     row!(24, "watches-cut-every-5-s", |env| network::throughout(env, NetworkCondition::Watches(Distortion::Cut(seconds(5))))),
     row!(35, "64-mib", |env| limits::memory(env)),
     row!(35, "100-files", |env| limits::files(env)),
+    row!(38, "restored-without-status", |env| objects::restored(env)),
     row!(40, "hung-accounts", |env| tenants::hung_accounts(env)),
     row!(41, "fat-cache", own unchanged, |env| tenants::fat_cache(env)),
     row!(42, "leader-on-a-wrong-clock", |env| clock::leader_ahead(env)),
