@@ -201,7 +201,7 @@ fn a_pause_of_the_account_is_the_pause_of_its_objects() {
 fn an_instance_that_the_service_does_not_list_is_not_found() {
     let mut case = Case::new();
     case.preflight(1, Err(CallError::NoInstance));
-    assert_eq!(wait_of(&case.step(1)), secs(300));
+    assert_eq!(wait_of(&case.step(1)), secs(60));
     case.assert_place(Phase::Pending, Reason::InstanceNotFound);
     let message = &case.status.condition(ConditionType::Ready).unwrap().message;
     assert!(message.contains("regionId") && !message.contains("endpoint"), "{message}");
