@@ -329,6 +329,20 @@ async fn what_is_no_answer_means_unknown() {
 }
 
 #[tokio::test]
+async fn a_list_of_other_rows_is_no_empty_list() {
+    // What is not used is not kept, and must not look as if nothing had been there: "no backup" can start a second one.
+    for body in [
+        r#"{"RequestId":"REQ-1","TotalRecordCount":1,"Items":{"Sets":[{"BackupId":7}]}}"#,
+        "<DescribeBackupsResponse><RequestId>REQ-1</RequestId><Items><Sets><BackupId>7</BackupId></Sets></Items></DescribeBackupsResponse>",
+        "<DescribeBackupsResponse><RequestId>REQ-1</RequestId><Listed><Backup><BackupId>7</BackupId></Backup></Listed></DescribeBackupsResponse>",
+    ] {
+        let server = Server::start(vec![answer("200 OK", body)]).await;
+        let read = server.client().describe_backups(&credentials(), &SetQuery::of(InstanceId::new("rm-1"))).await;
+        assert!(matches!(read, Err(CallError::Lost { .. })), "{body}: {read:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_without_end_is_not_read_to_its_end() {
     let server = Server::start(vec![Act::Flood]).await;
     let why = lost(server.create().await);

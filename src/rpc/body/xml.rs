@@ -1,4 +1,4 @@
-/// Takes the elements out of an XML document that are not used. The root element stays. It passes on what is no XML. Within an element that
+/// Empties the elements of an XML document that are not used. The root element stays. It passes on what is no XML. Within an element that
 /// is not used it counts the marks and does not compare their names.
 #[derive(Default)]
 pub(super) struct XmlFilter {
@@ -57,7 +57,9 @@ impl XmlFilter {
                 let name = kept.get(at..kept.len().saturating_sub(1)).unwrap_or_default();
                 let drops = self.skipped == 0 && !closes && self.depth > 0 && !is_used(name, used);
                 if drops {
-                    kept.truncate(at.saturating_sub(1));
+                    // An empty element stays in its place: a list that holds other rows than expected is no empty list.
+                    kept.pop();
+                    kept.extend_from_slice(b"/>");
                     self.skipped = 1;
                 } else if self.skipped > 0 && !closes {
                     self.skipped = self.skipped.saturating_add(1);
