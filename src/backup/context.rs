@@ -10,18 +10,15 @@ use super::{
     locks::{InstanceLocks, Noted},
     siblings,
     state::ObjectState,
-    unfinished::Unfinished,
+    unfinished::{Guarded, Unfinished},
 };
 use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{self, Cluster, ObjectTracker},
+    controller::{Cluster, ObjectTracker},
     entropy::Entropy,
 };
-
-/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
-pub type Guarded = controller::Guarded<RdsBackup>;
 
 /// What every pass works with.
 pub struct Context {
