@@ -10,7 +10,7 @@ use super::{
     locks::{InstanceLocks, Noted},
     siblings,
     state::ObjectState,
-    unfinished::Unfinished,
+    unfinished::{Guarded, Unfinished},
 };
 use crate::{
     accounts::Accounts,
@@ -19,9 +19,6 @@ use crate::{
     controller::{self, Cluster, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
-
-/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
-pub type Guarded = controller::Guarded<RdsBackup>;
 
 /// What every pass works with.
 pub struct Context {

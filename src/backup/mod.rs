@@ -20,8 +20,8 @@ pub mod state;
 mod unfinished;
 mod unreadable;
 
-pub use context::{Context, Counters, Guarded};
+pub use context::{Context, Counters};
 pub use driver::reconcile;
 pub use locks::{InstanceLocks, Noted};
 pub use policy::PASSES;
-pub use unfinished::Unfinished;
+pub use unfinished::{Guarded, Unfinished};

@@ -13,7 +13,11 @@ use kube::{
     },
 };
 
-use super::{context::Guarded, siblings};
+use super::siblings;
+use crate::{api::RdsBackup, controller};
+
+/// An object of the watch; one that does not deserialise is an `Err` of its own and never stops the watch.
+pub type Guarded = controller::Guarded<RdsBackup>;
 
 /// Namespace and name.
 type Key = (String, String);

@@ -11,6 +11,7 @@ mod listen;
 mod metrics;
 mod operator;
 mod readiness;
+mod served_schema;
 mod waiting;
 
 use std::{net::SocketAddr, time::Duration};
@@ -76,6 +77,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let credential_check = credential_check::run(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
     let credential_check = tokio::spawn(credential_check);
+    served_schema::not_compared_yet(&operator.readiness);
+    let served_schema = served_schema::run(client.clone(), operator.readiness.clone());
+    #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
+    let served_schema = tokio::spawn(served_schema);
     let mut lost = None;
     if options.leader_elect {
         // The pod's name alone is not enough: a request of the pod's previous process may still be under way.
@@ -91,6 +96,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     }
     stop.cancel();
     credential_check.abort();
+    served_schema.abort();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");
     lost.map_or(Ok(()), |lease| Err(RunError::LeaseLost(lease)))

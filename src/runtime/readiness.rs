@@ -34,6 +34,8 @@ struct State {
     trouble: Option<Report>,
     /// What concerns one namespace.
     namespaces: BTreeMap<String, Report>,
+    /// For each CRD what to do about it, and whether this release cannot work with it as it is served.
+    schemas: BTreeMap<String, (String, bool)>,
     /// For each account whether its access key can be used, and if not, the cure.
     accounts: BTreeMap<String, Option<String>>,
 }
@@ -78,6 +80,16 @@ impl Readiness {
         self.locked().accounts.insert(name.to_owned(), cure);
     }
 
+    /// What to do about a CRD; `blocks`: this release cannot work with it as it is served. The operator goes on with what it can, but a pod of a
+    /// newer release must not take an older one's place before its CRDs are applied.
+    pub fn schema(&self, crd: &str, cure: Option<String>, blocks: bool) {
+        let mut state = self.locked();
+        match cure {
+            Some(cure) => _ = state.schemas.insert(crd.to_owned(), (cure, blocks)),
+            None => _ = state.schemas.remove(crd),
+        }
+    }
+
     /// Each account, and whether its access key can be used, as far as that was looked into.
     pub fn accounts(&self) -> Vec<(String, bool)> {
         self.locked().accounts.iter().map(|(name, cure)| (name.clone(), cure.is_none())).collect()
@@ -108,6 +120,12 @@ impl Readiness {
         let state = self.locked();
         match &state.trouble {
             Some(report) if report.lasts() => return Some(report.cure.clone()),
+            _ => {}
+        }
+        if let Some((cure, _)) = state.schemas.values().find(|(_, blocks)| *blocks) {
+            return Some(cure.clone());
+        }
+        match &state.trouble {
             _ if state.stands_by => return None,
             _ => {}
         }
@@ -133,7 +151,8 @@ impl Readiness {
         let of_namespaces = state.namespaces.iter().filter(|(namespace, report)| report.lasts() || !watched(namespace));
         let of_namespaces = of_namespaces.map(|(namespace, report)| format!("namespace {namespace}: {}", report.cure));
         let of_accounts = state.accounts.iter().filter_map(|(name, cure)| Some(format!("account {name}: {}", cure.as_ref()?)));
-        of_namespaces.chain(of_accounts).collect()
+        let of_schemas = state.schemas.values().filter(|(_, blocks)| !blocks).map(|(cure, _)| cure.clone());
+        of_namespaces.chain(of_accounts).chain(of_schemas).collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -185,6 +204,18 @@ mod tests {
         assert_eq!(readiness.accounts(), [("a".to_owned(), false), ("b".to_owned(), true)]);
         readiness.account("a", None);
         assert_eq!(readiness.details(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_crd_that_is_too_old_makes_a_standby_unready_too_and_one_that_cannot_be_read_is_a_detail() {
+        let readiness = Readiness::default();
+        readiness.stands_by();
+        readiness.schema("rdsbackups", Some("it may not be read".to_owned()), false);
+        assert_eq!((readiness.blocker(), readiness.details()), (None, vec!["it may not be read".to_owned()]));
+        readiness.schema("rdsbackups", Some("apply crds/".to_owned()), true);
+        assert_eq!(readiness.blocker().as_deref(), Some("apply crds/"));
+        readiness.schema("rdsbackups", None, false);
+        assert_eq!((readiness.blocker(), readiness.details()), (None, Vec::new()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -124,6 +124,30 @@ fn a_missing_crd_is_named_and_waited_for() {
 }
 
 #[test]
+fn an_operator_that_is_newer_than_its_crds_is_not_ready_and_says_what_to_apply() {
+    at_site(|site| async move {
+        let bare = Plane::start(PlaneOptions::default()).await.expect("a control plane without CRDs");
+        let kubectl = bare.kubectl();
+        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/rdsbackup.io.yaml");
+        let crds = std::fs::read_to_string(crds).expect("the CRDs");
+        // The CRDs of an earlier release: without a field of the status.
+        let older = crds.replacen("              checksum:", "              checksumOfOld:", 1);
+        assert_ne!(older, crds);
+        kubectl.run_with_input(&["apply", "--server-side", "-f", "-"], &older).await.unwrap();
+        kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await.unwrap();
+        let mut operator = site.start(StartOperator { kubeconfig: Some(bare.kubeconfig().to_owned()), ..StartOperator::default() });
+        let said = operator.wait_ready(Duration::from_secs(8)).await.expect_err("it is not ready").to_string();
+        let words = "the CRD rdsbackups.rdsbackup.io in the cluster is older than this operator (status.checksum is missing)";
+        assert!(said.contains(words) && said.contains("apply crds/"), "{said}");
+        assert!(operator.log_tail().contains("status.checksum is missing"), "{}", operator.log_tail());
+        kubectl.run_with_input(&["apply", "--server-side", "-f", "-"], &crds).await.unwrap();
+        operator.wait_ready(Duration::from_secs(90)).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(operator.stop().await.unwrap().success());
+        bare.stop().await;
+    });
+}
+
+#[test]
 fn an_edit_is_observed_and_reported() {
     at_site(|site| async move {
         let _operator = site.operator().await;

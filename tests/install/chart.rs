@@ -42,8 +42,29 @@ fn values_become_what_they_say() {
         roles.sort();
         assert_eq!(roles, ["\"ops\"", "\"team-a\"", "\"team-b\""]);
         let names: Vec<String> = all(&scoped, "ClusterRole").iter().map(|role| role["metadata"]["name"].to_string()).collect();
-        let aggregated = |name: &String| name.ends_with("-edit\"") || name.ends_with("-view\"");
-        assert!(names.len() == 2 && names.iter().all(aggregated), "only those that people's roles take in: {names:?}");
+        let aggregated = |name: &&String| name.ends_with("-edit\"") || name.ends_with("-view\"");
+        assert!(names.len() == 3 && names.iter().filter(aggregated).count() == 2, "two are for people's roles: {names:?}");
+        // Over the whole cluster it reads, by name, and lists RdsBackups.
+        let of_the_scope = |objects: &[Value]| {
+            let roles = all(objects, "ClusterRole");
+            let role = roles
+                .iter()
+                .find(|role| role["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("ops-") && name.ends_with("-scope")));
+            let rules = role.expect("the role of the scope")["rules"].as_array().cloned().unwrap_or_default();
+            rules
+                .iter()
+                .map(|rule| (rule["resources"][0].clone(), rule["verbs"].clone(), rule["resourceNames"].clone()))
+                .collect::<Vec<_>>()
+        };
+        let namespaces = (json!("namespaces"), json!(["get"]), json!(["team-a", "team-b"]));
+        let crds =
+            (json!("customresourcedefinitions"), json!(["get"]), json!(["rdsbackups.rdsbackup.io", "rdsbackupschedules.rdsbackup.io"]));
+        let claims = (json!("rdsbackups"), json!(["list"]), Value::Null);
+        assert_eq!(of_the_scope(&scoped), [namespaces.clone(), crds.clone(), claims]);
+        let narrow = ["--set=scope=namespaces", "--set=namespaces={team-b,team-a}", "--set=rbac.clusterWideClaims=false"];
+        assert_eq!(of_the_scope(&render(&narrow).await), [namespaces, crds]);
+        // An umbrella chart turns it on or off by a condition.
+        render(&["--set=enabled=true"]).await;
         let args = pod(&scoped)["containers"][0]["args"].clone();
         assert!(args.as_array().unwrap().ends_with(&[json!("--watch-namespace=team-a"), json!("--watch-namespace=team-b")]), "{args}");
 
@@ -54,6 +75,9 @@ fn values_become_what_they_say() {
         .await;
         let own = all(&two, "Role")[0]["rules"].clone();
         assert_eq!(own[0]["resourceNames"], json!(["key-b", "rds-access-key"]));
+        let of_leases = |rule: &&Value| rule["resources"][0] == "leases" && rule["verbs"] != json!(["create"]);
+        let leases: Vec<Value> = own.as_array().into_iter().flatten().filter(of_leases).cloned().collect();
+        assert!(leases.len() == 1 && leases[0]["resourceNames"] == json!(["rds-backup-operator"]), "{own}");
         let config = all(&two, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap_or_default().to_owned();
         let config = rds_backup_operator::config::Config::parse(&config).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["b", "c", "default"]);
@@ -112,7 +136,7 @@ fn the_examples_of_argo_cd_and_flux_render() {
 fn what_is_given_for_the_pods_is_in_them() {
     on_plane(|cluster| async move {
         let given = json!({
-            "replicaCount": 3, "revisionHistoryLimit": 7, "terminationGracePeriodSeconds": 77, "logFormat": "text",
+            "replicaCount": 3, "revisionHistoryLimit": 7, "terminationGracePeriodSeconds": 77, "logFormat": "text", "healthAddress": "[::1]",
             "commonLabels": { "team": "dba" }, "commonAnnotations": { "owner": "dba" },
             "imagePullSecrets": [{ "name": "pull" }], "podLabels": { "zone": "z" }, "podAnnotations": { "scrape": "yes" },
             "serviceAccount": { "annotations": { "pod-identity.alibabacloud.com/role-name": "rds-backup" } },
@@ -169,6 +193,7 @@ fn what_is_given_for_the_pods_is_in_them() {
             ("podDisruptionBudget", one("PodDisruptionBudget")["spec"]["maxUnavailable"].clone(), json!(2)),
             ("metrics.service.port", one("Service")["spec"]["ports"][0]["port"].clone(), json!(9090)),
             ("metrics.service.annotations", one("Service")["metadata"]["annotations"]["a"].clone(), json!("b")),
+            ("healthAddress", container["args"][3].clone(), json!("--health-addr=[::1]:8080")),
             ("networkPolicy.ingressFrom", one("NetworkPolicy")["spec"]["ingress"][0]["from"][0].clone(), json!({ "podSelector": {} })),
             ("networkPolicy.extraEgress", last(&one("NetworkPolicy")["spec"]["egress"])["ports"][0]["port"].clone(), json!(8443)),
         ] {

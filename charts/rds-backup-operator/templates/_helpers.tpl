@@ -99,6 +99,15 @@ accounts:
   verbs: [create]
 {{- end }}
 
+{{/* To compare the CRDs that are served with those of the release. */}}
+{{- define "rds.crdRules" -}}
+# An operator that is newer than its CRDs is not ready and says what to apply.
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  resourceNames: [rdsbackups.rdsbackup.io, rdsbackupschedules.rdsbackup.io]
+  verbs: [get]
+{{- end }}
+
 {{/* The ClusterRole of an operator of some namespaces: releases of one name in several namespaces have one each. */}}
 {{- define "rds.scopeRole" -}}
 {{- printf "%s-%s-scope" .Release.Namespace (include "rds.fullname" .) }}
