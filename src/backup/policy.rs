@@ -15,6 +15,9 @@ pub const STALLED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// A retry gives up so long before its schedule starts the next backup, so that the next one finds its place free.
+pub(super) const BEFORE_THE_NEXT_START: SignedDuration = SignedDuration::from_secs(30);
+
 /// The CRD keeps this many attempts.
 pub(super) const KEPT_ATTEMPTS: usize = 5;
 
