@@ -146,7 +146,8 @@ pub struct RdsBackupSpec {
     #[schemars(with = "Span")]
     pub timeout: Option<Span>,
 
-    /// Whether another job is started after one that failed. Default: no.
+    /// Whether another job is started after one that failed. Default: no. For a backup of a schedule, none is started that would begin, or
+    /// would wait, later than half a minute before the next start of the schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RetrySpec")]
     pub retry: Option<RetrySpec>,

@@ -40,6 +40,9 @@ pub const SCHEDULE_UID_LABEL: &str = "rdsbackup.io/schedule-uid";
 /// The annotation with the slot of an RdsBackup, without the jitter.
 pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 
+/// The annotation with the time at which the schedule of an RdsBackup starts the next one: a retry does not wait past it.
+pub const NEXT_START_ANNOTATION: &str = "rdsbackup.io/next-start";
+
 /// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
 pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";
 

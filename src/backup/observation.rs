@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{memory::Memory, siblings::Sibling};
 use crate::{
     accounts::{AllowedRegions, Poll, Protocol},
-    api::{RdsBackup, RdsBackupStatus, Reason},
+    api::{NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
 };
 
 /// Everything that a decision is made of, besides the present.
@@ -79,6 +79,11 @@ impl Observation<'_> {
     /// Whether the object is being deleted; it is there for as long as it has finalizers.
     pub fn is_being_deleted(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
+    }
+
+    /// When its schedule starts the next backup, as the schedule noted it.
+    pub fn next_start(&self) -> Option<Timestamp> {
+        self.object.metadata.annotations.as_ref()?.get(NEXT_START_ANNOTATION)?.parse().ok()
     }
 
     /// The generation of the spec.

@@ -29,6 +29,9 @@ pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs
 /// How often the operator tries again to read what may hold an instance.
 pub(super) const CLAIMS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// A retry gives up so long before its schedule starts the next backup, so that the next one finds its place free.
+pub(super) const BEFORE_THE_NEXT_START: SignedDuration = SignedDuration::from_secs(30);
+
 /// The CRD keeps this many attempts.
 pub(super) const KEPT_ATTEMPTS: usize = 5;
 

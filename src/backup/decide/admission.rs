@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     decision::Decision,
     draft::Draft,
-    end::{queue_timed_out, waits_for_somebody},
+    end::{queue_timed_out, retry_ends, retry_gives_way, waits_for_somebody},
     errors::{self, Remedy},
     preflight::preflight,
 };
@@ -64,6 +64,9 @@ pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
 pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
     let observed = draft.observed;
     let now = draft.now;
+    if let Some(ends) = retry_ends(&draft).filter(|ends| draft.observed.time_is_known && now > *ends) {
+        return retry_gives_way(draft, ends);
+    }
     if draft.has_waited(valid.queue_timeout) {
         return queue_timed_out(draft, valid.queue_timeout);
     }

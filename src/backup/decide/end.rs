@@ -1,11 +1,11 @@
 //! How an object comes to its end, and how a run or an attempt comes to its own.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{decision::Decision, draft::Draft, text::clip};
 use crate::{
     api::{Attempt, AttemptOutcome, ConditionType, ExpirySource, Phase, Reason, Span, SubmissionOutcome, Time},
-    backup::{recorded, spec::ValidatedSpec},
+    backup::{policy::BEFORE_THE_NEXT_START, recorded, spec::ValidatedSpec},
     rds::{BackupRef, BackupSet, MetaStatus},
     time::SaturatingTime,
 };
@@ -24,6 +24,9 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
         && draft.observed.status.open_submission().is_none()
         && !draft.observed.status.has_result();
     let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
+    if let Some(next) = retry_ends(&draft).filter(|ends| draft.observed.time_is_known && draft.now > *ends) {
+        return retry_gives_way(draft, next);
+    }
     if draft.has_waited(timeout) {
         return queue_timed_out(draft, timeout);
     }
@@ -32,6 +35,31 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
     }
     let left = since.plus(draft.longest_wait(timeout)).plus(SignedDuration::from_secs(1)).duration_since(draft.now);
     draft.wait(pause.min(left))
+}
+
+/// Until when a retry of a failed job may wait: shortly before the schedule of the object starts the next backup. None for a first run, which
+/// `queueTimeout` bounds, and for an object without a schedule.
+///
+/// Not `queueTimeout`: each run has all of it. Not `notAfter`, which is `queueTimeout` after the start: with a short one no retry would ever
+/// begin. So the schedule tells its backups when the next one starts.
+pub(super) fn retry_ends(draft: &Draft<'_>) -> Option<Timestamp> {
+    let retries = draft.status.attempts.iter().any(|kept| kept.outcome == AttemptOutcome::JobFailed);
+    let next = draft.observed.next_start().filter(|_| retries)?;
+    Some(next.minus(BEFORE_THE_NEXT_START))
+}
+
+/// The next backup of the schedule is as good as a retry, and newer.
+pub(super) fn retry_gives_way(mut draft: Draft<'_>, ends: Timestamp) -> Decision {
+    fail_for_the_next(&mut draft, ends);
+    draft.again()
+}
+
+fn fail_for_the_next(draft: &mut Draft<'_>, ends: Timestamp) {
+    let next = ends.plus(BEFORE_THE_NEXT_START);
+    draft.fail(
+        Reason::BackupFailed,
+        &format!("the service reports that the job failed, and there is no time for another run: the next backup of the schedule starts at {next}. Look at the instance's backups and events in the console"),
+    );
 }
 
 /// It was not asked for in time.
@@ -62,6 +90,11 @@ pub(super) fn run_failed(draft: &mut Draft<'_>, valid: &ValidatedSpec) {
             Reason::BackupFailed,
             &format!("the service reports that {job} failed{runs}. Look at the instance's backups and events in the console, then create another RdsBackup"),
         );
+        return;
+    }
+    // The failed job is one of the attempts by now.
+    if let Some(ends) = retry_ends(draft).filter(|ends| draft.now.plus(valid.retry_backoff) > *ends) {
+        fail_for_the_next(draft, ends);
         return;
     }
     draft.take_result();

@@ -6,7 +6,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::times::whole_second;
 use crate::{
-    api::{RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span},
+    api::{
+        NEXT_START_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span,
+    },
     schedule::{
         policy::{BEFORE_THE_NEXT, SHORTEST_QUEUE},
         spec::digest,
@@ -90,6 +92,9 @@ pub(super) fn child(
     let mut annotations = metadata.annotations;
     if let Some((slot, _)) = slot {
         annotations.insert(SLOT_ANNOTATION.to_owned(), slot.to_string());
+    }
+    if let Some(next) = next_start {
+        annotations.insert(NEXT_START_ANNOTATION.to_owned(), next.to_string());
     }
     let mut child = RdsBackup::new(name, spec);
     child.metadata.namespace.clone_from(&schedule.metadata.namespace);

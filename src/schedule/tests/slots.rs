@@ -43,7 +43,10 @@ fn the_template_reaches_the_backup_and_nothing_of_the_schedule_does() {
     assert_eq!(labels, [("rdsbackup.io/schedule-name", "nightly"), ("rdsbackup.io/schedule-uid", "uid-1"), ("team", "a")]);
     let annotations: Vec<(&str, &str)> =
         child.metadata.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    assert_eq!(annotations, [("note", "b"), ("rdsbackup.io/slot", "2027-01-15T09:00:00Z")]);
+    assert_eq!(
+        annotations,
+        [("note", "b"), ("rdsbackup.io/next-start", "2027-01-16T09:00:00Z"), ("rdsbackup.io/slot", "2027-01-15T09:00:00Z")]
+    );
     assert_eq!((child.metadata.namespace.as_deref(), &child.metadata.owner_references), (Some("team-a"), &None));
     assert_eq!(child.spec.db_instance_id, "rm-1");
     assert_eq!(child.spec.method.map(|method| format!("{method:?}")), Some("Physical".to_owned()));

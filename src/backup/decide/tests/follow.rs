@@ -121,6 +121,48 @@ fn a_set_that_is_not_usable_is_not_a_success() {
     failed.assert_place(Phase::Failed, Reason::BackupFailed);
 }
 
+/// The schedule of the object starts the next backup at second 3600.
+#[test]
+fn a_retry_never_waits_past_the_next_start_of_its_schedule() {
+    let of_a_schedule = |spec: &str| {
+        let mut case = running(spec);
+        case.object.metadata.annotations = Some([("rdsbackup.io/next-start".to_owned(), at(3600).to_string())].into());
+        case
+    };
+    let spec = r#"{"dbInstanceId":"rm-1","queueTimeout":"59m30s","retry":{"limit":2,"backoff":"5m"}}"#;
+    // There is time: the retry waits, while another backup holds the instance, up to half a minute before the next start.
+    let mut case = of_a_schedule(spec);
+    case.poll(2400, Some(task("77", JobState::Failed)), None);
+    case.step(2400);
+    case.assert_place(Phase::Queued, Reason::RetryBackoff);
+    case.account_mut().paused = true;
+    case.step(3570);
+    assert_eq!(case.status.phase, Phase::Queued);
+    case.step(3571);
+    case.assert_place(Phase::Failed, Reason::BackupFailed);
+    // Neither while a person must act.
+    let mut case = of_a_schedule(spec);
+    case.poll(2400, Some(task("77", JobState::Failed)), None);
+    case.step(2400);
+    case.account = Err(Blocker { reason: Reason::NotAllowed, message: String::new(), again_in: None });
+    case.step(3000);
+    assert_eq!(case.status.phase, Phase::Pending);
+    case.step(3571);
+    case.assert_place(Phase::Failed, Reason::BackupFailed);
+    // There is none for the backoff: the next backup is due before the retry could begin.
+    for (failed_at, retries) in [(3270, true), (3271, false), (9000, false)] {
+        let mut case = of_a_schedule(spec);
+        case.poll(failed_at, Some(task("77", JobState::Failed)), None);
+        case.step(failed_at);
+        assert_eq!(case.status.phase, if retries { Phase::Queued } else { Phase::Failed }, "{failed_at}");
+        assert_eq!(case.status.backup_job_id.is_some(), !retries, "{failed_at}: a failed object keeps its job");
+    }
+    // The first run has its queueTimeout alone.
+    let mut case = Case::of(spec);
+    case.object.metadata.annotations = Some([("rdsbackup.io/next-start".to_owned(), at(10).to_string())].into());
+    assert!(case.decide(20).effect.is_some());
+}
+
 #[test]
 fn a_failed_job_is_the_end_without_retry_and_another_run_with_it() {
     let mut case = running(PLAIN);
