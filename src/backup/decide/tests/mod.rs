@@ -1,7 +1,9 @@
 //! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
 mod delete;
+mod endings;
 mod follow;
+mod preflight;
 mod resolve;
 mod submit;
 mod whole;
