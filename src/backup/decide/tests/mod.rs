@@ -3,6 +3,7 @@
 mod delete;
 mod endings;
 mod follow;
+mod look;
 mod preflight;
 mod resolve;
 mod submit;
