@@ -16,7 +16,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{self, Cluster, ObjectTracker, ServerClock},
+    controller::{Cluster, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
 

@@ -159,7 +159,7 @@ async fn a_backup_is_followed_from_the_request_to_its_set() {
 
         let job = world.accepted("rm-mysql-1").await;
         let running = client.describe_backup_tasks(&credentials(), &id, None).await.unwrap().value;
-        assert_eq!((running.len(), &running[0].job_id, running[0].state), (1, &job, JobState::Active), "{quirks:?}");
+        assert_eq!((running.len(), &running[0].job_id, running[0].state), (1, &job, JobState::NotStarted), "{quirks:?}");
         assert_eq!((running[0].mode, running[0].action, &running[0].backup_id), (Mode::Manual, TaskAction::OnDemand, &None));
 
         world.clock.advance(Duration::from_secs(61));

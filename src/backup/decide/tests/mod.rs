@@ -2,7 +2,10 @@
 
 mod claims;
 mod delete;
+mod endings;
 mod follow;
+mod look;
+mod preflight;
 mod resolve;
 mod submit;
 mod whole;
