@@ -107,8 +107,10 @@ fn row_15_what_the_service_refuses_is_shown_asked_for_ever_less_often_and_heals(
         ("Exceeded.BackupTimes", 403, "QuotaExceeded", 4),
         ("InvalidDB.NotFound", 404, "DatabaseNotReady", 20),
         ("IncorrectDBInstanceState", 403, "InstanceNotRunning", 20),
-        ("Forbidden.RAM", 403, "AccessDenied", 16),
-        ("InvalidAccessKeyId.NotFound", 404, "InvalidCredentials", 16),
+        // Every minute for ten minutes, in which a person is likely to grant it, then every 5.
+        ("Forbidden.RAM", 403, "AccessDenied", 21),
+        // After three tries within seconds.
+        ("InvalidAccessKeyId.NotFound", 404, "InvalidCredentials", 24),
     ] {
         let mut script = calm(5);
         for nth in 1..=50 {

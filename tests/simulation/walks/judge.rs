@@ -29,6 +29,10 @@ const TOLD: usize = 60;
 /// What a look at somebody's cure may take: nothing that waits is looked at less often.
 const RECHECK: Ms = 5 * MINUTE;
 
+/// How long a wait counts as fresh, in which a person is likely to work on its cause; and how often it is looked at again meanwhile.
+const FRESH: Ms = 10 * MINUTE;
+const RECHECK_FRESH: Ms = MINUTE;
+
 /// Processes differ in what time it is, and a call takes a while.
 const SLACK: Ms = 5 * SECOND;
 
@@ -83,7 +87,7 @@ pub struct Life {
     pub admitted: Option<Ms>,
     /// How many younger ones went first since then.
     pub overtaken: u32,
-    pub refused: Option<(ErrorKind, i32, Ms)>,
+    pub refused: Option<(ErrorKind, i32, Ms, bool)>,
     pub waited: bool,
     pub edited: Ms,
     pub passes: BTreeMap<usize, u32>,
@@ -315,7 +319,8 @@ impl Judge {
         if let Some(kept) = after.attempts.last().filter(|_| was.open && !is.open)
             && kept.outcome == AttemptOutcome::Rejected
         {
-            life.refused = refused.map(|kind| (kind, kept.attempt, now));
+            let waits_since = after.submission.as_ref().map_or(now, |last| crate::walks::time::ms(last.waiting_since.0));
+            life.refused = refused.map(|kind| (kind, kept.attempt, now, now < waits_since + FRESH + SLACK));
         }
         if is.reason == "RetryBackoff" && was.reason != "RetryBackoff" {
             (life.waits_from, life.shown) = (now, None);
@@ -347,8 +352,8 @@ impl Judge {
             let wrong = format!("2 {uid} begins an attempt before {}, which is older, and ready since {since}", first.key.1);
             self.wrong(wrong);
         }
-        let Some((kind, attempt, at)) = self.lives.get_mut(uid).and_then(|life| life.refused.take()) else { return };
-        let least = least_pause(kind, attempt);
+        let Some((kind, attempt, at, fresh)) = self.lives.get_mut(uid).and_then(|life| life.refused.take()) else { return };
+        let least = least_pause(kind, attempt, fresh);
         if submission_at + SLACK < at + least {
             self.wrong(format!(
                 "7 {uid} was refused by {kind:?} in its attempt {attempt}, and tries again {} ms later",
@@ -379,7 +384,7 @@ pub fn lets_go(before: &RdsBackupStatus, after: &RdsBackupStatus) -> bool {
 }
 
 /// The pause after a refusal, at least: it grows.
-fn least_pause(kind: ErrorKind, attempt: i32) -> Ms {
+fn least_pause(kind: ErrorKind, attempt: i32, fresh: bool) -> Ms {
     let doubled = |first: Ms, most: Ms| (first << (attempt - 1).clamp(0, 12)).min(most);
     match kind {
         ErrorKind::Throttled | ErrorKind::ClockSkew => doubled(5 * SECOND, 5 * MINUTE),
@@ -394,7 +399,13 @@ fn least_pause(kind: ErrorKind, attempt: i32) -> Ms {
         | ErrorKind::WrongEndpoint
         | ErrorKind::DeniedByService
         | ErrorKind::EncryptionKey
-        | ErrorKind::InstanceNotFound => RECHECK,
+        | ErrorKind::InstanceNotFound => {
+            if fresh {
+                RECHECK_FRESH
+            } else {
+                RECHECK
+            }
+        }
         _ => 0,
     }
 }
