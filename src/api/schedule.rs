@@ -67,7 +67,8 @@ pub struct RdsBackupScheduleSpec {
 
     /// The time zone of the schedule, an IANA name such as `Asia/Shanghai`. Default `Etc/UTC`. If the clocks skip a fixed time of day, it
     /// runs at the first instant after the gap; if a fixed time of day comes twice, it runs the first time. A schedule whose hour field
-    /// begins with `*` runs by elapsed time.
+    /// begins with `*` does not run at a time that the clocks skip, and runs twice at one that comes twice: `0 */2` leaves three hours, or
+    /// one, between two runs then.
     #[serde(default = "utc")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = Rule::new("self.lowerAscii() != 'local'").message("Local is not a time zone: write an IANA name such as Asia/Shanghai"))]

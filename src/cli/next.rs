@@ -214,6 +214,9 @@ fn note_text(note: &Note) -> String {
         Note::Skipped(local) => {
             format!("the clocks skip {}: it runs at the first instant after the gap", local.strftime("%Y-%m-%d %H:%M"))
         }
+        Note::Omitted(local) => {
+            format!("the clocks skip {} before it: there is no run in the time that does not exist", local.strftime("%Y-%m-%d %H:%M"))
+        }
         Note::FirstOfTwo => "this local time comes twice: it runs the first time".to_owned(),
         Note::SecondOfTwo => "this local time comes twice: it runs both times, and this is the second".to_owned(),
     }

@@ -1,7 +1,7 @@
 //! Expressions written by hand: accepted ones with their next runs, and refused ones with the cure in the message.
 
 use jiff::Timestamp;
-use rds_backup_operator::schedule::cron::{Cron, Slots, zone};
+use rds_backup_operator::schedule::cron::{Cron, Note, Slot, Slots, zone};
 
 fn next(expression: &str, name: &str, from: &str, count: usize) -> Vec<String> {
     let cron = Cron::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
@@ -149,7 +149,7 @@ fn the_clocks_change_and_every_day_has_its_run() {
         // The time comes twice: it runs the first time.
         ("30 2 * * *", "Europe/Berlin", "2027-10-31T00:00Z", ["2027-10-31T00:30Z", "2027-11-01T01:30Z"]),
         ("30 1 * * *", "America/New_York", "2027-11-07T00:00Z", ["2027-11-07T05:30Z", "2027-11-08T06:30Z"]),
-        // This schedule runs by elapsed time: both times.
+        // This schedule names every hour: it runs both times.
         ("30 * * * *", "Europe/Berlin", "2027-10-31T00:00Z", ["2027-10-31T00:30Z", "2027-10-31T01:30Z"]),
         ("0 */2 * * *", "Europe/Berlin", "2027-03-28T00:00Z", ["2027-03-28T02:00Z", "2027-03-28T04:00Z"]),
         // Midnight does not exist.
@@ -190,4 +190,49 @@ fn gaps_between_slots() {
         let from: Timestamp = "2027-03-01T00:00:00Z".parse().unwrap();
         assert_eq!((hours(slots.shortest_gap()), hours(slots.longest_gap(from))), (shortest, longest), "{expression} in {name}");
     }
+}
+
+/// Every local time that the clocks skip or repeat has a note, whatever the schedule does about it.
+#[test]
+fn what_the_clocks_did_is_noted() {
+    let noted = |expression: &str, zone_name: &str, from: &str, count: usize| -> Vec<String> {
+        let slots = Slots::new(Cron::parse(expression).unwrap(), zone(zone_name).unwrap());
+        let first = slots.next(from.parse().unwrap());
+        let runs = std::iter::successors(first, |slot| slots.next(slot.at)).take(count);
+        let text = |slot: Slot| {
+            let note = match slot.note {
+                None => String::new(),
+                Some(Note::Skipped(local)) => format!(" skipped {local}"),
+                Some(Note::Omitted(local)) => format!(" omitted {local}"),
+                Some(Note::FirstOfTwo) => " first".to_owned(),
+                Some(Note::SecondOfTwo) => " second".to_owned(),
+            };
+            format!("{}{note}", slot.at.strftime("%dT%H:%M"))
+        };
+        runs.map(text).collect()
+    };
+    for (expression, zone_name, from, runs) in [
+        ("0 */2 * * *", "Europe/Berlin", "2027-03-27T22:30:00Z", ["27T23:00", "28T02:00 omitted 2027-03-28T02:00:00", "28T04:00"]),
+        ("*/30 * * * *", "Europe/Berlin", "2027-03-28T00:10:00Z", ["28T00:30", "28T01:00 omitted 2027-03-28T02:00:00", "28T01:30"]),
+        ("0 * * * *", "Europe/Berlin", "2027-10-30T23:30:00Z", ["31T00:00", "31T01:00 second", "31T02:00"]),
+        ("0 */12 * * *", "Africa/Cairo", "2027-04-29T09:30:00Z", ["29T10:00", "30T09:00 omitted 2027-04-30T00:00:00", "30T21:00"]),
+        ("0 2 * * *", "Europe/Berlin", "2027-03-27T22:30:00Z", ["28T01:00 skipped 2027-03-28T02:00:00", "29T00:00", "30T00:00"]),
+        ("0 2 * * *", "Europe/Berlin", "2027-10-30T12:30:00Z", ["31T00:00 first", "01T01:00", "02T01:00"]),
+        // A change of half an hour, and a missing day.
+        ("15 */1 * * *", "Australia/Lord_Howe", "2027-10-02T14:50:00Z", ["02T16:15 omitted 2027-10-03T02:15:00", "02T17:15", "02T18:15"]),
+        ("0 */12 * * *", "Pacific/Apia", "2011-12-29T20:30:00Z", ["29T22:00", "30T10:00 omitted 2011-12-30T00:00:00", "30T22:00"]),
+    ] {
+        assert_eq!(noted(expression, zone_name, from, 3), runs, "{expression} in {zone_name}");
+    }
+}
+
+/// A schedule of every minute of one month: from December the newest slot lies 44,640 slots and eleven months back.
+#[test]
+fn the_newest_slot_is_found_without_walking_through_all_of_them() {
+    let slots = Slots::new(Cron::parse("* * * 1 *").unwrap(), zone("Europe/Berlin").unwrap());
+    let (begun, until) = (std::time::Instant::now(), "2027-12-15T00:00:00Z".parse().unwrap());
+    for _ in 0..1000 {
+        assert_eq!(slots.latest(until).map(|slot| slot.at.to_string()).as_deref(), Some("2027-01-31T22:59:00Z"));
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?} for a thousand looks", begun.elapsed());
 }

@@ -103,6 +103,8 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
             "a young enough backup exists | no such backup exists | none could exist yet, or the schedule is invalid | not seen yet"
         }
         ScheduleCondition::Suspended => "`suspend` is true | | | `suspend` is false",
-        ScheduleCondition::CleanupBlocked => "an object beyond the history limits may not be deleted | | | all is well",
+        ScheduleCondition::CleanupBlocked => {
+            "the API server refuses to delete an object beyond the history limits | | | all of them may be deleted"
+        }
     }
 }

@@ -135,6 +135,16 @@ impl Cron {
         Some((from(self.hours, hour.checked_add(1)?)?, first_minute()?))
     }
 
+    /// The last time of day at or before this one, if the day has one.
+    pub(super) fn time_until(&self, hour: u8, minute: u8) -> Option<(u8, u8)> {
+        if has(self.hours, hour)
+            && let Some(minute) = until(self.minutes, minute)
+        {
+            return Some((hour, minute));
+        }
+        Some((until(self.hours, hour.checked_sub(1)?)?, last(self.minutes)?))
+    }
+
     /// The last time of day.
     pub(super) fn last_time(&self) -> Option<(u8, u8)> {
         Some((last(self.hours)?, last(self.minutes)?))
@@ -232,6 +242,11 @@ fn has(values: u64, value: u8) -> bool {
 fn from(values: u64, least: u8) -> Option<u8> {
     let left = values.checked_shr(u32::from(least))?;
     (left != 0).then(|| least + u8::try_from(left.trailing_zeros()).unwrap_or_default())
+}
+
+/// The largest value that is not above `most`.
+fn until(values: u64, most: u8) -> Option<u8> {
+    last(values & (u64::MAX >> 63u32.saturating_sub(u32::from(most))))
 }
 
 /// The largest value.

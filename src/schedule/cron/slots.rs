@@ -1,7 +1,7 @@
 //! The instants at which a schedule runs, in its time zone, through every change of the clocks.
 //!
-//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: by elapsed time through a repeated hour,
-//! and not in an hour that does not exist. Any other schedule names fixed times of the day, and each runs once: one that the clocks skip
+//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: twice in a repeated hour, and not in an hour
+//! that does not exist, which is not made up for. Any other schedule names fixed times of the day, and each runs once: one that the clocks skip
 //! runs at the first instant after the gap, where slots that meet are one run; one that comes twice runs the first time.
 
 use jiff::{
@@ -14,6 +14,9 @@ use super::parse::Cron;
 
 /// How far a next run is looked for. The longest that a schedule can pause is 8 years: from one 29 February to the next around 2100.
 const HORIZON_YEARS: i32 = 9;
+
+/// So long after a change of the clocks a local time that comes twice may still be to come a second time: a whole day has been repeated.
+const LONGEST_REPETITION: SignedDuration = SignedDuration::from_hours(25);
 
 /// A schedule in its time zone.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct Slot {
 pub enum Note {
     /// This local time does not exist on this day: it runs at the first instant after the gap.
     Skipped(DateTime),
+    /// This local time, before the run, does not exist on its day, and the schedule does not make up for it.
+    Omitted(DateTime),
     /// The local time comes twice: it runs the first time.
     FirstOfTwo,
     /// The local time comes twice, and it runs both times; this is the second.
@@ -58,16 +63,49 @@ impl Slots {
         if self.cron.any_hour() { self.next_by_elapsed_time(after) } else { self.next_by_the_clock(after) }
     }
 
-    /// The newest slot that is not after this instant.
+    /// The newest slot that is not after this instant. It is found day by day backwards, however many slots lie before it.
     pub fn latest(&self, until: Timestamp) -> Option<Slot> {
-        // Ever longer looks back: the first one serves every schedule that runs at least once an hour.
-        for hours in [2, 2 * 24, 40 * 24, 370 * 24, i64::from(HORIZON_YEARS) * 370 * 24] {
-            let from = until.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MIN);
-            if let Some(latest) = self.between(from, until).last() {
-                return Some(latest);
+        let at = if self.cron.any_hour() { self.latest_by_elapsed_time(until) } else { self.latest_by_the_clock(until) }?;
+        // Its note is that of the way forwards.
+        self.next(at.checked_sub(SignedDuration::from_nanos(1)).ok()?)
+    }
+
+    fn latest_by_the_clock(&self, until: Timestamp) -> Option<Timestamp> {
+        let local = self.zone.to_datetime(until);
+        // After the clocks went back, times that are still to come a second time were placed at their first.
+        let before = |change: Timestamp| change.checked_sub(SignedDuration::from_nanos(1)).map(|before| self.zone.to_offset(before));
+        let changes = self.zone.preceding(until.checked_add(SignedDuration::from_nanos(1)).ok()?);
+        let recent = changes.map(|change| change.timestamp()).take_while(|change| until.duration_since(*change) < LONGEST_REPETITION);
+        let readings = recent.filter_map(|change| Some(before(change).ok()?.to_datetime(until)));
+        let mut from = readings.chain([local]).max()?;
+        let first = first_date(local.date())?;
+        loop {
+            let candidate = self.local_until(from, first)?;
+            let slot = self.placed(candidate)?;
+            if slot.at <= until {
+                return Some(slot.at);
             }
+            from = candidate.checked_sub(1.minute()).ok()?;
         }
-        None
+    }
+
+    fn latest_by_elapsed_time(&self, until: Timestamp) -> Option<Timestamp> {
+        let horizon = first_date(self.zone.to_datetime(until).date())?;
+        let mut until = until;
+        loop {
+            let offset = self.zone.to_offset(until);
+            let change =
+                self.zone.preceding(until.checked_add(SignedDuration::from_nanos(1)).ok()?).next().map(|change| change.timestamp());
+            let first = change.map_or(horizon, |change| offset.to_datetime(change).date().max(horizon));
+            if let Some(local) = self.local_until(offset.to_datetime(until), first) {
+                let at = offset.to_timestamp(local).ok()?;
+                if change.is_none_or(|change| at >= change) {
+                    return Some(at);
+                }
+            }
+            let change = change.filter(|change| offset.to_datetime(*change).date() >= horizon)?;
+            until = change.checked_sub(SignedDuration::from_nanos(1)).ok()?;
+        }
     }
 
     /// The slots after `from` and not after `until`, oldest first.
@@ -120,7 +158,7 @@ impl Slots {
             if let Some(local) = self.local_from(first, last) {
                 let at = offset.to_timestamp(local).ok()?;
                 if change.is_none_or(|change| at < change) {
-                    return Some(Slot { at, note: self.repeated(local, at) });
+                    return Some(Slot { at, note: self.repeated(local, at).or_else(|| self.omitted(local, at)) });
                 }
             }
             from = change.filter(|change| offset.to_datetime(*change).date() <= horizon)?;
@@ -132,6 +170,20 @@ impl Slots {
             AmbiguousOffset::Fold { after, .. } if after.to_timestamp(local).ok() == Some(at) => Some(Note::SecondOfTwo),
             _ => None,
         }
+    }
+
+    /// The first slot after the clocks went forward tells of the local times that were skipped.
+    fn omitted(&self, local: DateTime, at: Timestamp) -> Option<Note> {
+        let nano = SignedDuration::from_nanos(1);
+        let change = self.zone.preceding(at.checked_add(nano).ok()?).next()?;
+        let before = self.zone.to_offset(change.timestamp().checked_sub(nano).ok()?);
+        let (gone, back) = (before.to_datetime(change.timestamp()), change.offset().to_datetime(change.timestamp()));
+        if back <= gone || self.local_until(local.checked_sub(1.minute()).ok()?, back.date()).is_some_and(|slot| slot >= back) {
+            return None;
+        }
+        let first = whole_minute(gone);
+        let from = if first == gone { first } else { first.checked_add(1.minute()).ok()? };
+        self.local_from(from, back.date()).filter(|skipped| *skipped < back).map(Note::Omitted)
     }
 
     /// The first local time of the schedule that is not before `from`, on a day up to `last`.
@@ -149,6 +201,25 @@ impl Slots {
                 date = date.tomorrow().ok()?;
             }
             (hour, minute) = (0, 0);
+        }
+        None
+    }
+
+    /// The last local time of the schedule that is not after `until`, on a day from `first` on.
+    fn local_until(&self, until: DateTime, first: Date) -> Option<DateTime> {
+        let (mut date, mut hour, mut minute) = (until.date(), unsigned(until.hour()), unsigned(until.minute()));
+        while date >= first {
+            if !self.cron.has_month(unsigned(date.month())) {
+                date = date.first_of_month().yesterday().ok()?;
+            } else {
+                let weekday = unsigned(date.weekday().to_sunday_zero_offset());
+                let time = if self.cron.has_day(unsigned(date.day()), weekday) { self.cron.time_until(hour, minute) } else { None };
+                if let Some((hour, minute)) = time {
+                    return Some(date.at(signed(hour), signed(minute), 0, 0));
+                }
+                date = date.yesterday().ok()?;
+            }
+            (hour, minute) = (23, 59);
         }
         None
     }
@@ -236,6 +307,10 @@ fn later((hour, minute): (u8, u8)) -> Option<(u8, u8)> {
 
 fn utc(local: DateTime) -> Option<Timestamp> {
     jiff::tz::Offset::UTC.to_timestamp(local).ok()
+}
+
+fn first_date(from: Date) -> Option<Date> {
+    from.checked_sub(HORIZON_YEARS.years()).ok()
 }
 
 fn last_date(from: Date) -> Option<Date> {
