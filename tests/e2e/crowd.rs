@@ -92,22 +92,28 @@ fn a_busy_instance_is_waited_for_until_the_queue_timeout() {
 /// A status that no version of the operator wrote, stored while the CRD allowed it: the object cannot be read, and no other object waits
 /// for it.
 #[test]
-fn an_object_that_cannot_be_read_does_not_stop_other_objects() {
+fn an_object_that_cannot_be_read_holds_its_instance_and_stops_no_other() {
     at_site(|site| async move {
-        let instance = site.instance("rm-mysql");
+        let (instance, other) = (site.instance("rm-mysql"), site.instance("rm-mysql-other"));
         site.apply("poisoned", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
         poison(&site, "poisoned").await;
         let mut operator = site.operator().await;
-        site.apply("healthy", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
+        site.apply("healthy", json!({ "dbInstanceId": other, "method": "Physical" })).await;
+        site.apply("beside", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
         site.until_phase("healthy", "Succeeded").await;
+        // The one that cannot be read may have a request under way.
+        let beside = site.until_reason("beside", "ClaimsUnreadable").await;
+        assert!(message(&beside).contains("the RdsBackup poisoned of this instance cannot be read"), "{}", message(&beside));
+        assert_eq!(site.rds().accepted(&instance), 0);
         let metrics = operator.get("/metrics").await.unwrap().body;
         assert!(metrics.contains("rds_backup_operator_backups_unreadable 1"), "{metrics}");
-        operator.stop().await.unwrap();
         let lines = log_lines(operator.log());
         let said: Vec<&Value> = lines.iter().filter(|line| line["name"] == "poisoned").collect();
         assert!(said.len() == 1 && said[0]["level"] == "ERROR", "said once, by name: {said:?}");
         // Rules of this world are shared: what was loosened is tightened again.
         site.delete("poisoned").await;
+        site.until_phase("beside", "Succeeded").await;
+        operator.stop().await.unwrap();
     });
 }
 
