@@ -65,6 +65,7 @@ fn the_request_for_a_backup_cannot_be_changed_and_its_deadlines_can() {
             ("plain", json!({ "method": "Physical" }), "method cannot be added"),
             ("plain", json!({ "regionId": "cn-beijing" }), "regionId cannot be added"),
             ("plain", json!({ "type": "Auto" }), "type cannot be added"),
+            ("plain", json!({ "notAfter": "2027-01-15T02:00:00Z" }), "notAfter cannot be added"),
             ("plain", json!({ "resourceGroupId": "rg-1" }), "resourceGroupId cannot be added"),
         ] {
             let patch = json!({ "spec": change }).to_string();

@@ -42,6 +42,7 @@ fn the_api_server_refuses_a_wrong_schedule() {
                 template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "databases": ["a"] } })),
                 "databases and strategy: db belong together",
             ),
+            (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "notAfter": "2027-01-15T02:00:00Z" } })), "the schedule sets it"),
             (json!({ "schedule": "0 2 * * *" }), "template"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {

@@ -81,11 +81,15 @@ fn a_foreign_object_under_the_name_is_left_alone_and_reported_in_an_event() {
         let object = site.until_schedule("hand", "handled", |object| object["status"]["lastHandledTrigger"] == "b").await;
         let notes = site.notes("hand", "NameCollision").await;
         assert!(notes.len() == 1 && notes[0].contains(&name), "{notes:?}");
-        assert!(object["status"]["lastBackup"].is_null() && names(&site, "hand").is_empty());
-        // The next one is made.
+        // It is made under its second name.
+        let made = names(&site, "hand");
+        assert!(made.len() == 1 && made[0].starts_with(&format!("{name}-")) && notes[0].contains(&made[0]), "{made:?} {notes:?}");
+        assert_eq!(object["status"]["lastBackup"]["name"], made[0]);
+        site.until_phase_once_there(&made[0]).await;
+        // The next one has its own name.
         site.patch_schedule("hand", &json!({ "spec": { "trigger": "c" } })).await;
         site.until_phase_once_there(&format!("hand-{C}")).await;
-        assert_eq!(site.creates(&site.instance("rm-mysql")).len(), 1);
+        assert_eq!(site.creates(&site.instance("rm-mysql")).len(), 2);
     });
 }
 

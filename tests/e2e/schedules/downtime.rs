@@ -32,7 +32,8 @@ fn after_1_50_and_10000_slots_one_backup_catches_up_and_the_missed_are_counted_o
         // From here to the counts no minute may begin, or one more slot would be due.
         let minute = within_a_minute(40).await;
         for (name, slots) in &all {
-            site.patch_schedule_status(name, &json!({ "lastScheduleTime": (minute - mins(*slots)).to_string() })).await;
+            let back = (minute - mins(*slots)).to_string();
+            site.patch_schedule_status(name, &json!({ "lastScheduleTime": back, "armedSince": back })).await;
         }
         let mut operator = site.operator().await;
         for (name, _) in all.iter().filter(|(name, _)| !name.starts_with("paused")) {
