@@ -13,7 +13,7 @@ use crate::faults::upstream::Upstream;
 use crate::faults::violation::{ROW, Violation};
 use crate::plane::Kubectl;
 use crate::rds::InstanceSpec;
-use crate::world::World;
+use crate::world::{NAMESPACE, SERVICE_ACCOUNT, World};
 
 /// How long a row continues after its last change: writes that should not happen would happen then.
 const AFTERWARDS: Duration = Duration::from_secs(4);
@@ -108,12 +108,26 @@ impl<'w> Environment<'w> {
     }
 
     pub(super) async fn start_operator_with(&mut self, setup: Setup) -> Result<&mut ProxiedOperator, FaultsError> {
+        if setup.leader_elect && self.operators.is_empty() {
+            self.grant_leases().await?;
+        }
         let name = format!("{}-{}", self.outcome.namespace, self.operators.len());
         let mut operator = ProxiedOperator::start(&self.world, &self.upstream, &name, &self.outcome.namespace, setup).await?;
         operator.process.wait_ready(Duration::from_secs(60)).await?;
         self.operators.push(operator);
         let last = self.operators.len() - 1;
         Ok(&mut self.operators[last])
+    }
+
+    /// The world's role names the lease of an operator of the whole cluster. The row's operators watch one namespace, and their lease has another
+    /// name.
+    async fn grant_leases(&self) -> Result<(), FaultsError> {
+        let (name, kubectl) = (format!("leases-of-{}", self.outcome.namespace), self.kubectl());
+        let role = ["create", "role", &name, "--verb=get,update", "--resource=leases.coordination.k8s.io", "--namespace", NAMESPACE];
+        kubectl.run(&role).await?;
+        let (role, account) = (format!("--role={name}"), format!("--serviceaccount={NAMESPACE}:{SERVICE_ACCOUNT}"));
+        kubectl.run(&["create", "rolebinding", &name, &role, &account, "--namespace", NAMESPACE]).await?;
+        Ok(())
     }
 
     /// The first operator.
