@@ -138,8 +138,16 @@ fn a_good_backup_costs_four_writes_and_nothing_at_rest() {
         after_restart.sort();
         assert_eq!(
             after_restart,
-            ["get secrets", "list rdsbackups", "list rdsbackupschedules"],
-            "the access key, for readiness, and the lists"
+            [
+                "get customresourcedefinitions",
+                "get customresourcedefinitions",
+                "get customresourcedefinitions",
+                "get customresourcedefinitions",
+                "get secrets",
+                "list rdsbackups",
+                "list rdsbackupschedules"
+            ],
+            "the generation and the schema of both CRDs, the access key, and the lists"
         );
         assert_eq!(site.get("good").await["metadata"]["resourceVersion"], end["metadata"]["resourceVersion"], "the object was not written");
         assert_eq!(site.calls(&instance).len(), calls, "the cloud was not asked");
