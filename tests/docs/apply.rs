@@ -60,7 +60,8 @@ async fn served(kubectl: &Kubectl) {
 
 fn samples() -> Vec<Object> {
     let mut objects = Vec::new();
-    for file in files(".yaml").into_iter().filter(|file| file.starts_with("deploy/samples")) {
+    let shown = |file: &std::path::PathBuf| file.starts_with("deploy/samples") || file.ends_with("deploy-gate-backup.yaml");
+    for file in files(".yaml").into_iter().filter(shown) {
         let from = file.display().to_string();
         let documents = serde_saphyr::from_multiple::<Value>(&read(&file)).unwrap_or_else(|error| panic!("{from}: {error}"));
         objects.extend(documents.into_iter().map(|value| Object { from: from.clone(), value }));

@@ -66,10 +66,12 @@ async fn never_answer(listener: TcpListener) {
     }
 }
 
-/// Objects with large annotations: together more than the operator's memory.
-const FAT_OBJECTS: usize = 300;
+/// Objects with large annotations: together nearly as much as the operator's memory, and in an operator that kept them more than it.
+const FAT_OBJECTS: usize = 600;
+/// 16 passes at a time each have an object, its status write and its answer in memory.
+const MEMORY: u64 = 128 << 20;
 
-/// Row 41: 300 objects with 200 KiB of annotations each, which is 60 MB, and 64 MiB of memory.
+/// Row 41: 600 objects with 200 KiB of annotations each, which is 120 MB, and 128 MiB of memory.
 pub(super) async fn fat_cache(env: &mut Environment<'_>) -> Result<(), FaultsError> {
     let ballast = "x".repeat(200 << 10);
     for chunk in 0..FAT_OBJECTS / 30 {
@@ -83,13 +85,13 @@ pub(super) async fn fat_cache(env: &mut Environment<'_>) -> Result<(), FaultsErr
     }
     env.outcome.faults += FAT_OBJECTS;
     env.start_operator().await?;
-    limits::limit_memory(env, 64 << 20)?;
+    limits::limit_memory(env, MEMORY)?;
     env.backups("beside", 3, 1).await?;
     env.until("at their ends: beside", seconds(120), |objects| all(objects, "beside-", "Succeeded")).await;
     env.expect_still_running()?;
     let (now, peak) = (limits::resident_kib(env), limits::peak_kib(env));
-    env.expect((1..64 << 10).contains(&peak), format!("{peak} KiB at its peak"));
-    env.note(format!("resident: {now} KiB, {peak} KiB at its peak, with 60 MB of annotations"));
+    env.expect((1..MEMORY >> 10).contains(&peak), format!("{peak} KiB at its peak"));
+    env.note(format!("resident: {now} KiB, {peak} KiB at its peak, with 120 MB of annotations"));
     remove(env, "fat").await
 }
 
