@@ -91,8 +91,13 @@ fn limit(env: &mut Environment<'_>, resource: Resource, most: u64) -> Result<(),
 }
 
 /// The memory that the first operator has now; 0 if it cannot be read.
-pub(super) fn resident_kib(env: &mut Environment<'_>) -> u64 {
+fn resident_kib(env: &mut Environment<'_>) -> u64 {
     of_status(env, "VmRSS:")
+}
+
+/// The memory that the first operator has now without the pages of files; 0 if it cannot be read.
+pub(super) fn heap_kib(env: &mut Environment<'_>) -> u64 {
+    of_status(env, "RssAnon:")
 }
 
 /// The most memory that the first operator ever had; 0 if it cannot be read.
