@@ -17,8 +17,8 @@ use crate::{
 /// The time between two looks at the generation of the CRDs.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The time between two looks while a CRD is not there yet.
-const WHILE_ABSENT: Duration = Duration::from_secs(2);
+/// The time between two looks while a CRD is not there yet, or could not be read.
+const SOON: Duration = Duration::from_secs(2);
 
 /// So many differences are told; one `apply` mends all.
 const TOLD: usize = 3;
@@ -36,36 +36,74 @@ pub(super) fn not_compared_yet(readiness: &Readiness) {
 
 /// Never ends.
 pub(super) async fn run(client: Client, readiness: Arc<Readiness>) {
-    let api: Api<CustomResourceDefinition> = Api::all(answering(client));
-    let ours = [RdsBackup::crd(), RdsBackupSchedule::crd()];
-    let mut compared: BTreeMap<String, i64> = BTreeMap::new();
-    let mut said: BTreeMap<String, String> = BTreeMap::new();
+    let mut schemas = Schemas {
+        api: Api::all(answering(client)),
+        ours: [RdsBackup::crd(), RdsBackupSchedule::crd()],
+        compared: BTreeMap::new(),
+        said: BTreeMap::new(),
+    };
     loop {
-        let mut absent = false;
-        for ours in &ours {
+        let soon = schemas.look_at_all(&readiness).await;
+        tokio::time::sleep(if soon { SOON } else { PAUSE }).await;
+    }
+}
+
+/// The CRDs of this release, and what is known of those that are served.
+struct Schemas {
+    api: Api<CustomResourceDefinition>,
+    ours: [CustomResourceDefinition; 2],
+    /// The generations that were compared.
+    compared: BTreeMap<String, i64>,
+    /// What was logged about each.
+    said: BTreeMap<String, String>,
+}
+
+impl Schemas {
+    /// Looks at each CRD. Says whether one could not be compared, so that it is looked at again soon.
+    async fn look_at_all(&mut self, readiness: &Readiness) -> bool {
+        let mut soon = false;
+        for ours in &self.ours {
             let name = ours.name_any();
-            let (blocks, words) = match look(&api, ours, &name, &mut compared).await {
+            let (blocks, words) = match look(&self.api, ours, &name, &mut self.compared).await {
                 Ok(Served::AsBefore) => continue,
                 // The watch says so.
                 Ok(Served::Absent) => {
-                    absent = true;
+                    soon = true;
                     continue;
                 }
                 Ok(Served::Compared(words)) => (true, words),
-                Err(why) => (false, Some(why)),
+                // What is known of the CRD stays true until the API server says otherwise.
+                Err(Unread { is_forbidden, .. }) if self.compared.contains_key(&name) && !is_forbidden => {
+                    soon = true;
+                    continue;
+                }
+                // An operator without the right to read CRDs works all the same. Every other failure passes, and until then nothing is known.
+                Err(Unread { is_forbidden, why }) => {
+                    soon |= !is_forbidden;
+                    // Compared anew once it can be read again.
+                    self.compared.remove(&name);
+                    (!is_forbidden, Some(why))
+                }
             };
             match &words {
-                Some(words) if said.get(&name) != Some(words) => {
+                Some(words) if self.said.get(&name) != Some(words) => {
                     warn!("{words}");
-                    said.insert(name.clone(), words.clone());
+                    self.said.insert(name.clone(), words.clone());
                 }
-                None if said.remove(&name).is_some() => info!("the CRD {name} is as this release has it"),
+                None if self.said.remove(&name).is_some() => info!("the CRD {name} is as this release has it"),
                 _ => {}
             }
             readiness.schema(&name, words, blocks);
         }
-        tokio::time::sleep(if absent { WHILE_ABSENT } else { PAUSE }).await;
+        soon
     }
+}
+
+/// A CRD could not be read.
+struct Unread {
+    /// The operator may not read it.
+    is_forbidden: bool,
+    why: String,
 }
 
 /// A CRD as it is served.
@@ -82,8 +120,11 @@ async fn look(
     ours: &CustomResourceDefinition,
     name: &str,
     compared: &mut BTreeMap<String, i64>,
-) -> Result<Served, String> {
-    let unread = |error: kube::Error| format!("the CRD {name} cannot be compared with this release's: {}", error_text(&error));
+) -> Result<Served, Unread> {
+    let unread = |error: kube::Error| Unread {
+        is_forbidden: matches!(&error, kube::Error::Api(status) if status.code == 403),
+        why: format!("the CRD {name} cannot be compared with this release's: {}", error_text(&error)),
+    };
     let Some(metadata) = api.get_metadata_opt(name).await.map_err(unread)? else { return Ok(Served::Absent) };
     let generation = metadata.metadata.generation.unwrap_or_default();
     if compared.get(name) == Some(&generation) {
@@ -158,9 +199,75 @@ fn compare(path: &str, ours: &Value, served: &Value, missing: &mut Vec<String>) 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use kube::client::Body;
     use serde_json::json;
+    use tower::BoxError;
 
     use super::*;
+
+    /// An API server that answers every read with what is set.
+    fn schemas(answer: &Arc<Mutex<(u16, Value)>>) -> Schemas {
+        let answer = answer.clone();
+        let server = tower::service_fn(move |_: http::Request<Body>| {
+            let (code, body) = answer.lock().unwrap().clone();
+            let response = http::Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+            async move { Ok::<_, BoxError>(response.unwrap()) }
+        });
+        Schemas {
+            api: Api::all(Client::new(server, "default")),
+            ours: [RdsBackup::crd(), RdsBackup::crd()],
+            compared: BTreeMap::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    fn failure(code: u16) -> (u16, Value) {
+        (code, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": "x", "code": code }))
+    }
+
+    fn served(generation: i64, change: impl Fn(&mut Value)) -> (u16, Value) {
+        let mut crd = crd();
+        crd["metadata"]["generation"] = json!(generation);
+        change(&mut crd);
+        (200, crd)
+    }
+
+    #[tokio::test]
+    async fn what_is_known_of_a_crd_stays_while_it_cannot_be_read() {
+        let (answer, readiness) = (Arc::new(Mutex::new(failure(500))), Readiness::default());
+        readiness.stands_by();
+        not_compared_yet(&readiness);
+        readiness.schema(&RdsBackupSchedule::crd().name_any(), None, true);
+        let mut schemas = schemas(&answer);
+        assert!(schemas.look_at_all(&readiness).await, "soon again");
+        assert!(readiness.blocker().is_some(), "nothing is known yet");
+        let older = |crd: &mut Value| _ = schema(crd)["status"]["properties"].as_object_mut().unwrap().remove("queue");
+        *answer.lock().unwrap() = served(1, older);
+        assert!(!schemas.look_at_all(&readiness).await);
+        assert!(readiness.blocker().unwrap().contains("status.queue is missing"));
+        for code in [500, 429] {
+            *answer.lock().unwrap() = failure(code);
+            assert!(schemas.look_at_all(&readiness).await, "soon again");
+            assert!(readiness.blocker().unwrap().contains("status.queue is missing"), "{code}: it is as old as before");
+        }
+        *answer.lock().unwrap() = served(1, older);
+        schemas.look_at_all(&readiness).await;
+        assert!(readiness.blocker().is_some());
+        *answer.lock().unwrap() = served(2, |_| {});
+        assert!(!schemas.look_at_all(&readiness).await);
+        assert_eq!(readiness.blocker(), None);
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_may_not_read_crds_is_ready_and_says_so() {
+        let (answer, readiness) = (Arc::new(Mutex::new(failure(403))), Readiness::default());
+        readiness.stands_by();
+        assert!(!schemas(&answer).look_at_all(&readiness).await);
+        assert_eq!(readiness.blocker(), None);
+        assert!(readiness.details()[0].contains("cannot be compared"), "{:?}", readiness.details());
+    }
 
     fn crd() -> Value {
         serde_json::to_value(RdsBackup::crd()).unwrap()
