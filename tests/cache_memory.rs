@@ -1,5 +1,5 @@
-//! What the objects of a cluster cost while they rest in the operator's cache. The heap of this process is counted, so this file has one test
-//! and a process of its own.
+//! What the objects of a cluster cost while they rest in the operator's cache. The heap of this process is counted, so this file has one
+//! test and a process of its own.
 
 use std::{
     sync::{

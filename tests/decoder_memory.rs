@@ -1,6 +1,6 @@
-//! What the worst answers cost: bodies of up to 1 MiB, made to become large when they are read, and listings of many megabytes that are full
-//! of addresses, sent by a bare socket to the real client.
-//! The heap of this process is counted, so this file has one test and a process of its own.
+//! What the worst answers cost: bodies of up to 1 MiB, made to become large when they are read, and listings of many megabytes that are
+//! full of addresses, sent by a bare socket to the real client. The heap of this process is counted, so this file has one test and a
+//! process of its own.
 
 use std::{sync::Arc, time::Duration};
 

@@ -49,8 +49,8 @@ pub struct Account {
     callers: Arc<Semaphore>,
 }
 
-/// How many objects of one account call the service at a time, over all regions; a client admits 8 of them. Each account has its own, so one
-/// whose endpoints hang takes no place of another.
+/// How many objects of one account call the service at a time, over all regions; a client admits 8 of them. Each account has its own, so
+/// one whose endpoints hang takes no place of another.
 pub const MOST_CALLERS: usize = 16;
 
 /// The pause after which one asks again that finds no place among the callers of its account.

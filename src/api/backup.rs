@@ -133,9 +133,9 @@ pub struct RdsBackupSpec {
     pub resource_group_id: Option<String>,
 
     /// The longest wait until the service accepts the backup. Causes of a wait: a busy instance, a quota, throttling, or an error that a
-    /// person must correct first (Stalled). Default 2h; without a value here, the wait for the next day is added where the instance has used
-    /// up the 20 backups of the day. Then the object is Failed with reason QueueTimeout. The deadline is not applied while the outcome of a
-    /// request is unknown.
+    /// person must correct first (Stalled). Default 2h; without a value here, the wait for the next day is added where the instance has
+    /// used up the 20 backups of the day. Then the object is Failed with reason QueueTimeout. The deadline is not applied while the outcome
+    /// of a request is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub queue_timeout: Option<Span>,

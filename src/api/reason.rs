@@ -66,17 +66,17 @@ reasons! {
         "It waits for time to pass or for another object, and goes on by itself. `queueTimeout` ends the wait." => {
         /// Another RdsBackup of the same instance was created earlier and goes first. Nothing to do.
         WaitingForTurn,
-        /// Another backup runs on the instance: an automatic one, or one that the console or another client started; the message says which. One
-        /// that is listed and has not begun is waited for 15 minutes at most. Nothing to do.
+        /// Another backup runs on the instance: an automatic one, or one that the console or another client started; the message says
+        /// which. One that is listed and has not begun is waited for 15 minutes at most. Nothing to do.
         InstanceBusy,
         /// The instance is not in state Running, or is locked; the message names the lock. Start it, unlock it, or extend its storage.
         InstanceNotRunning,
-        /// The service says that a database of `databases` does not exist or is not ready; it has one error for both. The operator tries again
-        /// with growing pauses. Correct the name, or wait until the database is there.
+        /// The service says that a database of `databases` does not exist or is not ready; it has one error for both. The operator tries
+        /// again with growing pauses. Correct the name, or wait until the database is there.
         DatabaseNotReady,
-        /// The instance has used up the 20 backups per day that the service allows: it lists 20 manual sets of today, or the service says so. The
-        /// operator tries again when the day turns, or after one to six hours. `queueTimeout` ends the wait; without one, it lasts until the
-        /// day has turned, 26 hours at most. Request fewer backups.
+        /// The instance has used up the 20 backups per day that the service allows: it lists 20 manual sets of today, or the service says
+        /// so. The operator tries again when the day turns, or after one to six hours. `queueTimeout` ends the wait; without one, it lasts
+        /// until the day has turned, 26 hours at most. Request fewer backups.
         QuotaExceeded,
         /// The account makes more calls than the service allows. The operator tries again later. Lower the account's `limits` if this
         /// lasts.
@@ -161,8 +161,8 @@ reasons! {
         BackupNotUsable,
         /// The service did not accept the backup within `queueTimeout`. The message contains the last reason.
         QueueTimeout,
-        /// Nothing was requested by `notAfter`, and nothing will be. Most likely the object is a copy of an earlier backup that was restored
-        /// without its status: delete it. A schedule does not count it as a failure. For a backup now, create another RdsBackup.
+        /// Nothing was requested by `notAfter`, and nothing will be. Most likely the object is a copy of an earlier backup that was
+        /// restored without its status: delete it. A schedule does not count it as a failure. For a backup now, create another RdsBackup.
         Expired,
         /// The job did not end within `timeout`. It may still be running; the console shows it.
         Timeout,

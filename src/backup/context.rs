@@ -71,8 +71,8 @@ impl Context {
         self.unfinished.of(instance, self.caches.get().map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Has the unfinished objects looked at now that something depended on which has changed. What was read of their instances before that counts
-    /// no more.
+    /// Has the unfinished objects looked at now that something depended on which has changed. What was read of their instances before that
+    /// counts no more.
     pub fn wake_where(&self, depends: impl Fn(&RdsBackup) -> bool) {
         for guarded in self.cached() {
             let Ok(object) = &guarded.0 else { continue };

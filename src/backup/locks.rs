@@ -31,8 +31,8 @@ impl InstanceLocks {
 
 /// The uids of objects of which this process knows something that the cache does not show.
 ///
-/// One is that it wrote their end. The cache may not show it yet, or never: a watch that leaves an event out would make every other object of
-/// the instance wait until its queueTimeout (found by tests/faults, row 19).
+/// One is that it wrote their end. The cache may not show it yet, or never: a watch that leaves an event out would make every other object
+/// of the instance wait until its queueTimeout (found by tests/faults, row 19).
 #[derive(Debug, Default)]
 pub struct Noted(Mutex<HashSet<String>>);
 

@@ -433,8 +433,8 @@ impl Pass {
         caught_up
     }
 
-    /// The object was deleted, or another stands under its name. An event names the job that it started and whose id its status never had: no
-    /// operator follows it any more.
+    /// The object was deleted, or another stands under its name. An event names the job that it started and whose id its status never had:
+    /// no operator follows it any more.
     fn gone(&mut self, state: &ObjectState) -> Next {
         let recorded = recorded::result(&self.status);
         let unrecorded = |job: &&JobId| !recorded.is(&BackupRef::of_job((*job).clone()));

@@ -54,8 +54,8 @@ pub(super) const QUOTA_RECHECK: SignedDuration = SignedDuration::from_hours(1);
 /// default of 2 hours.
 pub(super) const LONGEST_QUOTA_WAIT: SignedDuration = SignedDuration::from_hours(26);
 
-/// A listed job that has not begun (`NoStart`) is waited for so long. A job that the service accepted begins within minutes; a scheduled one,
-/// or one that was forgotten, is listed for ever, and the service is asked in spite of it: it knows whether the job is in the way.
+/// A listed job that has not begun (`NoStart`) is waited for so long. A job that the service accepted begins within minutes; a scheduled
+/// one, or one that was forgotten, is listed for ever, and the service is asked in spite of it: it knows whether the job is in the way.
 pub(super) const NOT_STARTED_HOLDS: SignedDuration = SignedDuration::from_mins(15);
 
 /// Jobs are kept in the baseline up to this many.
@@ -107,8 +107,9 @@ pub(super) const THROTTLED_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 
-/// So many passes work at the same time, over all namespaces. A pass that waits for an answer of the service, or to record one again, gives its
-/// place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for minutes.
+/// So many passes work at the same time, over all namespaces. A pass that waits for an answer of the service, or to record one again, gives
+/// its place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for
+/// minutes.
 pub const PASSES: usize = 16;
 
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.

@@ -43,8 +43,8 @@ struct RunArgs {
     /// Work only while holding the lease in the operator's own namespace, so that several replicas may run. `false` for a single replica.
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
-    /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port. `[::]` is every address, of IPv6 and IPv4; on a node
-    /// without IPv6 it is every address of IPv4.
+    /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port. `[::]` is every address, of IPv6 and IPv4; on a
+    /// node without IPv6 it is every address of IPv4.
     #[arg(long, value_name = "ADDR", default_value = "[::]:8080")]
     health_addr: SocketAddr,
     /// The format of log lines.

@@ -198,8 +198,8 @@ impl Cluster {
         }
     }
 
-    /// All objects that match the field selector, as the API server has them (quorum LIST): of the whole cluster where the operator may list
-    /// them, so that operators of several scopes see each other's requests and results; else of the namespaces that it watches.
+    /// All objects that match the field selector, as the API server has them (quorum LIST): of the whole cluster where the operator may
+    /// list them, so that operators of several scopes see each other's requests and results; else of the namespaces that it watches.
     ///
     /// A namespace that cannot be read ends no list: one that is gone has no objects, and one that exists is named in the answer.
     pub async fn list<K: Kind>(&self, fields: &str) -> Result<Found<K>, Error> {

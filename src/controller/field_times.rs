@@ -1,8 +1,8 @@
 //! When fields of a spec were written last, as far as the API server tells it.
 //!
-//! `metadata.managedFields` has, for each client, the fields that it wrote and the time of its last write: what is kept of it here is enough
-//! to say when a schedule was edited while no operator looked. The time of a client is that of its newest write of any field, so it may be
-//! later than that of the field. A client that removes a field leaves no time.
+//! `metadata.managedFields` has, for each client, the fields that it wrote and the time of its last write: what is kept of it here is
+//! enough to say when a schedule was edited while no operator looked. The time of a client is that of its newest write of any field, so it
+//! may be later than that of the field. A client that removes a field leaves no time.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};

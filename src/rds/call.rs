@@ -87,8 +87,8 @@ pub struct Answer<T> {
     pub value: T,
     /// `RequestId`; of a listing, its last page's.
     pub request_id: Option<String>,
-    /// The service's time when it answered, by its `Date` if that can be believed; of a listing, its first page's: the listing has everything
-    /// that was listed then.
+    /// The service's time when it answered, by its `Date` if that can be believed; of a listing, its first page's: the listing has
+    /// everything that was listed then.
     pub service_time: Option<Timestamp>,
 }
 

@@ -128,8 +128,8 @@ pub(super) fn job_id(body: &Value) -> Option<JobId> {
     id(body, "BackupJobId").filter(|id| id != "0").map(JobId::new)
 }
 
-/// Whether a row is of the instance that was asked for. A row that does not say is: the documentation has no `DBInstanceId` in jobs. A row of
-/// another instance makes the whole list unreadable: what else it has, or lacks, says nothing of this one.
+/// Whether a row is of the instance that was asked for. A row that does not say is: the documentation has no `DBInstanceId` in jobs. A row
+/// of another instance makes the whole list unreadable: what else it has, or lacks, says nothing of this one.
 fn is_of(item: &Value, asked: &InstanceId) -> bool {
     text(item, "DBInstanceId").is_none_or(|id| id.eq_ignore_ascii_case(asked.as_str()))
 }

@@ -36,8 +36,8 @@ impl ClockOffset {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).offset
     }
 
-    /// The service's time of an answer by its `Date`, from the times, by our clock, at which its request was sent and its head arrived. None
-    /// if the `Date` cannot be believed: then the answer changes no offset, and is no older nor younger than our corrected clock says.
+    /// The service's time of an answer by its `Date`, from the times, by our clock, at which its request was sent and its head arrived.
+    /// None if the `Date` cannot be believed: then the answer changes no offset, and is no older nor younger than our corrected clock says.
     /// `time_refused`: the answer refuses the request for its time, which bears out that our time is wrong.
     ///
     /// The service wrote `Date`, in whole seconds, at some moment between the two, so one answer gives an interval for the offset. The

@@ -91,8 +91,8 @@ pub(super) async fn run(
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
     let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
-    // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever one
-    // of them goes on, so there is a limit at all.
+    // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever
+    // one of them goes on, so there is a limit at all.
     let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(backups.accounts.count()));
     let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
     let controllers = runtime
@@ -140,7 +140,8 @@ struct Watch<K: Kind> {
 }
 
 impl Runtime<'_> {
-    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in, with the watch's namespace and cache.
+    /// Sets up the watches of a kind. `saw` is called with every event, after the cache has taken it in, with the watch's namespace and
+    /// cache.
     fn watch<K: Kind>(
         &self,
         saw: impl Fn(&watcher::Event<Guarded<K>>, Option<&str>, &reflector::Store<Guarded<K>>) + Clone + Send + 'static,

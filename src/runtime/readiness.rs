@@ -80,8 +80,8 @@ impl Readiness {
         self.locked().accounts.insert(name.to_owned(), cure);
     }
 
-    /// What to do about a CRD; `blocks`: this release cannot work with it as it is served. The operator goes on with what it can, but a pod of a
-    /// newer release must not take an older one's place before its CRDs are applied.
+    /// What to do about a CRD; `blocks`: this release cannot work with it as it is served. The operator goes on with what it can, but a pod
+    /// of a newer release must not take an older one's place before its CRDs are applied.
     pub fn schema(&self, crd: &str, cure: Option<String>, blocks: bool) {
         let mut state = self.locked();
         match cure {

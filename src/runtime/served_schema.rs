@@ -1,5 +1,5 @@
-//! Compares the CRDs that the API server serves with those of this release, at the start and when they change. With an older CRD the API server
-//! drops a field of every status, or refuses the whole write.
+//! Compares the CRDs that the API server serves with those of this release, at the start and when they change. With an older CRD the API
+//! server drops a field of every status, or refuses the whole write.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -77,7 +77,8 @@ impl Schemas {
                     soon = true;
                     continue;
                 }
-                // An operator without the right to read CRDs works all the same. Every other failure passes, and until then nothing is known.
+                // An operator without the right to read CRDs works all the same. Every other failure passes, and until then nothing is
+                // known.
                 Err(Unread { is_forbidden, why }) => {
                     soon |= !is_forbidden;
                     // Compared anew once it can be read again.

@@ -404,8 +404,8 @@ impl Pass {
         }
     }
 
-    /// One that has changed, or is gone, delays nothing, nor does one that may not be deleted. If the API server does not answer, the rest is
-    /// left to the next pass: each call may take ten seconds.
+    /// One that has changed, or is gone, delays nothing, nor does one that may not be deleted. If the API server does not answer, the rest
+    /// is left to the next pass: each call may take ten seconds.
     fn deleted(
         &mut self,
         state: &mut ObjectState,

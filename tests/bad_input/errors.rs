@@ -23,8 +23,8 @@ const ENGINES: [&str; 4] = ["rm-mysql-local", "pgm-cloud", "rm-mssql-cloud", "rm
 /// Every message of the service contains this: a pre-signed address, and the text that the service repeats for a refused signature.
 const ECHO: &str = "https://oss.example/b.xb?Expires=1&Signature=ECHO-CANARY server string to sign is:POST&%2F&AccessKeyId%3Dkey-of-the-test%26ECHO-CANARY key-of-the-test secret-of-the-test";
 
-/// What each code leads to when it answers the request itself under any HTTP status below 500: the reason; whether the object waits, stalls,
-/// fails, or looks for a backup that may have been made; and a word of what the cure names.
+/// What each code leads to when it answers the request itself under any HTTP status below 500: the reason; whether the object waits,
+/// stalls, fails, or looks for a backup that may have been made; and a word of what the cure names.
 const REASONS: &str = include_str!("../fixtures/error-reasons.tsv");
 
 /// HTTP statuses under which codes were seen that are published with another one.

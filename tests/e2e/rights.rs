@@ -68,7 +68,8 @@ pub async fn grant(world: &World, namespace: &str) {
 pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
     let home = world.dir().join("home");
     let roles = rendered(&home, namespaces, values).await;
-    // The sites share the chart's Role, whose lease is that of the site that was granted its rights last: each has a role for its own lease.
+    // The sites share the chart's Role, whose lease is that of the site that was granted its rights last: each has a role for its own
+    // lease.
     let (own, lease) = (format!("lease-of-{}", namespaces.replace(',', "-")), lease_in(&roles));
     let role = [
         "create",

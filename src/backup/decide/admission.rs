@@ -171,8 +171,8 @@ pub(super) fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blo
     waits_for_somebody(draft, valid.queue_timeout, pause)
 }
 
-/// Without credentials, or without a sight of every claim, a job or an open intent cannot be looked at: it keeps its phase. Where the lack passes by itself the object is not
-/// Stalled.
+/// Without credentials, or without a sight of every claim, a job or an open intent cannot be looked at: it keeps its phase. Where the lack
+/// passes by itself the object is not Stalled.
 pub(super) fn without_credentials(mut draft: Draft<'_>, phase: Phase, blocker: &Blocker) -> Decision {
     match blocker.again_in {
         Some(pause) => {

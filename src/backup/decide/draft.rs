@@ -272,8 +272,8 @@ impl<'a> Draft<'a> {
         self.status.attempts.iter().any(|kept| Some(kept.run) == run && refused(kept))
     }
 
-    /// Since when the current run waits, if it goes on with this reason. Where the day's sets were counted as used up, and nothing was asked of
-    /// the service, the wait for the day does not count towards the default of `queueTimeout`.
+    /// Since when the current run waits, if it goes on with this reason. Where the day's sets were counted as used up, and nothing was
+    /// asked of the service, the wait for the day does not count towards the default of `queueTimeout`.
     pub fn waits_since(&self, reason: Reason) -> Timestamp {
         let day_is_over = self.waits_for_the_day() && reason != Reason::QuotaExceeded && !self.was_refused_for_the_day();
         if day_is_over && self.spec.queue_timeout.is_none() {

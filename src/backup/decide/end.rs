@@ -37,11 +37,11 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
     draft.wait(pause.min(left))
 }
 
-/// Until when a retry of a failed job may wait: shortly before the schedule of the object starts the next backup. None for a first run, which
-/// `queueTimeout` bounds, and for an object without a schedule.
+/// Until when a retry of a failed job may wait: shortly before the schedule of the object starts the next backup. None for a first run,
+/// which `queueTimeout` bounds, and for an object without a schedule.
 ///
-/// Not `queueTimeout`: each run has all of it. Not `notAfter`, which is `queueTimeout` after the start: with a short one no retry would ever
-/// begin. So the schedule tells its backups when the next one starts.
+/// Not `queueTimeout`: each run has all of it. Not `notAfter`, which is `queueTimeout` after the start: with a short one no retry would
+/// ever begin. So the schedule tells its backups when the next one starts.
 pub(super) fn retry_ends(draft: &Draft<'_>) -> Option<Timestamp> {
     let retries = draft.status.attempts.iter().any(|kept| kept.outcome == AttemptOutcome::JobFailed);
     let next = draft.observed.next_start().filter(|_| retries)?;

@@ -127,8 +127,8 @@ fn busy(job: &BackupTask, valid: &ValidatedSpec) -> String {
 }
 
 /// The hosts of some regions answer for the instances of every region
-/// (<https://github.com/aliyun/alibaba-cloud-sdk-go/issues/518>), so the allow-list is asked again with the region that the instance has, not
-/// only with the one that the object or the account names.
+/// (<https://github.com/aliyun/alibaba-cloud-sdk-go/issues/518>), so the allow-list is asked again with the region that the instance has,
+/// not only with the one that the object or the account names.
 fn forbidden_region(draft: &Draft<'_>, account: &AccountView, own: Option<&str>) -> Option<String> {
     if account.regions.allow(own) {
         return None;

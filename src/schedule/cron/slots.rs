@@ -1,8 +1,8 @@
 //! The instants at which a schedule runs, in its time zone, through every change of the clocks.
 //!
-//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: twice in a repeated hour, and not in an hour
-//! that does not exist, which is not made up for. Any other schedule names fixed times of the day, and each runs once: one that the clocks skip
-//! runs at the first instant after the gap, where slots that meet are one run; one that comes twice runs the first time.
+//! A schedule whose hour field begins with `*` runs at every instant whose local time it names: twice in a repeated hour, and not in an
+//! hour that does not exist, which is not made up for. Any other schedule names fixed times of the day, and each runs once: one that the
+//! clocks skip runs at the first instant after the gap, where slots that meet are one run; one that comes twice runs the first time.
 
 use jiff::{
     SignedDuration, Timestamp, ToSpan,

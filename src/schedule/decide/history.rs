@@ -29,8 +29,8 @@ impl Draft<'_> {
 }
 
 impl Draft<'_> {
-    /// After a change of the account, what the backups of the old one said is not said of the new one. The change counts from the time of the
-    /// edit, where the API server tells it.
+    /// After a change of the account, what the backups of the old one said is not said of the new one. The change counts from the time of
+    /// the edit, where the API server tells it.
     fn see_account(&mut self) {
         let account = &self.spec.template.spec.account;
         if self.status.account.as_ref() == Some(account) {
@@ -89,8 +89,8 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 /// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
 /// ended.
 ///
-/// A person may have labelled an RdsBackup with the schedule's name: only what has a schedule's uid and a name that schedules give is theirs to
-/// delete.
+/// A person may have labelled an RdsBackup with the schedule's name: only what has a schedule's uid and a name that schedules give is
+/// theirs to delete.
 pub(super) fn beyond_limits<'a>(valid: &ValidatedSpec, schedule: &str, children: &'a [Child]) -> Vec<&'a Child> {
     let mut beyond = Vec::new();
     for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {

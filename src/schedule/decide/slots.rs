@@ -100,7 +100,8 @@ impl Draft<'_> {
 
     /// A start that was promised runs or is counted, whatever the edit. One that lay ahead of the edit and is a slot of the new timing too
     /// stays due, also where a shorter jitter moves it to before the edit, unless the new timing has a newer slot before the edit: then it
-    /// is missed. One that lay behind the edit, while the operator was down, is missed too. One that lay ahead of it and is no slot of the new timing was taken back by the edit.
+    /// is missed. One that lay behind the edit, while the operator was down, is missed too. One that lay ahead of it and is no slot of the
+    /// new timing was taken back by the edit.
     fn keep_promise(&mut self, valid: &ValidatedSpec) {
         let (Some(promised), edited) = (self.promised(), self.edited_at()) else { return };
         let is_slot = valid.slots.latest(promised.slot).is_some_and(|slot| slot.at == promised.slot);

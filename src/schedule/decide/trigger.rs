@@ -89,8 +89,8 @@ impl Draft<'_> {
         match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => {
-                // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered. One that this schedule made
-                // just now was created before a crash, for this text.
+                // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered. One that this schedule
+                // made just now was created before a crash, for this text.
                 let is_old = |child: &Child| !child.of_this_schedule || self.now > child.created_at.plus(TRIGGER_IS_OLD);
                 let old = |child: &&Child| child.name == name && is_old(child);
                 if self.observed.children.iter().any(|child| old(&child)) {

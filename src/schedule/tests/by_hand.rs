@@ -122,8 +122,8 @@ fn a_trigger_of_a_schedule_that_was_edited_before_its_first_sight_runs_once() {
     }
 }
 
-/// A GitOps tool sets the trigger back to the one with which the schedule was created; a revert does the same with one that was run, and the
-/// history limit may have removed its backup.
+/// A GitOps tool sets the trigger back to the one with which the schedule was created; a revert does the same with one that was run, and
+/// the history limit may have removed its backup.
 #[test]
 fn a_trigger_that_was_ever_seen_is_never_run_again() {
     let mut world = World::new(r#""schedule":"0 2 * * *","trigger":"release-1""#);

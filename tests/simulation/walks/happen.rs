@@ -241,7 +241,8 @@ impl World {
 
     /// The longest that anything may still take once nothing goes wrong any more.
     pub fn longest() -> Ms {
-        // The longest job, the longest wait for one's turn, the resolution of a lost request, and the rest of a day whose backups are used up.
+        // The longest job, the longest wait for one's turn, the resolution of a lost request, and the rest of a day whose backups are used
+        // up.
         4 * HOUR + 5 * HOUR + 2 * HOUR + 30 * MINUTE + 24 * HOUR
     }
 }

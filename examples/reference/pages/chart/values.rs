@@ -56,8 +56,8 @@ pub struct Values {
     /// How many seconds a replica may take to end. It needs up to 20 s to finish the work under way, and then releases the lease.
     #[schemars(range(min = 25))]
     pub termination_grace_period_seconds: u16,
-    /// The address on which `/healthz`, `/readyz` and `/metrics` are served, at port 8080. `[::]` is every address, of IPv6 and IPv4; on a node
-    /// without IPv6 it is every address of IPv4.
+    /// The address on which `/healthz`, `/readyz` and `/metrics` are served, at port 8080. `[::]` is every address, of IPv6 and IPv4; on a
+    /// node without IPv6 it is every address of IPv4.
     #[schemars(regex(pattern = r"^([0-9.]+|\[[0-9a-fA-F:.]+\])$"))]
     pub health_address: String,
     /// The format of log lines.
@@ -208,8 +208,8 @@ pub struct ServiceAccount {
 pub struct Rbac {
     /// Whether roles and bindings are created.
     pub create: bool,
-    /// Whether an operator with `scope: namespaces` may list the RdsBackups of the whole cluster, and nothing else there. With it, operators
-    /// see each other's requests for the same instance. Without it, no instance may be in the allow-lists of two operators.
+    /// Whether an operator with `scope: namespaces` may list the RdsBackups of the whole cluster, and nothing else there. With it,
+    /// operators see each other's requests for the same instance. Without it, no instance may be in the allow-lists of two operators.
     pub cluster_wide_claims: bool,
     /// Whether users who may `view` a namespace may read its backups and schedules.
     pub aggregate_to_view: bool,

@@ -34,8 +34,8 @@ pub(super) async fn off(env: &mut Environment<'_>) -> Result<(), FaultsError> {
 /// Longer than every `queueTimeout` of the row's objects.
 const AHEAD: Duration = seconds(8 * 3600);
 
-/// Row 42: while backups wait for their instances, the leader is killed, and the next leader runs on a node whose clock is 8 h ahead. It must
-/// end none of them by that clock.
+/// Row 42: while backups wait for their instances, the leader is killed, and the next leader runs on a node whose clock is 8 h ahead. It
+/// must end none of them by that clock.
 pub(super) async fn leader_ahead(env: &mut Environment<'_>) -> Result<(), FaultsError> {
     let library = clock_ahead(env).await?;
     env.jobs_run_for("waits-*", seconds(6));

@@ -119,8 +119,8 @@ impl<'w> Environment<'w> {
         Ok(&mut self.operators[last])
     }
 
-    /// The world's role names the lease of an operator of the whole cluster. The row's operators watch one namespace, and their lease has another
-    /// name.
+    /// The world's role names the lease of an operator of the whole cluster. The row's operators watch one namespace, and their lease has
+    /// another name.
     async fn grant_leases(&self) -> Result<(), FaultsError> {
         let (name, kubectl) = (format!("leases-of-{}", self.outcome.namespace), self.kubectl());
         let role = ["create", "role", &name, "--verb=get,update", "--resource=leases.coordination.k8s.io", "--namespace", NAMESPACE];

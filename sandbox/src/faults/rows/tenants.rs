@@ -108,8 +108,8 @@ pub(super) async fn fat_cache(env: &mut Environment<'_>) -> Result<(), FaultsErr
     Ok(())
 }
 
-/// Row 43: beside an object that this version cannot read, whose intent is open, nothing is sent for its instance; once its phase says that it
-/// has ended, the backups behind it are made.
+/// Row 43: beside an object that this version cannot read, whose intent is open, nothing is sent for its instance; once it is
+/// deleted, the backups behind it are made.
 pub(super) async fn unreadable_rival(env: &mut Environment<'_>) -> Result<(), FaultsError> {
     let instance = env.instance("shared");
     let spec = json!({ "dbInstanceId": instance, "method": "Physical" });
