@@ -15,7 +15,7 @@ use super::{
     context::Context,
     observation::{AccountView, Blocker, Randomness},
     recorded,
-    request::{Announcement, Answer, CloudFinding, CloudRead, InstanceObjects, Listed, Observed, Present, Request},
+    request::{Announcement, Answer, CloudFinding, CloudRead, InstanceObject, InstanceObjects, Observed, Present, Request},
     siblings::{self, Claim},
     unreadable,
 };
@@ -162,7 +162,7 @@ impl Io {
     }
 
     /// The objects of the instance that the cache shows, and what may hold the instance and cannot be read.
-    async fn siblings(&self, object: &RdsBackup) -> (Vec<Listed>, Result<(), Blocker>) {
+    async fn siblings(&self, object: &RdsBackup) -> (Vec<InstanceObject>, Result<(), Blocker>) {
         let (context, instance) = (&self.context, object.spec.db_instance_id.as_str());
         let mut claims = self.namespaces(instance).await;
         let mut cached = Vec::new();
@@ -207,9 +207,9 @@ impl Io {
         !siblings::has_ended(object) && (accounts.opens(namespace, instance) || !cluster.watches(namespace))
     }
 
-    fn listed(&self, object: Arc<RdsBackup>) -> Listed {
+    fn listed(&self, object: Arc<RdsBackup>) -> InstanceObject {
         let accounts = &self.context.accounts;
-        Listed {
+        InstanceObject {
             admissible: accounts
                 .access(namespace_of(&object), &object.spec, recorded::region(&object))
                 .is_ok_and(|access| !access.account.paused()),

@@ -11,7 +11,7 @@ use super::{
     policy::{LOCKED_PAUSE, MOST_STEPS},
     reads::{Finding, Reads, Step},
     recorded,
-    request::{Announcement, Answer, Error, Listed, Next, Observed, Present, Request, Rest},
+    request::{Announcement, Answer, Error, InstanceObject, Next, Observed, Present, Request, Rest},
     siblings::Sibling,
     state::ObjectState,
 };
@@ -206,12 +206,12 @@ impl Pass {
     }
 
     /// The other objects of the instance, as the cache shows them.
-    fn siblings(&self, cached: &[Listed]) -> Vec<Sibling> {
+    fn siblings(&self, cached: &[InstanceObject]) -> Vec<Sibling> {
         let uid = self.uid();
         cached
             .iter()
             .filter(|listed| !listed.ended && listed.object.metadata.uid.as_deref().unwrap_or_default() != uid)
-            .filter_map(Listed::sibling)
+            .filter_map(InstanceObject::sibling)
             .collect()
     }
 
@@ -500,7 +500,7 @@ impl Pass {
     }
 }
 
-impl Listed {
+impl InstanceObject {
     /// The object as the queue of its instance sees it; none if it is finished.
     pub fn sibling(&self) -> Option<Sibling> {
         let sibling = Sibling::of(&self.object, self.admissible && !self.too_large, self.release_after)?;

@@ -153,7 +153,7 @@ pub struct Observed {
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Blocker>,
     /// The objects of the instance that the cache shows.
-    pub cached: Vec<Listed>,
+    pub cached: Vec<InstanceObject>,
     /// Whether everything that may hold the instance can be read; else what cannot be.
     pub claims: Result<(), Blocker>,
     /// Randomness for one decision.
@@ -164,22 +164,22 @@ pub struct Observed {
 #[derive(Clone, Debug, Default)]
 pub struct InstanceObjects {
     /// Those that can be read.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<InstanceObject>,
     /// What ended ones that do not deserialise have as their result.
     pub claims: Vec<Claim>,
     /// What may hold the instance and cannot be read: objects that do not deserialise, and namespaces. In doubt nothing is sent.
     pub unreadable: Vec<String>,
 }
 
-impl From<Vec<Listed>> for InstanceObjects {
-    fn from(listed: Vec<Listed>) -> Self {
+impl From<Vec<InstanceObject>> for InstanceObjects {
+    fn from(listed: Vec<InstanceObject>) -> Self {
         Self { listed, ..Self::default() }
     }
 }
 
 /// An object of the instance, with what is known of its account.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct InstanceObject {
     /// The object.
     pub object: Arc<RdsBackup>,
     /// Its account may be used for it, and is not paused.

@@ -189,7 +189,7 @@ fn outcome(draft: &mut Draft<'_>, valid: &ValidatedSpec, account: &AccountView, 
             ),
             (SetStatus::Success, Some(_)) => Outcome::Open,
             (SetStatus::Failed, _) => Outcome::Failed,
-            // Listed as Running, or in a state that the documentation does not name: only `timeout` ends the wait for it.
+            // InstanceObject as Running, or in a state that the documentation does not name: only `timeout` ends the wait for it.
             (SetStatus::Unknown, _) => {
                 if finished_for.is_some_and(|time| time >= UNLISTED) {
                     let message = format!("the job is finished; the service lists its backup set {} as not finished yet", set.backup_id);

@@ -13,7 +13,7 @@ use crate::{
     backup::{
         decide::Effect,
         policy::RECORD_BACKOFF,
-        request::{Error, InstanceObjects, Listed, Next, Present, Request},
+        request::{Error, InstanceObject, InstanceObjects, Next, Present, Request},
         siblings,
         state::ObjectState,
     },
@@ -25,7 +25,7 @@ impl Pass {
     /// Step 4. Whether another object of the instance has an open intent. What cannot be read may have one.
     pub(super) fn listed(&mut self, state: &mut ObjectState, decided: &Decided, found: InstanceObjects) -> Result<Next, Error> {
         let Some(Effect::Clear { nonce }) = &decided.decision.effect else { return Err(Error::Mismatch) };
-        let rival = siblings::rival(found.listed.iter().filter_map(Listed::sibling), self.uid(), decided.observed.now);
+        let rival = siblings::rival(found.listed.iter().filter_map(InstanceObject::sibling), self.uid(), decided.observed.now);
         let rival = rival.or_else(|| found.unreadable.into_iter().next());
         state.memory.absorb_rival(nonce, rival);
         Ok(self.observe(Purpose::Decide))

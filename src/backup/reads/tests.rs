@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::{
     api::{Origin, RdsBackup, RdsBackupStatus, Time},
-    backup::request::Listed,
+    backup::request::InstanceObject,
     rds::{ApiError, BackupId, JobId, JobState, Mode, TaskAction},
 };
 
@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// An object whose result is a job of which the set is not known.
-fn claims(job: &str, began: Timestamp) -> Listed {
+fn claims(job: &str, began: Timestamp) -> InstanceObject {
     let mut object = RdsBackup::new(job, serde_json::from_str(r#"{"dbInstanceId":"rm-1"}"#).unwrap());
     object.metadata.uid = Some(format!("uid-{job}"));
     let status = RdsBackupStatus {
@@ -26,7 +26,13 @@ fn claims(job: &str, began: Timestamp) -> Listed {
         ..RdsBackupStatus::fresh()
     };
     object.status = Some(status);
-    Listed { object: Arc::new(object), admissible: true, release_after: SignedDuration::from_mins(27), ended: true, too_large: false }
+    InstanceObject {
+        object: Arc::new(object),
+        admissible: true,
+        release_after: SignedDuration::from_mins(27),
+        ended: true,
+        too_large: false,
+    }
 }
 
 fn told<T>(value: T) -> rds::Answer<T> {
@@ -45,7 +51,7 @@ fn finished(job: &str, set: &str) -> BackupTask {
 }
 
 /// Answers the reads of a look for sets since second 0; `job` answers for a claimed job.
-fn look(listed: Vec<Listed>, job: impl Fn(&str) -> Result<Vec<BackupTask>, CallError>) -> (Vec<String>, Look) {
+fn look(listed: Vec<InstanceObject>, job: impl Fn(&str) -> Result<Vec<BackupTask>, CallError>) -> (Vec<String>, Look) {
     let mut reads = Reads::of(&Effect::Look { instance: "rm-1".into(), from: at(0) }, at(100)).unwrap();
     let (mut asked, mut listed, mut step) = (Vec::new(), Some(listed), reads.first());
     loop {

@@ -7,7 +7,7 @@ use rds_backup_operator::{
     backup::{
         observation::Randomness,
         pass::Stage,
-        request::{Answer, CloudFinding, CloudRead, Listed, Observed, Request},
+        request::{Answer, CloudFinding, CloudRead, InstanceObject, Observed, Request},
     },
     controller::{self, WriteResult},
     rds::{self, CallError},
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// A quorum LIST: for Clear, or for the claims of a look.
-    fn list(&self, system: &System, work: &Work) -> Vec<Listed> {
+    fn list(&self, system: &System, work: &Work) -> Vec<InstanceObject> {
         let clears = matches!(work.pass.stage(), Stage::Clear(_));
         let bend = |object: &Arc<RdsBackup>| {
             let mut object = object.clone();

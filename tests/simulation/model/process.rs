@@ -13,7 +13,7 @@ use rds_backup_operator::{
         observation::{AccountView, Blocker},
         pass::{Decided, Pass, Stage},
         reads::SoFar,
-        request::{Answer, CloudRead, Error, Listed, Next, Present, Request, Rest},
+        request::{Answer, CloudRead, Error, InstanceObject, Next, Present, Request, Rest},
     },
     controller::WriteResult,
     rds::{BackupTask, CreateOutcome, Mode, Stamp, TaskAction, Unknown},
@@ -211,9 +211,9 @@ impl System {
         tasks
     }
 
-    pub fn listed(&self, object: &Arc<RdsBackup>, ended: bool) -> Listed {
+    pub fn listed(&self, object: &Arc<RdsBackup>, ended: bool) -> InstanceObject {
         let release_after = self.account.as_ref().expect("an account").protocol.release_after();
-        Listed { object: object.clone(), admissible: true, release_after, ended, too_large: false }
+        InstanceObject { object: object.clone(), admissible: true, release_after, ended, too_large: false }
     }
 
     pub fn pause(&self) -> jiff::SignedDuration {

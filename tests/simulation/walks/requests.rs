@@ -10,7 +10,7 @@ use rds_backup_operator::{
         observation::Randomness as PassRandomness,
         pass::Stage,
         reads::SoFar,
-        request::{Answer, CloudFinding, CloudRead, Listed, Observed, Request as Asked},
+        request::{Answer, CloudFinding, CloudRead, InstanceObject, Observed, Request as Asked},
         siblings,
     },
     controller::{self, WriteResult},
@@ -123,9 +123,9 @@ impl World {
         Observed { now: self.clock(process), time_is_known: true, server_now: None, account, cached, claims: Ok(()), randomness }
     }
 
-    fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> Listed {
+    fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> InstanceObject {
         let account = self.account(object);
-        Listed {
+        InstanceObject {
             object: object.clone(),
             admissible: account.is_known() && !account.paused,
             release_after: account.protocol.release_after(),
@@ -138,7 +138,7 @@ impl World {
         if self.random.permille(self.conditions.api) { Err(reset("get")) } else { Ok(self.get(slot, uid_of(object))) }
     }
 
-    fn list(&mut self, process: usize, object: &RdsBackup) -> Result<Vec<Listed>, controller::Error> {
+    fn list(&mut self, process: usize, object: &RdsBackup) -> Result<Vec<InstanceObject>, controller::Error> {
         if self.random.permille(self.conditions.api) {
             return Err(reset("list"));
         }
