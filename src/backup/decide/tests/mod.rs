@@ -8,6 +8,7 @@ mod look;
 mod preflight;
 mod resolve;
 mod submit;
+mod waiting;
 mod whole;
 
 use jiff::{SignedDuration, Timestamp};
