@@ -77,6 +77,11 @@ impl From<Failure> for CallError {
 }
 
 impl ApiError {
+    /// An error of which a status has kept the code alone.
+    pub fn of_code(code: impl Into<String>) -> Self {
+        Self { code: code.into(), message: String::new(), request_id: None, http_status: 0, retry_after: None }
+    }
+
     /// What the code means.
     pub fn meaning(&self) -> Meaning {
         let meaning = meaning_of(&self.code);

@@ -135,13 +135,7 @@ fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Times
                     let failures = u32::try_from(last.attempt).unwrap_or(1);
                     match &kept.code {
                         Some(code) => {
-                            let error = ApiError {
-                                code: code.clone(),
-                                message: String::new(),
-                                request_id: None,
-                                http_status: 0,
-                                retry_after: None,
-                            };
+                            let error = ApiError::of_code(code);
                             match errors::refused_request(&error, failures, valid, errors::Asked { region: "", key_source: "" }, None)
                                 .remedy
                             {

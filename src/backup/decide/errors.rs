@@ -42,7 +42,7 @@ pub(super) struct Diagnosis {
 
 /// What a code is about that the service answered earlier.
 pub(super) fn kind_of(code: &str) -> ErrorKind {
-    ApiError { code: code.to_owned(), message: String::new(), request_id: None, http_status: 0, retry_after: None }.kind()
+    ApiError::of_code(code).kind()
 }
 
 /// The reason of a refusal.
