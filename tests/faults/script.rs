@@ -258,11 +258,17 @@ impl Script {
             let nth = u32::try_from(d.in_range(1..=9)).unwrap_or(1);
             self.planned.push(PlannedFault { step: Step::Shown, nth, fault: Fault::random(Step::Shown, d) });
         }
-        // A fault while a refusal is recorded needs a refusal.
-        if self.planned.iter().any(|planned| planned.step == Step::RefusedWrite) {
-            self.planned.retain(|planned| planned.step != Step::Create);
-            let fault = Fault::Refused { code: "IncorrectDBInstanceState", status: 403 };
-            self.planned.push(PlannedFault { step: Step::Create, nth: 1, fault });
+        // A fault of one of these writes needs a first request that leads to it.
+        let leads = [
+            (Step::RefusedWrite, Fault::Refused { code: "IncorrectDBInstanceState", status: 403 }),
+            (Step::CloseWrite, Fault::Lost { executed: false }),
+            (Step::AdoptWrite, Fault::Lost { executed: true }),
+        ];
+        for (write, fault) in leads {
+            if self.planned.iter().any(|planned| planned.step == write) {
+                self.planned.retain(|planned| planned.step != Step::Create);
+                self.planned.push(PlannedFault { step: Step::Create, nth: 1, fault });
+            }
         }
         self.fault_percent = if d.percent(75) { 0 } else { d.pick(&[3, 10, 25]) };
         if !self.habits.knows_nonces {
