@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Condition, Time, closed::closed_list};
 
@@ -104,6 +107,12 @@ pub struct RdsBackupScheduleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub armed_since: Option<Time>,
+
+    /// Members that this release does not know: a newer one wrote them before the operator was rolled back. They are written back as they
+    /// are, so that it finds them when it is installed again.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 fn unseen() -> i64 {

@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Condition, Time, closed::closed_list};
 
@@ -123,6 +126,12 @@ pub struct RdsBackupStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LastError")]
     pub last_error: Option<LastError>,
+
+    /// Members that this release does not know: a newer one wrote them before the operator was rolled back. They are written back as they
+    /// are, so that it finds them when it is installed again.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 fn unseen() -> i64 {
@@ -254,6 +263,10 @@ pub struct Submission {
     pub unresolved_since: Time,
     /// Since when this run waits to be accepted by the service: `queueTimeout` counts from here.
     pub waiting_since: Time,
+    /// Members that this release does not know, as in the status itself.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub unknown: BTreeMap<String, Value>,
 }
 
 /// The manual backup sets, and the jobs, that were listed before the request.

@@ -1,5 +1,7 @@
 //! Step 3: the durable intent. After it, and only after it, may something be sent.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{
@@ -55,6 +57,7 @@ pub(super) fn intent(
         outcome: None,
         unresolved_since: Time(unresolved_since),
         waiting_since: Time(waiting_since),
+        unknown: BTreeMap::new(),
     });
     draft.status.effective = Some(Effective {
         region_id: Some(account.region_id.clone()),

@@ -83,6 +83,7 @@ impl Print {
             effective: _,
             progress_percent: _,
             queue: _,
+            unknown: _,
         } = status;
         let hasher = &mut DefaultHasher::new();
         let (mut ages, mut since) = (Vec::new(), Vec::new());
@@ -104,7 +105,8 @@ impl Print {
         }
         origin.map(|origin| origin as u8).hash(hasher);
         if let Some(intent) = submission {
-            let Submission { run, attempt, nonce, timestamp, cleared, baseline, outcome, unresolved_since, waiting_since: _ } = intent;
+            let Submission { run, attempt, nonce, timestamp, cleared, baseline, outcome, unresolved_since, waiting_since: _, unknown: _ } =
+                intent;
             (run, attempt, cleared, &baseline.backup_ids, outcome.map(|outcome| outcome as u8)).hash(hasher);
             (unresolved_since.0 < timestamp.0).hash(hasher);
             since.push(unresolved_since.0.as_second());

@@ -1,5 +1,7 @@
 //! What a pass does with a copy of the cache, which keeps only what is read; and with an object that is too large to be written.
 
+use serde_json::json;
+
 use super::*;
 
 /// A backup that succeeded, as the API server has it; the pass begins at what the cache keeps of it.
@@ -51,6 +53,45 @@ fn the_finalizers_of_other_controllers_that_the_cache_does_not_keep_stay() {
     scene.stored.metadata.deletion_timestamp = Some(Time(at(1)));
     begin(&mut scene);
     assert_eq!(scene.stored.metadata.finalizers, Some(vec!["example.com/keep".to_owned()]));
+}
+
+/// As after a rollback: a newer release wrote members of which this one knows nothing.
+fn written_by_a_newer_release(status: &RdsBackupStatus) -> RdsBackupStatus {
+    let mut newer = serde_json::to_value(status).unwrap();
+    newer["restorable"] = json!({ "until": "2027-01-01T00:00:00Z" });
+    if newer["submission"].is_object() {
+        newer["submission"]["channel"] = json!("b");
+    }
+    serde_json::from_value(newer).unwrap()
+}
+
+#[test]
+fn what_a_newer_release_wrote_into_the_status_stays_through_all_writes() {
+    let mut scene = Scene::new();
+    scene.stored.status = Some(written_by_a_newer_release(scene.status()));
+    let cached = scene.stored.clone();
+    let begun = scene.begin(&cached);
+    scene.until(begun, is_send);
+    scene.stored.status = Some(written_by_a_newer_release(scene.status()));
+    scene.moves_on();
+    let cached = scene.stored.clone();
+    let begun = scene.begin(&cached);
+    let (asked, _) = scene.run_to_rest(begun);
+    assert!(asked.iter().any(is_write), "{asked:?}");
+
+    // Also over the end, of which the cache keeps the end only.
+    let mut ended = finished();
+    ended.stored.status = Some(written_by_a_newer_release(ended.status()));
+    ended.stored.metadata.generation = Some(2);
+    begin(&mut ended);
+    assert_eq!(ended.status().observed_generation, 2);
+
+    let (written, ended) = (serde_json::to_value(scene.status()).unwrap(), serde_json::to_value(ended.status()).unwrap());
+    assert_ne!(written["submission"]["nonce"], json!(null));
+    for status in [&written, &ended] {
+        assert_eq!(status["restorable"]["until"], "2027-01-01T00:00:00Z", "{status}");
+    }
+    assert_eq!(written["submission"]["channel"], "b", "{written}");
 }
 
 #[test]

@@ -142,3 +142,18 @@ fn the_answer_to_another_request_ends_the_pass_with_an_error() {
     bench.answer(&mut running, Answer::Deleted(Ok(true)));
     assert!(matches!(running.failed(), (Error::Mismatch, None)), "{:?}", running.next);
 }
+
+#[test]
+fn what_a_newer_release_wrote_into_the_status_stays() {
+    let mut bench = Bench::seen("");
+    let mut newer = serde_json::to_value(bench.live.status.as_ref().unwrap()).unwrap();
+    newer["coverage"] = serde_json::json!({ "percent": 99 });
+    bench.live.status = Some(serde_json::from_value(newer).unwrap());
+    bench.live.spec.suspend = true;
+    bench.live.metadata.generation = Some(2);
+    bench.next_version();
+    let mut running = bench.observed(bench.live.clone());
+    bench.write(&mut running);
+    let status = serde_json::to_value(bench.live.status.as_ref().unwrap()).unwrap();
+    assert_eq!((&status["observedGeneration"], &status["coverage"]["percent"]), (&2.into(), &99.into()), "{status}");
+}
