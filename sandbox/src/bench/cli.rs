@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::error::BenchError;
+use super::memory::{self, MemoryArgs};
 use super::schedules::{self, SchedulesArgs};
 use crate::world::cli::Interrupts;
 
@@ -16,14 +17,20 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum Bench {
     Schedules(SchedulesArgs),
+    Memory(MemoryArgs),
 }
 
 /// Runs a benchmark and returns the exit code: 1 if what was counted is wrong, whatever the times are; 130 after Ctrl-C.
 pub async fn run(args: BenchArgs) -> Result<u8, BenchError> {
     let mut interrupts = Interrupts::listen()?;
-    let Bench::Schedules(schedules) = args.bench;
+    let bench = async {
+        match args.bench {
+            Bench::Schedules(args) => schedules::run(&args).await,
+            Bench::Memory(args) => memory::run(&args).await,
+        }
+    };
     tokio::select! {
-        right = schedules::run(&schedules) => Ok(u8::from(!right?)),
+        right = bench => Ok(u8::from(!right?)),
         // Dropping the benchmark kills what it started and removes its directory.
         code = interrupts.come() => Ok(code),
     }

@@ -1,10 +1,12 @@
-//! `sandbox bench`: what the operator costs and how late it is, measured from the API server's audit log.
+//! `sandbox bench`: what the operator costs and how late it is, measured from the API server's audit log and the process's figures.
 
 mod cli;
 mod error;
 mod figures;
+mod memory;
 mod schedules;
 
 pub use cli::{BenchArgs, run};
 pub use error::BenchError;
+pub use memory::MemoryArgs;
 pub use schedules::SchedulesArgs;

@@ -1,0 +1,195 @@
+//! `sandbox bench memory`: what an operator needs whose cluster has many finished backups.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::plane::audit;
+use crate::plane::{Kubectl, KubectlError};
+use crate::world::cli::WorldArgs;
+use crate::world::{NAMESPACE, SERVICE_ACCOUNT, StartOperator, World};
+
+use super::error::BenchError;
+
+/// Many backups that have ended: what the operator's process takes while it starts, and at rest.
+///
+/// The operator is built with --release and runs with its default settings, on a control plane that has the objects already.
+#[derive(Debug, clap::Args)]
+pub struct MemoryArgs {
+    /// How many finished backups, each of an instance of its own.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// How many KiB of annotations each of them has.
+    #[arg(long, value_name = "KIB", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=250))]
+    pub annotations: u32,
+    /// One JSON document instead of lines.
+    #[arg(long)]
+    pub json: bool,
+    /// The world.
+    #[command(flatten)]
+    pub world: WorldArgs,
+}
+
+/// Where the backups are.
+const TEAM: &str = "bench";
+
+/// kubectl sends 50 requests a second at most; more of them at once than the two cores can answer gain nothing.
+const AT_ONCE: usize = 4;
+
+/// A request of kubectl that is much larger than this takes a second of its own.
+const LARGEST_INPUT: usize = 4 << 20;
+
+/// How long the operator may take to have listed all of them.
+const READY: Duration = Duration::from_secs(300);
+
+/// After so long without an event the process counts as at rest.
+const REST: Duration = Duration::from_secs(60);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    count: u32,
+    annotations_kib: u32,
+    /// From the start of the process to a first list that is complete.
+    start_seconds: f64,
+    /// Requests of the operator while it started, without leases.
+    start_requests: usize,
+    /// `VmHWM` when the first list was complete, and at rest `VmRSS` and `RssAnon`: KiB of the process.
+    peak_at_start_kib: u64,
+    resident_at_rest_kib: u64,
+    heap_at_rest_kib: u64,
+    /// Writes to the backups: none, since all of them have ended.
+    writes: usize,
+}
+
+/// Whether the operator came to rest without a write.
+pub(super) async fn run(args: &MemoryArgs) -> Result<bool, BenchError> {
+    let world = World::start(args.world.prepare_release().await?).await?;
+    create(&world.kubectl(), args).await?;
+    let user = audit::service_account_user(NAMESPACE, SERVICE_ACCOUNT);
+
+    let begun = Instant::now();
+    let mut operator = world.start_operator(StartOperator::default())?;
+    operator.wait_ready(READY).await?;
+    let start_seconds = begun.elapsed().as_secs_f64();
+    let status = status_of(operator.pid());
+    let peak_at_start_kib = figure(&status, "VmHWM:");
+    tokio::time::sleep(REST).await;
+    let status = status_of(operator.pid());
+    let events = audit::read(world.plane.audit_log())?;
+    let asked: Vec<_> = audit::by_user(&events, &user).filter(|event| event.resource != "leases").collect();
+    let report = Report {
+        count: args.count,
+        annotations_kib: args.annotations,
+        start_seconds,
+        start_requests: asked.len(),
+        peak_at_start_kib,
+        resident_at_rest_kib: figure(&status, "VmRSS:"),
+        heap_at_rest_kib: figure(&status, "RssAnon:"),
+        writes: asked.iter().filter(|event| event.write().is_some()).count(),
+    };
+    let mut out = std::io::stdout();
+    let text = if args.json { format!("{}\n", json!(report)) } else { report.text() };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    operator.stop().await?;
+    world.stop().await;
+    Ok(report.writes == 0 && report.resident_at_rest_kib > 0)
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        format!(
+            "{} finished backups, {} KiB of annotations each\n\
+             ready after {:.2} s and {} requests, {:.1} MiB at the peak\n\
+             at rest: {:.1} MiB resident, {:.1} MiB of them the process's own\n\
+             bench: {}\n",
+            self.count,
+            self.annotations_kib,
+            self.start_seconds,
+            self.start_requests,
+            mib(self.peak_at_start_kib),
+            mib(self.resident_at_rest_kib),
+            mib(self.heap_at_rest_kib),
+            if self.writes == 0 { "nothing was written".to_owned() } else { format!("WRONG: {} writes", self.writes) },
+        )
+    }
+}
+
+/// Creates the backups, then gives each the status of a backup that succeeded.
+async fn create(kubectl: &Kubectl, args: &MemoryArgs) -> Result<(), BenchError> {
+    kubectl.run(&["create", "namespace", TEAM]).await?;
+    let each = LARGEST_INPUT / (2048 + (args.annotations as usize) * 1024);
+    let numbers: Vec<u32> = (0..args.count).collect();
+    let chunks: Vec<&[u32]> = numbers.chunks(each.clamp(1, 250)).collect();
+    let annotations = ballast(args.annotations);
+    eprintln!("creating {} finished backups", args.count);
+    in_turn(kubectl, &chunks, &["create", "--filename", "-"], |number| finished(number, &annotations)).await?;
+    let status = ["apply", "--server-side", "--subresource=status", "--field-manager=bench", "--filename", "-"];
+    in_turn(kubectl, &chunks, &status, |number| finished(number, &json!({}))).await?;
+    Ok(())
+}
+
+async fn in_turn(kubectl: &Kubectl, chunks: &[&[u32]], command: &[&str], item: impl Fn(u32) -> Value) -> Result<(), KubectlError> {
+    let item = &item;
+    stream::iter(chunks)
+        .map(|chunk| async move {
+            let items: Vec<Value> = chunk.iter().map(|number| item(*number)).collect();
+            let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+            kubectl.run_with_input(command, &list.to_string()).await.map(drop)
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Annotations of so many KiB.
+fn ballast(kib: u32) -> Value {
+    let full = (0..kib / 25).map(|part| (format!("example.com/ballast-{part}"), "x".repeat(25 << 10).into()));
+    let rest = (!kib.is_multiple_of(25)).then(|| ("example.com/ballast".to_owned(), "x".repeat((kib as usize % 25) << 10).into()));
+    Value::Object(full.chain(rest).collect())
+}
+
+/// A backup that ended well, as the operator leaves it.
+fn finished(number: u32, annotations: &Value) -> Value {
+    let time = "2026-03-01T02:00:00Z";
+    let condition = |kind: &str, status: &str| {
+        json!({
+            "type": kind, "status": status, "reason": "Succeeded", "message": "backup set 3210205621 exists and is usable",
+            "lastTransitionTime": time, "observedGeneration": 1,
+        })
+    };
+    json!({
+        "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
+        "metadata": { "name": format!("finished-{number:06}"), "namespace": TEAM, "annotations": annotations },
+        "spec": { "dbInstanceId": format!("rm-mysql-{number:06}"), "method": "Physical" },
+        "status": {
+            "observedGeneration": 1, "phase": "Succeeded", "origin": "Created",
+            "conditions": [condition("Ready", "True"), condition("Reconciling", "False"), condition("Stalled", "False")],
+            "backupJobId": format!("6644{number:06}"), "backupId": format!("3210{number:06}"), "requestId": "2A1F0C6E-0000-0000-0000-000000000000",
+            "startedAt": time, "completedAt": time, "duration": "12m30s", "size": "260Gi", "sizeBytes": 279_172_874_240_i64,
+            "consistentTime": time, "expiresAt": time, "checksum": "1835830439",
+            "effective": { "regionId": "cn-hangzhou", "method": "Physical", "type": "FullBackup", "engine": "MySQL", "engineVersion": "8.0" },
+            "submission": {
+                "run": 1, "attempt": 1, "nonce": format!("{number:032x}"), "timestamp": time, "cleared": true, "outcome": "Accepted",
+                "unresolvedSince": time, "waitingSince": time, "baseline": { "at": time, "backupIds": ["3210205620"] },
+            },
+        },
+    })
+}
+
+/// What the kernel says of a process; nothing if it is gone.
+fn status_of(pid: u32) -> String {
+    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default()
+}
+
+/// A figure in KiB; 0 if it is not there.
+fn figure(status: &str, key: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|line| line.split_whitespace().next()).and_then(|figure| figure.parse().ok()).unwrap_or_default()
+}
