@@ -153,3 +153,28 @@ fn what_is_refused_gets_one_line() {
         assert!(error.contains(words), "{args:?}: {error}");
     }
 }
+
+/// The service makes 20 backup sets of an instance a day. The warning goes to stderr, so that a program still reads only runs.
+#[test]
+fn more_slots_in_a_day_than_the_service_makes_backup_sets_are_warned_of_on_stderr() {
+    let with = |schedule: &str, output: &str| next(&[&format!("--schedule={schedule}"), &format!("--output={output}"), "--count=2"]);
+    for output in ["text", "json"] {
+        let hourly = with("0 * * * *", output);
+        let warning = String::from_utf8(hourly.stderr).expect("UTF-8");
+        assert!(hourly.status.success() && warning.starts_with("warning: "), "{output}: {warning:?}");
+        assert!(warning.contains("more than 20 slots in a day") && warning.trim_end().lines().count() == 1, "{output}: {warning:?}");
+        let stdout = String::from_utf8(hourly.stdout).expect("UTF-8");
+        assert!(!stdout.contains("warning"), "{output}: {stdout}");
+        if output == "json" {
+            let runs: Value = serde_json::from_str(&stdout).expect("JSON");
+            assert!(runs.as_array().is_some_and(|runs| runs.len() == 2 && runs.iter().all(|run| run["at"].is_string())), "{runs}");
+        }
+        assert_eq!(String::from_utf8_lossy(&with("0 0-19 * * *", output).stderr), "", "{output}: 20 a day");
+    }
+    let (_dir, path) = file(
+        "{apiVersion: rdsbackup.io/v1alpha1, kind: RdsBackupSchedule, metadata: {name: often, namespace: team-a}, \
+         spec: {schedule: '*/30 * * * *', template: {spec: {dbInstanceId: rm-1}}}}",
+    );
+    let warning = String::from_utf8(next(&["--filename", &path]).stderr).expect("UTF-8");
+    assert!(warning.starts_with("warning: team-a/often: "), "{warning:?}");
+}

@@ -225,6 +225,10 @@ reasons! {
         /// error. The other objects are deleted, and this one is tried again every 10 minutes. Change the admission policy or the role that
         /// forbids it, or raise the limit.
         DeletionRefused,
+        /// A day of the schedule has more than 20 slots, and the service makes at most 20 manual backup sets of an instance a day. The
+        /// backups beyond them wait with `QuotaExceeded`, and fail at the end of their `queueTimeout`; the slots that come meanwhile are
+        /// skipped. Write a schedule with longer intervals.
+        TooManySlots,
         /// The newest successful backup is young enough.
         Fresh,
         /// No successful backup is young enough: look at the newest RdsBackups of the schedule.

@@ -74,6 +74,7 @@ impl Reason {
             Self::Succeeded | Self::Scheduled => &["Ready"],
             Self::Suspended => &["Ready", "Suspended"],
             Self::DeletionRefused => &["CleanupBlocked"],
+            Self::TooManySlots => &["TooFrequent"],
             Self::PossibleDuplicate => &["DuplicateBackup"],
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
@@ -197,7 +198,8 @@ impl Reason {
             | Self::ChildNotCreated
             | Self::Fresh
             | Self::TooOld
-            | Self::NoBackupYet => &[],
+            | Self::NoBackupYet
+            | Self::TooManySlots => &[],
         }
     }
 }

@@ -18,7 +18,8 @@ pub struct RdsBackupScheduleStatus {
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
-    /// backup is young enough), `Suspended` and `CleanupBlocked` (an object beyond the history limits may not be deleted).
+    /// backup is young enough), `Suspended`, `CleanupBlocked` (an object beyond the history limits may not be deleted)
+    /// and `TooFrequent` (a day has more slots than the service makes backup sets).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -157,6 +158,10 @@ closed_list! {
         Suspended,
         /// Present, and True, while an RdsBackup object beyond the history limits may not be deleted; the message names it.
         CleanupBlocked,
+        /// Present, and True, while the schedule is valid and a day of it, by UTC and by the clocks of China, has more slots than the 20
+        /// manual backup sets that the service makes of an instance a day. A warning: the schedule runs. The slots of this schedule alone
+        /// are counted, also while it is suspended, and not the backups of other schedules of the instance.
+        TooFrequent,
     }
 }
 

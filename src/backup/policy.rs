@@ -44,9 +44,6 @@ pub(super) const LARGEST_BASELINE: usize = 500;
 /// How far back a baseline reaches: older sets started before any request that could still be under way.
 pub(super) const BASELINE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The service makes so many backup sets of an instance a day.
-pub(super) const SETS_A_DAY: usize = 20;
-
 /// An instance whose day is used up is looked at again this often: sets may be deleted.
 pub(super) const QUOTA_RECHECK: SignedDuration = SignedDuration::from_hours(1);
 

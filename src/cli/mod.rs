@@ -2,7 +2,7 @@
 
 mod next;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -67,7 +67,11 @@ pub fn main() -> ExitCode {
             Err(error) => fail(1, &error.to_string()),
         },
         Command::Next(args) => match next::next(&args) {
-            Ok(runs) => print(&runs),
+            Ok(printed) => {
+                // A closed stderr takes nothing from the runs.
+                let _ = printed.warnings.iter().try_for_each(|warning| writeln!(std::io::stderr().lock(), "{warning}"));
+                print(&printed.runs)
+            }
             Err(error) => fail(2, &error),
         },
     }
@@ -100,8 +104,6 @@ fn run(args: RunArgs) -> ExitCode {
 }
 
 fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
-
     // A reader may close the pipe early (`crds | head`); that is no error.
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,9 +16,10 @@ use serde_json::Value;
 use crate::{
     api::{RdsBackupSchedule, Span},
     clock::Clock,
+    rds::SETS_A_DAY,
     schedule::{
         cron::{Cron, Note, Slot, Slots, zone},
-        spec::ValidatedSpec,
+        spec::{ValidatedSpec, too_many_slots},
     },
 };
 
@@ -76,10 +77,19 @@ struct Asked {
     name: Option<String>,
     heading: String,
     slots: Slots,
+    has_too_many_slots: bool,
 }
 
-/// The text to print, or an error message.
-pub(super) fn next(args: &NextArgs) -> Result<String, String> {
+/// What is printed.
+pub(super) struct Printed {
+    /// The runs, for stdout.
+    pub runs: String,
+    /// One line each, for stderr: a program that reads the runs reads only them.
+    pub warnings: Vec<String>,
+}
+
+/// What to print, or an error message.
+pub(super) fn next(args: &NextArgs) -> Result<Printed, String> {
     let from = match &args.from {
         Some(text) => {
             let wrong =
@@ -93,7 +103,7 @@ pub(super) fn next(args: &NextArgs) -> Result<String, String> {
     }
     let asked = match (&args.file, &args.schedule) {
         (Some(file), _) => of_file(file, &args.namespace, from)?,
-        (None, Some(schedule)) => vec![of_expression(schedule, args.time_zone.as_deref().unwrap_or("Etc/UTC"))?],
+        (None, Some(schedule)) => vec![of_expression(schedule, args.time_zone.as_deref().unwrap_or("Etc/UTC"), from)?],
         (None, None) => return Err("give --schedule or --filename".to_owned()),
     };
     let mut printed = Vec::new();
@@ -105,19 +115,26 @@ pub(super) fn next(args: &NextArgs) -> Result<String, String> {
         }
         printed.push((asked, slots));
     }
-    match args.output {
-        Output::Text => Ok(printed.iter().map(|(asked, slots)| text(asked, slots)).collect::<Vec<_>>().join("\n")),
+    let runs = match args.output {
+        Output::Text => Ok::<_, String>(printed.iter().map(|(asked, slots)| text(asked, slots)).collect::<Vec<_>>().join("\n")),
         Output::Json => {
             let runs: Vec<Run> = printed.iter().flat_map(|(asked, slots)| slots.iter().map(|slot| run(asked, slot))).collect();
             serde_json::to_string_pretty(&runs).map(|json| json + "\n").map_err(|error| error.to_string())
         }
-    }
+    }?;
+    let warning = |asked: &Asked| {
+        let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+        format!("warning: {name}{}", too_many_slots())
+    };
+    Ok(Printed { runs, warnings: asked.iter().filter(|asked| asked.has_too_many_slots).map(warning).collect() })
 }
 
-fn of_expression(schedule: &str, time_zone: &str) -> Result<Asked, String> {
+fn of_expression(schedule: &str, time_zone: &str, from: Timestamp) -> Result<Asked, String> {
     let cron = Cron::parse(schedule).map_err(|error| format!("--schedule: {error}"))?;
     let zone = zone(time_zone).map_err(|error| format!("--time-zone: {error}"))?;
-    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots: Slots::new(cron, zone) })
+    let slots = Slots::new(cron, zone);
+    let has_too_many_slots = slots.has_more_in_a_day(SETS_A_DAY, from);
+    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots, has_too_many_slots })
 }
 
 /// The RdsBackupSchedules of a file, one or more.
@@ -170,7 +187,7 @@ fn of_manifest(shown: &str, manifest: Value, namespace: &str, now: Timestamp) ->
     if schedule.spec.suspend {
         heading.push_str("; suspended: none of these will run");
     }
-    Ok(Asked { name: Some(name), heading, slots: valid.slots })
+    Ok(Asked { name: Some(name), heading, slots: valid.slots, has_too_many_slots: valid.has_too_many_slots })
 }
 
 /// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were

@@ -23,7 +23,9 @@ pub use codes::{PublishedError, error_families, meaning_of, published_errors};
 pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
-pub use model::{BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SetDetails, SetList, SetStatus, TaskAction};
+pub use model::{
+    BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList, SetStatus, TaskAction,
+};
 pub use regions::hosts;
 
 pub use crate::rpc::{Credentials, Stamp};

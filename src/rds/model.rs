@@ -4,6 +4,9 @@ use jiff::Timestamp;
 
 use super::ids::{BackupId, InstanceId, JobId};
 
+/// The service makes so many manual backup sets of an instance a day.
+pub const SETS_A_DAY: usize = 20;
+
 /// The database engine of an instance (`Engine`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Engine {

@@ -9,7 +9,10 @@ use super::{
     cron::{Cron, Slots, zone},
     policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME},
 };
-use crate::api::{GROUP, RdsBackupScheduleSpec, Reason, Span};
+use crate::{
+    api::{GROUP, RdsBackupScheduleSpec, Reason, Span},
+    rds::SETS_A_DAY,
+};
 
 /// What a valid schedule asks for.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct ValidatedSpec {
     pub slots: Slots,
     /// How much later than its slots this schedule starts.
     pub jitter: SignedDuration,
+    /// Whether some day has more slots than the service makes backup sets of an instance.
+    pub has_too_many_slots: bool,
     /// How late it may start, counted from the slot and the jitter; without it, until the next slot.
     pub deadline: Option<SignedDuration>,
     /// How old the newest success may become.
@@ -97,6 +102,7 @@ impl ValidatedSpec {
             check_annotations(&metadata.annotations)?;
         }
         Ok(Self {
+            has_too_many_slots: slots.has_more_in_a_day(SETS_A_DAY, now),
             slots,
             jitter,
             deadline,
@@ -106,6 +112,13 @@ impl ValidatedSpec {
             timing_hash: digest(&format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter)), 6),
         })
     }
+}
+
+/// What is said of a schedule that has too many slots, and what to do.
+pub fn too_many_slots() -> String {
+    format!(
+        "the schedule has more than {SETS_A_DAY} slots in a day, and the service makes at most {SETS_A_DAY} manual backup sets of an instance a day: the backups beyond them wait for the next day, or fail. Write a schedule with longer intervals"
+    )
 }
 
 /// Any jitter is a length of time; `0s` stands for none.

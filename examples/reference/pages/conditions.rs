@@ -106,5 +106,6 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
         ScheduleCondition::CleanupBlocked => {
             "the API server refuses to delete an object beyond the history limits | | | all of them may be deleted"
         }
+        ScheduleCondition::TooFrequent => "the schedule is valid, and a day has more than 20 slots | | | no day has so many",
     }
 }

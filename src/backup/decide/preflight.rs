@@ -16,10 +16,10 @@ use crate::{
     backup::{
         memory::{Backups, Preflight},
         observation::{AccountView, Observation},
-        policy::{FRESH, NOT_STARTED_HOLDS, QUOTA_RECHECK, SETS_A_DAY},
+        policy::{FRESH, NOT_STARTED_HOLDS, QUOTA_RECHECK},
         spec::ValidatedSpec,
     },
-    rds::{BackupTask, CallError, JobId, JobState, Mode, TaskAction},
+    rds::{BackupTask, CallError, JobId, JobState, Mode, SETS_A_DAY, TaskAction},
 };
 
 /// Step 2. Read only: what the instance is, what runs on it, what sets it has.

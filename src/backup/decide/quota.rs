@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    backup::policy::SETS_A_DAY,
-    rds::{BackupSet, SetStatus},
+    rds::{BackupSet, SETS_A_DAY, SetStatus},
     time::SaturatingTime,
 };
 

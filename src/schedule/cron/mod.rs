@@ -1,5 +1,6 @@
 //! Cron expressions, time zones and the slots that both make together. Pure: no clock, no I/O.
 
+mod crowded;
 mod parse;
 mod slots;
 mod zone;

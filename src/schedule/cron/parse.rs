@@ -108,6 +108,11 @@ impl Cron {
         (1u8..).zip(LONGEST_MONTHS).any(|(month, longest)| self.has_month(month) && earliest <= u32::from(longest))
     }
 
+    /// How many times of day it names.
+    pub(super) fn times_a_day(&self) -> u32 {
+        self.minutes.count_ones().saturating_mul(self.hours.count_ones())
+    }
+
     /// Whether the hour field begins with `*`.
     pub(super) fn any_hour(&self) -> bool {
         self.any_hour

@@ -58,6 +58,11 @@ impl Slots {
         &self.zone
     }
 
+    /// How many times of day the schedule names.
+    pub(super) fn times_a_day(&self) -> u32 {
+        self.cron.times_a_day()
+    }
+
     /// The first slot after this instant; none within nine years if there is none at all.
     pub fn next(&self, after: Timestamp) -> Option<Slot> {
         if self.cron.any_hour() { self.next_by_elapsed_time(after) } else { self.next_by_the_clock(after) }

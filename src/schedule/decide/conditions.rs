@@ -13,7 +13,7 @@ use crate::{
     schedule::{
         observation::Child,
         policy::WORTH_TELLING,
-        spec::{Problem, ValidatedSpec},
+        spec::{Problem, ValidatedSpec, too_many_slots},
     },
     time::SaturatingTime,
 };
@@ -45,6 +45,11 @@ impl Draft<'_> {
             }
         }
         self.suspended();
+        if valid.has_too_many_slots {
+            self.set(ScheduleCondition::TooFrequent, "True", Reason::TooManySlots, &too_many_slots());
+        } else {
+            self.drop_condition(ScheduleCondition::TooFrequent);
+        }
         self.last_backup_succeeded();
         self.fresh(valid.max_age)
     }
@@ -53,6 +58,7 @@ impl Draft<'_> {
     pub fn invalid(&mut self, problem: &Problem) -> Option<Timestamp> {
         self.stall(problem.reason, &problem.message);
         self.suspended();
+        self.drop_condition(ScheduleCondition::TooFrequent);
         self.last_backup_succeeded();
         match self.spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok()) {
             Some(max_age) => self.fresh(max_age),

@@ -218,3 +218,26 @@ fn after_a_change_of_the_account_fresh_is_unknown_until_a_backup_could_have_been
         assert!(message.contains(&format!("its account was changed at {begun}")), "{message}");
     }
 }
+
+/// The service makes 20 backup sets of an instance a day: more slots are a warning, which holds up nothing.
+#[test]
+fn more_slots_in_a_day_than_the_service_makes_backup_sets_are_a_warning() {
+    let mut world = World::new(r#""schedule":"0 * * * *""#);
+    world.pass(today("08:00:00"));
+    assert!(world.is(ScheduleCondition::TooFrequent, "True", "TooManySlots"), "{:?}", world.status().conditions);
+    assert!(world.is(ScheduleCondition::Ready, "True", "Scheduled") && world.condition(ScheduleCondition::Stalled).is_none());
+    let writes = world.writes;
+    world.pass(today("08:00:00") + mins(3 * 24 * 60));
+    let message = world.status().condition(ScheduleCondition::TooFrequent).unwrap().message.clone();
+    assert!(message.contains("more than 20 slots in a day") && writes == 1, "{writes}: {message}");
+    for (edit, warned) in [
+        (r#""suspend":true"#, true),
+        (r#""suspend":false,"schedule":"0 0-19 * * *""#, false),
+        (r#""schedule":"*/10 * * * *""#, true),
+        (r#""schedule":"none""#, false),
+    ] {
+        world.edit(edit);
+        world.pass(today("08:00:00") + mins(3 * 24 * 60 + 1));
+        assert_eq!(world.condition(ScheduleCondition::TooFrequent).is_some(), warned, "{edit}");
+    }
+}
