@@ -17,11 +17,11 @@ use crate::site::{Site, at_site, log_lines};
 /// A lease lasts 15 s, is looked at every 2 to 3 s, and the caches are filled; the rest is for a busy machine.
 const TAKEN_OVER: Duration = Duration::from_secs(45);
 
-fn leads(operator: &Operator) -> bool {
+pub fn leads(operator: &Operator) -> bool {
     log_lines(operator.log()).iter().any(|line| line["message"] == "leading")
 }
 
-async fn until_it_leads(operator: &Operator) {
+pub async fn until_it_leads(operator: &Operator) {
     let began = Instant::now();
     while !leads(operator) {
         assert!(began.elapsed() < TAKEN_OVER, "it does not lead:\n{}", operator.log_tail());
@@ -31,7 +31,7 @@ async fn until_it_leads(operator: &Operator) {
 
 /// Waits until `/readyz` gives this reason. Before its first request for the lease has failed, a replica gives another: the objects are not
 /// listed.
-async fn until_unready_because(operator: &Operator, reason: &[&str]) {
+pub async fn until_unready_because(operator: &Operator, reason: &[&str]) {
     let began = Instant::now();
     loop {
         let answer = operator.get("/readyz").await;

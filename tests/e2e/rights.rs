@@ -53,10 +53,17 @@ async fn rendered(home: &Path, namespaces: &str, more: &[&str]) -> String {
     helm.run(&args).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Where the lease of an operator of the whole cluster is.
+const CLUSTER_LEASES: &str = "kube-system";
+
 /// Takes the rights over the whole cluster away, which a world comes with.
 pub async fn narrow(world: &World) {
-    let role = ["delete", "clusterrolebinding,clusterrole", SERVICE_ACCOUNT];
-    world.kubectl().run(&role).await.unwrap_or_else(|error| panic!("{error}"));
+    let lease = lease_role();
+    for role in
+        [&["delete", "clusterrolebinding,clusterrole", SERVICE_ACCOUNT][..], &["delete", "rolebinding,role", &lease, "-n", CLUSTER_LEASES]]
+    {
+        world.kubectl().run(role).await.unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 /// Gives the operator its rights in a namespace.
@@ -68,7 +75,7 @@ pub async fn grant(world: &World, namespace: &str) {
 pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
     let home = world.dir().join("home");
     let roles = rendered(&home, namespaces, values).await;
-    // The sites share the chart's Role, whose lease is that of the site that was granted its rights last: each has a role for its own
+    // The sites share the chart's Role for the lease, whose name is that of the site that was granted its rights last: each has a role for its own
     // lease.
     let (own, lease) = (format!("lease-of-{}", namespaces.replace(',', "-")), lease_in(&roles));
     let role = [
@@ -108,13 +115,20 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
     };
     let own = format!("--role={SERVICE_ACCOUNT}");
     run(binding("rolebinding", &own, &["-n", NAMESPACE])).await;
+    let of_lease = |role: &str, namespace: &str| {
+        let args = ["create", "rolebinding", &format!("{account}-{role}"), &format!("--role={role}"), &subject, "-n", namespace];
+        args.map(str::to_owned).to_vec()
+    };
     match scope() {
-        Scope::Cluster => run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await,
+        Scope::Cluster => {
+            run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await;
+            run(of_lease(&lease_role(), CLUSTER_LEASES)).await;
+        }
         Scope::Namespaces => {
             run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
             run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
-            let own = vec![format!("rolebinding"), format!("{account}-lease"), format!("--role=lease-of-{namespace}"), subject.clone()];
-            run([vec!["create".to_owned()], own, vec!["-n".to_owned(), NAMESPACE.to_owned()]].concat()).await;
+            run(of_lease(&lease_role(), NAMESPACE)).await;
+            run(of_lease(&format!("lease-of-{namespace}"), NAMESPACE)).await;
         }
     }
 }
@@ -122,6 +136,11 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
 /// The ClusterRole of an operator of some namespaces.
 fn scope_role() -> String {
     format!("{NAMESPACE}-{SERVICE_ACCOUNT}-scope")
+}
+
+/// The Role for the lease.
+fn lease_role() -> String {
+    format!("{NAMESPACE}-{SERVICE_ACCOUNT}-lease")
 }
 
 /// One thing that is done or may be done: group, resource with subresource, verb, and namespaces.
@@ -132,8 +151,20 @@ pub type Right = (String, String, String, Namespaces);
 pub enum Namespaces {
     /// The operator's own.
     Operator,
+    /// That of the lease of an operator of the whole cluster.
+    Lease,
     /// Those of objects.
     Objects,
+}
+
+impl Namespaces {
+    fn of(namespace: &str) -> Self {
+        match namespace {
+            NAMESPACE => Self::Operator,
+            CLUSTER_LEASES => Self::Lease,
+            _ => Self::Objects,
+        }
+    }
 }
 
 /// A request of which nothing is known but that it may have been made.
@@ -159,7 +190,7 @@ pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
                     Namespaces::Objects,
                 );
             }
-            let namespaces = if event.namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects };
+            let namespaces = Namespaces::of(&event.namespace);
             let resource =
                 if event.subresource.is_empty() { event.resource.clone() } else { format!("{}/{}", event.resource, event.subresource) };
             (event.group.clone(), resource, event.verb.clone(), namespaces)
@@ -195,16 +226,15 @@ pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Namespaces)> {
             };
             let role = &binding["roleRef"];
             // Roles that a test made for a Secret of its own are not the chart's.
-            let chart = role["name"]
-                .as_str()
-                .is_some_and(|name| name == SERVICE_ACCOUNT || name == format!("{SERVICE_ACCOUNT}-objects") || name == scope_role());
+            let charts = [SERVICE_ACCOUNT.to_owned(), format!("{SERVICE_ACCOUNT}-objects"), scope_role(), lease_role()];
+            let chart = role["name"].as_str().is_some_and(|name| charts.iter().any(|chart| chart == name));
             if !list(&binding["subjects"]).iter().any(subject) || !chart {
                 continue;
             }
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), role["name"].as_str().unwrap_or_default());
             let namespace = binding["metadata"]["namespace"].as_str().unwrap_or("default");
             let role = kubectl.json(&["get", kind, name, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
-            roles.push((role, if namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects }));
+            roles.push((role, Namespaces::of(namespace)));
         }
     }
     roles
