@@ -56,6 +56,26 @@ async fn rendered(home: &Path, namespaces: &str, more: &[&str]) -> String {
 /// Where the lease of an operator of the whole cluster is.
 const CLUSTER_LEASES: &str = "kube-system";
 
+/// Where the chart's Role for the lease is, in this scope.
+pub fn lease_namespace() -> &'static str {
+    match scope() {
+        Scope::Cluster => CLUSTER_LEASES,
+        Scope::Namespaces => NAMESPACE,
+    }
+}
+
+/// With rights over the whole cluster: those on the lease of a site, whose operator watches one namespace, and which has another name than
+/// the chart's Role says.
+pub async fn grant_lease(world: &World, namespace: &str) {
+    let name = format!("lease-of-{namespace}");
+    let role = ["create", "role", &name, "-n", CLUSTER_LEASES, "--verb=get,update", "--resource=leases.coordination.k8s.io"];
+    let subject = format!("--serviceaccount={NAMESPACE}:{SERVICE_ACCOUNT}");
+    let binding = ["create", "rolebinding", &name, "-n", CLUSTER_LEASES, &format!("--role={name}"), &subject];
+    for args in [&role[..], &binding[..]] {
+        world.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
 /// Takes the rights over the whole cluster away, which a world comes with.
 pub async fn narrow(world: &World) {
     let lease = lease_role();
@@ -115,20 +135,17 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
     };
     let own = format!("--role={SERVICE_ACCOUNT}");
     run(binding("rolebinding", &own, &["-n", NAMESPACE])).await;
-    let of_lease = |role: &str, namespace: &str| {
-        let args = ["create", "rolebinding", &format!("{account}-{role}"), &format!("--role={role}"), &subject, "-n", namespace];
-        args.map(str::to_owned).to_vec()
-    };
+    for role in [lease_role(), format!("lease-of-{namespace}")] {
+        let binding = ["create", "rolebinding", &format!("{account}-{role}"), &format!("--role={role}"), &subject, "-n", lease_namespace()];
+        run(binding.map(str::to_owned).to_vec()).await;
+    }
     match scope() {
         Scope::Cluster => {
             run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await;
-            run(of_lease(&lease_role(), CLUSTER_LEASES)).await;
         }
         Scope::Namespaces => {
             run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
             run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
-            run(of_lease(&lease_role(), NAMESPACE)).await;
-            run(of_lease(&format!("lease-of-{namespace}"), NAMESPACE)).await;
         }
     }
 }
