@@ -40,9 +40,14 @@ struct RunArgs {
     /// Watch only this namespace; may be given more than once. Without this option the operator watches all namespaces.
     #[arg(long = "watch-namespace", value_name = "NS")]
     watch_namespaces: Vec<String>,
-    /// Work only while holding the lease in the operator's own namespace, so that several replicas may run. `false` for a single replica.
+    /// Work only while holding the lease, so that several replicas may run, and of several installs one works. `false` for a single replica
+    /// of the cluster's only install.
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
+    /// The namespace of the lease. Default: kube-system, or the operator's own namespace with --watch-namespace. Only operators that name the
+    /// same one stand by for each other.
+    #[arg(long, value_name = "NS", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    lease_namespace: Option<String>,
     /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port. `[::]` is every address, of IPv6 and IPv4; on a
     /// node without IPv6 it is every address of IPv4.
     #[arg(long, value_name = "ADDR", default_value = "[::]:8080")]
@@ -84,7 +89,7 @@ fn run(args: RunArgs) -> ExitCode {
         return fail(2, &error.to_string());
     }
     log_to_stderr(args.log_format);
-    let RunArgs { config, watch_namespaces, leader_elect, health_addr, .. } = args;
+    let RunArgs { config, watch_namespaces, leader_elect, lease_namespace, health_addr, .. } = args;
     // Two threads: nearly all of the time is spent waiting for the network, and every thread costs memory.
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -93,7 +98,10 @@ fn run(args: RunArgs) -> ExitCode {
     let work = async {
         let stop = runtime::stop_on_signal()?;
         match runtime::wait_for_config(&config, health_addr, &stop).await? {
-            Some(config) => runtime::run(runtime::Options { config, watch_namespaces, leader_elect, health_addr }, stop).await,
+            Some(config) => {
+                let options = runtime::Options { config, watch_namespaces, leader_elect, lease_namespace, health_addr };
+                runtime::run(options, stop).await
+            }
             None => Ok(()),
         }
     };

@@ -6,6 +6,7 @@ mod credential_check;
 mod environment;
 mod error;
 mod health;
+mod install;
 mod lease;
 mod listen;
 mod metrics;
@@ -32,6 +33,7 @@ use crate::{
     entropy::Entropy,
 };
 use environment::Environment;
+use install::Install;
 use lease::Candidate;
 
 /// The options of `run`, after the configuration file was read.
@@ -42,6 +44,8 @@ pub struct Options {
     pub watch_namespaces: Vec<String>,
     /// Whether the operator works only while it holds the lease, so that several replicas may run.
     pub leader_elect: bool,
+    /// The namespace of the lease. None: `kube-system` for an operator of all namespaces, else the operator's own.
+    pub lease_namespace: Option<String>,
     /// Where health and metrics are served.
     pub health_addr: SocketAddr,
 }
@@ -84,8 +88,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let mut lost = None;
     if options.leader_elect {
         // The pod's name alone is not enough: a request of the pod's previous process may still be under way.
-        let identity = format!("{}_{}", environment.instance, entropy.nonce());
-        let candidate = Candidate::new(client, &namespace, &scope, identity, fence, operator.readiness.clone());
+        let process = format!("{}_{}", environment.instance, entropy.nonce());
+        let lease_namespace = options.lease_namespace.unwrap_or_else(|| lease::namespace_of(&scope, &namespace).to_owned());
+        let install = Install { namespace, name: environment.install_name };
+        let candidate = Candidate::new(client, &lease_namespace, &scope, install, &process, fence, operator.readiness.clone());
         let (tasks, lease) = (operator.backups.tasks.clone(), candidate.lease());
         if candidate.lead(operator.run(), &stop).await == lease::Ended::Lost {
             operator::drained(&tasks).await;

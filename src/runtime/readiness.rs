@@ -13,7 +13,7 @@ const NOT_LISTED: &str = "the RdsBackups have not been listed yet";
 
 /// Whether the operator can do its work, and if not, the reason.
 ///
-/// It is ready when it leads or stands by, and its lists are complete. The trouble of one account or of one namespace among several never
+/// It is ready when it leads or stands by for a replica of its own install, and its lists are complete. The trouble of one account or of one namespace among several never
 /// makes a pod unready: the objects that it concerns say so, and so does `/readyz?verbose`.
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<State>);
@@ -30,6 +30,8 @@ struct State {
     /// The lease was read and this replica does not lead, so it lists nothing.
     stands_by: bool,
     leads: bool,
+    /// What to do about another install of the operator that holds the lease.
+    other_install: Option<String>,
     /// What concerns everything: the API server, a CRD, the lease.
     trouble: Option<Report>,
     /// What concerns one namespace.
@@ -68,10 +70,19 @@ impl Readiness {
         state.stands_by = !state.leads;
     }
 
+    /// What to do about another install that holds the lease; None if this install or none holds it. Until then a standby is not ready: its
+    /// install does no work, and the tool that waits for the install must say so. True if this is news.
+    pub fn held_by_another_install(&self, cure: Option<String>) -> bool {
+        let mut state = self.locked();
+        let is_news = state.other_install != cure;
+        state.other_install = cure;
+        is_news
+    }
+
     /// This replica leads from now on.
     pub fn leads(&self) {
         let mut state = self.locked();
-        (state.stands_by, state.leads) = (false, true);
+        (state.stands_by, state.leads, state.other_install) = (false, true, None);
     }
 
     /// Whether the access key of an account can be used, and if not, the cure. It never changes readiness: the other accounts work, and a
@@ -126,7 +137,7 @@ impl Readiness {
             return Some(cure.clone());
         }
         match &state.trouble {
-            _ if state.stands_by => return None,
+            _ if state.stands_by => return state.other_install.clone(),
             _ => {}
         }
         if state.watches.is_empty() {
@@ -192,6 +203,21 @@ mod tests {
         readiness.leads();
         readiness.stands_by();
         assert_eq!(readiness.blocker().as_deref(), Some("the lease is out of reach"), "nothing was listed yet");
+    }
+
+    #[test]
+    fn a_standby_is_not_ready_while_another_install_leads_and_that_is_news_once() {
+        let readiness = Readiness::default();
+        let uninstall = || Some("uninstall one".to_owned());
+        assert!(readiness.held_by_another_install(uninstall()) && !readiness.held_by_another_install(uninstall()));
+        readiness.stands_by();
+        assert_eq!(readiness.blocker(), uninstall());
+        assert!(readiness.held_by_another_install(None));
+        assert_eq!(readiness.blocker(), None);
+        readiness.held_by_another_install(uninstall());
+        readiness.leads();
+        listed(&readiness, &watches(&[None]));
+        assert_eq!(readiness.blocker(), None);
     }
 
     #[test]

@@ -12,16 +12,19 @@ use rds_backup_sandbox::{
 };
 use serde_json::json;
 
-use crate::site::{Site, at_site, log_lines};
+use crate::{
+    rights::lease_namespace,
+    site::{Site, at_site, log_lines},
+};
 
 /// A lease lasts 15 s, is looked at every 2 to 3 s, and the caches are filled; the rest is for a busy machine.
 const TAKEN_OVER: Duration = Duration::from_secs(45);
 
-fn leads(operator: &Operator) -> bool {
+pub fn leads(operator: &Operator) -> bool {
     log_lines(operator.log()).iter().any(|line| line["message"] == "leading")
 }
 
-async fn until_it_leads(operator: &Operator) {
+pub async fn until_it_leads(operator: &Operator) {
     let began = Instant::now();
     while !leads(operator) {
         assert!(began.elapsed() < TAKEN_OVER, "it does not lead:\n{}", operator.log_tail());
@@ -31,7 +34,7 @@ async fn until_it_leads(operator: &Operator) {
 
 /// Waits until `/readyz` gives this reason. Before its first request for the lease has failed, a replica gives another: the objects are not
 /// listed.
-async fn until_unready_because(operator: &Operator, reason: &[&str]) {
+pub async fn until_unready_because(operator: &Operator, reason: &[&str]) {
     let began = Instant::now();
     loop {
         let answer = operator.get("/readyz").await;
@@ -186,7 +189,7 @@ fn a_lease_that_is_taken_away_ends_its_leader_and_is_made_anew() {
         let (second, _) = replica(&site, 'b').await;
         let instance = site.instance("rm-mysql");
         site.apply("through", json!({ "dbInstanceId": instance, "method": "Physical" })).await;
-        let system = "rds-backup-system";
+        let system = lease_namespace();
         let kubectl = site.kubectl();
         let leases = kubectl.run(&["get", "lease", "-n", system, "-o", "json"]).await.unwrap();
         let leases: serde_json::Value = serde_json::from_str(&leases).unwrap();
@@ -211,7 +214,8 @@ fn a_replica_that_may_not_use_leases_is_not_ready_and_says_what_to_apply() {
         site.kubectl().run(&["create", "serviceaccount", &account, "-n", system]).await.unwrap();
         let kubeconfig = site.world.plane.service_account_kubeconfig(system, &account).await.unwrap();
         let mut operator = site.start(StartOperator { kubeconfig: Some(kubeconfig), leader_elect: true, ..StartOperator::default() });
-        let reason = ["may not use the lease rds-backup-system/rds-backup-operator-", "the chart and deploy/install grant it"];
+        let lease = format!("may not use the lease {}/rds-backup-operator-", lease_namespace());
+        let reason = [lease.as_str(), "the chart and deploy/install grant it"];
         until_unready_because(&operator, &reason).await;
         assert!(operator.stop().await.unwrap().success(), "a standby that never led ends at once");
     });

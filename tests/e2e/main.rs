@@ -16,6 +16,7 @@ mod events;
 mod everywhere;
 #[path = "../gitops/mod.rs"]
 mod gitops;
+mod installs;
 mod leader;
 mod lost;
 mod main_path;

@@ -53,10 +53,37 @@ async fn rendered(home: &Path, namespaces: &str, more: &[&str]) -> String {
     helm.run(&args).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Where the lease of an operator of the whole cluster is.
+const CLUSTER_LEASES: &str = "kube-system";
+
+/// Where the chart's Role for the lease is, in this scope.
+pub fn lease_namespace() -> &'static str {
+    match scope() {
+        Scope::Cluster => CLUSTER_LEASES,
+        Scope::Namespaces => NAMESPACE,
+    }
+}
+
+/// With rights over the whole cluster: those on the lease of a site, whose operator watches one namespace, and which has another name than
+/// the chart's Role says.
+pub async fn grant_lease(world: &World, namespace: &str) {
+    let name = format!("lease-of-{namespace}");
+    let role = ["create", "role", &name, "-n", CLUSTER_LEASES, "--verb=get,update", "--resource=leases.coordination.k8s.io"];
+    let subject = format!("--serviceaccount={NAMESPACE}:{SERVICE_ACCOUNT}");
+    let binding = ["create", "rolebinding", &name, "-n", CLUSTER_LEASES, &format!("--role={name}"), &subject];
+    for args in [&role[..], &binding[..]] {
+        world.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
 /// Takes the rights over the whole cluster away, which a world comes with.
 pub async fn narrow(world: &World) {
-    let role = ["delete", "clusterrolebinding,clusterrole", SERVICE_ACCOUNT];
-    world.kubectl().run(&role).await.unwrap_or_else(|error| panic!("{error}"));
+    let lease = lease_role();
+    for role in
+        [&["delete", "clusterrolebinding,clusterrole", SERVICE_ACCOUNT][..], &["delete", "rolebinding,role", &lease, "-n", CLUSTER_LEASES]]
+    {
+        world.kubectl().run(role).await.unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 /// Gives the operator its rights in a namespace.
@@ -68,7 +95,7 @@ pub async fn grant(world: &World, namespace: &str) {
 pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
     let home = world.dir().join("home");
     let roles = rendered(&home, namespaces, values).await;
-    // The sites share the chart's Role, whose lease is that of the site that was granted its rights last: each has a role for its own
+    // The sites share the chart's Role for the lease, whose name is that of the site that was granted its rights last: each has a role for its own
     // lease.
     let (own, lease) = (format!("lease-of-{}", namespaces.replace(',', "-")), lease_in(&roles));
     let role = [
@@ -108,13 +135,17 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
     };
     let own = format!("--role={SERVICE_ACCOUNT}");
     run(binding("rolebinding", &own, &["-n", NAMESPACE])).await;
+    for role in [lease_role(), format!("lease-of-{namespace}")] {
+        let binding = ["create", "rolebinding", &format!("{account}-{role}"), &format!("--role={role}"), &subject, "-n", lease_namespace()];
+        run(binding.map(str::to_owned).to_vec()).await;
+    }
     match scope() {
-        Scope::Cluster => run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await,
+        Scope::Cluster => {
+            run(binding("clusterrolebinding", &format!("--clusterrole={SERVICE_ACCOUNT}"), &[])).await;
+        }
         Scope::Namespaces => {
             run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
             run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
-            let own = vec![format!("rolebinding"), format!("{account}-lease"), format!("--role=lease-of-{namespace}"), subject.clone()];
-            run([vec!["create".to_owned()], own, vec!["-n".to_owned(), NAMESPACE.to_owned()]].concat()).await;
         }
     }
 }
@@ -122,6 +153,11 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
 /// The ClusterRole of an operator of some namespaces.
 fn scope_role() -> String {
     format!("{NAMESPACE}-{SERVICE_ACCOUNT}-scope")
+}
+
+/// The Role for the lease.
+fn lease_role() -> String {
+    format!("{NAMESPACE}-{SERVICE_ACCOUNT}-lease")
 }
 
 /// One thing that is done or may be done: group, resource with subresource, verb, and namespaces.
@@ -132,8 +168,20 @@ pub type Right = (String, String, String, Namespaces);
 pub enum Namespaces {
     /// The operator's own.
     Operator,
+    /// That of the lease of an operator of the whole cluster.
+    Lease,
     /// Those of objects.
     Objects,
+}
+
+impl Namespaces {
+    fn of(namespace: &str) -> Self {
+        match namespace {
+            NAMESPACE => Self::Operator,
+            CLUSTER_LEASES => Self::Lease,
+            _ => Self::Objects,
+        }
+    }
 }
 
 /// A request of which nothing is known but that it may have been made.
@@ -159,7 +207,7 @@ pub fn asked(log: &[AuditEvent]) -> BTreeSet<Right> {
                     Namespaces::Objects,
                 );
             }
-            let namespaces = if event.namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects };
+            let namespaces = Namespaces::of(&event.namespace);
             let resource =
                 if event.subresource.is_empty() { event.resource.clone() } else { format!("{}/{}", event.resource, event.subresource) };
             (event.group.clone(), resource, event.verb.clone(), namespaces)
@@ -195,16 +243,15 @@ pub async fn roles(kubectl: &Kubectl) -> Vec<(Value, Namespaces)> {
             };
             let role = &binding["roleRef"];
             // Roles that a test made for a Secret of its own are not the chart's.
-            let chart = role["name"]
-                .as_str()
-                .is_some_and(|name| name == SERVICE_ACCOUNT || name == format!("{SERVICE_ACCOUNT}-objects") || name == scope_role());
+            let charts = [SERVICE_ACCOUNT.to_owned(), format!("{SERVICE_ACCOUNT}-objects"), scope_role(), lease_role()];
+            let chart = role["name"].as_str().is_some_and(|name| charts.iter().any(|chart| chart == name));
             if !list(&binding["subjects"]).iter().any(subject) || !chart {
                 continue;
             }
             let (kind, name) = (role["kind"].as_str().unwrap_or_default(), role["name"].as_str().unwrap_or_default());
             let namespace = binding["metadata"]["namespace"].as_str().unwrap_or("default");
             let role = kubectl.json(&["get", kind, name, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
-            roles.push((role, if namespace == NAMESPACE { Namespaces::Operator } else { Namespaces::Objects }));
+            roles.push((role, Namespaces::of(namespace)));
         }
     }
     roles

@@ -128,8 +128,9 @@ pub fn at_site<F: Future<Output = ()>>(test: impl FnOnce(Arc<Site>) -> F) {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let site = Arc::new(Site { world: world().await, namespace: format!("site-{number}"), number });
         site.kubectl().run(&["create", "namespace", &site.namespace]).await.expect("a namespace");
-        if rights::scope() == Scope::Namespaces {
-            rights::grant(&site.world, &site.namespace).await;
+        match rights::scope() {
+            Scope::Namespaces => rights::grant(&site.world, &site.namespace).await,
+            Scope::Cluster => rights::grant_lease(&site.world, &site.namespace).await,
         }
         test(site).await;
     });
@@ -177,7 +178,7 @@ impl Site {
     }
 
     pub fn start(&self, mut start: StartOperator) -> Operator {
-        start.args.extend(["--watch-namespace".to_owned(), self.namespace.clone()]);
+        start.args.extend(["--watch-namespace", &self.namespace, "--lease-namespace", rights::lease_namespace()].map(str::to_owned));
         self.world.start_operator(start).unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -40,7 +40,11 @@ fn values_become_what_they_say() {
         let scoped = render(&["--set=scope=namespaces", "--set=namespaces={team-b,team-a}"]).await;
         let mut roles: Vec<String> = all(&scoped, "Role").iter().map(|role| role["metadata"]["namespace"].to_string()).collect();
         roles.sort();
-        assert_eq!(roles, ["\"ops\"", "\"team-a\"", "\"team-b\""]);
+        assert_eq!(
+            roles,
+            ["\"ops\"", "\"ops\"", "\"team-a\"", "\"team-b\""],
+            "for the Secrets, for the lease, and for the objects of each"
+        );
         let names: Vec<String> = all(&scoped, "ClusterRole").iter().map(|role| role["metadata"]["name"].to_string()).collect();
         let aggregated = |name: &&String| name.ends_with("-edit\"") || name.ends_with("-view\"");
         assert!(names.len() == 3 && names.iter().filter(aggregated).count() == 2, "two are for people's roles: {names:?}");
@@ -73,11 +77,34 @@ fn values_become_what_they_say() {
             "--set-json=accounts.c={\"regionId\":\"cn-beijing\",\"credentials\":{\"type\":\"Auto\"},\"allow\":[]}",
         ])
         .await;
-        let own = all(&two, "Role")[0]["rules"].clone();
-        assert_eq!(own[0]["resourceNames"], json!(["key-b", "rds-access-key"]));
-        let of_leases = |rule: &&Value| rule["resources"][0] == "leases" && rule["verbs"] != json!(["create"]);
-        let leases: Vec<Value> = own.as_array().into_iter().flatten().filter(of_leases).cloned().collect();
-        assert!(leases.len() == 1 && leases[0]["resourceNames"] == json!(["rds-backup-operator"]), "{own}");
+        let own = all(&two, "Role").into_iter().find(|role| role["metadata"]["name"] == "x-rds-backup-operator").expect("for the Secrets");
+        let only = (own["metadata"]["namespace"].clone(), own["rules"].as_array().map(Vec::len), own["rules"][0]["resourceNames"].clone());
+        assert_eq!(only, (json!("ops"), Some(1), json!(["key-b", "rds-access-key"])));
+        // Without an access key in a Secret it has no rights in its namespace.
+        let auto = "--set-json=accounts.c={\"regionId\":\"cn-beijing\",\"credentials\":{\"type\":\"Auto\"},\"allow\":[]}";
+        let auto = helm.run(&["template", "x", &chart, "--namespace=ops", auto]).await.unwrap_or_else(|error| panic!("{error}"));
+        let roles = all(&documents(&auto), "Role");
+        assert!(roles.len() == 1 && roles[0]["metadata"]["namespace"] == "kube-system", "{roles:?}");
+
+        // All releases of the whole cluster have one lease, wherever they are installed; the holder is named by the Deployment.
+        let election = |objects: &[Value]| {
+            let of_lease = |object: &&Value| object["metadata"]["name"] == "ops-x-rds-backup-operator-lease";
+            let (roles, bindings) = (all(objects, "Role"), all(objects, "RoleBinding"));
+            let role = roles.iter().find(of_lease).expect("a Role for the lease");
+            let binding = bindings.iter().find(of_lease).expect("its RoleBinding");
+            assert_eq!(role["metadata"]["namespace"], binding["metadata"]["namespace"]);
+            assert_eq!((&binding["subjects"][0]["namespace"], &role["rules"][0]["verbs"]), (&json!("ops"), &json!(["get", "update"])));
+            let container = pod(objects)["containers"][0].clone();
+            let env = container["env"].as_array().into_iter().flatten().find(|env| env["name"] == "INSTALL_NAME").cloned();
+            assert_eq!(env.expect("the install's name")["value"], all(objects, "Deployment")[0]["metadata"]["name"]);
+            let args = container["args"].as_array().cloned().unwrap_or_default();
+            let arg = args.into_iter().find(|arg| arg.as_str().is_some_and(|arg| arg.starts_with("--lease-namespace")));
+            (role["metadata"]["namespace"].clone(), role["rules"][0]["resourceNames"].clone(), arg)
+        };
+        assert_eq!(election(&plain), (json!("kube-system"), json!(["rds-backup-operator"]), None));
+        let elsewhere = render(&["--set=leaderElection.namespace=leases"]).await;
+        assert_eq!(election(&elsewhere), (json!("leases"), json!(["rds-backup-operator"]), Some(json!("--lease-namespace=leases"))));
+        assert_eq!(election(&scoped), (json!("ops"), json!(["rds-backup-operator-183efbe2"]), None), "as the operator names it");
         let config = all(&two, "ConfigMap")[0]["data"]["config.yaml"].as_str().unwrap_or_default().to_owned();
         let config = rds_backup_operator::config::Config::parse(&config).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(config.accounts.keys().collect::<Vec<_>>(), ["b", "c", "default"]);
@@ -99,7 +126,7 @@ fn values_become_what_they_say() {
         let text = json!({ "apiVersion": "v1", "kind": "List", "items": more }).to_string();
         cluster
             .kubectl()
-            .run_with_input(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-n", "ops", "-f", "-"], &text)
+            .run_with_input(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"], &text)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         cluster.kubectl_ok(&["delete", "namespace", "ops"]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{documents, on_plane, repository};
+use super::cluster::{Cluster, documents, on_plane, repository};
 
 const NAMESPACE: &str = "rds-backup-system";
 
@@ -17,10 +17,10 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
         let again = cluster.kubectl_ok(&apply).await;
         assert!(again.lines().all(|line| line.ends_with("serverside-applied")), "{again}");
 
-        // The overlay of docs/install/kustomize.md, word for word.
+        // The overlay of docs/install/kustomize.md, word for word, and the layer above it.
         let page = std::fs::read_to_string(repository().join("docs/install/kustomize.md")).expect("docs/install/kustomize.md");
         let overlay = tempfile::tempdir_in(repository().join("deploy")).expect("a directory");
-        let mut written = 0;
+        let (mut written, mut above) = (0, None);
         for block in page.split("```yaml\n").skip(1) {
             let block = block.split("```").next().unwrap_or_default();
             if let Some(name) = block.lines().next().and_then(|line| line.strip_prefix("# overlay/")) {
@@ -30,9 +30,12 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
                 )
                 .expect("a file");
                 written += 1;
+            } else if block.starts_with("# above/kustomization.yaml") {
+                above = Some(block);
             }
         }
         assert!(written >= 2, "the page shows a kustomization and what it patches: {written}");
+        in_another_namespace(&cluster, above.expect("the page shows how to install it in another namespace")).await;
         let path = overlay.path().display().to_string();
         let built = cluster.kubectl_ok(&["kustomize", &path]).await;
         let objects = documents(&built);
@@ -58,4 +61,25 @@ fn one_command_installs_it_and_an_overlay_says_who_may_back_up_what() {
         cluster.kubectl_ok(&["delete", "-k", &home, "--ignore-not-found", "--timeout=90s"]).await;
         cluster.clean(&[NAMESPACE]).await;
     });
+}
+
+/// In an overlay with `namespace:` all objects are moved; in the layer above it the Role for the lease is back in its place.
+async fn in_another_namespace(cluster: &Cluster, above: &str) {
+    let scratch = tempfile::tempdir_in(repository().join("deploy")).expect("a directory");
+    for (layer, text) in [("overlay", "resources: [../../install]\nnamespace: ops\n"), ("above", above)] {
+        std::fs::create_dir(scratch.path().join(layer)).expect("a directory");
+        std::fs::write(scratch.path().join(layer).join("kustomization.yaml"), text).expect("a file");
+    }
+    for (layer, expected) in [("overlay", "ops"), ("above", "kube-system")] {
+        let built = documents(&cluster.kubectl_ok(&["kustomize", &scratch.path().join(layer).display().to_string()]).await);
+        for kind in ["Role", "RoleBinding"] {
+            let of_lease =
+                |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "rds-backup-system-rds-backup-operator-lease";
+            let object = built.iter().find(of_lease).unwrap_or_else(|| panic!("no {kind}"));
+            assert_eq!(object["metadata"]["namespace"], expected, "{layer}");
+            assert!(kind == "Role" || object["subjects"][0]["namespace"] == "ops", "{layer}: {object}");
+        }
+        let deployment = built.iter().find(|object| object["kind"] == "Deployment").expect("a Deployment");
+        assert_eq!(deployment["metadata"]["namespace"], "ops");
+    }
 }

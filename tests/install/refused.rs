@@ -11,6 +11,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["--set=scope=namespaces"], &["namespaces:", "namespaces={team-a,team-b}"]),
     (&["--set=namespaces={team-a}"], &["namespaces:", "scope=namespaces"]),
     (&["--set=scope=namespaces", "--set=namespaces={Team_A}"], &["/namespaces/0", "pattern"]),
+    (&["--set=leaderElection.namespace=Kube_System"], &["/leaderElection/namespace", "pattern"]),
     (&["--set=image.digest=latest"], &["/image/digest", "sha256"]),
     (&["--set=image.pullPolicy=Sometimes"], &["/image/pullPolicy", "'IfNotPresent'"]),
     (&["--set=metrics.serviceMonitor.renderMode=maybe"], &["renderMode", "'skipIfMissing'"]),

@@ -119,6 +119,16 @@ rds-backup-operator
 {{- if eq .Values.scope "namespaces" }}-{{ .Values.namespaces | uniq | sortAlpha | join "," | sha256sum | trunc 8 }}{{ end }}
 {{- end }}
 
+{{/* The lease's namespace, as the operator has it without --lease-namespace. */}}
+{{- define "rds.leaseNamespace" -}}
+{{- default (ternary "kube-system" .Release.Namespace (eq .Values.scope "cluster")) .Values.leaderElection.namespace }}
+{{- end }}
+
+{{/* The Role for the lease, whose namespace releases of one name in several namespaces share. */}}
+{{- define "rds.leaseRole" -}}
+{{- printf "%s-%s-lease" .Release.Namespace (include "rds.fullname" .) }}
+{{- end }}
+
 {{- define "rds.subject" -}}
 subjects:
   - kind: ServiceAccount

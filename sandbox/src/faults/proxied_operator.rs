@@ -22,6 +22,10 @@ pub(super) struct Setup {
     pub plan: Option<Plan>,
     /// Whether it stands by until it has the lease.
     pub leader_elect: bool,
+    /// Whether it watches all namespaces, in a world of its own, and not the row's.
+    pub everywhere: bool,
+    /// Whether it is of an install that stands by for another, and so is not waited for until it is ready.
+    pub stands_by_for_another_install: bool,
     /// The condition of its network to the API server, from its first request on.
     pub network: Option<NetworkCondition>,
     /// Texts of its configuration that are replaced.
@@ -43,7 +47,7 @@ pub(super) struct ProxiedOperator {
 }
 
 impl ProxiedOperator {
-    /// Starts an operator that watches a namespace. `name` is the name of its files.
+    /// Starts an operator that watches a namespace, or all of them. `name` is the name of its files.
     pub(super) async fn start(world: &World, upstream: &Upstream, name: &str, namespace: &str, setup: Setup) -> Result<Self, FaultsError> {
         let (injector, network) = (Arc::new(FaultInjector::new(setup.plan)), Arc::<NetworkConditions>::default());
         if let Some(condition) = setup.network {
@@ -60,7 +64,7 @@ impl ProxiedOperator {
             config: Some(world.write_config(&format!("{name}.yaml"), &config)?),
             kubeconfig: Some(world.write_config(&format!("{name}.kubeconfig"), &through(world, &kube)?)?),
             leader_elect: setup.leader_elect,
-            args: vec!["--watch-namespace".to_owned(), namespace.to_owned()],
+            args: if setup.everywhere { Vec::new() } else { vec!["--watch-namespace".to_owned(), namespace.to_owned()] },
             env: setup.env,
             ..StartOperator::default()
         };

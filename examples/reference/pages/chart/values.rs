@@ -41,6 +41,8 @@ pub struct Values {
     /// The namespaces, for `scope: namespaces`. They must exist. One that is deleted later holds up no other.
     #[schemars(inner(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")))]
     pub namespaces: Vec<String>,
+    /// The lease, which one replica holds and works.
+    pub leader_election: LeaderElection,
     /// The CustomResourceDefinitions.
     pub crds: Crds,
     /// The operator's image.
@@ -131,6 +133,16 @@ pub enum Submissions {
 pub enum Scope {
     Cluster,
     Namespaces,
+}
+
+/// `leaderElection`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaderElection {
+    /// The namespace of the lease. If it is empty, `kube-system`, where all releases with `scope: cluster` find it, so that one of them
+    /// works; with `scope: namespaces` the release's own. Where `kube-system` is closed, give every release of the cluster the same one.
+    #[schemars(regex(pattern = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"))]
+    pub namespace: String,
 }
 
 /// `crds`

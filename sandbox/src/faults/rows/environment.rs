@@ -111,19 +111,22 @@ impl<'w> Environment<'w> {
         if setup.leader_elect && self.operators.is_empty() {
             self.grant_leases().await?;
         }
+        let ready = !setup.stands_by_for_another_install;
         let name = format!("{}-{}", self.outcome.namespace, self.operators.len());
         let mut operator = ProxiedOperator::start(&self.world, &self.upstream, &name, &self.outcome.namespace, setup).await?;
-        operator.process.wait_ready(Duration::from_secs(60)).await?;
+        if ready {
+            operator.process.wait_ready(Duration::from_secs(60)).await?;
+        }
         self.operators.push(operator);
         let last = self.operators.len() - 1;
         Ok(&mut self.operators[last])
     }
 
-    /// The world's role names the lease of an operator of the whole cluster. The row's operators watch one namespace, and their lease has
-    /// another name.
+    /// The world's role is for the lease of an operator of the whole cluster. The row's operators watch one namespace, and have a lease of
+    /// another name, in another namespace: rows that run side by side do not stand by for each other.
     async fn grant_leases(&self) -> Result<(), FaultsError> {
         let (name, kubectl) = (format!("leases-of-{}", self.outcome.namespace), self.kubectl());
-        let role = ["create", "role", &name, "--verb=get,update", "--resource=leases.coordination.k8s.io", "--namespace", NAMESPACE];
+        let role = ["create", "role", &name, "--verb=get,create,update", "--resource=leases.coordination.k8s.io", "--namespace", NAMESPACE];
         kubectl.run(&role).await?;
         let (role, account) = (format!("--role={name}"), format!("--serviceaccount={NAMESPACE}:{SERVICE_ACCOUNT}"));
         kubectl.run(&["create", "rolebinding", &name, &role, &account, "--namespace", NAMESPACE]).await?;

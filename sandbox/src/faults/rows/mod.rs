@@ -6,6 +6,7 @@ mod cloud;
 mod control_plane;
 mod crashes;
 mod environment;
+mod installs;
 mod limits;
 mod network;
 mod objects;
