@@ -64,7 +64,8 @@ macro_rules! reasons {
 reasons! {
     Waits, "An RdsBackup waits",
         "It waits for time to pass or for another object, and goes on by itself. `queueTimeout` ends the wait." => {
-        /// Another RdsBackup of the same instance was created earlier and goes first. Nothing to do.
+        /// Another RdsBackup of the same instance was created earlier and goes first, or others of the same account do: a limited number
+        /// of them call the service at a time. The message says which. Nothing to do.
         WaitingForTurn,
         /// Another backup runs on the instance: an automatic one, or one that the console or another client started; the message says
         /// which. One that is listed and has not begun is waited for 15 minutes at most. Nothing to do.

@@ -2,10 +2,10 @@
 //! before what is written, what a conflict or a lost answer leads to, which events are published and which objects are woken. The rules are
 //! in [`super::decide`].
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    decide::{self, Decision, Effect, Requeue, absorb_look, decide},
+    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, decide},
     memory::OwnIntent,
     observation::Observation,
     policy::{LOCKED_PAUSE, MOST_STEPS},
@@ -104,12 +104,15 @@ impl Pass {
                 self.holds_instance = true;
                 self.reread_or_write(state, decided, present)
             }
-            (Stage::Lock(_), Answer::Locked(false)) => Ok(self.rest(Rest::Requeue(LOCKED_PAUSE))),
+            (Stage::Lock(decided), Answer::Locked(false)) => self.held_up(state, &decided, HeldUp::ByTheInstance, LOCKED_PAUSE, present),
             (Stage::Reread(decided), Answer::Object(found)) => self.reread(state, decided, found?, present),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, decided, written, present),
             (Stage::WriteFinalizers(decided), Answer::Written(written)) => self.finalizers_written(state, &decided, written),
             (Stage::Conflict(purpose), Answer::Object(found)) => self.conflicted(state, purpose, found),
-            (Stage::Admit(_, _), Answer::Admitted(Err(wait))) => Ok(self.rest(Rest::Requeue(wait))),
+            (Stage::Admit(decided, _), Answer::Admitted(Err(wait))) => {
+                state.place_at = present.steady.checked_add(wait);
+                self.held_up(state, &decided, HeldUp::ByTheAccount, wait, present)
+            }
             (Stage::Admit(decided, reads), Answer::Admitted(Ok(()))) => {
                 let first = reads.first();
                 Ok(self.read(state, decided, reads, first))
@@ -175,17 +178,7 @@ impl Pass {
             }
         }
         let siblings = self.siblings(&observed.cached);
-        let observation = Observation {
-            object: &self.object,
-            status: &self.status,
-            account: &observed.account,
-            siblings: &siblings,
-            claims: &observed.claims,
-            server_now: observed.server_now,
-            memory: &state.memory,
-            time_is_known: observed.time_is_known,
-            randomness: &observed.randomness,
-        };
+        let observation = self.observation(state, &observed, &siblings);
         let decision = match purpose {
             Purpose::Decide => decide(&self.object.spec, &observation, observed.now),
             Purpose::Record { .. } => match decide::record(&self.object.spec, &observation, observed.now) {
@@ -204,6 +197,31 @@ impl Pass {
             return Ok(self.ask(Stage::Lock(decided), Request::LockInstance));
         }
         self.reread_or_write(state, decided, present)
+    }
+
+    fn observation<'a>(&'a self, state: &'a ObjectState, observed: &'a Observed, siblings: &'a [Sibling]) -> Observation<'a> {
+        Observation {
+            object: &self.object,
+            status: &self.status,
+            account: &observed.account,
+            siblings,
+            claims: &observed.claims,
+            server_now: observed.server_now,
+            memory: &state.memory,
+            time_is_known: observed.time_is_known,
+            randomness: &observed.randomness,
+        }
+    }
+
+    /// The pass goes no further before `wait` is over. An object that was never written is written first.
+    fn held_up(&mut self, state: &mut ObjectState, decided: &Decided, by: HeldUp, wait: Duration, present: Present) -> Result<Next, Error> {
+        let observed = &decided.observed;
+        let Some(decision) = decide::first_seen(&self.object.spec, &self.observation(state, observed, &[]), by, wait, observed.now) else {
+            return Ok(self.rest(Rest::Requeue(wait)));
+        };
+        let decided = Arc::new(Decided { decision, observed: observed.clone(), purpose: decided.purpose });
+        self.decided = Some(decided.clone());
+        self.write(state, decided, present)
     }
 
     /// The other objects of the instance, as the cache shows them.
@@ -225,6 +243,13 @@ impl Pass {
             (Some(Effect::Send { request, stamp }), _) => {
                 let (request, stamp) = (request.clone(), stamp.clone());
                 Ok(self.send(state, decided, request, stamp, present))
+            }
+            // An event takes no other turn, not even that of the write that said so: each makes the turns of the other objects later.
+            (Some(_), _)
+                if let Some(wait) =
+                    state.place_at.and_then(|at| at.checked_duration_since(present.steady)).filter(|wait| !wait.is_zero()) =>
+            {
+                Ok(self.rest(Rest::Requeue(wait)))
             }
             (Some(effect), _) => {
                 let reads = Reads::of(effect, decided.observed.now).ok_or(Error::Mismatch)?;

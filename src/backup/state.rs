@@ -16,6 +16,8 @@ pub struct ObjectState {
     pub damping: FlapDamping,
     /// When the own intent was written, by a clock that cannot be set.
     pub intent_written: Option<Instant>,
+    /// When to ask again for a place among the callers of the account; past or none where nothing keeps the object from asking.
+    pub place_at: Option<Instant>,
     /// The API server does not take the object's status, because the object would become too large.
     pub too_large: bool,
     /// The object let go of its instance, and the objects that wait for it were not woken yet.

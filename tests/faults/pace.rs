@@ -311,3 +311,54 @@ fn no_more_than_eight_backups_of_an_account_and_region_call_the_service_at_a_tim
     });
     assert_eq!(most.max(), Some(16));
 }
+
+/// How long each backup was without a condition, in seconds since the world began: all are made in its first second.
+fn first_conditions(script: &Script, ended: &Ended) -> BTreeMap<String, f64> {
+    ended.world.with(|state, _| {
+        let mut first = BTreeMap::new();
+        for line in &state.log {
+            if let LogEvent::Done(_, Reply::Api(answer)) = &line.what
+                && let Some(written) = &answer.written
+                && written.after["conditions"].as_array().is_some_and(|conditions| !conditions.is_empty())
+            {
+                first.entry(written.uid.clone()).or_insert_with(|| since(script, line.at));
+            }
+        }
+        first
+    })
+}
+
+#[test]
+fn each_of_a_hundred_backups_made_at_once_has_a_condition_within_5_seconds() {
+    let of_many = || crowd(&[("a", "cn-hangzhou", 100)], Duration::from_secs(120));
+    let mut of_one = Script::calm(minutes(10));
+    for number in 0..100 {
+        of_one = of_one.at(1, create("team-a", &format!("b{number}"), json!({ "dbInstanceId": "rm-1" })));
+    }
+    of_one.lasts = Some(Duration::from_secs(120));
+    let limited = of_many().at(0, Action::Limit { key: "a", per_second: Some(3) });
+    let paused = of_many().fault(Step::Instance, 1, Fault::Throttled { pause_ms: 60_000 });
+    let mut slow = of_many();
+    slow.pace.cloud = (3000, 3000);
+    let hung = of_many().at(0, Action::Hang { key: "a" });
+    // Where the endpoint itself is slow, the eight that call it have a condition once it has answered.
+    for (what, script, calling) in [
+        ("of a hundred instances", of_many(), 0),
+        ("of one instance", of_one, 0),
+        ("of an account that is limited", limited, 0),
+        ("of an account that is paused", paused, 0),
+        ("of a slow endpoint", slow, 8),
+        ("of an endpoint that never answers", hung, 8),
+    ] {
+        let ended = life::run(&script);
+        let first = first_conditions(&script, &ended);
+        let late: Vec<f64> = first.values().map(|at| at - 1.0).filter(|after| *after > 5.0).collect();
+        println!("{what}: the latest after {:.1} s", first.values().copied().fold(0.0, f64::max) - 1.0);
+        assert!(first.len() == 100 && late.len() <= calling, "{what}: {} have a condition, and late are {late:?}", first.len());
+        // The write is seen by the watch. It costs no object its turn: the last request left after 40 s before there was such a write.
+        if what == "of a hundred instances" {
+            let creates = sent(&script, &ended, |step| step == Step::Create)["a cn-hangzhou"].clone();
+            assert!(creates.len() == 100 && creates.iter().all(|at| *at < 42.0), "{creates:?}");
+        }
+    }
+}

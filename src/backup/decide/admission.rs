@@ -1,5 +1,7 @@
 //! Step 1: whether an object takes part in the queue of its instance, and whether it goes first.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -20,6 +22,8 @@ use crate::{
     rds::ApiError,
     time::SaturatingTime,
 };
+
+const INSTANCE_TAKEN: &str = "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time";
 
 /// Nothing was ever begun for the object, and the time until which it was to be submitted is over: most likely it is a copy of a backup
 /// that was made long ago, restored without its status. Judged by the API server alone, by when it took the object in and by its clock: by
@@ -100,13 +104,35 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         occupies(other, now) || (other.queues && (other.created_at, other.uid.as_str()) < (observed.created_at(), observed.uid()))
     });
     if first {
-        draft.queue(
-            Reason::WaitingForTurn,
-            "another RdsBackup of the same instance goes first; the service runs one backup per instance at a time",
-        );
+        draft.queue(Reason::WaitingForTurn, INSTANCE_TAKEN);
         return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
     }
     preflight(draft, valid, account)
+}
+
+/// What keeps a pass from going on, though the object goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldUp {
+    /// Another pass of this process submits on the instance.
+    ByTheInstance,
+    /// As many objects of the account call the service as may at a time.
+    ByTheAccount,
+}
+
+/// The object is held up until `wait` is over. That is written only where the status has no condition yet: of a hundred objects that are
+/// created at once the last came to its first call after 40 s, and until then nothing told its user that the operator had seen it.
+pub(super) fn first_seen(mut draft: Draft<'_>, by: HeldUp, wait: Duration) -> Option<Decision> {
+    if !draft.status.conditions.is_empty() {
+        return None;
+    }
+    let message = match by {
+        HeldUp::ByTheInstance => INSTANCE_TAKEN,
+        HeldUp::ByTheAccount => {
+            "other RdsBackups of the same account go first: a limited number of them call the service at a time. This backup goes on by itself"
+        }
+    };
+    draft.queue(Reason::WaitingForTurn, message);
+    Some(draft.wait(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)))
 }
 
 /// Nothing is sent while something that may hold the instance cannot be read.

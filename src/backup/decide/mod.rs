@@ -23,8 +23,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+pub use admission::HeldUp;
 pub use decision::{Decision, Effect, Requeue};
 pub use errors::reason_when_submitted;
 pub use look::absorb_look;
@@ -86,6 +89,15 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
         }
         _ => decision,
     }
+}
+
+/// What says that the object is held up; none if its status has conditions already.
+pub fn first_seen(spec: &RdsBackupSpec, observed: &Observation<'_>, by: HeldUp, wait: Duration, now: Timestamp) -> Option<Decision> {
+    let mut draft = Draft::new(spec, observed, now);
+    if let Ok(account) = observed.account {
+        draft.admit(&account.region_id);
+    }
+    admission::first_seen(draft, by, wait)
 }
 
 /// What records the answer that this process holds; none if the status shows it already. Step 7 alone, for the task that outlives a pass.

@@ -1,6 +1,7 @@
 //! The order of requests, one answer at a time.
 
 mod cached_copy;
+mod held_up;
 
 use std::time::Duration;
 
