@@ -276,8 +276,8 @@ impl JsonSchema for Expiry {
         "Expiry".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "Never" }, Span::json_schema(generator)] })
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "Never" }, Span::plain_schema()] })
     }
 }
 
@@ -380,8 +380,8 @@ impl JsonSchema for Time {
         "Time".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Span::json_schema(generator)
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Span::plain_schema()
     }
 }
 

@@ -1,23 +1,48 @@
 use std::fmt;
 
 use jiff::SignedDuration;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A length of time in hours, minutes and seconds, for example `90s`, `30m`, `2h` or `1h30m`.
 ///
 /// Kept as text and parsed where it is used: a wrong one is reported in the status of its object, and never stops the watch of other
 /// objects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-pub struct Span(#[schemars(regex(pattern = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"), length(min = 2, max = 21))] String);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span(String);
+
+/// A rule instead of the schema's `pattern`: the API server answers a broken pattern with the pattern alone.
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            // Six digits of each unit.
+            "maxLength": 21,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.matches('{}') && self.matches('[1-9]')", Self::PATTERN),
+                "message": "write a length of time like 90s, 30m, 2h or 1h30m, longer than zero; a day is 24h",
+            }],
+        })
+    }
+}
 
 /// Why a [`Span`] is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a length of time: write it like 90s, 30m, 2h or 1h30m, longer than zero")]
+#[error("{0:?} is not a length of time: write it like 90s, 30m, 2h or 1h30m, longer than zero; a day is 24h")]
 pub struct SpanError(String);
 
 impl Span {
+    /// Of such a text. `0s` has this form, and is refused all the same.
+    pub const PATTERN: &str = "^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
+
     /// The longest that [`Span::of`] writes: the CRDs take up to six digits of hours.
     const LONGEST: SignedDuration = SignedDuration::from_hours(999_999);
 
@@ -34,10 +59,9 @@ impl Span {
         Self(text.into())
     }
 
-    /// The pattern of such a text in the CRDs and in the schema of the configuration.
-    pub fn pattern() -> String {
-        let schema = schemars::schema_for!(Self);
-        schema.get("pattern").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    /// The schema of such a text in the configuration, whose readers know patterns and no rules.
+    pub fn plain_schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": Self::PATTERN, "minLength": 2, "maxLength": 21 })
     }
 
     /// The length of time, always more than zero.

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::site::{Site, at_site};
 
+/// A bare pattern says nothing to a person.
+const LENGTH: &str = "write a length of time like 90s, 30m, 2h or 1h30m, longer than zero; a day is 24h";
+
 async fn create(site: &Site, name: &str, spec: &Value) -> Result<String, String> {
     let object = json!({
         "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": name, "namespace": site.namespace }, "spec": spec,
@@ -40,7 +43,12 @@ fn the_api_server_refuses_a_wrong_spec() {
             (with(json!({ "strategy": "instance", "method": "Snapshot" })), "a snapshot holds the whole instance"),
             (with(json!({ "retentionDays": 3 })), "7 to 730"),
             (with(json!({ "retentionDays": 731 })), "730"),
-            (with(json!({ "queueTimeout": "soon" })), "queueTimeout"),
+            (with(json!({ "queueTimeout": "soon" })), LENGTH),
+            (with(json!({ "queueTimeout": "5" })), LENGTH),
+            (with(json!({ "timeout": "1d" })), LENGTH),
+            (with(json!({ "timeout": "0s" })), LENGTH),
+            (with(json!({ "timeout": "" })), LENGTH),
+            (with(json!({ "retry": { "limit": 1, "backoff": "1.5h" } })), LENGTH),
             (with(json!({ "retry": { "limit": 11 } })), "10"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {

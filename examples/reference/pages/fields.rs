@@ -66,11 +66,10 @@ impl Source<'_> {
     }
 
     fn kind(&self, property: &Value) -> String {
-        let time = Span::pattern();
-        if property["pattern"] == time.as_str() {
+        if is_length_of_time(property) {
             return "length of time, for example `90s`, `30m`, `1h30m`".to_owned();
         }
-        if property["anyOf"].as_array().is_some_and(|either| either.iter().any(|one| one["pattern"] == time.as_str())) {
+        if property["anyOf"].as_array().is_some_and(|either| either.iter().any(is_length_of_time)) {
             return "length of time, or `Never`".to_owned();
         }
         if property["format"] == "date-time" {
@@ -143,9 +142,10 @@ fn limits(property: &Value) -> Vec<String> {
     between(number("minimum"), number("maximum"), "");
     between(number("minItems"), number("maxItems"), " items");
     between(number("minProperties"), number("maxProperties"), " entries");
-    let pattern = property["pattern"].as_str().filter(|pattern| *pattern != Span::pattern());
-    // The pattern of a length of time limits the length of the text already.
-    if property.get("pattern").is_none() || pattern.is_some() {
+    let is_time = is_length_of_time(property);
+    let pattern = property["pattern"].as_str().filter(|_| !is_time);
+    // The form of a length of time limits the length of the text already.
+    if !is_time {
         between(number("minLength"), number("maxLength"), " characters");
     }
     words.extend(pattern.map(|pattern| format!("It matches `{pattern}`.")));
@@ -154,6 +154,12 @@ fn limits(property: &Value) -> Vec<String> {
         words.extend(of_each.into_iter().map(|limit| format!("Each: {}{}", limit[..1].to_lowercase(), &limit[1..])));
     }
     words
+}
+
+/// Whether it is a [`Span`]: by its pattern in the configuration, by its rule in the CRDs.
+fn is_length_of_time(property: &Value) -> bool {
+    let rules = property["x-kubernetes-validations"].as_array().into_iter().flatten().map(|rule| &rule["rule"]);
+    std::iter::once(&property["pattern"]).chain(rules).filter_map(Value::as_str).any(|rule| rule.contains(Span::PATTERN))
 }
 
 /// The property at a path such as `spec.databases[].x`, in a schema with references.
