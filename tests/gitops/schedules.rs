@@ -14,7 +14,10 @@ fn all() -> Vec<(&'static str, Value)> {
         ("suspended-not-fresh", json!({ "suspend": true, "freshness": { "maxAge": "1s" } })),
         ("invalid-schedule", json!({ "schedule": "0 0 30 2 *" })),
         ("invalid-time-zone", json!({ "timeZone": "Asia/Shanghia" })),
-        ("invalid-template", json!({ "template": { "spec": { "dbInstanceId": "rm-mysql-template", "queueTimeout": "0s" } } })),
+        (
+            "invalid-template",
+            json!({ "template": { "metadata": { "labels": { "a b": "c" } }, "spec": { "dbInstanceId": "rm-mysql-template" } } }),
+        ),
         ("backup-running", json!({ "runOnCreate": true, "template": template("rm-mysql-long-2") })),
         ("backup-succeeded", json!({ "runOnCreate": true })),
         ("backup-failed", json!({ "runOnCreate": true, "template": template("rm-mysql-bad-2") })),
