@@ -75,9 +75,9 @@ pub struct RdsBackupScheduleSpec {
     pub time_zone: String,
 
     /// The largest delay of a backup after its slot. It spreads schedules that have the same time. The delay of a schedule is always the
-    /// same; the status shows it. `jitter` is at most half the shortest gap between two slots. Default: none.
+    /// same; the status shows it. `jitter` is at most half the shortest gap between two slots. Default: none, like `0s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Span")]
+    #[schemars(schema_with = "Span::schema_or_zero")]
     pub jitter: Option<Span>,
 
     /// Whether the schedule pauses. Slots during the pause are neither run nor counted as missed; `trigger` still works.

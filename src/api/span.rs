@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span(String);
 
-/// A rule instead of the schema's `pattern`: the API server answers a broken pattern with the pattern alone.
 impl JsonSchema for Span {
     fn inline_schema() -> bool {
         true
@@ -22,16 +21,21 @@ impl JsonSchema for Span {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            // Six digits of each unit.
-            "maxLength": 21,
-            "x-kubernetes-validations": [{
-                "rule": format!("self.matches('{}') && self.matches('[1-9]')", Self::PATTERN),
-                "message": "write a length of time like 90s, 30m, 2h or 1h30m, longer than zero; a day is 24h",
-            }],
-        })
+        schema_of("self.matches('[1-9]')", "longer than zero")
     }
+}
+
+/// The schema in the CRDs. The form is a rule and no `pattern`: the API server answers a broken pattern with the pattern alone.
+fn schema_of(and: &str, in_words: &str) -> Schema {
+    json_schema!({
+        "type": "string",
+        // Six digits of each unit.
+        "maxLength": 21,
+        "x-kubernetes-validations": [{
+            "rule": format!("self.matches('{}') && {and}", Span::PATTERN),
+            "message": format!("write a length of time like 90s, 30m, 2h or 1h30m, {in_words}; a day is 24h"),
+        }],
+    })
 }
 
 /// Why a [`Span`] is refused.
@@ -40,7 +44,7 @@ impl JsonSchema for Span {
 pub struct SpanError(String);
 
 impl Span {
-    /// Of such a text. `0s` has this form, and is refused all the same.
+    /// The form of such a text. `0s` has it, and is no length of time but where [`Span::schema_or_zero`] is the schema.
     pub const PATTERN: &str = "^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$";
 
     /// The longest that [`Span::of`] writes: the CRDs take up to six digits of hours.
@@ -57,6 +61,11 @@ impl Span {
     /// Takes the text as it is.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// The schema in the CRDs of a field in which `0s` stands for none.
+    pub fn schema_or_zero(_: &mut SchemaGenerator) -> Schema {
+        schema_of("self != ''", "or 0s for none")
     }
 
     /// The schema of such a text in the configuration, whose readers know patterns and no rules.

@@ -31,7 +31,9 @@ fn the_api_server_refuses_a_wrong_schedule() {
             (template(json!({ "metadata": { "labels": { "a": "b c" } }, "spec": { "dbInstanceId": "rm-mysql-1" } })), "labels.a"),
             (with(json!({ "timeZone": "Local" })), "Local is not a time zone"),
             (with(json!({ "timeZone": "" })), "timeZone"),
-            (with(json!({ "jitter": "soon" })), "write a length of time like 90s"),
+            (with(json!({ "jitter": "soon" })), "or 0s for none"),
+            (with(json!({ "jitter": "" })), "or 0s for none"),
+            (with(json!({ "startingDeadline": "0s" })), "longer than zero"),
             (with(json!({ "startingDeadline": "5" })), "write a length of time like 90s"),
             (with(json!({ "successfulHistoryLimit": -1 })), "successfulHistoryLimit"),
             (with(json!({ "freshness": {} })), "maxAge"),
@@ -52,6 +54,7 @@ fn the_api_server_refuses_a_wrong_schedule() {
             println!("{spec}\n  {}", refused.lines().last().unwrap_or_default());
             assert!(refused.contains(words), "{spec}: {refused}");
         }
+        site.create_schedule("without-jitter", &with(json!({ "jitter": "0s" }))).await.expect("0s stands for none");
         let long = "s".repeat(51);
         let refused = site.create_schedule(&long, &with(json!({}))).await.expect_err("51 characters are too many");
         assert!(refused.contains("at most 50 characters"), "{refused}");
