@@ -1,7 +1,6 @@
 //! `sandbox bench memory`: what an operator needs whose cluster has many finished backups.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -17,7 +16,7 @@ use super::error::BenchError;
 
 /// Many backups that have ended: what the operator's process takes while it starts, and at rest.
 ///
-/// The operator is built with --release and runs with its default settings, on a control plane that has the objects already.
+/// The operator is built with --release, and starts on a control plane that has the objects already.
 #[derive(Debug, clap::Args)]
 pub struct MemoryArgs {
     /// How many finished backups, each of an instance of its own.
@@ -40,13 +39,13 @@ const TEAM: &str = "bench";
 /// kubectl sends 50 requests a second at most; more of them at once than the two cores can answer gain nothing.
 const AT_ONCE: usize = 4;
 
-/// A request of kubectl that is much larger than this takes a second of its own.
+/// One kubectl gets at most so many bytes: it holds them several times over.
 const LARGEST_INPUT: usize = 4 << 20;
 
 /// How long the operator may take to have listed all of them.
 const READY: Duration = Duration::from_secs(300);
 
-/// After so long without an event the process counts as at rest.
+/// So long after it is ready the process counts as at rest.
 const REST: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -76,10 +75,8 @@ pub(super) async fn run(args: &MemoryArgs) -> Result<bool, BenchError> {
     let mut operator = world.start_operator(StartOperator::default())?;
     operator.wait_ready(READY).await?;
     let start_seconds = begun.elapsed().as_secs_f64();
-    let status = status_of(operator.pid());
-    let peak_at_start_kib = figure(&status, "VmHWM:");
+    let peak_at_start_kib = operator.memory_kib("VmHWM");
     tokio::time::sleep(REST).await;
-    let status = status_of(operator.pid());
     let events = audit::read(world.plane.audit_log())?;
     let asked: Vec<_> = audit::by_user(&events, &user).filter(|event| event.resource != "leases").collect();
     let report = Report {
@@ -88,8 +85,8 @@ pub(super) async fn run(args: &MemoryArgs) -> Result<bool, BenchError> {
         start_seconds,
         start_requests: asked.len(),
         peak_at_start_kib,
-        resident_at_rest_kib: figure(&status, "VmRSS:"),
-        heap_at_rest_kib: figure(&status, "RssAnon:"),
+        resident_at_rest_kib: operator.memory_kib("VmRSS"),
+        heap_at_rest_kib: operator.memory_kib("RssAnon"),
         writes: asked.iter().filter(|event| event.write().is_some()).count(),
     };
     let mut out = std::io::stdout();
@@ -181,15 +178,4 @@ fn finished(number: u32, annotations: &Value) -> Value {
             },
         },
     })
-}
-
-/// What the kernel says of a process; nothing if it is gone.
-fn status_of(pid: u32) -> String {
-    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status")).unwrap_or_default()
-}
-
-/// A figure in KiB; 0 if it is not there.
-fn figure(status: &str, key: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(key));
-    line.and_then(|line| line.split_whitespace().next()).and_then(|figure| figure.parse().ok()).unwrap_or_default()
 }

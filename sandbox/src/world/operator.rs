@@ -128,6 +128,14 @@ impl Operator {
         self.process.pid()
     }
 
+    /// A figure of its memory in KiB, as `/proc/PID/status` names it: `VmRSS`, `VmHWM` (the peak of it), `RssAnon` (without the pages of
+    /// files). 0 if it cannot be read.
+    pub fn memory_kib(&self, figure: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+        line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or_default()
+    }
+
     /// Its log.
     pub fn log(&self) -> &Path {
         self.process.log()

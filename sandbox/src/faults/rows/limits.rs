@@ -92,22 +92,15 @@ fn limit(env: &mut Environment<'_>, resource: Resource, most: u64) -> Result<(),
 
 /// The memory that the first operator has now; 0 if it cannot be read.
 fn resident_kib(env: &mut Environment<'_>) -> u64 {
-    of_status(env, "VmRSS:")
+    env.first_operator().process.memory_kib("VmRSS")
 }
 
 /// The memory that the first operator has now without the pages of files; 0 if it cannot be read.
 pub(super) fn heap_kib(env: &mut Environment<'_>) -> u64 {
-    of_status(env, "RssAnon:")
+    env.first_operator().process.memory_kib("RssAnon")
 }
 
 /// The most memory that the first operator ever had; 0 if it cannot be read.
 pub(super) fn peak_kib(env: &mut Environment<'_>) -> u64 {
-    of_status(env, "VmHWM:")
-}
-
-/// A figure of the first operator's process, in KiB.
-fn of_status(env: &mut Environment<'_>, key: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", env.first_operator().process.pid())).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with(key));
-    line.and_then(|line| line.split_whitespace().nth(1)).and_then(|figure| figure.parse().ok()).unwrap_or_default()
+    env.first_operator().process.memory_kib("VmHWM")
 }
