@@ -21,7 +21,7 @@ use crate::{
     api::{RdsBackup, RdsBackupSchedule, Reason},
     backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
-    controller::{Cluster, Fence, ObjectTracker, Scope, ServerClock, answering},
+    controller::{Cluster, CreationBurst, Fence, ObjectTracker, Scope, ServerClock, answering},
     schedule,
 };
 
@@ -78,6 +78,7 @@ impl Operator {
         };
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
+        let burst = CreationBurst::default();
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
             children: schedule::Children::new(wake_schedule),
@@ -86,7 +87,7 @@ impl Operator {
             clock: clock.clone(),
             server_clock: server_clock.clone(),
             tracker: ObjectTracker::default(),
-            burst: schedule::CreationBurst::default(),
+            burst: burst.clone(),
         });
         let backups = Arc::new(Context {
             cluster,
@@ -101,6 +102,7 @@ impl Operator {
             tasks,
             clock,
             server_clock,
+            burst,
             entropy,
             counters: Counters::default(),
             passes: Arc::new(Semaphore::new(PASSES)),

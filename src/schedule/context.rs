@@ -4,13 +4,12 @@ use kube::runtime::reflector;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    burst::CreationBurst,
     children::{Children, Guarded},
     state::ObjectState,
 };
 use crate::{
     clock::Clock,
-    controller::{Cluster, ObjectTracker, ServerClock},
+    controller::{Cluster, CreationBurst, ObjectTracker, ServerClock},
 };
 
 /// What every pass works with.
