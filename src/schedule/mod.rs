@@ -10,7 +10,7 @@ mod driver;
 mod io;
 pub mod memory;
 pub mod observation;
-mod ownership;
+pub mod ownership;
 pub mod pass;
 pub mod policy;
 pub mod request;

@@ -13,7 +13,7 @@ use crate::{
     schedule::{
         observation::Child,
         policy::WORTH_TELLING,
-        spec::{Problem, ValidatedSpec, too_many_slots},
+        spec::{Problem, ValidatedSpec, given_max_age, too_many_slots},
     },
     time::SaturatingTime,
 };
@@ -60,7 +60,7 @@ impl Draft<'_> {
         self.suspended();
         self.drop_condition(ScheduleCondition::TooFrequent);
         self.last_backup_succeeded();
-        match self.spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok()) {
+        match given_max_age(self.spec) {
             Some(max_age) => self.fresh(max_age),
             None => {
                 let message = "the schedule is not valid, and freshness.maxAge does not say how old a backup may be";
