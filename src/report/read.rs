@@ -236,29 +236,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_user_is_read_from_the_refusal_and_nothing_that_a_shell_would_run() {
-        let refusal = |user: &str| {
-            format!(
-                "rdsbackups.rdsbackup.io is forbidden: User \"{user}\" cannot list resource \"rdsbackups\" in API group \"rdsbackup.io\" in the namespace \"a\""
-            )
-        };
-        let of = |user: &str| subject_of(user_in(&refusal(user)).as_deref());
-        assert_eq!(of("system:serviceaccount:team-a:report"), "--serviceaccount=team-a:report");
-        assert_eq!(of("jane@example.com"), "--user=jane@example.com");
-        assert_eq!(of("$(reboot)"), "--user=USER");
-        assert_eq!(subject_of(user_in("no").as_deref()), "--user=USER");
-    }
-
-    #[test]
-    fn a_kubeconfig_that_does_not_parse_is_not_repeated() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("config");
-        std::fs::write(&path, "users: hidden-token\n").unwrap();
-        let error = of_kubeconfig(&Kubeconfig::read_from(&path).unwrap_err()).to_string();
-        assert!(!error.contains("hidden-token") && error.contains("KUBECONFIG"), "{error}");
-    }
-}
+mod tests;
