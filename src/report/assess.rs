@@ -150,9 +150,10 @@ fn next_run(schedule: &RdsBackupSchedule, status: &RdsBackupScheduleStatus, vali
     shown.map(|time| time.0).or_else(computed)
 }
 
-/// What a person must look at: the schedule itself, or a backup that cannot be read, which may be the newest one.
+/// What a person must look at: the schedule itself, a backup of it that waits for a person, or one that cannot be read and may be the newest.
 fn problem(status: &RdsBackupScheduleStatus, invalid: Option<String>, own: &[&Guarded<RdsBackup>]) -> Option<String> {
-    let stalled = status.condition(ScheduleCondition::Stalled).filter(|condition| condition.status == "True");
+    let is_true = |kind| status.condition(kind).filter(|condition| condition.status == "True");
+    let stalled = is_true(ScheduleCondition::Stalled).or_else(|| is_true(ScheduleCondition::BackupStalled));
     let unreadable = || {
         let name = own.iter().find(|child| child.0.is_err())?.meta().name.clone()?;
         Some(format!("the RdsBackup {name} of the schedule cannot be read"))

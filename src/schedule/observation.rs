@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{memory::Memory, ownership};
-use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
+use crate::api::{
+    ConditionType, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL,
+};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Child {
     pub phase: Phase,
     /// Why it is there.
     pub reason: Option<String>,
+    /// Why a person must act for it before it goes on; none once it has ended.
+    pub stalled: Option<Stalled>,
     /// When it was over.
     pub completed_at: Option<Timestamp>,
     /// Its backup set.
@@ -66,6 +70,24 @@ pub struct Child {
     pub is_being_deleted: bool,
 }
 
+/// Why a person must act for a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// The reason of its condition Stalled.
+    pub reason: String,
+    /// The message, which says what to do.
+    pub message: String,
+}
+
+impl Stalled {
+    /// Of a backup that has not ended. One that failed is Stalled for ever, and no person can change that.
+    pub fn of(object: &RdsBackup) -> Option<Self> {
+        let status = object.status.as_ref().filter(|status| !status.phase.is_terminal())?;
+        let condition = status.condition(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
+        Some(Self { reason: condition.reason.clone(), message: condition.message.clone() })
+    }
+}
+
 impl Child {
     /// A child as it stands.
     pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule) -> Self {
@@ -79,6 +101,7 @@ impl Child {
             created_at: object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             phase: status.map(|status| status.phase).unwrap_or_default(),
             reason: status.and_then(|status| status.ready_reason()).map(str::to_owned),
+            stalled: Stalled::of(object),
             completed_at: status.and_then(|status| status.completed_at.as_ref()).map(|time| time.0),
             backup_id: status.and_then(|status| status.backup_id.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
