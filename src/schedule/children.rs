@@ -15,7 +15,7 @@ use kube::{
     },
 };
 
-use super::observation::Stalled;
+use super::stalled::Stalled;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL},
     controller::{self, InitialSync},

@@ -15,6 +15,7 @@ pub mod pass;
 pub mod policy;
 pub mod request;
 pub mod spec;
+pub mod stalled;
 pub mod state;
 
 #[cfg(test)]

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{memory::Memory, ownership};
-use crate::api::{
-    ConditionType, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL,
-};
+use super::{memory::Memory, ownership, stalled::Stalled};
+use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -68,24 +66,6 @@ pub struct Child {
     pub came_too_late: bool,
     /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
     pub is_being_deleted: bool,
-}
-
-/// Why a person must act for a backup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stalled {
-    /// The reason of its condition Stalled.
-    pub reason: String,
-    /// The message, which says what to do.
-    pub message: String,
-}
-
-impl Stalled {
-    /// Of a backup that has not ended. One that failed is Stalled for ever, and no person can change that.
-    pub fn of(object: &RdsBackup) -> Option<Self> {
-        let status = object.status.as_ref().filter(|status| !status.phase.is_terminal())?;
-        let condition = status.condition(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
-        Some(Self { reason: condition.reason.clone(), message: condition.message.clone() })
-    }
 }
 
 impl Child {

@@ -15,10 +15,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::core::Status;
 
 use super::{
-    observation::{Child, Stalled},
+    observation::Child,
     pass::Pass,
     request::{Answer, Next, Present, Request, Rest},
     spec::ValidatedSpec,
+    stalled::Stalled,
     state::ObjectState,
 };
 use crate::{
