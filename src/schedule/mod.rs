@@ -9,11 +9,12 @@ mod driver;
 mod io;
 pub mod memory;
 pub mod observation;
-mod ownership;
+pub mod ownership;
 pub mod pass;
 pub mod policy;
 pub mod request;
 pub mod spec;
+pub mod stalled;
 pub mod state;
 
 #[cfg(test)]
