@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::monitoring::{Monitor, PrometheusRule};
+
 /// Labels or annotations.
 type Texts = BTreeMap<String, String>;
 /// A part of a Pod's specification. The API server validates it.
@@ -251,7 +253,11 @@ pub struct Metrics {
     /// A Service for metrics.
     pub service: MetricsService,
     /// A ServiceMonitor of the Prometheus Operator.
-    pub service_monitor: ServiceMonitor,
+    pub service_monitor: Monitor,
+    /// A PodMonitor of the Prometheus Operator, instead of the ServiceMonitor.
+    pub pod_monitor: Monitor,
+    /// A PrometheusRule of the Prometheus Operator.
+    pub prometheus_rule: PrometheusRule,
 }
 
 /// `metrics.service`
@@ -265,31 +271,6 @@ pub struct MetricsService {
     pub port: u16,
     /// Annotations of the Service.
     pub annotations: Texts,
-}
-
-/// `metrics.serviceMonitor`
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServiceMonitor {
-    /// Whether the chart creates the ServiceMonitor.
-    pub enabled: bool,
-    /// For a cluster that does not know the kind ServiceMonitor: leave it out, refuse to install, or render it all the same (for
-    /// `helm template`).
-    pub render_mode: RenderMode,
-    /// The time between two scrapes.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
-    pub interval: String,
-    /// Labels by which a Prometheus selects the ServiceMonitor.
-    pub labels: Texts,
-}
-
-/// `metrics.serviceMonitor.renderMode`
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RenderMode {
-    SkipIfMissing,
-    FailIfMissing,
-    AlwaysRender,
 }
 
 /// `networkPolicy`
