@@ -8,7 +8,10 @@ use std::{
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 
-use crate::accounts::{AccountSettings, Submissions};
+use crate::{
+    accounts::{AccountSettings, Submissions},
+    metrics::MetricsSettings,
+};
 
 /// The configuration file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,6 +24,9 @@ pub struct Config {
     /// The accounts that objects can name in `spec.account`. A name has 1 to 63 characters.
     #[schemars(extend("minProperties" = 1, "propertyNames" = { "minLength": 1, "maxLength": 63 }))]
     pub accounts: BTreeMap<String, AccountSettings>,
+    /// What `/metrics` has of the objects.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 }
 
 /// Why the configuration cannot be used. The operator does not start with half of it.

@@ -101,11 +101,6 @@ impl Readiness {
         }
     }
 
-    /// Each account, and whether its access key can be used, as far as that was looked into.
-    pub fn accounts(&self) -> Vec<(String, bool)> {
-        self.locked().accounts.iter().map(|(name, cure)| (name.clone(), cure.is_none())).collect()
-    }
-
     /// A watch failed, or the lease cannot be reached; `namespace` is the one that it concerns, where it concerns one. True if this trouble
     /// was not reported within the last 25 s, so that it is logged once.
     pub fn troubled(&self, namespace: Option<&str>, cure: String) -> bool {
