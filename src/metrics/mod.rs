@@ -18,3 +18,6 @@ pub use exposition::Format;
 pub use schedules::FRESHNESS;
 pub use scrape::{Metrics, Sources};
 pub use settings::{MetricsSettings, PerSchedule};
+
+#[cfg(test)]
+mod tests;

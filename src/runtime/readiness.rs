@@ -222,7 +222,6 @@ mod tests {
         readiness.account("a", Some("create the Secret".to_owned()));
         readiness.account("b", None);
         assert_eq!((readiness.blocker(), readiness.details()), (None, vec!["account a: create the Secret".to_owned()]));
-        assert_eq!(readiness.accounts(), [("a".to_owned(), false), ("b".to_owned(), true)]);
         readiness.account("a", None);
         assert_eq!(readiness.details(), Vec::<String>::new());
     }
