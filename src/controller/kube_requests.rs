@@ -8,8 +8,17 @@ use tower::BoxError;
 use crate::no_answer::NoAnswer;
 
 /// What the operator asks for. Anything else counts as `other`.
-const RESOURCES: [&str; 8] =
-    ["rdsbackups", "rdsbackups/status", "rdsbackupschedules", "rdsbackupschedules/status", "secrets", "leases", "events", "namespaces"];
+const RESOURCES: [&str; 9] = [
+    "rdsbackups",
+    "rdsbackups/status",
+    "rdsbackupschedules",
+    "rdsbackupschedules/status",
+    "secrets",
+    "leases",
+    "events",
+    "namespaces",
+    "customresourcedefinitions",
+];
 
 /// What a request is counted under: verb, resource, code.
 type Labels = [(&'static str, String); 3];

@@ -61,8 +61,9 @@ fn metrics_follow_the_objects_across_a_restart_and_a_scrape_asks_nothing() {
         // A schedule of every minute, one that makes its backup now and fails, a backup that a person must act on, two of one instance,
         // and one whose answer is lost.
         site.apply_schedule("minutely", &spec(&site.instance("rm-mysql"), &json!({}))).await;
-        let mut fails = spec(&site.instance("rm-mysql-fails"), &json!({ "schedule": "0 0 29 2 *", "runOnCreate": true }));
-        fails["template"]["spec"]["timeout"] = json!("1s");
+        let mut fails = spec(&site.instance("rm-mysqlcloud"), &json!({ "schedule": "0 0 29 2 *", "runOnCreate": true }));
+        // Not on cloud disks.
+        fails["template"]["spec"]["method"] = json!("Logical");
         site.apply_schedule("fails", &fails).await;
         site.apply("stalled", json!({ "dbInstanceId": site.instance("rm-mysql-stalled"), "account": "missing" })).await;
         let lost = site.instance("rm-mysql-lost");
@@ -92,7 +93,9 @@ fn metrics_follow_the_objects_across_a_restart_and_a_scrape_asks_nothing() {
             let over = ["Queued", "Submitting", "Resolving", "Running", "Finalizing"]
                 .iter()
                 .all(|phase| text.contains(&format!("rdsbackup_backups{{namespace=\"{}\",phase=\"{phase}\"}} 0\n", site.namespace)));
-            text.contains(&unfinished) && over && !of_schedule(&site, text, "minutely").contains("rdsbackup_schedule_next_run_timestamp_seconds")
+            text.contains(&unfinished)
+                && over
+                && !of_schedule(&site, text, "minutely").contains("rdsbackup_schedule_next_run_timestamp_seconds")
         };
         let before = of_schedule(&site, &until(&operator, &seen, "the end of all work", quiet).await, "minutely");
         assert!(before.contains("rdsbackup_schedule_last_success_start_timestamp_seconds"), "{before:?}");

@@ -3,6 +3,7 @@
 mod accounts;
 mod backups;
 mod catalogue;
+mod cost;
 mod schedules;
 
 use std::{

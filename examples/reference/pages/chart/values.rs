@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rds_backup_operator::accounts::AccountSettings;
+use rds_backup_operator::{accounts::AccountSettings, metrics::PerSchedule};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
