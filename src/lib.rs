@@ -11,9 +11,11 @@
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
+//! - [`metrics`]: what `/metrics` says, from the caches and the counters of the other modules.
 //! - [`runtime`]: the process: leader election, watches, health, metrics, shutdown.
 //! - [`clock`]: the only file that reads the wall clock.
 //! - [`entropy`]: the only file that draws random numbers.
+//! - [`no_answer`]: why a request has no answer, for the metrics.
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup` and `schedule` also use `controller`, and
@@ -29,6 +31,8 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod entropy;
+pub mod metrics;
+pub mod no_answer;
 pub mod rds;
 pub mod rpc;
 pub mod runtime;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rds_backup_operator::metrics::{ALL, Description, FRESHNESS, Kind};
 use serde_json::Value;
 
 use crate::{files, read};
@@ -147,6 +148,34 @@ fn every_alert_says_what_is_wrong_how_bad_it_is_and_where_its_runbook_is() {
         let severity = rule.labels.get("severity").map(String::as_str);
         assert!(matches!(severity, Some("critical" | "warning")), "{name}: {severity:?}");
     }
+}
+
+/// Whether the operator exports it: a metric of the catalogue, or a part of a histogram.
+pub fn is_exported(name: &str) -> bool {
+    let is = |description: &Description| match name.strip_prefix(description.name) {
+        Some("") => description.kind != Kind::Histogram,
+        Some("_bucket" | "_sum" | "_count") => description.kind == Kind::Histogram,
+        _ => false,
+    };
+    ALL.iter().any(is)
+}
+
+#[test]
+fn every_metric_of_the_rules_and_the_cases_is_exported() {
+    let (rules, cases) = (read(RULES), files(CASES, ".yaml").iter().map(|file| read(file)).collect::<String>());
+    let names: BTreeSet<&str> = metrics(&rules).into_iter().chain(metrics(&cases)).filter(|name| name.starts_with("rdsbackup_")).collect();
+    let unknown: Vec<&&str> = names.iter().filter(|name| !is_exported(name)).collect();
+    assert!(names.len() > 10 && unknown.is_empty(), "{unknown:?} of {} names", names.len());
+    assert!(!is_exported("rdsbackup_backup_duration_seconds") && is_exported("rdsbackup_backup_duration_seconds_bucket"));
+}
+
+/// What docs/guides/monitoring.md says of `metrics.perSchedule: Freshness`.
+#[test]
+fn the_rules_need_no_more_of_each_schedule_than_freshness_has() {
+    let rules = read(RULES);
+    let of_schedules: Vec<&str> = metrics(&rules).into_iter().filter(|name| name.starts_with("rdsbackup_schedule_")).collect();
+    let known = |name: &&str| FRESHNESS.iter().any(|description| description.name == *name);
+    assert!(!of_schedules.is_empty() && of_schedules.iter().all(known), "{of_schedules:?}");
 }
 
 /// A series that has ended counts for as long as the window of `last_over_time`. With a `for` that is not twice as long, an old value alone

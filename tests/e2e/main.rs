@@ -20,6 +20,7 @@ mod installs;
 mod leader;
 mod lost;
 mod main_path;
+mod metrics;
 mod rights;
 mod scopes;
 #[path = "../setup/mod.rs"]

@@ -14,6 +14,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["--set=leaderElection.namespace=Kube_System"], &["/leaderElection/namespace", "pattern"]),
     (&["--set=image.digest=latest"], &["/image/digest", "sha256"]),
     (&["--set=image.pullPolicy=Sometimes"], &["/image/pullPolicy", "'IfNotPresent'"]),
+    (&["--set=metrics.perSchedule=Some"], &["perSchedule", "'Freshness'"]),
     (&["--set=metrics.serviceMonitor.renderMode=maybe"], &["renderMode", "'skipIfMissing'"]),
     (
         &["--set=metrics.serviceMonitor.enabled=true", "--set=metrics.serviceMonitor.renderMode=failIfMissing"],

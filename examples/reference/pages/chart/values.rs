@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rds_backup_operator::accounts::AccountSettings;
+use rds_backup_operator::{accounts::AccountSettings, metrics::PerSchedule};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -82,7 +82,7 @@ pub struct Values {
     pub liveness_probe: Probe,
     /// Times of the readiness probe.
     pub readiness_probe: Probe,
-    /// The objects that expose metrics.
+    /// What `/metrics` has, and the objects that expose it.
     pub metrics: Metrics,
     /// A NetworkPolicy. Ingress: port 8080. Egress: DNS, the API server (443, 6443) and https.
     pub network_policy: NetworkPolicy,
@@ -250,6 +250,10 @@ pub struct Probe {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metrics {
+    /// The series that each RdsBackupSchedule has of its own: about 16 for `All`, 6 for `Freshness`, which docs/reference/metrics.md names.
+    pub per_schedule: PerSchedule,
+    /// Whether `rdsbackup_schedule_info` has the label `db_instance_id`. No other series has it.
+    pub instance_ids: bool,
     /// A Service for metrics.
     pub service: MetricsService,
     /// A ServiceMonitor of the Prometheus Operator.
