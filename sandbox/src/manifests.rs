@@ -1,5 +1,5 @@
 //! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that kustomize installs the same objects as Helm; and the alert
-//! rules of `deploy/monitoring`, so that a Prometheus without its operator has the same ones.
+//! rules of `deploy/monitoring`, so that a Prometheus without its operator has the same ones, beside copies of the dashboards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::plane::{BinariesError, Helms, Progress, Tool, ToolError};
 
-/// Render deploy/install and the rules of deploy/monitoring from the chart. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
+/// Render deploy/install and the rules of deploy/monitoring from the chart, and copy its dashboards. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     /// The repository.
@@ -61,6 +61,11 @@ const FILES: [(&str, &str); 8] = [
 /// The alert rules.
 pub const ALERTS: &str = "deploy/monitoring/alerts.yaml";
 
+/// The dashboards, and where their copies for people without the chart are.
+const DASHBOARDS: [&str; 2] = ["fleet.json", "operator.json"];
+const CHARTS_DASHBOARDS: &str = "charts/rds-backup-operator/files/dashboards";
+const COPIED_DASHBOARDS: &str = "deploy/monitoring/dashboards";
+
 /// Labels that say that Helm manages an object, which it does not here.
 const HELMS_OWN: [&str; 2] = ["app.kubernetes.io/managed-by: ", "helm.sh/chart: "];
 
@@ -75,7 +80,16 @@ pub async fn run(args: ManifestsArgs) -> Result<(), ManifestsError> {
         fs::write(&path, text).map_err(|source| ManifestsError::Write { path: path.clone(), source })?;
         eprintln!("{}", path.display());
     }
+    for [from, to] in dashboards(&args.repository) {
+        fs::copy(from, &to).map_err(|source| ManifestsError::Write { path: to.clone(), source })?;
+        eprintln!("{}", to.display());
+    }
     Ok(())
+}
+
+/// Each dashboard of the chart, and the file that is a copy of it.
+pub fn dashboards(repository: &Path) -> [[PathBuf; 2]; 2] {
+    DASHBOARDS.map(|file| [CHARTS_DASHBOARDS, COPIED_DASHBOARDS].map(|folder| repository.join(folder).join(file)))
 }
 
 /// The files, by name.

@@ -9,13 +9,13 @@ use crate::{
     rules::{CASES, RULES, rules},
 };
 
-async fn promtool(args: &[&str]) -> Output {
+pub async fn promtool(args: &[&str]) -> Output {
     let progress = Box::new(|line: &str| eprintln!("{line}")) as _;
     let found = Prometheus::find(&progress).await.unwrap_or_else(|error| panic!("{error}"));
     Command::new(found.promtool).args(args).current_dir(ROOT).output().expect("promtool runs")
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 

@@ -41,6 +41,14 @@ async fn the_rules_file_is_what_the_chart_renders() {
 }
 
 #[test]
+fn the_dashboards_are_those_of_the_chart() {
+    for files in manifests::dashboards(repository()) {
+        let [ours, copy] = files.map(|file| std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        assert!(ours == copy && !ours.is_empty(), "out of date: cargo sandbox manifests");
+    }
+}
+
+#[test]
 fn the_charts_crds_are_the_operators() {
     let ours = read("crds/rdsbackup.io.yaml");
     assert!(

@@ -3,7 +3,7 @@
 use rds_backup_sandbox::plane::Tool;
 use serde_json::{Value, json};
 
-use super::cluster::{chart, documents, one_account};
+use super::cluster::{chart, documents, one_account, repository};
 use crate::setup::helms;
 
 /// What each Helm renders, for a cluster that knows the Prometheus Operator.
@@ -34,6 +34,7 @@ async fn nothing_of_it_is_rendered_unless_it_is_asked_for() {
         for kind in ["ServiceMonitor", "PodMonitor", "PrometheusRule"] {
             assert!(of_kind(&objects, kind).is_empty(), "{kind}");
         }
+        assert!(of_kind(&objects, "ConfigMap").iter().all(|map| map["data"]["rds-backup-fleet.json"].is_null()));
     }
 }
 
@@ -107,5 +108,23 @@ async fn both_monitors_keep_the_labels_of_the_series_and_agree_on_the_job() {
         assert!(!labels.is_empty() && labels.iter().all(|(name, value)| pod["metadata"]["labels"][name] == *value), "{labels:?}");
         let ports = pod["spec"]["containers"][0]["ports"].as_array().expect("ports");
         assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{ports:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboards_are_in_a_config_map_that_grafanas_sidecar_finds() {
+    let asked = ["--set=metrics.dashboards.enabled=true", "--set=metrics.dashboards.annotations.grafana_folder=Backups"];
+    for objects in rendered(&asked).await {
+        let maps = of_kind(&objects, "ConfigMap");
+        let map = maps.iter().find(|map| map["metadata"]["name"] == "x-rds-backup-operator-dashboards").expect("the ConfigMap");
+        assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+        assert_eq!(map["metadata"]["annotations"]["grafana_folder"], "Backups");
+        for name in ["fleet", "operator"] {
+            let text = map["data"][format!("rds-backup-{name}.json")].as_str().expect("a dashboard");
+            let kept =
+                std::fs::read_to_string(repository().join(format!("deploy/monitoring/dashboards/{name}.json"))).expect("a dashboard");
+            // Helm renders none of it, though legends look like its templates.
+            assert_eq!(text.trim_end(), kept.trim_end());
+        }
     }
 }

@@ -95,6 +95,18 @@ pub struct Thresholds {
     pub object_overdue_seconds: u32,
 }
 
+/// `metrics.dashboards`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dashboards {
+    /// Whether the chart creates a ConfigMap with both dashboards.
+    pub enabled: bool,
+    /// Labels by which the sidecar of Grafana finds the ConfigMap.
+    pub labels: Texts,
+    /// Annotations of the ConfigMap, for example `grafana_folder: Backups`.
+    pub annotations: Texts,
+}
+
 /// A length of time as Prometheus writes it, for `metrics.prometheusRule.for`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::monitoring::{Monitor, PrometheusRule};
+use super::monitoring::{Dashboards, Monitor, PrometheusRule};
 
 /// Labels or annotations.
 type Texts = BTreeMap<String, String>;
@@ -262,6 +262,8 @@ pub struct Metrics {
     pub pod_monitor: Monitor,
     /// A PrometheusRule of the Prometheus Operator.
     pub prometheus_rule: PrometheusRule,
+    /// Dashboards for Grafana.
+    pub dashboards: Dashboards,
 }
 
 /// `metrics.service`
