@@ -12,11 +12,12 @@ const INTRO: &str = "\
 What `/metrics` says, at the address of `--health-addr`. A scraper that asks for OpenMetrics gets it, any other the text format 0.0.4 of
 Prometheus; the names are the same.
 
-- Series of objects are computed from the operator's caches at each scrape: they are there right after a restart, and gone with the object. Only
-  the replica that leads has them. While another replica takes over, they are absent for some seconds: a rule reads
+- Series of objects are computed from the operator's caches at each scrape: they are there right after a restart, and gone with the object.
+  Only the replica that leads has them. While another replica takes over, they are absent for some seconds: a rule reads
   `max by (namespace, schedule) (last_over_time(NAME[5m]))`.
 - What is not known has no series. 0 is always a value.
-- No label is called `instance`, `job` or `pod`: scrapers set those. `namespace` is the object's own, so a scraper must keep it (`honorLabels: true`).
+- No label is called `instance`, `job` or `pod`: scrapers set those. `namespace` is the object's own, so a scraper must keep it
+  (`honorLabels: true`).
 - Labels such as `code` and `reason` come from closed lists. Anything else is `other`.
 - A scrape writes nothing, and asks neither the API server nor the cloud.
 
@@ -27,8 +28,9 @@ kubectl get --raw \"/api/v1/namespaces/rds-backup-system/services/rds-backup-ope
 ";
 
 const COST: &str = "\
-With `metrics.perSchedule: Freshness` (see [configuration.md](configuration.md#metrics.perschedule)) a schedule has only the series that are marked
-with a star, and with `None` it has none of its own.
+With `metrics.perSchedule: Freshness` (see [configuration.md](configuration.md#metrics.perschedule)) a schedule has only the series that are
+marked with a star, and with `None` it has none of its own. With 2,000 schedules and 10,000 backups a scrape has about 32,000 series in
+3.2 MB (`All`), 12,000 in 1.1 MB (`Freshness`), or 70 in 7 KB (`None`).
 
 ";
 

@@ -24,6 +24,8 @@ pub(super) struct Setup {
     pub leader_elect: bool,
     /// Whether it watches all namespaces, in a world of its own, and not the row's.
     pub everywhere: bool,
+    /// Namespaces that it watches besides the row's.
+    pub also_watches: Vec<String>,
     /// Whether it is of an install that stands by for another, and so is not waited for until it is ready.
     pub stands_by_for_another_install: bool,
     /// The condition of its network to the API server, from its first request on.
@@ -64,7 +66,7 @@ impl ProxiedOperator {
             config: Some(world.write_config(&format!("{name}.yaml"), &config)?),
             kubeconfig: Some(world.write_config(&format!("{name}.kubeconfig"), &through(world, &kube)?)?),
             leader_elect: setup.leader_elect,
-            args: if setup.everywhere { Vec::new() } else { vec!["--watch-namespace".to_owned(), namespace.to_owned()] },
+            args: if setup.everywhere { Vec::new() } else { watched(namespace, &setup.also_watches) },
             env: setup.env,
             ..StartOperator::default()
         };
@@ -103,6 +105,12 @@ impl ProxiedOperator {
         };
         self.injector.requests_since(Some(since)).into_iter().filter(|(request, _)| changes(request)).collect()
     }
+}
+
+/// The arguments that name the namespaces.
+fn watched(namespace: &str, more: &[String]) -> Vec<String> {
+    let namespaces = std::iter::once(namespace).chain(more.iter().map(String::as_str));
+    namespaces.map(|namespace| format!("--watch-namespace={namespace}")).collect()
 }
 
 /// A kubeconfig like the operator's own, through the proxy.

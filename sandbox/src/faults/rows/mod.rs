@@ -11,6 +11,7 @@ mod limits;
 mod network;
 mod objects;
 mod replicas;
+mod scopes;
 mod secrets;
 mod table;
 mod tenants;

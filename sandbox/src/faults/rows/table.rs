@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures::future::BoxFuture;
 
 use super::environment::{Environment, RowWorld, seconds};
-use super::{clock, cloud, control_plane, crashes, installs, limits, network, objects, replicas, secrets, tenants};
+use super::{clock, cloud, control_plane, crashes, installs, limits, network, objects, replicas, scopes, secrets, tenants};
 use crate::faults::check::Evidence;
 use crate::faults::error::FaultsError;
 use crate::faults::network_conditions::{Distortion, NetworkCondition};
@@ -123,6 +123,7 @@ pub(in crate::faults) const ROWS: &[Row] = &[
     row!(42, "leader-on-a-wrong-clock", |env| clock::leader_ahead(env)),
     row!(43, "unreadable-rival", own unchanged, |env| tenants::unreadable_rival(env)),
     row!(44, "two-installs", own unchanged, |env| installs::two(env)),
+    row!(45, "namespace-gone", own unchanged, |env| scopes::namespace_gone(env)),
 ];
 
 /// One row of each kind that takes half a minute: they run at every change of the code.
@@ -179,7 +180,7 @@ mod tests {
     fn every_row_has_a_name_of_its_own() {
         let ids: BTreeSet<String> = ROWS.iter().map(Row::id).collect();
         assert_eq!(ids.len(), ROWS.len());
-        assert!(ROWS.iter().all(|row| (1..=44).contains(&row.number)));
+        assert!(ROWS.iter().all(|row| (1..=45).contains(&row.number)));
         assert_eq!(ROWS.iter().filter(|row| row.is_sample()).count(), SAMPLE.len());
     }
 }
