@@ -9,6 +9,7 @@
 //! - [`controller`]: what both kinds share: access to the API server, state per object, retries, the fence of the lease, events.
 //! - [`backup`]: RdsBackup: its rules (`decide`), the order of its requests (`pass`), its I/O (`io`).
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
+//! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
 //! - [`metrics`]: what `/metrics` says, from the caches and the counters of the other modules.
@@ -18,7 +19,7 @@
 //! - [`no_answer`]: why a request has no answer, for the metrics.
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
-//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup` and `schedule` also use `controller`, and
+//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup`, `schedule` and `report` also use `controller`, and
 //! every module but `rpc` and `rds` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -34,6 +35,7 @@ pub mod entropy;
 pub mod metrics;
 pub mod no_answer;
 pub mod rds;
+pub mod report;
 pub mod rpc;
 pub mod runtime;
 pub mod schedule;

@@ -21,10 +21,15 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut fresh: Condition) {
 pub fn condition(kind: &str, status: &str, reason: Reason, message: &str, generation: i64, now: Time) -> Condition {
     let listed = kind == ScheduleCondition::LastBackupSucceeded.as_str() || reason.conditions().contains(&kind);
     debug_assert!(listed, "a condition {kind} with reason {reason} is not in Reason::conditions");
+    repeated_condition(kind, status, reason.as_str(), message, generation, now)
+}
+
+/// A condition that repeats the reason of another object's: also one that a newer release wrote, and that this one does not know.
+pub fn repeated_condition(kind: &str, status: &str, reason: &str, message: &str, generation: i64, now: Time) -> Condition {
     Condition {
         type_: kind.to_owned(),
         status: status.to_owned(),
-        reason: reason.as_str().to_owned(),
+        reason: reason.to_owned(),
         message: message.chars().take(LONGEST_MESSAGE).collect(),
         last_transition_time: now,
         observed_generation: Some(generation),

@@ -13,7 +13,7 @@ mod span;
 mod status;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
-pub use condition::{condition, set_condition};
+pub use condition::{condition, repeated_condition, set_condition};
 pub use crd::crds_yaml;
 pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};

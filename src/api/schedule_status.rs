@@ -18,10 +18,11 @@ pub struct RdsBackupScheduleStatus {
 
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
-    /// backup is young enough), `Suspended`, `CleanupBlocked` (an object beyond the history limits may not be deleted)
-    /// and `TooFrequent` (a day has more slots than the service makes backup sets).
+    /// backup is young enough), `Suspended`, `CleanupBlocked` (an object beyond the history limits may not be deleted),
+    /// `TooFrequent` (a day has more slots than the service makes backup sets) and `BackupStalled` (a backup that waits or runs needs a
+    /// person).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 12))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
@@ -51,6 +52,13 @@ pub struct RdsBackupScheduleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FinishedBackup")]
     pub last_success: Option<FinishedBackup>,
+
+    /// Until when that backup is young enough: its end, plus `freshness.maxAge` or what is derived from the schedule. It changes with
+    /// `lastSuccess` and with an edit of the spec, never by time alone. Absent until a backup has succeeded, and while the schedule is invalid
+    /// and has no `freshness.maxAge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub fresh_until: Option<Time>,
 
     /// The newest backup that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +170,9 @@ closed_list! {
         /// manual backup sets that the service makes of an instance a day. A warning: the schedule runs. The slots of this schedule alone
         /// are counted, also while it is suspended, and not the backups of other schedules of the instance.
         TooFrequent,
+        /// Present, and True, while a backup of the schedule that waits or runs is Stalled: a person must act for it. The message names it and
+        /// says what to do; the reason is its own. It holds up the slots until it has ended.
+        BackupStalled,
     }
 }
 

@@ -1,10 +1,11 @@
 //! The command line.
 
 mod next;
+mod report;
 
 use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::{api, config::Config, runtime};
 
@@ -24,6 +25,12 @@ enum Command {
     Crds,
     /// Print when a schedule will run, without a cluster.
     Next(next::NextArgs),
+    /// Print the newest usable backup of each schedule and instance: its age against the objective, its size, the next run, the last failure.
+    /// Reads the two kinds, and calls no cloud.
+    ///
+    /// The exit code is 0 if all objectives are met, 1 if one is missed or cannot be told, 2 for a wrong command line, and 3 if the cluster
+    /// could not be asked.
+    Report(report::ReportArgs),
 }
 
 /// The options of `run`. Of an option that is given again the last one counts: the chart's `extraArgs` follow its own.
@@ -65,7 +72,7 @@ enum LogFormat {
 
 /// Runs the command. An error goes to stderr in one line; the exit code is 2 for a wrong command line or configuration, else 1.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    match parse().command {
         Command::Run(args) => run(args),
         Command::Crds => match api::crds_yaml() {
             Ok(yaml) => print(&yaml),
@@ -79,7 +86,25 @@ pub fn main() -> ExitCode {
             }
             Err(error) => fail(2, &error),
         },
+        Command::Report(args) => match report::report(args) {
+            Ok(report) => match print(&report.text) {
+                ExitCode::SUCCESS => report.missed.map_or(ExitCode::SUCCESS, |missed| fail(1, &missed)),
+                _ => ExitCode::from(report::NO_ANSWER),
+            },
+            Err(error) => fail(report::NO_ANSWER, &error),
+        },
     }
+}
+
+/// The name under which kubectl finds the program, for `kubectl rdsbackup`.
+const PLUGIN: &str = "kubectl-rdsbackup";
+
+/// The command line. As a plugin of kubectl the program's help says what a user of kubectl types.
+fn parse() -> Cli {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let is_plugin = called.as_deref().and_then(|path| path.file_stem()).is_some_and(|name| name == PLUGIN);
+    let command = if is_plugin { Cli::command().bin_name("kubectl rdsbackup") } else { Cli::command() };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 fn run(args: RunArgs) -> ExitCode {

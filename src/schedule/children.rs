@@ -1,8 +1,8 @@
 //! The backups of each schedule, found without looking through all of them, and the request to reconcile a schedule when one of its
-//! backups has ended.
+//! backups has ended, or begins or ceases to need a person.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -15,6 +15,7 @@ use kube::{
     },
 };
 
+use super::stalled::Stalled;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, SCHEDULE_NAME_LABEL},
     controller::{self, InitialSync},
@@ -29,9 +30,12 @@ type Key = (String, String);
 /// An RdsBackup of the watch; one that does not deserialise is an `Err` of its own.
 pub type GuardedBackup = controller::Guarded<RdsBackup>;
 
+/// Names, and the reason of each one that is Stalled.
+type Names = BTreeMap<String, Option<String>>;
+
 /// The backups of each schedule.
 pub struct Children {
-    by_schedule: Mutex<HashMap<Key, BTreeSet<String>>>,
+    by_schedule: Mutex<HashMap<Key, Names>>,
     caches: OnceLock<(Vec<reflector::Store<GuardedBackup>>, InitialSync)>,
     wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
 }
@@ -78,8 +82,9 @@ impl Children {
         let Some((key, name)) = of_schedule(object) else { return };
         let ended = object.meta().deletion_timestamp.is_some()
             || object.0.as_ref().is_ok_and(|backup| backup.status.as_ref().is_some_and(|status| status.phase.is_terminal()));
-        self.locked().entry(key.clone()).or_default().insert(name);
-        if live && ended {
+        let stalled = object.0.as_ref().ok().and_then(|backup| Stalled::of(backup)).map(|stalled| stalled.reason);
+        let before = self.locked().entry(key.clone()).or_default().insert(name, stalled.clone()).flatten();
+        if live && (ended || stalled != before) {
             self.wake(&key);
         }
     }
@@ -94,7 +99,7 @@ impl Children {
         let key = (namespace.to_owned(), schedule.to_owned());
         let names = self.locked().get(&key).cloned().unwrap_or_default();
         let caches = self.caches.get().map(|(caches, _)| caches.as_slice()).unwrap_or_default();
-        let found = names.iter().filter_map(|name| {
+        let found = names.keys().filter_map(|name| {
             let reference = ObjectRef::<GuardedBackup>::new(name).within(namespace);
             caches.iter().find_map(|cache| cache.get(&reference))
         });
@@ -109,7 +114,7 @@ impl Children {
         caches.iter().find_map(|cache| cache.get(&reference))?.0.as_ref().ok().cloned()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, BTreeSet<String>>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Names>> {
         self.by_schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,4 +124,43 @@ fn of_schedule(object: &GuardedBackup) -> Option<(Key, String)> {
     let meta = object.meta();
     let schedule = meta.labels.as_ref()?.get(SCHEDULE_NAME_LABEL)?;
     Some(((meta.namespace.clone()?, schedule.clone()), meta.name.clone()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(phase: &str, stalled: Option<&str>, message: &str) -> watcher::Event<GuardedBackup> {
+        let time = "2027-01-15T08:00:00Z";
+        let of =
+            |reason: &str| json!({ "type": "Stalled", "status": "True", "reason": reason, "message": message, "lastTransitionTime": time });
+        let conditions: Vec<Value> = stalled.map(of).into_iter().collect();
+        let object = json!({
+            "metadata": { "name": "nightly-1", "namespace": "team-a", "labels": { "rdsbackup.io/schedule-name": "nightly" } },
+            "spec": { "dbInstanceId": "rm-1" }, "status": { "observedGeneration": 1, "phase": phase, "conditions": conditions },
+        });
+        watcher::Event::Apply(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_schedule_is_woken_when_a_backup_begins_or_ceases_to_need_a_person_and_when_it_ends() {
+        let (wake, mut woken) = mpsc::unbounded();
+        let children = Children::new(wake);
+        for (phase, stalled, message, wakes) in [
+            ("Pending", None, "", false),
+            ("Pending", Some("NotAllowed"), "a", true),
+            ("Pending", Some("NotAllowed"), "b", false),
+            ("Pending", Some("AccessDenied"), "b", true),
+            ("Queued", None, "", true),
+            ("Running", None, "", false),
+            ("Failed", Some("BackupFailed"), "", true),
+        ] {
+            children.saw(&event(phase, stalled, message));
+            let found = woken.try_recv().ok().map(|schedule| (schedule.namespace, schedule.name));
+            let wanted = wakes.then(|| (Some("team-a".to_owned()), "nightly".to_owned()));
+            assert_eq!(found, wanted, "{phase} {stalled:?} {message}");
+        }
+    }
 }

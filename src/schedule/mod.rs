@@ -12,11 +12,12 @@ mod io;
 pub mod memory;
 mod objectives;
 pub mod observation;
-mod ownership;
+pub mod ownership;
 pub mod pass;
 pub mod policy;
 pub mod request;
 pub mod spec;
+pub mod stalled;
 pub mod state;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{memory::Memory, ownership};
+use super::{memory::Memory, ownership, stalled::Stalled};
 use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
@@ -45,6 +45,8 @@ pub struct Child {
     pub phase: Phase,
     /// Why it is there.
     pub reason: Option<String>,
+    /// Why a person must act for it before it goes on; none once it has ended.
+    pub stalled: Option<Stalled>,
     /// When it was over.
     pub completed_at: Option<Timestamp>,
     /// Its backup set.
@@ -79,6 +81,7 @@ impl Child {
             created_at: object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             phase: status.map(|status| status.phase).unwrap_or_default(),
             reason: status.and_then(|status| status.ready_reason()).map(str::to_owned),
+            stalled: Stalled::of(object),
             completed_at: status.and_then(|status| status.completed_at.as_ref()).map(|time| time.0),
             backup_id: status.and_then(|status| status.backup_id.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,

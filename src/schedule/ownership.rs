@@ -15,7 +15,7 @@ pub(super) fn is_same_target(backup: &RdsBackup, template: &BackupTemplate) -> b
 ///
 /// What cannot be read as an RdsBackup is the schedule's own by its uid: the instance of a schedule cannot be changed, and in doubt no
 /// second backup is made.
-pub(super) fn is_of(object: &GuardedBackup, schedule: &RdsBackupSchedule) -> bool {
+pub fn is_of(object: &GuardedBackup, schedule: &RdsBackupSchedule) -> bool {
     let labels = object.meta().labels.as_ref();
     let label = |name: &str| labels.and_then(|labels| labels.get(name));
     match &object.0 {

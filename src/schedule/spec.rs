@@ -118,6 +118,11 @@ impl ValidatedSpec {
     }
 }
 
+/// How old the newest success may become, where the spec itself says so: also of a schedule that is not valid.
+pub fn given_max_age(spec: &RdsBackupScheduleSpec) -> Option<SignedDuration> {
+    spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok())
+}
+
 /// What is said of a schedule that has too many slots, and what to do.
 pub fn too_many_slots() -> String {
     format!(

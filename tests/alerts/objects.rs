@@ -44,7 +44,7 @@ fn every_path_is_a_field_of_the_crd_that_becomes_a_number() {
     let resource = resource();
     let schema = schema(&resource);
     let metrics = resource["metrics"].as_array().expect("metrics");
-    assert!(metrics.len() >= 4);
+    assert!(metrics.len() >= 5);
     for metric in metrics {
         let (name, gauge) = (&metric["name"], &metric["each"]["gauge"]);
         assert_eq!(metric["each"]["type"], "Gauge", "{name}");

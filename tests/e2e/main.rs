@@ -21,6 +21,7 @@ mod leader;
 mod lost;
 mod main_path;
 mod metrics;
+mod report;
 mod rights;
 mod scopes;
 #[path = "../setup/mod.rs"]

@@ -21,6 +21,11 @@ fn all() -> Vec<(&'static str, Value)> {
         ("backup-running", json!({ "runOnCreate": true, "template": template("rm-mysql-long-2") })),
         ("backup-succeeded", json!({ "runOnCreate": true })),
         ("backup-failed", json!({ "runOnCreate": true, "template": template("rm-mysql-bad-2") })),
+        (
+            "backup-stalled",
+            json!({ "runOnCreate": true, "template": { "spec": { "dbInstanceId": "rm-mysql-stalled", "account": "missing" } } }),
+        ),
+        ("too-frequent", json!({ "schedule": "0 * * * *" })),
         ("not-fresh", json!({ "freshness": { "maxAge": "1s" } })),
         ("child-refused", json!({ "runOnCreate": true })),
         ("child-not-created", json!({ "runOnCreate": true })),
@@ -79,6 +84,8 @@ pub fn first() -> Vec<Want> {
         }),
         want("backup-succeeded", |object| is_true(object, "LastBackupSucceeded") && is_true(object, "Fresh")),
         want("backup-failed", has("LastBackupSucceeded", "False", "BackupFailed")),
+        want("backup-stalled", |object| is_true(object, "Ready") && has("BackupStalled", "True", "AccountNotFound")(object)),
+        want("too-frequent", |object| is_true(object, "Ready") && has("TooFrequent", "True", "TooManySlots")(object)),
         want("not-fresh", |object| is_true(object, "Ready") && has("Fresh", "False", "TooOld")(object)),
         want("child-refused", has("Stalled", "True", "ChildRefused")),
     ]

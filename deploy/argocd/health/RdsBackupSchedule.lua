@@ -1,5 +1,5 @@
 -- The health of an RdsBackupSchedule. The kind follows kstatus. Ready says only that the schedule is valid; whether there are backups is in
--- LastBackupSucceeded and Fresh.
+-- LastBackupSucceeded, BackupStalled and Fresh.
 local hs = { status = "Progressing", message = "the operator has not seen it yet" }
 if obj.status == nil then
   return hs
@@ -29,6 +29,10 @@ if says("Stalled", "True") then
   hs.status = "Degraded"
 elseif says("Reconciling", "True") or not says("Ready", "True") or is.Ready.observedGeneration ~= generation then
   hs.status = "Progressing"
+elseif says("BackupStalled", "True") then
+  -- A backup that waits or runs needs a person. It is the cause of what would turn red later, and its message says what to do.
+  hs.status = "Degraded"
+  hs.message = is.BackupStalled.message
 elseif says("Fresh", "False") then
   -- This comes before Suspended: a forgotten pause stops backups unnoticed.
   hs.status = "Degraded"
@@ -43,7 +47,10 @@ elseif says("LastBackupSucceeded", "False") then
   hs.message = is.LastBackupSucceeded.message
 else
   hs.status = "Healthy"
-  if obj.status.nextScheduleTime ~= nil then
+  if says("TooFrequent", "True") then
+    -- A warning: the schedule runs.
+    hs.message = is.TooFrequent.message
+  elseif obj.status.nextScheduleTime ~= nil then
     hs.message = "the next backup starts at " .. obj.status.nextScheduleTime
   end
 end

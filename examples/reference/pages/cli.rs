@@ -11,11 +11,14 @@ const AFTER: &str = "\
 0: the command is done, or the operator was stopped by a signal. 1: the command cannot go on. 2: the command line or the configuration is wrong,
 or `next` refuses the schedule. An error is one line on standard error.
 
+`report`: 0: all objectives are met. 1: one is missed, or cannot be told. 2: the command line is wrong. 3: the cluster could not be asked. See
+[guides/report.md](../guides/report.md).
+
 ## Environment
 
 | Variable | Meaning |
 |---|---|
-| `KUBECONFIG` | The kubeconfig of the API server that `run` uses. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
+| `KUBECONFIG` | The kubeconfig of the API server that `run` and `report` use. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
 | `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
 | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
 ";

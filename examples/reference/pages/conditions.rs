@@ -106,6 +106,9 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
         ScheduleCondition::CleanupBlocked => {
             "the API server refuses to delete an object beyond the history limits | | | all of them may be deleted"
         }
+        ScheduleCondition::BackupStalled => {
+            "a backup of the schedule that waits or runs is `Stalled`; the reason is that of the backup | | | no such backup"
+        }
         ScheduleCondition::TooFrequent => "the schedule is valid, and a day has more than 20 slots | | | no day has so many",
     }
 }

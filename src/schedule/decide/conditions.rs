@@ -8,12 +8,12 @@ use super::{
     times::whole_second,
 };
 use crate::{
-    api::{Reason, ScheduleCondition, Span, condition, set_condition},
+    api::{Reason, ScheduleCondition, Span, Time, condition, repeated_condition, set_condition},
     controller::Event,
     schedule::{
         observation::Child,
         policy::WORTH_TELLING,
-        spec::{Problem, ValidatedSpec, too_many_slots},
+        spec::{Problem, ValidatedSpec, given_max_age, too_many_slots},
     },
     time::SaturatingTime,
 };
@@ -50,6 +50,7 @@ impl Draft<'_> {
         } else {
             self.drop_condition(ScheduleCondition::TooFrequent);
         }
+        self.backup_stalled();
         self.last_backup_succeeded();
         self.fresh(valid.max_age)
     }
@@ -59,12 +60,14 @@ impl Draft<'_> {
         self.stall(problem.reason, &problem.message);
         self.suspended();
         self.drop_condition(ScheduleCondition::TooFrequent);
+        self.backup_stalled();
         self.last_backup_succeeded();
-        match self.spec.freshness.as_ref().and_then(|freshness| freshness.max_age.get().ok()) {
+        match given_max_age(self.spec) {
             Some(max_age) => self.fresh(max_age),
             None => {
                 let message = "the schedule is not valid, and freshness.maxAge does not say how old a backup may be";
                 self.set(ScheduleCondition::Fresh, "Unknown", problem.reason, message);
+                self.status.fresh_until = None;
                 None
             }
         }
@@ -104,6 +107,23 @@ impl Draft<'_> {
         self.set(ScheduleCondition::CleanupBlocked, "True", Reason::DeletionRefused, &message);
     }
 
+    /// A backup of a monthly schedule may wait for a person for a month, and until it ends no condition about ended backups shows that. The
+    /// schedule itself is well: its own Stalled would stop deployments that wait for it.
+    fn backup_stalled(&mut self) {
+        let active = self.observed.children.iter().filter(|child| child.is_active());
+        let mut stalled: Vec<_> = active.filter_map(|child| Some((child.name.as_str(), child.stalled.as_ref()?))).collect();
+        stalled.sort_by_key(|(name, _)| *name);
+        let Some((name, why)) = stalled.first() else {
+            self.drop_condition(ScheduleCondition::BackupStalled);
+            return;
+        };
+        let others = if stalled.len() > 1 { format!(", and {} more of the schedule", stalled.len() - 1) } else { String::new() };
+        let message = format!("{name}{others} needs a person: {}", why.message);
+        let kind = ScheduleCondition::BackupStalled.as_str();
+        let fresh = repeated_condition(kind, "True", &why.reason, &message, self.generation(), whole_second(self.now));
+        set_condition(&mut self.status.conditions, fresh);
+    }
+
     fn last_backup_succeeded(&mut self) {
         let (success, failure) = (self.status.last_success.clone(), self.status.last_failure.clone());
         match (success, failure) {
@@ -129,7 +149,8 @@ impl Draft<'_> {
             None => (self.status.account_since.as_ref().map_or_else(|| self.created_at(), |since| since.0.max(self.created_at())), None),
         };
         let begun = if self.status.account_since.is_some() { "its account was changed" } else { "the schedule was created" };
-        let until = since.plus(max_age);
+        let until = if known.is_some() { self.fresh_until(since, max_age) } else { since.plus(max_age) };
+        self.status.fresh_until = known.is_some().then_some(Time(until));
         let is_fresh = self.now <= until;
         let (status, reason, message) = match (known, is_fresh) {
             (Some(name), true) => ("True", Reason::Fresh, format!("{name} ended at {since}; it may be {age} old")),
@@ -144,9 +165,21 @@ impl Draft<'_> {
         is_fresh.then(|| until.plus(SignedDuration::from_secs(1)))
     }
 
+    /// It moves with the newest success and with the spec, and never by time: the longest gap of the coming year, from which `max_age` may be
+    /// derived, is another one when a leap year comes into sight.
+    fn fresh_until(&self, ended_at: Timestamp, max_age: SignedDuration) -> Timestamp {
+        let before = self.observed.status;
+        let is_as_before = before.last_success == self.status.last_success && before.observed_generation == self.status.observed_generation;
+        let kept = self.status.fresh_until.as_ref().filter(|_| is_as_before);
+        kept.map_or_else(|| ended_at.plus(max_age), |until| until.0)
+    }
+
+    fn generation(&self) -> i64 {
+        self.observed.object.metadata.generation.unwrap_or_default()
+    }
+
     fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {
-        let generation = self.observed.object.metadata.generation.unwrap_or_default();
-        let fresh = condition(kind.as_str(), status, reason, message, generation, whole_second(self.now));
+        let fresh = condition(kind.as_str(), status, reason, message, self.generation(), whole_second(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }
 

@@ -244,3 +244,168 @@ fn more_slots_in_a_day_than_the_service_makes_backup_sets_are_a_warning() {
         assert_eq!(world.condition(ScheduleCondition::TooFrequent).is_some(), warned, "{edit}");
     }
 }
+
+fn stalled(reason: &str, message: &str) -> Option<Stalled> {
+    Some(Stalled { reason: reason.to_owned(), message: message.to_owned() })
+}
+
+/// A backup of a monthly schedule may wait for a person for a month (row A11): no condition about ended backups shows that.
+#[test]
+fn a_backup_that_needs_a_person_shows_on_its_schedule_until_it_goes_on_or_ends() {
+    let mut world = World::new(r#""schedule":"0 9 1 * *","runOnCreate":true"#);
+    world.run(today("08:00:00"), today("08:01:00"));
+    assert_eq!(world.condition(ScheduleCondition::BackupStalled), None, "it waits, and nobody must act");
+    world.children[0].stalled = stalled("AccessDenied", "grant rds:CreateBackup");
+    world.pass(today("08:02:00"));
+    assert!(world.is(ScheduleCondition::BackupStalled, "True", "AccessDenied"), "{:?}", world.status().conditions);
+    let shown = world.status().condition(ScheduleCondition::BackupStalled).unwrap().clone();
+    assert_eq!(shown.message, "nightly-202701150800 needs a person: grant rds:CreateBackup");
+    assert_eq!(shown.observed_generation, Some(1));
+    // The schedule itself is well: a deployment that waits for it goes on.
+    assert!(world.is(ScheduleCondition::Ready, "True", "Scheduled") && world.condition(ScheduleCondition::Stalled).is_none());
+    let writes = world.writes;
+    world.run(today("08:02:01"), today("12:00:00"));
+    assert_eq!(world.writes, writes, "said once");
+    // Another reason is no other transition; also one that only a newer release knows.
+    world.children[0].stalled = stalled("OfANewerRelease", "do this");
+    world.pass(today("12:01:00"));
+    let later = world.status().condition(ScheduleCondition::BackupStalled).unwrap().clone();
+    assert_eq!((later.reason.as_str(), later.last_transition_time), ("OfANewerRelease", shown.last_transition_time));
+    world.children[0].stalled = None;
+    world.pass(today("12:02:00"));
+    assert_eq!(world.condition(ScheduleCondition::BackupStalled), None, "it goes on by itself");
+    world.children[0].stalled = stalled("AccessDenied", "grant rds:CreateBackup");
+    world.pass(today("12:03:00"));
+    assert!(world.is(ScheduleCondition::BackupStalled, "True", "AccessDenied"));
+    world.end(Phase::Failed, today("12:04:00"));
+    world.pass(today("12:05:00"));
+    assert_eq!(world.condition(ScheduleCondition::BackupStalled), None, "now it is a failure");
+    assert!(world.is(ScheduleCondition::LastBackupSucceeded, "False", "BackupFailed"));
+}
+
+#[test]
+fn of_several_backups_that_need_a_person_the_oldest_is_named_and_one_that_is_over_or_of_another_instance_is_none() {
+    let mut world = World::new(r#""schedule":"0 9 1 * *""#);
+    let child = |world: &World, name: &str| Child { stalled: stalled("NotAllowed", "ask"), ..world.child(name, today("08:00:00")) };
+    let [a, b] = ["nightly-202701150801", "nightly-202701150802"].map(|name| child(&world, name));
+    let other = Child { same_instance: false, same_target: false, ..child(&world, "nightly-202701150700") };
+    let gone = Child { is_being_deleted: true, ..child(&world, "nightly-202701150701") };
+    world.children = vec![gone.clone(), other.clone(), b, a];
+    world.pass(today("08:30:00"));
+    let message = world.status().condition(ScheduleCondition::BackupStalled).unwrap().message.clone();
+    assert_eq!(message, "nightly-202701150801, and 1 more of the schedule needs a person: ask");
+    world.children = vec![gone, other];
+    world.pass(today("08:31:00"));
+    assert_eq!(world.condition(ScheduleCondition::BackupStalled), None);
+}
+
+#[test]
+fn an_invalid_schedule_shows_it_too_and_has_room_for_every_condition() {
+    let mut world = World::new(r#""schedule":"0 * * * *","runOnCreate":true"#);
+    world.run(today("08:00:00"), today("08:01:00"));
+    world.children[0].stalled = stalled("NotAllowed", "ask");
+    world.edit(r#""timeZone":"Nowhere""#);
+    world.pass(today("08:02:00"));
+    assert!(
+        world.is(ScheduleCondition::BackupStalled, "True", "NotAllowed") && world.is(ScheduleCondition::Stalled, "True", "InvalidTimeZone")
+    );
+    assert!(ScheduleCondition::ALL.len() <= 12, "the CRD takes no more");
+}
+
+fn fresh_until(world: &World) -> Option<Timestamp> {
+    world.status().fresh_until.map(|until| until.0)
+}
+
+#[test]
+fn fresh_until_moves_with_a_success_and_with_an_edit_and_says_when_fresh_ends() {
+    let mut world = World::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"90m"}"#);
+    world.run(today("08:00:00"), today("09:00:01"));
+    assert_eq!(fresh_until(&world), None, "unknown is absent");
+    world.end(Phase::Succeeded, today("09:10:00"));
+    world.pass(today("09:11:00"));
+    assert_eq!(fresh_until(&world), Some(today("10:40:00")));
+    world.pass(today("10:40:00"));
+    assert!(world.is(ScheduleCondition::Fresh, "True", "Fresh"));
+    world.pass(today("10:40:01"));
+    assert!(world.is(ScheduleCondition::Fresh, "False", "TooOld"));
+    assert_eq!(fresh_until(&world), Some(today("10:40:00")), "also when it is over");
+    world.edit(r#""freshness":{"maxAge":"3h"}"#);
+    world.pass(today("10:41:00"));
+    assert_eq!(fresh_until(&world), Some(today("12:10:00")));
+    assert!(world.is(ScheduleCondition::Fresh, "True", "Fresh"));
+    // A failure moves nothing.
+    let failed = world.child("nightly-m0000000000", today("10:42:00"));
+    world.children.push(Child {
+        phase: Phase::Failed,
+        completed_at: Some(today("10:50:00")),
+        reason: Some("BackupFailed".into()),
+        ..failed
+    });
+    world.pass(today("10:51:00"));
+    assert_eq!(fresh_until(&world), Some(today("12:10:00")));
+    let second = world.child("nightly-m0000000001", today("11:00:00"));
+    world.children.push(Child { phase: Phase::Succeeded, completed_at: Some(today("11:10:00")), ..second });
+    world.pass(today("11:11:00"));
+    assert_eq!(fresh_until(&world), Some(today("14:10:00")));
+    // The success is another account's now.
+    world.edit(r#""template":{"spec":{"dbInstanceId":"rm-1","account":"second"}}"#);
+    world.children.iter_mut().for_each(|child| child.same_target = false);
+    world.pass(today("11:12:00"));
+    assert_eq!(fresh_until(&world), None);
+}
+
+/// It is derived from the longest gap of the coming year: 366 days from the first of January of 2028, which 2029 no longer sees.
+#[test]
+fn fresh_until_does_not_move_by_time_alone() {
+    let mut world = World::new(r#""schedule":"0 0 1 1 *","runOnCreate":true"#);
+    world.run(today("08:00:00"), today("08:00:01"));
+    world.end(Phase::Succeeded, today("08:10:00"));
+    world.pass(today("08:11:00"));
+    let max_age = |now: Timestamp| ValidatedSpec::new("team-a", "nightly", &world.object.spec, now).unwrap().max_age;
+    let (until, later) = (today("08:10:00") + max_age(today("08:11:00")), at("2029-01-15T08:00:00Z"));
+    assert_ne!(max_age(later), max_age(today("08:11:00")));
+    assert_eq!(fresh_until(&world), Some(until));
+    // Nothing may run meanwhile; the process is another one, which has validated the spec later.
+    world.object.spec.suspend = true;
+    world.restart();
+    world.pass(until);
+    assert!(world.is(ScheduleCondition::Fresh, "True", "Fresh"));
+    world.pass(until + SignedDuration::from_secs(1));
+    assert!(world.is(ScheduleCondition::Fresh, "False", "TooOld"), "the condition and the time never disagree");
+    world.restart();
+    world.pass(later);
+    assert_eq!(fresh_until(&world), Some(until));
+    // With an edit it is computed anew.
+    world.edit(r#""freshness":{"maxAge":"1h"}"#);
+    world.pass(later + mins(1));
+    assert_eq!(fresh_until(&world), Some(today("09:10:00")));
+}
+
+#[test]
+fn an_invalid_schedule_has_the_fresh_until_that_its_max_age_gives() {
+    let mut world = World::new(r#""schedule":"0 9 * * *","freshness":{"maxAge":"90m"}"#);
+    world.run(today("08:00:00"), today("09:00:01"));
+    world.end(Phase::Succeeded, today("09:10:00"));
+    world.edit(r#""timeZone":"Nowhere""#);
+    world.pass(today("09:20:00"));
+    assert_eq!(fresh_until(&world), Some(today("10:40:00")));
+    world.edit(r#""freshness":null"#);
+    world.pass(today("09:21:00"));
+    assert_eq!(fresh_until(&world), None);
+    world.edit(r#""timeZone":"Etc/UTC""#);
+    world.pass(today("09:22:00"));
+    assert_eq!(fresh_until(&world), Some(today("09:10:00") + mins(36 * 60)));
+}
+
+/// An operator of an earlier release wrote no `freshUntil`.
+#[test]
+fn after_an_upgrade_it_is_there_at_the_first_pass() {
+    let mut world = World::new(r#""schedule":"0 9 * * *""#);
+    world.run(today("08:00:00"), today("09:00:01"));
+    world.end(Phase::Succeeded, today("09:10:00"));
+    world.pass(today("09:11:00"));
+    world.object.status.as_mut().unwrap().fresh_until = None;
+    world.restart();
+    world.pass(today("09:12:00"));
+    assert_eq!(fresh_until(&world), Some(today("09:10:00") + mins(36 * 60)));
+}

@@ -19,6 +19,7 @@ use super::{
     pass::Pass,
     request::{Answer, Next, Present, Request, Rest},
     spec::ValidatedSpec,
+    stalled::Stalled,
     state::ObjectState,
 };
 use crate::{
@@ -228,7 +229,16 @@ impl World {
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
             phase: child.phase,
-            conditions: child.reason.iter().map(|reason| ready(reason, child.created_at)).collect(),
+            conditions: child
+                .reason
+                .iter()
+                .map(|reason| ready(reason, child.created_at))
+                .chain(child.stalled.iter().map(|stalled| Condition {
+                    reason: stalled.reason.clone(),
+                    message: stalled.message.clone(),
+                    ..condition("Stalled", "True", Reason::BackupFailed, "", 1, Time(child.created_at))
+                }))
+                .collect(),
             completed_at: child.completed_at.map(Time),
             backup_id: child.backup_id.clone(),
             ..RdsBackupStatus::fresh()
@@ -244,6 +254,7 @@ impl World {
             created_at,
             phase: Phase::Pending,
             reason: None,
+            stalled: None,
             completed_at: None,
             backup_id: None,
             same_instance: true,

@@ -1,0 +1,97 @@
+//! `report`: what is backed up, how old it is, and whether that is young enough.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::{
+    clock::Clock,
+    report::{Objective, Report, Row, Source, assess, csv, read, table},
+};
+
+/// The exit code when the cluster could not be asked, so that a monitor does not take it for a missed objective.
+pub(super) const NO_ANSWER: u8 = 3;
+
+/// So many missed objectives are named on standard error.
+const MOST_NAMED: usize = 5;
+
+/// The options of `report`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// The namespace. [default: that of the kubeconfig's context]
+    #[arg(short = 'n', long, value_name = "NAMESPACE", conflicts_with = "all_namespaces", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    namespace: Option<String>,
+    /// All namespaces. This needs rights over the whole cluster.
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// The format: JSON and CSV for programs, with times in UTC, lengths of time in seconds and sizes in bytes.
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+    /// Count the objectives of suspended schedules too. Without it they are shown, and never missed.
+    #[arg(long)]
+    count_suspended: bool,
+    /// The kubeconfig. [default: $KUBECONFIG, ~/.kube/config, or the cluster that the pod runs in]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig. [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+    Csv,
+}
+
+/// What is printed.
+pub(super) struct Printed {
+    /// The report, for stdout.
+    pub text: String,
+    /// Which objectives are missed, for stderr; none where all are met.
+    pub missed: Option<String>,
+}
+
+/// The report, or why the cluster could not be asked.
+pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
+    let ReportArgs { namespace, all_namespaces, output, count_suspended, kubeconfig, context } = args;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the async runtime does not start: {error}"))?;
+    let read = runtime.block_on(read(&Source { kubeconfig, context, namespace, all_namespaces }));
+    // A program for credentials that hangs is not waited for.
+    runtime.shutdown_background();
+    let (namespace, objects) = read.map_err(|error| error.to_string())?;
+    let report = assess(&objects, namespace, count_suspended, Clock::system().now());
+    let text = match output {
+        Output::Table if report.rows.is_empty() && report.unreadable.is_empty() => nothing(report.namespace.as_deref()),
+        Output::Table => table(&report),
+        Output::Json => serde_json::to_string_pretty(&report).map(|json| json + "\n").map_err(|error| error.to_string())?,
+        Output::Csv => csv(&report.rows).map_err(|error| error.to_string())?,
+    };
+    Ok(Printed { text, missed: (!report.is_met()).then(|| missed(&report, count_suspended)) })
+}
+
+fn nothing(namespace: Option<&str>) -> String {
+    let place = namespace.map_or_else(|| "any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
+    format!("there are no schedules and no backups in {place}\n")
+}
+
+/// One line: how many objectives are missed, and the first of them.
+fn missed(report: &Report, count_suspended: bool) -> String {
+    let counts = |row: &&Row| matches!(row.objective, Objective::Missed | Objective::Unknown) && (count_suspended || !row.is_suspended());
+    let rows: Vec<&Row> = report.rows.iter().filter(counts).collect();
+    let name = |row: &&Row| {
+        let unknown = if row.objective == Objective::Unknown { " (unknown)" } else { "" };
+        format!("{}/{}{unknown}", row.namespace, row.schedule.as_deref().unwrap_or_default())
+    };
+    let named: Vec<String> = rows.iter().take(MOST_NAMED).map(name).collect();
+    let more = rows.len().saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let counts = report.objectives;
+    let of = counts.met + counts.missed + counts.pending + counts.unknown;
+    format!("{} of {of} objectives not met: {}{more}", rows.len(), named.join(", "))
+}
