@@ -10,7 +10,8 @@ use clap::Args;
 
 use crate::plane::{BinariesError, Helms, Progress, Tool, ToolError};
 
-/// Render deploy/install and the rules of deploy/monitoring from the chart, and copy its dashboards. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
+/// Render deploy/install and the rules of deploy/monitoring from the chart, and copy its dashboards. The first time, Helm is built from its
+/// Go modules, which takes about 3 minutes on 2 cores.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     /// The repository.

@@ -1,5 +1,5 @@
-//! What `deploy/monitoring` has. The alert rules: promtool takes them, each one has a case in which it fires and one in which it does not, and
-//! a runbook. The dashboards: their form, and that promtool reads their queries. What kube-state-metrics is told to export.
+//! What `deploy/monitoring` has. The alert rules: promtool takes them, each one has a case in which it fires and one in which it does not,
+//! and a runbook. The dashboards: their form, and that promtool reads their queries. What kube-state-metrics is told to export.
 
 mod dashboards;
 mod objects;

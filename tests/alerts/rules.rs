@@ -62,7 +62,8 @@ struct Covered {
     silent: Vec<String>,
 }
 
-/// What the cases of a file say of each alert. An alert is silent only in a case that gives it a series to read: without one, no rule could fire.
+/// What the cases of a file say of each alert. An alert is silent only in a case that gives it a series to read: without one, no rule could
+/// fire.
 fn covered(file: &str, text: &str, rules: &[Rule], covered: &mut BTreeMap<String, Covered>) {
     let cases: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
     for case in list(&cases, "tests") {

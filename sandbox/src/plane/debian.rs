@@ -1,4 +1,5 @@
-//! Takes programs out of a package of Debian or Ubuntu without installing it: `apt-get download` and `dpkg-deb --extract`, both without root.
+//! Takes programs out of a package of Debian or Ubuntu without installing it: `apt-get download` and `dpkg-deb --extract`, both without
+//! root.
 //!
 //! apt checks the file against the SHA-256 of the distribution's signed index. No version is pinned: the archive keeps only the newest of a
 //! release, so a pinned one would be gone after the next security update.

@@ -24,7 +24,8 @@ const PACKAGE: Package = Package { name: "prometheus", programs: &[PROMTOOL, PRO
 const PROMTOOL: &str = "promtool";
 const PROMETHEUS: &str = "prometheus";
 
-const INSTEAD: &str = "get Prometheus 2.42 or newer from prometheus.io or your distribution, and set PROMETHEUS_ASSETS to the directory with promtool and prometheus";
+const INSTEAD: &str = "get Prometheus 2.42 or newer from prometheus.io or your distribution, and set PROMETHEUS_ASSETS to the directory with \
+    promtool and prometheus";
 
 /// The monitoring system that reads the operator's metrics, and the tool that checks its rules.
 #[derive(Debug, Clone)]
