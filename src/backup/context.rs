@@ -16,7 +16,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{Cluster, InitialSync, ObjectTracker, ServerClock},
+    controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
 
@@ -48,6 +48,8 @@ pub struct Context {
     pub clock: Clock,
     /// The time of the API server.
     pub server_clock: ServerClock,
+    /// Whether many schedules create their backups now.
+    pub burst: CreationBurst,
     /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.

@@ -57,7 +57,8 @@ impl Io {
 
     /// What is true now.
     pub fn present(&self) -> Present {
-        Present { steady: Instant::now(), leads: self.context.cluster.may_begin().is_ok() }
+        let steady = Instant::now();
+        Present { steady, leads: self.context.cluster.may_begin().is_ok(), is_burst: self.context.burst.is_on(steady) }
     }
 
     /// Does one request about the object.

@@ -8,7 +8,7 @@ use super::{
     decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, decide},
     memory::OwnIntent,
     observation::Observation,
-    policy::{LOCKED_PAUSE, MOST_STEPS},
+    policy::{BURST_PAUSE, LOCKED_PAUSE, MOST_STEPS},
     reads::{Finding, Reads, Step},
     recorded,
     request::{Announcement, Answer, Error, InstanceObject, Next, Observed, Present, Request, Rest},
@@ -213,12 +213,16 @@ impl Pass {
         }
     }
 
-    /// The pass goes no further before `wait` is over. An object that was never written is written first.
+    /// The pass goes no further before `wait` is over. An object that was never written is written first; but while many schedules create
+    /// their backups that waits, since those of a thousand objects doubled the time until the last backup was created.
     fn held_up(&mut self, state: &mut ObjectState, decided: &Decided, by: HeldUp, wait: Duration, present: Present) -> Result<Next, Error> {
         let observed = &decided.observed;
         let Some(decision) = decide::first_seen(&self.object.spec, &self.observation(state, observed, &[]), by, wait, observed.now) else {
             return Ok(self.rest(Rest::Requeue(wait)));
         };
+        if present.is_burst {
+            return Ok(self.rest(Rest::Requeue(wait.min(BURST_PAUSE))));
+        }
         let decided = Arc::new(Decided { decision, observed: observed.clone(), purpose: decided.purpose });
         self.decided = Some(decided.clone());
         self.write(state, decided, present)
@@ -249,7 +253,7 @@ impl Pass {
                 if let Some(wait) =
                     state.place_at.and_then(|at| at.checked_duration_since(present.steady)).filter(|wait| !wait.is_zero()) =>
             {
-                Ok(self.rest(Rest::Requeue(wait)))
+                self.held_up(state, &decided, HeldUp::ByTheAccount, wait, present)
             }
             (Some(effect), _) => {
                 let reads = Reads::of(effect, decided.observed.now).ok_or(Error::Mismatch)?;

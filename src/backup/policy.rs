@@ -104,6 +104,9 @@ pub(super) const THROTTLED_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 
+/// An object that has nothing to say but that it waits says it so much later while many schedules create their backups.
+pub(super) const BURST_PAUSE: Duration = Duration::from_secs(2);
+
 /// So many passes work at the same time, over all namespaces. A pass that waits for an answer of the service, or to record one again, gives
 /// its place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for
 /// minutes.

@@ -199,6 +199,8 @@ pub struct Present {
     pub steady: Instant,
     /// Whether this process may begin something: there is no election, or it holds the lease.
     pub leads: bool,
+    /// Whether many schedules create their backups at this moment.
+    pub is_burst: bool,
 }
 
 /// What comes next.

@@ -2,6 +2,7 @@
 //! the fence of the lease, events, the first list of the watches.
 
 mod backoff;
+mod burst;
 mod cluster;
 mod error;
 mod error_text;
@@ -21,6 +22,7 @@ mod tracker;
 mod watch_client;
 
 pub use backoff::Backoff;
+pub use burst::CreationBurst;
 pub use cluster::{Cluster, Creation, Found, Scope, WriteResult};
 pub use error::Error;
 pub(crate) use error_text::error_text;

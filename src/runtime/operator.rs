@@ -24,7 +24,7 @@ use crate::{
     api::{RdsBackup, RdsBackupSchedule, Reason},
     backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
-    controller::{Cluster, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
+    controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
     metrics::{Metrics, MetricsSettings, Sources},
     schedule,
 };
@@ -83,6 +83,7 @@ impl Operator {
         };
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
+        let burst = CreationBurst::default();
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
             children: schedule::Children::new(wake_schedule),
@@ -92,7 +93,7 @@ impl Operator {
             clock: clock.clone(),
             server_clock: server_clock.clone(),
             tracker: ObjectTracker::default(),
-            burst: schedule::CreationBurst::default(),
+            burst: burst.clone(),
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
         });
@@ -110,6 +111,7 @@ impl Operator {
             tasks,
             clock,
             server_clock,
+            burst,
             entropy,
             counts: Counts::default(),
             passes: Arc::new(Semaphore::new(PASSES)),

@@ -4,7 +4,6 @@ use kube::runtime::reflector;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    burst::CreationBurst,
     children::{Children, Guarded},
     counts::Counts,
     objectives::Objectives,
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    controller::{Cluster, InitialSync, ObjectTracker, ServerClock},
+    controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
 };
 
 /// What every pass works with.

@@ -1,7 +1,6 @@
 //! RdsBackupSchedule: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], and what a spec means in
 //! [`spec`] and [`cron`]; the order of requests is in [`pass`], all I/O in `io`.
 
-mod burst;
 mod children;
 mod context;
 mod counts;
@@ -23,7 +22,6 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-pub use burst::CreationBurst;
 pub use children::{Children, Guarded, GuardedBackup};
 pub use context::Context;
 pub use counts::Counts;

@@ -61,11 +61,6 @@ pub(super) const REFUSED_DELETION_PAUSE: SignedDuration = SignedDuration::from_m
 /// hangs over a deletion delays no slot.
 pub(super) const BEFORE_WHAT_IS_DUE: SignedDuration = SignedDuration::from_secs(10);
 
-/// More creations than this within [`BURST`] are a burst: statuses wait until it is over.
-pub(super) const BURST_SIZE: usize = 8;
-
-pub(super) const BURST: Duration = Duration::from_secs(2);
-
 /// How long a status waits while many schedules create backups at the same moment: the backups come first.
 pub(super) const DEFERRAL: Duration = Duration::from_secs(4);
 

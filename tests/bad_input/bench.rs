@@ -127,7 +127,7 @@ impl Case {
     pub async fn preflight(&mut self, bench: &Bench) -> Decision {
         let mut pass = Pass::start(Arc::new(self.object.clone()));
         let (mut state, mut answer) = (ObjectState::default(), Answer::Begin);
-        let present = Present { steady: tokio::time::Instant::now(), leads: true };
+        let present = Present { steady: tokio::time::Instant::now(), leads: true, is_burst: false };
         loop {
             let Next::Do(request) = pass.next(&mut state, answer, present) else { panic!("nothing was written: {pass:?}") };
             answer = match request {

@@ -28,5 +28,6 @@ mod scopes;
 mod setup;
 mod site;
 mod start;
+mod status_owners;
 mod trouble;
 mod used;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rds_backup_sandbox::{
     plane::audit,
-    rds::Settings,
+    rds::{Effect, Fault, Settings},
     world::{Operator, StartOperator, World, WorldOptions},
 };
 use serde_json::{Value, json};
@@ -17,9 +17,10 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(180);
+const TEAMS: [&str; 2] = ["team-a", "team-b"];
 
-async fn started(world: &World) -> Operator {
-    let args = ["--watch-namespace=team-a", "--watch-namespace=team-b"].map(str::to_owned).to_vec();
+async fn started(world: &World, namespaces: &[&str]) -> Operator {
+    let args = namespaces.iter().map(|namespace| format!("--watch-namespace={namespace}")).collect();
     let mut operator = world.start_operator(StartOperator { args, ..StartOperator::default() }).unwrap_or_else(|error| panic!("{error}"));
     operator.wait_ready(PATIENCE).await.unwrap_or_else(|error| panic!("{error}"));
     operator
@@ -54,12 +55,12 @@ async fn a_namespace_that_is_deleted_holds_up_no_backup_and_no_schedule_of_anoth
     let options = WorldOptions { settings: Settings { job_time: Duration::from_secs(15), ..Settings::sandbox() }, ..world_options() };
     let world = World::start(options).await.unwrap_or_else(|error| panic!("the world does not start: {error}"));
     let kubectl = world.kubectl();
-    for namespace in ["team-a", "team-b"] {
+    for namespace in TEAMS {
         kubectl.run(&["create", "namespace", namespace]).await.unwrap();
     }
     rights::narrow(&world).await;
     rights::grant_with(&world, "team-a,team-b", &["--set=rbac.clusterWideClaims=false"]).await;
-    let mut operator = started(&world).await;
+    let mut operator = started(&world, &TEAMS).await;
 
     let apply = async |kind: &str, namespace: &str, name: &str, spec: Value| {
         let metadata = json!({ "name": name, "namespace": namespace });
@@ -79,7 +80,7 @@ async fn a_namespace_that_is_deleted_holds_up_no_backup_and_no_schedule_of_anoth
     until(&world, "team-a", "backed up by its schedule", |items| in_phase(items, "minutely", "Succeeded") > before).await;
     operator.stop().await.unwrap_or_else(|error| panic!("{error}"));
 
-    let mut operator = started(&world).await;
+    let mut operator = started(&world, &TEAMS).await;
     let verbose = operator.get("/readyz?verbose").await.unwrap_or_else(|error| panic!("{error}")).body;
     assert!(verbose.starts_with("ok\n") && verbose.contains("namespace team-b: "), "{verbose}");
     let before = in_phase(&items(&world, "team-a").await, "minutely", "Succeeded");
@@ -88,6 +89,43 @@ async fn a_namespace_that_is_deleted_holds_up_no_backup_and_no_schedule_of_anoth
     until(&world, "team-a", "ended", |items| in_phase(items, "last", "Succeeded") == 1).await;
     assert_eq!(world.rds.accepted("rm-mysql-a"), 3);
     operator.stop().await.unwrap_or_else(|error| panic!("{error}"));
+    note(&audit::read(world.plane.audit_log()).expect("the audit log"));
+    world.stop().await;
+}
+
+/// Two operators, each with a namespace of its own, whose teams share an instance. Both answers are lost, so that each must find its own job
+/// among the jobs of both.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_operators_of_two_namespaces_that_share_an_instance_each_find_their_own_job() {
+    let _running = RunningTest::begin();
+    let world = World::start(world_options()).await.unwrap_or_else(|error| panic!("the world does not start: {error}"));
+    let kubectl = world.kubectl();
+    for namespace in TEAMS {
+        kubectl.run(&["create", "namespace", namespace]).await.unwrap();
+    }
+    rights::narrow(&world).await;
+    rights::grant(&world, &TEAMS.join(",")).await;
+    let mut operators = [started(&world, &TEAMS[..1]).await, started(&world, &TEAMS[1..]).await];
+    let instance = "rm-mysql-shared";
+    world.rds.add_fault(Fault::on("CreateBackup", Effect::LoseAnswer).instance(instance).times(2));
+    let objects = TEAMS.map(|namespace| {
+        json!({
+            "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": { "name": "mine", "namespace": namespace },
+            "spec": { "dbInstanceId": instance, "method": "Physical" },
+        })
+    });
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
+    kubectl.run_with_input(&["apply", "-f", "-"], &list).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut jobs = Vec::new();
+    for namespace in TEAMS {
+        until(&world, namespace, "ended", |items| in_phase(items, "mine", "Succeeded") == 1).await;
+        jobs.push(items(&world, namespace).await[0]["status"]["backupJobId"].clone());
+    }
+    assert!(!jobs[0].is_null() && jobs[0] != jobs[1], "one job is the result of both: {jobs:?}");
+    assert_eq!(world.rds.accepted(instance), 2);
+    for operator in &mut operators {
+        operator.stop().await.unwrap_or_else(|error| panic!("{error}"));
+    }
     note(&audit::read(world.plane.audit_log()).expect("the audit log"));
     world.stop().await;
 }

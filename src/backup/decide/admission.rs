@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    begun::has_begun,
     decision::Decision,
     draft::Draft,
     end::{queue_timed_out, retry_ends, retry_gives_way, waits_for_somebody},
@@ -30,11 +31,7 @@ const INSTANCE_TAKEN: &str = "another RdsBackup of the same instance goes first;
 /// the clock of a node that is ahead every waiting object would be over.
 pub(super) fn comes_too_late(draft: &Draft<'_>) -> bool {
     let (observed, status) = (draft.observed, draft.observed.status);
-    let untouched = matches!(status.phase, Phase::Pending | Phase::Queued)
-        && status.submission.is_none()
-        && status.queue.is_none()
-        && status.attempts.is_empty()
-        && !status.has_result();
+    let untouched = status.submission.is_none() && status.queue.is_none() && status.attempts.is_empty() && !status.has_result();
     draft.spec.not_after.as_ref().is_some_and(|not_after| {
         untouched && (observed.created_at() > not_after.0 || observed.server_now.is_some_and(|server_now| server_now > not_after.0))
     })
@@ -54,10 +51,7 @@ pub(super) fn expired(mut draft: Draft<'_>) -> Decision {
 
 /// The spec breaks a rule that the CRD should have stopped.
 pub(super) fn invalid(mut draft: Draft<'_>, wrong: &str) -> Decision {
-    let phase = match draft.status.phase {
-        Phase::Queued => Phase::Pending,
-        phase => phase,
-    };
+    let phase = phase_of_stalled(&draft);
     draft.stall(phase, Reason::InvalidSpec, wrong);
     let timeout = queue_timeout(draft.spec);
     let pause = draft.stalled_recheck();
@@ -180,12 +174,19 @@ fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Times
     hold.max(backoff)
 }
 
+/// What has begun keeps its phase. Anything else is Pending, whatever its status says: an edited phase kept an object that waits for somebody from
+/// its queueTimeout.
+fn phase_of_stalled(draft: &Draft<'_>) -> Phase {
+    match draft.observed.status.phase {
+        Phase::Queued => Phase::Pending,
+        phase if has_begun(draft.observed.status) => phase,
+        _ => Phase::Pending,
+    }
+}
+
 /// The account cannot be used: what waits for it keeps its place, and a job or an open intent is not forgotten.
 pub(super) fn blocked(mut draft: Draft<'_>, valid: &ValidatedSpec, blocker: &Blocker) -> Decision {
-    let phase = match draft.observed.status.phase {
-        Phase::Pending | Phase::Queued => Phase::Pending,
-        busy => busy,
-    };
+    let phase = phase_of_stalled(&draft);
     draft.stall(phase, blocker.reason, &blocker.message);
     let pause = draft.stalled_recheck();
     waits_for_somebody(draft, valid.queue_timeout, pause)

@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 
 use super::{
+    begun,
     draft::Draft,
     end::close,
     errors::{self, Asked, Remedy},
-    resolve,
     text::clip,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) fn record(draft: &mut Draft<'_>) -> bool {
     match answer {
         CreateOutcome::Accepted { job_id, request_id } => {
             // Somebody may have taken the id out of the status since it was recorded.
-            if current || of_this && resolve::lacks_its_job(observed.status) {
+            if current || of_this && begun::lacks_its_job(observed.status) {
                 accepted(draft, job_id, request_id.as_deref());
                 return true;
             }

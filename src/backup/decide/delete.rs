@@ -3,7 +3,7 @@
 //! An object that is being deleted exists only for as long as a finalizer keeps it. This release deletes no backup set, so the
 //! object is let go at once; a job or a request that is under way is followed for as long as the object is there.
 
-use super::{draft::Draft, end::close, resolve};
+use super::{begun, draft::Draft, end::close};
 use crate::api::{FINALIZER, Reason, SubmissionOutcome};
 
 /// What is left to do for the object.
@@ -30,7 +30,7 @@ pub(super) fn let_go(draft: &mut Draft<'_>) -> Option<LetGo> {
         return None;
     }
     match observed.status.open_submission() {
-        None if resolve::lacks_its_job(observed.status) => None,
+        None if begun::lacks_its_job(observed.status) => None,
         None => Some(LetGo::Settled),
         Some(intent) if intent.cleared => None,
         // It was never sent, and will not be: it must not hold the instance.

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{decision::Decision, draft::Draft, text::clip};
+use super::{begun::has_begun, decision::Decision, draft::Draft, text::clip};
 use crate::{
-    api::{Attempt, AttemptOutcome, ConditionType, ExpirySource, Phase, Reason, Span, SubmissionOutcome, Time},
+    api::{Attempt, AttemptOutcome, ConditionType, ExpirySource, Reason, Span, SubmissionOutcome, Time},
     backup::{policy::BEFORE_THE_NEXT_START, recorded, spec::ValidatedSpec},
     rds::{BackupRef, BackupSet, MetaStatus},
     time::SaturatingTime,
@@ -20,10 +20,7 @@ pub(super) fn close(draft: &mut Draft<'_>, outcome: SubmissionOutcome) {
 /// A person must act, and nothing was asked for yet: the object is decided again after `pause`, but not for longer than queueTimeout. The
 /// next backup of a schedule waits behind it, and one that is never cured must not hold up every later one.
 pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, pause: SignedDuration) -> Decision {
-    let unasked = matches!(draft.status.phase, Phase::Pending | Phase::Queued)
-        && draft.observed.status.open_submission().is_none()
-        && !draft.observed.status.has_result();
-    let Some(since) = draft.waiting_since().filter(|_| unasked) else { return draft.wait(pause) };
+    let Some(since) = draft.waiting_since().filter(|_| !has_begun(draft.observed.status)) else { return draft.wait(pause) };
     if let Some(next) = retry_ends(&draft).filter(|ends| draft.observed.time_is_known && draft.now > *ends) {
         return retry_gives_way(draft, next);
     }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod answer;
+mod begun;
 mod compatibility;
 mod decision;
 mod delete;
@@ -78,7 +79,7 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
         (None, true) => follow::accepted(draft, &valid, account),
         (Some(intent), false) if !intent.cleared => resolve::uncleared(draft, &valid, account, intent),
         (Some(intent), false) => resolve::cleared(draft, &valid, account, intent),
-        (None, false) if resolve::lacks_its_job(observed.status) => resolve::reopened(draft),
+        (None, false) if begun::lacks_its_job(observed.status) => resolve::reopened(draft),
         (None, false) => admission::queued(draft, &valid, account),
     };
     // A look that cannot read every claim proves nothing.

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     admission,
+    begun::job_failed,
     decision::{Decision, Effect},
     draft::Draft,
     end::{self, close},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     accounts::Expiry,
-    api::{AttemptOutcome, Origin, Phase, RdsBackupStatus, Reason, Submission, SubmissionOutcome, Time},
+    api::{AttemptOutcome, Origin, Phase, Reason, Submission, SubmissionOutcome, Time},
     backup::{
         memory::Look,
         observation::AccountView,
@@ -65,17 +66,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
     }
 }
 
-/// The newest request was accepted, its job is not known to have failed, and the status names neither job nor set: a person removed them.
-///
-/// Found by `cargo sandbox faults`: taken for the run that comes after a failed one, it was a second backup.
-pub(super) fn lacks_its_job(status: &RdsBackupStatus) -> bool {
-    status.submission.as_ref().is_some_and(|last| {
-        let accepted = matches!(last.outcome, Some(SubmissionOutcome::Accepted | SubmissionOutcome::Adopted));
-        !status.has_result() && accepted && !job_failed(status, last.run, last.attempt)
-    })
-}
-
-/// Its outcome is unknown then, and is looked for as if the answer had been lost.
+/// The request of an object that lacks its job: its outcome is unknown, and is looked for as if the answer had been lost.
 pub(super) fn reopened(mut draft: Draft<'_>) -> Decision {
     if let Some(submission) = &mut draft.status.submission {
         submission.outcome = None;
@@ -86,10 +77,6 @@ pub(super) fn reopened(mut draft: Draft<'_>) -> Decision {
         "the request was accepted, and the status no longer names its job: it was edited. The operator looks for the backup on the instance",
     );
     draft.again()
-}
-
-fn job_failed(status: &RdsBackupStatus, run: i32, attempt: i32) -> bool {
-    status.attempts.iter().any(|kept| (kept.run, kept.attempt) == (run, attempt) && kept.outcome == AttemptOutcome::JobFailed)
 }
 
 fn send(draft: Draft<'_>, valid: &ValidatedSpec, intent: &Submission) -> Decision {

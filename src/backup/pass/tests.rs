@@ -33,6 +33,7 @@ struct Scene {
     /// Seconds since the beginning, by every clock.
     second: u64,
     leads: bool,
+    is_burst: bool,
     /// As the API server has it.
     stored: RdsBackup,
     began: Instant,
@@ -50,7 +51,7 @@ impl Scene {
         object.status = Some(RdsBackupStatus::fresh());
         let pass = Pass::start(Arc::new(object.clone()));
         let began = Instant::from_std(std::time::Instant::now());
-        Self { pass, state: ObjectState::default(), second: 1, leads: true, stored: object, began }
+        Self { pass, state: ObjectState::default(), second: 1, leads: true, is_burst: false, stored: object, began }
     }
 
     /// The next pass begins at the copy that the cache has.
@@ -60,7 +61,7 @@ impl Scene {
     }
 
     fn give(&mut self, answer: Answer) -> Next {
-        let present = Present { steady: self.began + Duration::from_secs(self.second), leads: self.leads };
+        let present = Present { steady: self.began + Duration::from_secs(self.second), leads: self.leads, is_burst: self.is_burst };
         self.pass.next(&mut self.state, answer, present)
     }
 

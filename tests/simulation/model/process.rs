@@ -167,7 +167,7 @@ impl World {
 
     fn next(&mut self, system: &System, process: usize, work: &mut Work, answer: Answer) -> Next {
         let leads = self.processes[process].leads || system.has(Flaw::FenceIgnored);
-        let present = Present { steady: steady(self.now), leads };
+        let present = Present { steady: steady(self.now), leads, is_burst: false };
         let state = &mut Arc::make_mut(&mut self.processes[process].memories[work.slot]).state;
         let next = work.pass.next(state, answer, present);
         // Words may be deferred at any time, and are left out anyway; any object may be looked at at any time, so none needs to be woken.

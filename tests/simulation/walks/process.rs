@@ -75,7 +75,7 @@ impl Process {
     }
 
     fn present(&self, now: Ms) -> Present {
-        Present { steady: self.born + Duration::from_millis(now.unsigned_abs()), leads: self.leads }
+        Present { steady: self.born + Duration::from_millis(now.unsigned_abs()), leads: self.leads, is_burst: false }
     }
 }
 

@@ -64,6 +64,25 @@ fn what_needs_somebody_is_not_waited_for_beyond_the_queue_timeout() {
 }
 
 /// What it waits for may change as often as it likes: the time of waiting goes on.
+/// What has begun is told by the records of requests: a phase that a person wrote says nothing.
+#[test]
+fn a_phase_that_somebody_wrote_keeps_nothing_from_its_queue_timeout() {
+    for phase in [Phase::Submitting, Phase::Resolving, Phase::Running, Phase::Finalizing] {
+        for spec in [r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#, r#"{"dbInstanceId":"rm-1","queueTimeout":"10m","retentionDays":3}"#]
+        {
+            let mut case = Case::of(spec);
+            case.account = Err(Blocker { reason: Reason::AccountNotFound, message: "name another".into(), again_in: None });
+            case.step(1);
+            case.status.phase = phase;
+            case.step(2);
+            assert_eq!(case.status.phase, Phase::Pending, "{phase:?}");
+            case.status.phase = phase;
+            case.step(603);
+            case.assert_place(Phase::Failed, Reason::QueueTimeout);
+        }
+    }
+}
+
 #[test]
 fn the_queue_timeout_counts_on_through_what_needs_somebody_and_what_does_not() {
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","queueTimeout":"10m"}"#);

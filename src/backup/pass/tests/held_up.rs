@@ -51,6 +51,24 @@ fn an_object_without_a_place_says_so_once_and_starts_at_its_turn() {
 }
 
 #[test]
+fn while_many_schedules_create_their_backups_an_object_without_a_place_says_nothing_and_keeps_its_turn() {
+    let mut scene = Scene::new();
+    scene.is_burst = true;
+    let (asked, rest) = no_place(&mut scene);
+    assert!(matches!(rest, Rest::Requeue(wait) if wait == BURST_PAUSE), "{rest:?}");
+    assert_eq!(writes(&asked), 0, "{asked:?}");
+
+    scene.second += 2;
+    scene.is_burst = false;
+    let cached = scene.stored.clone();
+    let begun = scene.begin(&cached);
+    let (asked, rest) = scene.run_to_rest(begun);
+    assert!(matches!(rest, Rest::Requeue(wait) if wait == TURN - Duration::from_secs(2)), "{rest:?}");
+    assert!(!asked.iter().any(|request| matches!(request, Request::Admit)), "it keeps its turn: {asked:?}");
+    assert_eq!((writes(&asked), scene.status().ready_reason()), (1, Some(Reason::WaitingForTurn.as_str())));
+}
+
+#[test]
 fn an_object_whose_instance_is_taken_says_so_once() {
     let mut scene = Scene::new();
     let locked = |scene: &mut Scene| held_up(scene, |request| matches!(request, Request::LockInstance), Answer::Locked(false));

@@ -2,17 +2,21 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::policy::{BURST, BURST_SIZE};
+/// More creations than this within [`BURST`] are a burst: what is not a creation waits until it is over.
+const BURST_SIZE: usize = 8;
 
-/// The newest creations of all schedules of this process.
-#[derive(Debug, Default)]
+const BURST: Duration = Duration::from_secs(2);
+
+/// The newest creations of all schedules of this process. Shared by the passes of both kinds.
+#[derive(Clone, Debug, Default)]
 pub struct CreationBurst {
-    newest: Mutex<VecDeque<Instant>>,
+    newest: Arc<Mutex<VecDeque<Instant>>>,
 }
 
 impl CreationBurst {
@@ -38,8 +42,6 @@ impl CreationBurst {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test]
