@@ -8,7 +8,10 @@ use std::{
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 
-use crate::accounts::{AccountSettings, Submissions};
+use crate::{
+    accounts::{AccountSettings, Submissions},
+    metrics::MetricsSettings,
+};
 
 /// The configuration file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,6 +24,9 @@ pub struct Config {
     /// The accounts that objects can name in `spec.account`. A name has 1 to 63 characters.
     #[schemars(extend("minProperties" = 1, "propertyNames" = { "minLength": 1, "maxLength": 63 }))]
     pub accounts: BTreeMap<String, AccountSettings>,
+    /// What `/metrics` has of the objects.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
 }
 
 /// Why the configuration cannot be used. The operator does not start with half of it.
@@ -81,10 +87,14 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::Config;
-    use crate::accounts::{CredentialsSettings, Expiry, Submissions};
+    use crate::{
+        accounts::{CredentialsSettings, Expiry, Submissions},
+        metrics::{MetricsSettings, PerSchedule},
+    };
 
     const GOOD: &str = "\
 submissions: Paused
+metrics: { perSchedule: Freshness, instanceIds: false }
 accounts:
   default:
     regionId: cn-hangzhou
@@ -105,6 +115,7 @@ accounts:
     fn a_whole_configuration_is_read() {
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(config.submissions, Submissions::Paused);
+        assert_eq!(config.metrics, MetricsSettings { per_schedule: PerSchedule::Freshness, instance_ids: false });
         let account = &config.accounts["default"];
         assert_eq!(account.credentials, CredentialsSettings::Secret { name: "rds-key".into() });
         assert_eq!(account.protocol.request_expiry, Expiry::After(SignedDuration::from_secs(6)));
@@ -140,7 +151,9 @@ accounts:
             account.insert(key.to_owned(), inner.into());
         }
         let mut whole = defaults(&schema);
+        whole.insert("metrics".to_owned(), defaults(&definitions["MetricsSettings"]).into());
         whole.insert("accounts".to_owned(), serde_json::json!({ "a": account }));
+        assert_eq!(whole["metrics"], serde_json::json!({ "perSchedule": "All", "instanceIds": true }));
         let parsed = |value: serde_json::Value| format!("{:?}", Config::parse(&value.to_string()).expect("a configuration"));
         assert_eq!(parsed(whole.into()), parsed(least));
         let limits = crate::rds::Limits::default();
@@ -166,21 +179,24 @@ accounts:
     #[test]
     fn a_mistake_is_refused_with_its_line() {
         for (from, to, line, expected) in [
-            ("signature: V3", "signature: V9", "line 9", "V9"),
-            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 6", "RRSA"),
-            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: Secret, nome: x }", "line 6", "nome"),
-            ("signature: V3", "signatur: V3", "line 9", "signatur"),
+            ("signature: V3", "signature: V9", "line 10", "V9"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 7", "RRSA"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: Secret, nome: x }", "line 7", "nome"),
+            ("signature: V3", "signatur: V3", "line 10", "signatur"),
             ("submissions: Paused", "submission: Paused", "line 1", "submission"),
-            ("clockSkew: 1s", "clockSkew: soon", "line 7", "soon"),
-            ("createPerSecond: 1", "createPerSecond: 0", "line 11", "1 or more"),
-            ("http://127.0.0.1:8080", "http://rds.example", "line 5", "https"),
-            ("regionId: cn-hangzhou", "regionId: hangzhou", "line 4", "region"),
+            ("perSchedule: Freshness", "perSchedule: Some", "line 2", "Some"),
+            ("perSchedule: Freshness", "perSchedules: All", "line 2", "perSchedules"),
+            ("instanceIds: false", "instanceIds: 7", "line 2", "bool"),
+            ("clockSkew: 1s", "clockSkew: soon", "line 8", "soon"),
+            ("createPerSecond: 1", "createPerSecond: 0", "line 12", "1 or more"),
+            ("http://127.0.0.1:8080", "http://rds.example", "line 6", "https"),
+            ("regionId: cn-hangzhou", "regionId: hangzhou", "line 5", "region"),
             ("regionId: cn-beijing", "regionId: cn-bejing", "line 1", "cn-beijing"),
-            ("    signature: V3", "    network: Vpc", "line 4", "exclude each other"),
-            ("    signature: V3", "    network: Private", "line 9", "Private"),
+            ("    signature: V3", "    network: Vpc", "line 5", "exclude each other"),
+            ("    signature: V3", "    network: Private", "line 10", "Private"),
             ("    regionId: cn-beijing\n", "", "line", "regionId"),
             ("    allow: []\n", "", "line", "allow"),
-            ("  small:", "  default:", "line 12", "default"),
+            ("  small:", "  default:", "line 13", "default"),
         ] {
             let text = GOOD.replacen(from, to, 1);
             assert_ne!(text, GOOD, "{from} is not in the text");

@@ -12,9 +12,11 @@
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
+//! - [`metrics`]: what `/metrics` says, from the caches and the counters of the other modules.
 //! - [`runtime`]: the process: leader election, watches, health, metrics, shutdown.
 //! - [`clock`]: the only file that reads the wall clock.
 //! - [`entropy`]: the only file that draws random numbers.
+//! - [`no_answer`]: why a request has no answer, for the metrics.
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup`, `schedule` and `report` also use `controller`, and
@@ -30,6 +32,8 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod entropy;
+pub mod metrics;
+pub mod no_answer;
 pub mod rds;
 pub mod report;
 pub mod rpc;

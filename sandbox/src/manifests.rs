@@ -1,4 +1,5 @@
-//! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that kustomize installs the same objects as Helm.
+//! `cargo sandbox manifests`: `deploy/install`, rendered from the chart, so that kustomize installs the same objects as Helm; and the alert
+//! rules of `deploy/monitoring`, so that a Prometheus without its operator has the same ones, beside copies of the dashboards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,8 @@ use clap::Args;
 
 use crate::plane::{BinariesError, Helms, Progress, Tool, ToolError};
 
-/// Render deploy/install from the chart. The first time, Helm is built from its Go modules, which takes about 3 minutes on 2 cores.
+/// Render deploy/install and the rules of deploy/monitoring from the chart, and copy its dashboards. The first time, Helm is built from its
+/// Go modules, which takes about 3 minutes on 2 cores.
 #[derive(Debug, Args)]
 pub struct ManifestsArgs {
     /// The repository.
@@ -57,6 +59,14 @@ const FILES: [(&str, &str); 8] = [
     ("service", "operator.yaml"),
 ];
 
+/// The alert rules.
+pub const ALERTS: &str = "deploy/monitoring/alerts.yaml";
+
+/// The dashboards, and where their copies for people without the chart are.
+const DASHBOARDS: [&str; 2] = ["fleet.json", "operator.json"];
+const CHARTS_DASHBOARDS: &str = "charts/rds-backup-operator/files/dashboards";
+const COPIED_DASHBOARDS: &str = "deploy/monitoring/dashboards";
+
 /// Labels that say that Helm manages an object, which it does not here.
 const HELMS_OWN: [&str; 2] = ["app.kubernetes.io/managed-by: ", "helm.sh/chart: "];
 
@@ -64,22 +74,54 @@ const HELMS_OWN: [&str; 2] = ["app.kubernetes.io/managed-by: ", "helm.sh/chart: 
 pub async fn run(args: ManifestsArgs) -> Result<(), ManifestsError> {
     let progress: Progress = Box::new(|line| eprintln!("{line}"));
     let helms = Helms::find(&progress).await?;
-    for (file, text) in render(&helms.v4, &args.repository).await? {
-        let path = args.repository.join(HOME).join(file);
+    let manifests = render(&helms.v4, &args.repository).await?.into_iter().map(|(file, text)| (Path::new(HOME).join(file), text));
+    let alerts = (PathBuf::from(ALERTS), alerts(&helms.v4, &args.repository).await?);
+    for (file, text) in manifests.chain([alerts]) {
+        let path = args.repository.join(file);
         fs::write(&path, text).map_err(|source| ManifestsError::Write { path: path.clone(), source })?;
         eprintln!("{}", path.display());
+    }
+    for [from, to] in dashboards(&args.repository) {
+        fs::copy(from, &to).map_err(|source| ManifestsError::Write { path: to.clone(), source })?;
+        eprintln!("{}", to.display());
     }
     Ok(())
 }
 
+/// Each dashboard of the chart, and the file that is a copy of it.
+pub fn dashboards(repository: &Path) -> [[PathBuf; 2]; 2] {
+    DASHBOARDS.map(|file| [CHARTS_DASHBOARDS, COPIED_DASHBOARDS].map(|folder| repository.join(folder).join(file)))
+}
+
 /// The files, by name.
 pub async fn render(helm: &Path, repository: &Path) -> Result<BTreeMap<&'static str, String>, ManifestsError> {
+    sorted(&template(helm, repository, &[]).await?)
+}
+
+/// The rules file: the `spec` of the PrometheusRule that the chart renders.
+pub async fn alerts(helm: &Path, repository: &Path) -> Result<String, ManifestsError> {
+    let args = [
+        "--show-only=templates/prometheusrule.yaml",
+        "--set=metrics.prometheusRule.enabled=true",
+        "--set=metrics.prometheusRule.renderMode=alwaysRender",
+    ];
+    let rendered = template(helm, repository, &args).await?;
+    let (_, spec) = rendered.split_once("\nspec:\n").ok_or_else(|| ManifestsError::Unknown("templates/prometheusrule.yaml".to_owned()))?;
+    let mut text = "# Rendered from the chart's files/alerts.yaml by `cargo sandbox manifests`. Do not edit.\n".to_owned();
+    for line in spec.trim_end().lines() {
+        text.push_str(line.strip_prefix("  ").unwrap_or(line));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+async fn template(helm: &Path, repository: &Path, more: &[&str]) -> Result<String, ManifestsError> {
     let home = tempfile::tempdir().map_err(ManifestsError::Temporary)?;
     let helm = Tool::without_plane("helm", helm, home.path());
     let (chart, values) = (repository.join("charts/rds-backup-operator"), repository.join(HOME).join("values.yaml"));
     let (chart, values) = (chart.display().to_string(), values.display().to_string());
-    let rendered = helm.run(&["template", "rds-backup-operator", &chart, "--namespace=rds-backup-system", "--values", &values]).await?;
-    sorted(&rendered)
+    let args = ["template", "rds-backup-operator", &chart, "--namespace=rds-backup-system", "--values", &values];
+    Ok(helm.run(&[&args, more].concat()).await?)
 }
 
 /// Sorts Helm's output by the template that it names above each object.

@@ -4,12 +4,15 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     allow::AllowedRegions,
+    cloud_counts::CloudCounts,
     credentials::{CredentialsError, Source},
     error::AccountError,
+    key_state::{KeyFacts, KeyState},
     settings::{AccountSettings, Protocol, Submissions},
 };
 use crate::{
@@ -25,6 +28,31 @@ pub struct Accounts {
     accounts: BTreeMap<String, Arc<Account>>,
     paused: bool,
     deps: ClientDeps,
+    cloud_counts: CloudCounts,
+}
+
+/// What the metrics say of an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether new attempts are paused, for this account or for all.
+    pub paused: bool,
+    /// Its access key; none before it was read.
+    pub key: Option<KeyFacts>,
+    /// Its clients, one for each region that was used.
+    pub clients: Vec<ClientFacts>,
+}
+
+/// What the metrics say of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientFacts {
+    /// Its region.
+    pub region: String,
+    /// How far the service's clock is ahead of ours; none before its first answer.
+    pub clock_offset: Option<SignedDuration>,
+    /// How long its calls have waited for the limits so far.
+    pub waited_for_limits: Duration,
 }
 
 /// The dependencies of every client.
@@ -44,6 +72,7 @@ pub struct Account {
     /// Its part of the configuration.
     pub settings: AccountSettings,
     source: Source,
+    key: Arc<KeyState>,
     paused: bool,
     clients: Mutex<HashMap<String, Arc<Client>>>,
     callers: Arc<Semaphore>,
@@ -96,6 +125,7 @@ impl Accounts {
                         name,
                         settings,
                         source,
+                        key: Arc::default(),
                         paused,
                         clients: Mutex::default(),
                         callers: Arc::new(Semaphore::new(MOST_CALLERS)),
@@ -103,14 +133,14 @@ impl Accounts {
                 )
             })
             .collect();
-        Self { accounts, paused, deps }
+        Self { accounts, paused, deps, cloud_counts: CloudCounts::default() }
     }
 
     /// The credentials of each account, or why there are none. The reason holds no part of a credential.
     pub async fn credentials(&self) -> Vec<(&str, Result<Credentials, CredentialsError>)> {
         let mut all = Vec::with_capacity(self.accounts.len());
         for (name, account) in &self.accounts {
-            all.push((name.as_str(), account.source.get().await));
+            all.push((name.as_str(), account.credentials().await));
         }
         all
     }
@@ -132,7 +162,7 @@ impl Accounts {
                 region: region.to_owned(),
             });
         }
-        let client = account.client(region, &self.deps)?;
+        let client = account.client(region, &self.deps, &self.cloud_counts)?;
         Ok(Access { account: account.clone(), client, region_id: region.to_owned(), regions })
     }
 
@@ -153,14 +183,14 @@ impl Accounts {
         self.accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())
     }
 
-    /// Every client that was used, with the name of its account and its region, for the metrics.
-    pub fn clients(&self) -> Vec<(String, String, Arc<Client>)> {
-        let mut all = Vec::new();
-        for (name, account) in &self.accounts {
-            let clients = account.clients.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(clients.iter().map(|(region, client)| (name.clone(), region.clone(), client.clone())));
-        }
-        all
+    /// Every account, and its clients that were used, for the metrics.
+    pub fn facts(&self) -> Vec<AccountFacts> {
+        self.accounts.values().map(|account| account.facts()).collect()
+    }
+
+    /// What became of the calls of all clients.
+    pub fn cloud_counts(&self) -> &CloudCounts {
+        &self.cloud_counts
     }
 
     /// How many accounts there are.
@@ -194,7 +224,9 @@ impl Account {
 
     /// The credentials, at most 60 s old.
     pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        self.source.get().await
+        let found = self.source.get().await;
+        self.key.read(&found);
+        found
     }
 
     /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
@@ -204,7 +236,19 @@ impl Account {
         self.credentials().await.ok().filter(|found| !found.is(refused))
     }
 
-    fn client(&self, region: &str, deps: &ClientDeps) -> Result<Arc<Client>, AccountError> {
+    fn facts(&self) -> AccountFacts {
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = |(region, client): (&String, &Arc<Client>)| ClientFacts {
+            region: region.clone(),
+            clock_offset: client.known_clock_offset(),
+            waited_for_limits: client.waited_for_limits(),
+        };
+        let mut clients: Vec<ClientFacts> = clients.iter().map(facts).collect();
+        clients.sort_by(|a, b| a.region.cmp(&b.region));
+        AccountFacts { name: self.name.clone(), paused: self.paused, key: self.key.facts(), clients }
+    }
+
+    fn client(&self, region: &str, deps: &ClientDeps, counts: &CloudCounts) -> Result<Arc<Client>, AccountError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
@@ -214,6 +258,7 @@ impl Account {
         let rpc = rpc::ClientOptions {
             signature: self.settings.signature.to_client(),
             transport,
+            counts: Some(counts.of(&self.name, region, self.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
         let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })

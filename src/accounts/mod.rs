@@ -3,12 +3,16 @@
 
 mod account;
 mod allow;
+mod cloud_counts;
 mod credentials;
 mod error;
+mod key_state;
 mod settings;
 
-pub use account::{Access, Account, Accounts, Admitted, ClientDeps, MOST_CALLERS};
+pub use account::{Access, Account, AccountFacts, Accounts, Admitted, ClientDeps, ClientFacts, MOST_CALLERS};
 pub use allow::{AllowRule, AllowedRegions};
+pub use cloud_counts::CloudCounts;
 pub use credentials::{CredentialsError, Source};
 pub use error::AccountError;
+pub use key_state::KeyFacts;
 pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};

@@ -2,11 +2,11 @@ use std::sync::{Arc, OnceLock};
 
 use futures::channel::mpsc;
 use kube::runtime::reflector::{self, ObjectRef};
-use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
+    counts::Counts,
     locks::{InstanceLocks, Noted},
     siblings,
     state::ObjectState,
@@ -16,7 +16,7 @@ use crate::{
     accounts::Accounts,
     api::RdsBackup,
     clock::Clock,
-    controller::{Cluster, CreationBurst, ObjectTracker, ServerClock},
+    controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
     entropy::Entropy,
 };
 
@@ -38,6 +38,8 @@ pub struct Context {
     pub unfinished: Unfinished,
     /// The caches of the watches, one for each namespace of the scope; set before the first pass.
     pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
+    /// Which of the watches have listed their objects; set with the caches.
+    pub listed: OnceLock<InitialSync>,
     /// Objects that should be looked at now, because another of their instance came to its end.
     pub wake: mpsc::UnboundedSender<ObjectRef<Guarded>>,
     /// Tasks that outlive the pass that began them; drained at shutdown.
@@ -51,20 +53,9 @@ pub struct Context {
     /// The randomness.
     pub entropy: Entropy,
     /// What cannot be computed from the objects.
-    pub counters: Counters,
+    pub counts: Counts,
     /// The passes that work at the same time. One that waits for the service is not among them: see [`super::policy::PASSES`].
     pub passes: Arc<Semaphore>,
-}
-
-/// Counters of this process.
-#[derive(Clone, Debug, Default)]
-pub struct Counters {
-    /// Passes that ended with an error.
-    pub failed_passes: Counter,
-    /// CreateBackup requests that left this process.
-    pub requests_sent: Counter,
-    /// Answers to CreateBackup that were lost.
-    pub outcomes_unknown: Counter,
 }
 
 impl Context {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
@@ -12,7 +13,10 @@ use super::{
     request::{Answer, Error, Next, Request, Rest},
     state::ObjectState,
 };
-use crate::{api::RdsBackup, controller::PassGuard};
+use crate::{
+    api::RdsBackup,
+    controller::{PassFailure, PassGuard},
+};
 
 /// A pass under way, and what it works with.
 struct Work {
@@ -31,6 +35,7 @@ enum Handed {
 
 /// One pass over one RdsBackup, made again after a growing pause when it cannot be finished.
 pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action {
+    let began = Instant::now();
     let uid = backup.metadata.uid.clone().unwrap_or_default();
     let state = context.tracker.lock(&uid).await;
     let mut work = Work { pass: Pass::start(backup), state, io: Io::begin(context.clone()).await };
@@ -41,6 +46,7 @@ pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action 
             context.tasks.spawn(work.finish(request)).await.unwrap_or_else(|_| Rest::Failed(Arc::new(Error::ShuttingDown)))
         }
     };
+    context.counts.passes.ended(began.elapsed(), failure(&rest));
     match rest {
         Rest::Requeue(after) => {
             context.tracker.succeeded(&uid);
@@ -52,11 +58,19 @@ pub async fn reconcile(backup: Arc<RdsBackup>, context: Arc<Context>) -> Action 
         }
         Rest::Failed(error) => {
             let pause = context.tracker.failed(&uid);
-            context.counters.failed_passes.inc();
             warn!(%uid, %error, retry_in_s = pause.as_secs(), "the pass could not be finished; it is tried again");
             Action::requeue(pause)
         }
     }
+}
+
+fn failure(rest: &Rest) -> Option<PassFailure> {
+    let Rest::Failed(error) = rest else { return None };
+    Some(match error.as_ref() {
+        Error::Cluster(error) => error.into(),
+        Error::ShuttingDown => PassFailure::ShuttingDown,
+        Error::NoRest(_) | Error::Mismatch => PassFailure::Internal,
+    })
 }
 
 impl Work {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     accounts::{Access, Admitted},
-    api::{RdsBackup, RdsBackupStatus},
+    api::{RdsBackup, RdsBackupStatus, Reason},
     controller::{self, Found, Unreadable, WriteResult},
     rds::{self, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp},
     time::SaturatingTime,
@@ -85,7 +85,7 @@ impl Io {
             }
             Request::Send { request, stamp } => {
                 self.place = None;
-                let outcome = self.send(&request, &stamp).await;
+                let outcome = self.send(object, &request, &stamp).await;
                 self.take_place().await;
                 Answer::Sent(outcome)
             }
@@ -291,14 +291,15 @@ impl Io {
         if unfenced { cluster.unfenced().write_status(object, status).await } else { cluster.write_status(object, status).await }
     }
 
-    async fn send(&self, request: &CreateBackup, stamp: &Stamp) -> CreateOutcome {
+    async fn send(&self, object: &RdsBackup, request: &CreateBackup, stamp: &Stamp) -> CreateOutcome {
         let Some((access, credentials)) = &self.means else {
             return CreateOutcome::Rejected(Rejection::NotSent { why: NO_CREDENTIALS.to_owned() });
         };
-        self.context.counters.requests_sent.inc();
         let outcome = access.client.create_backup(credentials, request, stamp).await;
-        if matches!(outcome, CreateOutcome::Unknown(_)) {
-            self.context.counters.outcomes_unknown.inc();
+        match &outcome {
+            CreateOutcome::Accepted { .. } => self.context.counts.accepted(object, access.client.now()),
+            CreateOutcome::Unknown(_) => self.context.counts.outcome_unknown(object),
+            CreateOutcome::Rejected(_) => {}
         }
         outcome
     }
@@ -306,6 +307,7 @@ impl Io {
     /// The line in the log, and the events, which are published beside the pass.
     fn announce(&self, object: &RdsBackup, Announcement { transition, events }: Announcement) {
         if let Some(after) = transition {
+            self.context.counts.moved_to(&after);
             info!(
                 namespace = namespace_of(object),
                 name = name_of(object),
@@ -325,6 +327,9 @@ impl Io {
             }
         }
         for event in events {
+            if event.reason() == Reason::Adopted {
+                self.context.counts.adopted(object);
+            }
             let (cluster, about, now) = (self.context.cluster.clone(), object.object_ref(&()), self.context.clock.now());
             self.context.tasks.spawn(async move { cluster.publish(about, event, now).await });
         }

@@ -2,6 +2,7 @@
 //! all I/O in `io`.
 
 mod context;
+mod counts;
 pub mod decide;
 mod driver;
 pub mod flap_damping;
@@ -20,7 +21,8 @@ pub mod state;
 mod unfinished;
 mod unreadable;
 
-pub use context::{Context, Counters};
+pub use context::Context;
+pub use counts::Counts;
 pub use driver::reconcile;
 pub use locks::{InstanceLocks, Noted};
 pub use policy::PASSES;

@@ -11,17 +11,24 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct InitialSync {
     missing: Arc<watch::Sender<BTreeSet<Option<String>>>>,
+    watches: usize,
 }
 
 impl InitialSync {
     /// None of these watches has listed its objects.
     pub fn none_of(watches: impl IntoIterator<Item = Option<String>>) -> Self {
-        Self { missing: Arc::new(watch::Sender::new(watches.into_iter().collect())) }
+        let missing: BTreeSet<_> = watches.into_iter().collect();
+        Self { watches: missing.len(), missing: Arc::new(watch::Sender::new(missing)) }
     }
 
     /// A watch has listed its objects.
     pub fn listed(&self, watch: &Option<String>) {
         self.missing.send_modify(|missing| _ = missing.remove(watch));
+    }
+
+    /// Whether any watch has listed its objects. Before that the caches are empty, which says nothing.
+    pub fn shows_anything(&self) -> bool {
+        self.missing.borrow().len() < self.watches
     }
 
     /// Waits until the watch that shows a namespace has listed its objects: a schedule does not wait for namespaces of others.
@@ -52,7 +59,9 @@ mod tests {
             })
             .collect();
         tokio::task::yield_now().await;
+        assert!(!listed.shows_anything());
         listed.listed(&watches[0]);
+        assert!(listed.shows_anything());
         let (of_a, of_b): (Vec<_>, Vec<_>) = waiters.into_iter().enumerate().partition(|(number, _)| *number < 10);
         for (_, waiter) in of_a {
             tokio::time::timeout(Duration::from_secs(10), waiter).await.expect("woken").unwrap();

@@ -108,6 +108,7 @@ fn ended(status: RdsBackupStatus) -> RdsBackupStatus {
         backup_id: status.backup_id,
         origin: status.origin,
         started_at: status.started_at,
+        size_bytes: status.size_bytes,
         completed_at: status.completed_at,
         ..RdsBackupStatus::default()
     }

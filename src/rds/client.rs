@@ -110,6 +110,11 @@ impl Client {
         self.rpc.known_clock_offset()
     }
 
+    /// How long calls have waited for the limits so far, all of them together.
+    pub fn waited_for_limits(&self) -> Duration {
+        self.creates.waited().saturating_add(self.reads.waited())
+    }
+
     /// The service's time, as far as it is known.
     pub fn now(&self) -> Timestamp {
         self.rpc.now()
@@ -135,9 +140,9 @@ impl Client {
         }
         match self.call("CreateBackup", instance, params, credentials, stamp).await {
             Ok(response) => created(response),
-            Err(Failure::NotSent(why)) => CreateOutcome::Rejected(Rejection::NotSent { why }),
+            Err(Failure::NotSent { why, .. }) => CreateOutcome::Rejected(Rejection::NotSent { why }),
             Err(Failure::Unusable(why)) => CreateOutcome::Rejected(Rejection::Unusable { why }),
-            Err(Failure::Lost(why) | Failure::TooLarge(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
+            Err(Failure::Lost { why, .. } | Failure::TooLarge(why)) => CreateOutcome::Unknown(Unknown { why, api: None }),
         }
     }
 

@@ -61,6 +61,17 @@ pub fn meaning_of(code: &str) -> Meaning {
     BY_CODE.get(&code.to_ascii_lowercase()).copied().or_else(family).unwrap_or(UNLISTED)
 }
 
+/// A code as the table spells it, for a metric's label: what the service, or anything in front of it, answers may be any text. None for a
+/// code that is not in the table; any other code of throttling stands as `Throttling`.
+pub fn published_code(code: &str) -> Option<&'static str> {
+    static BY_CODE: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+        let codes = published_errors().iter().rev().map(|row| row.code).filter(|code| !code.contains(' '));
+        codes.map(|code| (code.to_ascii_lowercase(), code)).collect()
+    });
+    let is_throttling = || meaning_of(code).kind == ErrorKind::Throttled;
+    BY_CODE.get(&code.to_ascii_lowercase()).copied().or_else(|| is_throttling().then_some("Throttling"))
+}
+
 /// Beginnings of codes that decide if the whole code is not known. The gateway, or the check of the request, answers all of them before the
 /// service acts. `Invalid` is not one of them: the name of an undocumented code proves nothing.
 pub fn error_families() -> &'static [(&'static str, Meaning)] {
@@ -152,6 +163,23 @@ mod tests {
         }
         let codes: HashSet<_> = published_errors().iter().map(|row| row.code).collect();
         assert!(codes.contains("InvalideStatus.Format") && codes.contains("NoPermisson") && codes.contains("Forbedden.NotSupportRAM"));
+    }
+
+    #[test]
+    fn a_label_has_only_codes_of_the_table() {
+        for (code, label) in [
+            ("Forbidden.RAM", Some("Forbidden.RAM")),
+            ("forbidden.ram", Some("Forbidden.RAM")),
+            ("PAY.NOCREDITCARD", Some("pay.noCreditCard")),
+            ("Throttling.SomeNewOne", Some("Throttling")),
+            ("Rejected.Throttling", Some("Rejected.Throttling")),
+            ("Forbidden.SomeNewOne", None),
+            ("timeout after send", None),
+            ("(unreadable)", None),
+            ("", None),
+        ] {
+            assert_eq!(published_code(code), label, "{code}");
+        }
     }
 
     #[test]

@@ -69,9 +69,9 @@ pub enum CallError {
 impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NotSent(why) => Self::NotSent { why },
+            Failure::NotSent { why, .. } => Self::NotSent { why },
             Failure::Unusable(why) => Self::Unusable { why },
-            Failure::Lost(why) | Failure::TooLarge(why) => Self::Lost { why },
+            Failure::Lost { why, .. } | Failure::TooLarge(why) => Self::Lost { why },
         }
     }
 }

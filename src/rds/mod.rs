@@ -19,7 +19,7 @@ mod wire;
 
 pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, StatusFilter, TypeFilter, Unknown};
 pub use client::{Admission, Client, ClientOptions, Limits};
-pub use codes::{PublishedError, error_families, meaning_of, published_errors};
+pub use codes::{PublishedError, error_families, meaning_of, published_code, published_errors};
 pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};

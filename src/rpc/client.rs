@@ -4,9 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
+    calls::{CallCounts, CallOutcome},
     clock_offset::ClockOffset,
     credentials::Credentials,
     endpoint::Endpoint,
@@ -15,7 +17,7 @@ use super::{
     response::{self, Response, ServiceError},
     sign::{SignatureVersion, Signed, Unsigned, sign},
 };
-use crate::{clock::Clock, time::SaturatingTime};
+use crate::{clock::Clock, no_answer::NoAnswer, time::SaturatingTime};
 
 /// The API of one product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +56,24 @@ pub struct ClientOptions {
     pub call_timeout: Duration,
     /// How requests are sent; default: over the network.
     pub transport: Option<Arc<dyn HttpTransport>>,
+    /// Who is told what became of each call; default: nobody.
+    pub counts: Option<Arc<dyn CallCounts>>,
 }
 
 impl ClientOptions {
     /// The defaults, for an endpoint.
     pub fn new(endpoint: Endpoint, clock: Clock, nonce_source: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
         let (connect_timeout, call_timeout) = (Duration::from_secs(5), Duration::from_secs(30));
-        Self { endpoint, signature: SignatureVersion::default(), clock, nonce_source, connect_timeout, call_timeout, transport: None }
+        Self {
+            endpoint,
+            signature: SignatureVersion::default(),
+            clock,
+            nonce_source,
+            connect_timeout,
+            call_timeout,
+            transport: None,
+            counts: None,
+        }
     }
 }
 
@@ -139,13 +152,19 @@ impl Client {
         let signed = sign(self.options.signature, &unsigned);
 
         let sent = self.options.clock.now();
+        let began = Instant::now();
         let answer = self.post(signed).await;
+        let took = began.elapsed();
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
-        let answer = answer.inspect_err(|failure| match failure {
-            Failure::NotSent(why) | Failure::Unusable(why) => debug!(product, action, elapsed_ms, why, "not sent"),
-            Failure::Lost(why) | Failure::TooLarge(why) => debug!(product, action, elapsed_ms, why, "no answer"),
+        let answer = answer.inspect_err(|failure| {
+            match failure {
+                Failure::NotSent { why, .. } | Failure::Unusable(why) => debug!(product, action, elapsed_ms, why, "not sent"),
+                Failure::Lost { why, .. } | Failure::TooLarge(why) => debug!(product, action, elapsed_ms, why, "no answer"),
+            }
+            self.count(action, CallOutcome::of_failure(failure), took);
         })?;
         let mut response = Response::read(action, &answer, credentials);
+        self.count(action, CallOutcome::of_response(&response), took);
         let code = response.error.as_ref().map(|error| error.code.as_str());
         debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
         // Only an answer with a request id is the service's own; a proxy's page shows the proxy's clock.
@@ -156,13 +175,19 @@ impl Client {
         Ok(response)
     }
 
+    fn count(&self, action: &'static str, outcome: CallOutcome<'_>, took: Duration) {
+        if let Some(counts) = &self.options.counts {
+            counts.called(action, outcome, took);
+        }
+    }
+
     async fn post(&self, Signed { query, headers, body }: Signed) -> Result<HttpResponse, Failure> {
         let url = self.options.endpoint.with_query(query.as_deref());
         // hyper leaves this header out if there is no body, and gateways answer a POST without it with 411.
         let mut sent = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(body.len()))]);
         for (name, value) in headers {
-            let name =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| Failure::NotSent("a header's name cannot be sent".to_owned()))?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| Failure::NotSent { why: "a header's name cannot be sent".to_owned(), cause: NoAnswer::Other })?;
             // The value may be a signature or a token: the error does not show it.
             let mut value =
                 HeaderValue::from_str(&value).map_err(|_| Failure::Unusable(format!("the value of {name} cannot be sent in a header")))?;
@@ -172,9 +197,10 @@ impl Client {
         let used = response::USED.iter().chain(self.api.used).copied().collect();
         let call_timeout = self.options.call_timeout;
         let answer = self.transport.send(HttpRequest { url, headers: sent, body, used });
-        tokio::time::timeout(call_timeout, answer)
-            .await
-            .map_err(|_| Failure::Lost(format!("no whole answer within {} s", call_timeout.as_secs_f32())))?
+        tokio::time::timeout(call_timeout, answer).await.map_err(|_| Failure::Lost {
+            why: format!("no whole answer within {} s", call_timeout.as_secs_f32()),
+            cause: NoAnswer::Timeout,
+        })?
     }
 }
 

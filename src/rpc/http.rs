@@ -5,15 +5,27 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::no_answer::NoAnswer;
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The request was not sent.
-    NotSent(String),
+    NotSent {
+        /// Why, as text.
+        why: String,
+        /// Why, for the metrics.
+        cause: NoAnswer,
+    },
     /// The request was not sent: no request can carry these credentials, or they have ended.
     Unusable(String),
     /// The request may have arrived.
-    Lost(String),
+    Lost {
+        /// Why, as text.
+        why: String,
+        /// Why, for the metrics.
+        cause: NoAnswer,
+    },
     /// The request arrived, and its answer is a document that is larger than is kept of one.
     TooLarge(String),
 }

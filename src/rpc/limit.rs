@@ -5,7 +5,10 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,6 +52,7 @@ pub struct Limiter {
     clock: TokioClock,
     queue: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    waited_ms: AtomicU64,
 }
 
 struct State {
@@ -69,7 +73,7 @@ impl Limiter {
         let clock = TokioClock(Instant::now());
         let state =
             State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, hinted: None };
-        Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state) }
+        Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state), waited_ms: AtomicU64::new(0) }
     }
 
     /// Waits until a call may be made.
@@ -78,6 +82,17 @@ impl Limiter {
     /// That would take longer than `longest`. The error is the whole wait, or a lower bound of it.
     pub async fn acquire(&self, longest: Duration) -> Result<(), Duration> {
         let begun = Instant::now();
+        let acquired = self.acquire_from(begun, longest).await;
+        self.waited_ms.fetch_add(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        acquired
+    }
+
+    /// How long all callers together have waited so far.
+    pub fn waited(&self) -> Duration {
+        Duration::from_millis(self.waited_ms.load(Ordering::Relaxed))
+    }
+
+    async fn acquire_from(&self, begun: Instant, longest: Duration) -> Result<(), Duration> {
         let Ok(_queue) = tokio::time::timeout(longest, self.queue.lock()).await else { return Err(longest) };
         loop {
             let Some(wait) = self.try_acquire() else { return Ok(()) };
@@ -235,6 +250,17 @@ mod tests {
         };
         let (first, second, third, fourth) = tokio::join!(wait(10_000), wait(10_000), wait(1500), wait(10_000));
         assert_eq!((first, second, third, fourth), ((true, 1000), (true, 2000), (false, 1500), (true, 3000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_waits_of_all_callers_add_up_and_a_refusal_at_once_is_none() {
+        let limiter = Limiter::new(1);
+        limiter.acquire(Duration::ZERO).await.unwrap();
+        assert_eq!(limiter.waited(), Duration::ZERO);
+        let (first, second) = tokio::join!(limiter.acquire(Duration::from_secs(9)), limiter.acquire(Duration::from_secs(9)));
+        assert_eq!((first, second, limiter.waited()), (Ok(()), Ok(()), Duration::from_secs(1 + 2)));
+        assert!(limiter.acquire(Duration::from_millis(100)).await.is_err());
+        assert_eq!(limiter.waited(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //! A product gives its name, version, hosts and parameters. Nothing here depends on RDS or Kubernetes.
 
 mod body;
+mod calls;
 mod client;
 mod clock_offset;
 mod credentials;
@@ -15,6 +16,7 @@ mod reqwest_transport;
 mod response;
 mod sign;
 
+pub use calls::{CallCounts, CallOutcome};
 pub use client::{Api, Client, ClientError, ClientOptions, Stamp};
 pub use credentials::Credentials;
 pub use endpoint::{Endpoint, EndpointError};

@@ -10,7 +10,7 @@ use super::{
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     redact::{self, Hidden},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, no_answer::NoAnswer};
 
 /// HTTP/1.1, with a new connection for each call.
 pub(super) struct ReqwestTransport {
@@ -59,19 +59,24 @@ impl ReqwestTransport {
                 TooLarge::Document => Failure::TooLarge(format!(
                     "status {status} with more than {LARGEST_READ} bytes, or more than {LARGEST_KEPT} of those that are used"
                 )),
-                TooLarge::Other => Failure::Lost(format!("status {status} with more than {LARGEST_KEPT} bytes that are no document")),
+                TooLarge::Other => Failure::Lost {
+                    why: format!("status {status} with more than {LARGEST_KEPT} bytes that are no document"),
+                    cause: NoAnswer::Other,
+                },
             })?;
         }
         Ok(HttpResponse { status, headers, body: body.into_bytes(), received })
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
+        let cause = if error.is_timeout() { NoAnswer::Timeout } else { NoAnswer::of(error) };
         // Connecting covers DNS, TCP and TLS, and comes before any byte of the request: every call has a new connection.
         if error.is_connect() || error.is_builder() {
             let seconds = self.connect_timeout.as_secs_f32();
-            return Failure::NotSent(if error.is_timeout() { format!("no connection within {seconds} s") } else { innermost(error) });
+            let why = if error.is_timeout() { format!("no connection within {seconds} s") } else { innermost(error) };
+            return Failure::NotSent { why, cause };
         }
-        Failure::Lost(innermost(error))
+        Failure::Lost { why: innermost(error), cause }
     }
 }
 

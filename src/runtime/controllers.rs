@@ -88,8 +88,10 @@ pub(super) async fn run(
     let of_schedules = runtime.watch::<RdsBackupSchedule>(|_, _, _| {});
     // The caches are set once, before the first pass: the controllers are not polled yet.
     let _ = backups.caches.set(of_backups.caches.clone());
+    let _ = backups.listed.set(of_backups.listed.clone());
     schedules.children.set_caches(of_backups.caches.clone(), of_backups.listed.clone());
     let _ = schedules.caches.set(of_schedules.caches.clone());
+    let _ = schedules.listed.set(of_schedules.listed.clone());
     let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
     // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever
     // one of them goes on, so there is a limit at all.

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -11,8 +11,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{error::RunError, listen::listen, metrics::Metrics, readiness::Readiness};
-use crate::backup::Context;
+use super::{error::RunError, listen::listen, readiness::Readiness};
+use crate::{
+    backup::Context,
+    metrics::{Format, Metrics},
+};
 
 struct Served {
     readiness: Arc<Readiness>,
@@ -35,14 +38,15 @@ pub(super) async fn serve(
     address: SocketAddr,
     context: Arc<Context>,
     readiness: Arc<Readiness>,
+    metrics: Metrics,
     stop: CancellationToken,
-) -> Result<JoinHandle<()>, RunError> {
+) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
     let (listener, address) = listen(address).await?;
-    let served = Arc::new(Served { readiness: readiness.clone(), context: context.clone(), metrics: Metrics::new(context, readiness) });
+    let served = Arc::new(Served { readiness, context, metrics });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape))
         .with_state(served);
     info!(%address, "serving health and metrics");
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the process, and is joined at its end")]
@@ -51,7 +55,7 @@ pub(super) async fn serve(
             warn!(%error, "health and metrics are no longer served");
         }
     });
-    Ok(task)
+    Ok((address, task))
 }
 
 /// `?verbose` adds what concerns a part of the work only, one line each.
@@ -66,9 +70,12 @@ async fn ready(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> 
     (status, format!("{}\n", lines.join("\n"))).into_response()
 }
 
-async fn metrics(State(served): State<Arc<Served>>) -> Response {
-    match served.metrics.encode() {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+async fn scrape(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response {
+    // A client may send several of these headers.
+    let accepted: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::of_accept(Some(&accepted.join(",")));
+    match served.metrics.scrape(format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

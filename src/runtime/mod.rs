@@ -9,7 +9,6 @@ mod health;
 mod install;
 mod lease;
 mod listen;
-mod metrics;
 mod operator;
 mod readiness;
 mod served_schema;
@@ -29,7 +28,7 @@ use crate::{
     api::FIELD_MANAGER,
     clock::Clock,
     config::Config,
-    controller::{Fence, Scope},
+    controller::{Fence, KubeRequests, Scope},
     entropy::Entropy,
 };
 use environment::Environment;
@@ -61,7 +60,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     cluster.default_retry = false;
     let namespace = environment.namespace.clone().unwrap_or_else(|| cluster.default_namespace.clone());
     let server = cluster.cluster_url.to_string();
-    let client = kube::Client::try_from(cluster)?;
+    let kube_requests = KubeRequests::default();
+    let client = kube_requests.counting(kube::Client::try_from(cluster)?);
 
     let scope = scope(options.watch_namespaces);
     let entropy = Entropy::system();
@@ -76,7 +76,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         stop: stop.clone(),
     };
     let operator = Operator::new(options.config, deps, |key| environment.get(key));
-    let health = health::serve(options.health_addr, operator.backups.clone(), operator.readiness.clone(), stop.clone()).await?;
+    let (_, health) = operator.serve_health(options.health_addr, kube_requests, stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
     let credential_check = credential_check::run(operator.backups.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]

@@ -3,25 +3,29 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use futures::{FutureExt, channel::mpsc};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use super::{
     controllers::{self, Wake},
+    error::RunError,
+    health,
     readiness::Readiness,
 };
 use crate::{
     accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
     api::{RdsBackup, RdsBackupSchedule, Reason},
-    backup::{Context, Counters, InstanceLocks, Noted, PASSES, Unfinished},
+    backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
-    controller::{Cluster, CreationBurst, Fence, ObjectTracker, Scope, ServerClock, answering},
+    controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
+    metrics::{Metrics, MetricsSettings, Sources},
     schedule,
 };
 
@@ -54,6 +58,7 @@ pub struct Operator {
     client: kube::Client,
     scope: Scope,
     stop: CancellationToken,
+    metrics_settings: MetricsSettings,
     pub(super) readiness: Arc<Readiness>,
     pub(super) backups: Arc<Context>,
     schedules: Arc<schedule::Context>,
@@ -67,7 +72,7 @@ impl Operator {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let server_clock = ServerClock::default();
         let client = server_clock.reading(client);
-        let Config { submissions, accounts } = config;
+        let Config { submissions, accounts, metrics: metrics_settings } = config;
         warn_of_unusable(&accounts);
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
@@ -83,11 +88,14 @@ impl Operator {
             cluster: cluster.clone(),
             children: schedule::Children::new(wake_schedule),
             caches: OnceLock::new(),
+            listed: OnceLock::new(),
             tasks: tasks.clone(),
             clock: clock.clone(),
             server_clock: server_clock.clone(),
             tracker: ObjectTracker::default(),
             burst: burst.clone(),
+            objectives: schedule::Objectives::default(),
+            counts: schedule::Counts::default(),
         });
         let backups = Arc::new(Context {
             cluster,
@@ -98,22 +106,38 @@ impl Operator {
             too_large: Noted::default(),
             unfinished: Unfinished::default(),
             caches: OnceLock::new(),
+            listed: OnceLock::new(),
             wake,
             tasks,
             clock,
             server_clock,
             burst,
             entropy,
-            counters: Counters::default(),
+            counts: Counts::default(),
             passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());
-        Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules }
+        Self { client, scope, stop, metrics_settings, readiness, backups, schedules, woken_backups, woken_schedules }
+    }
+
+    /// Serves `/healthz`, `/readyz` and `/metrics` until `stop` is cancelled; returns the address, and the task that serves.
+    ///
+    /// # Errors
+    /// Nothing can be served at the address.
+    pub async fn serve_health(
+        &self,
+        address: SocketAddr,
+        kube_requests: KubeRequests,
+        stop: CancellationToken,
+    ) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
+        let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
+        let metrics = Metrics::new(Sources { backups, schedules, kube_requests, settings: self.metrics_settings });
+        health::serve(address, self.backups.clone(), self.readiness.clone(), metrics, stop).await
     }
 
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
-        let Self { client, scope, stop, readiness, backups, schedules, woken_backups, woken_schedules } = self;
+        let Self { client, scope, stop, metrics_settings: _, readiness, backups, schedules, woken_backups, woken_schedules } = self;
         let held = backups.clone();
         let waits_for_claims =
             |object: &RdsBackup| object.status.as_ref().and_then(|status| status.ready_reason()) == Some(Reason::ClaimsUnreadable.as_str());
@@ -178,5 +202,6 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();
         schedules.tracker.sweep(|uid| uids.contains(uid));
+        schedules.objectives.sweep(|uid| uids.contains(uid));
     }
 }

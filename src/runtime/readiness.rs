@@ -101,11 +101,6 @@ impl Readiness {
         }
     }
 
-    /// Each account, and whether its access key can be used, as far as that was looked into.
-    pub fn accounts(&self) -> Vec<(String, bool)> {
-        self.locked().accounts.iter().map(|(name, cure)| (name.clone(), cure.is_none())).collect()
-    }
-
     /// A watch failed, or the lease cannot be reached; `namespace` is the one that it concerns, where it concerns one. True if this trouble
     /// was not reported within the last 25 s, so that it is logged once.
     pub fn troubled(&self, namespace: Option<&str>, cure: String) -> bool {
@@ -227,7 +222,6 @@ mod tests {
         readiness.account("a", Some("create the Secret".to_owned()));
         readiness.account("b", None);
         assert_eq!((readiness.blocker(), readiness.details()), (None, vec!["account a: create the Secret".to_owned()]));
-        assert_eq!(readiness.accounts(), [("a".to_owned(), false), ("b".to_owned(), true)]);
         readiness.account("a", None);
         assert_eq!(readiness.details(), Vec::<String>::new());
     }

@@ -107,6 +107,13 @@ impl Children {
         found.filter(|object| of_schedule(object).is_some_and(|(found, _)| found == key)).collect()
     }
 
+    /// The backup of that name, whoever made it; none if it is not in the caches, or does not deserialise.
+    pub fn named(&self, namespace: &str, name: &str) -> Option<Arc<RdsBackup>> {
+        let (caches, _) = self.caches.get()?;
+        let reference = ObjectRef::<GuardedBackup>::new(name).within(namespace);
+        caches.iter().find_map(|cache| cache.get(&reference))?.0.as_ref().ok().cloned()
+    }
+
     fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Names>> {
         self.by_schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,11 +5,13 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     children::{Children, Guarded},
+    counts::Counts,
+    objectives::Objectives,
     state::ObjectState,
 };
 use crate::{
     clock::Clock,
-    controller::{Cluster, CreationBurst, ObjectTracker, ServerClock},
+    controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
 };
 
 /// What every pass works with.
@@ -20,10 +22,16 @@ pub struct Context {
     pub children: Children,
     /// The caches of the watches; set before the first pass.
     pub caches: OnceLock<Vec<reflector::Store<Guarded>>>,
+    /// Which of the watches have listed their objects; set with the caches.
+    pub listed: OnceLock<InitialSync>,
     /// What this process remembers about each schedule; one pass at a time works on it.
     pub tracker: ObjectTracker<ObjectState>,
     /// Whether many schedules create backups at this moment.
     pub burst: CreationBurst,
+    /// What each schedule promises, for the metrics.
+    pub objectives: Objectives,
+    /// What cannot be computed from the objects.
+    pub counts: Counts,
     /// Tasks that outlive the pass that began them; drained at shutdown.
     pub tasks: TaskTracker,
     /// The time.

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
     context::Context,
     io::Io,
     pass::Pass,
-    request::{Answer, Next, Rest},
+    request::{Answer, Error, Next, Rest},
 };
-use crate::api::RdsBackupSchedule;
+use crate::{api::RdsBackupSchedule, controller::PassFailure};
 
 /// One pass over one RdsBackupSchedule, made again after a growing pause when it cannot be finished.
 pub async fn reconcile(schedule: Arc<RdsBackupSchedule>, context: Arc<Context>) -> Action {
+    let began = Instant::now();
     let uid = schedule.metadata.uid.clone().unwrap_or_default();
     let mut state = context.tracker.lock(&uid).await;
     let (mut pass, io) = (Pass::start(schedule), Io::new(context.clone()));
@@ -25,6 +27,8 @@ pub async fn reconcile(schedule: Arc<RdsBackupSchedule>, context: Arc<Context>) 
             Next::Rest(rest) => break rest,
         }
     };
+    context.objectives.note(&uid, state.objective());
+    context.counts.passes.ended(began.elapsed(), failure(&rest));
     match rest {
         Rest::Requeue(after) => {
             context.tracker.succeeded(&uid);
@@ -41,4 +45,12 @@ pub async fn reconcile(schedule: Arc<RdsBackupSchedule>, context: Arc<Context>) 
             Action::requeue(pause)
         }
     }
+}
+
+fn failure(rest: &Rest) -> Option<PassFailure> {
+    let Rest::Failed { error, .. } = rest else { return None };
+    Some(match error.as_ref() {
+        Error::Cluster(error) => error.into(),
+        Error::NoRest(_) | Error::Mismatch => PassFailure::Internal,
+    })
 }

@@ -53,6 +53,9 @@ impl Io {
             Request::WriteStatus(status) => Answer::Written(cluster.write_status(object, &status).await),
             Request::Delete(deletion) => Answer::Deleted(self.delete(namespace, &deletion).await),
             Request::LogCreation { backup, outcome } => {
+                if outcome == Outcome::Created {
+                    self.context.counts.created(object, &backup, self.context.clock.now());
+                }
                 log_creation(object, &backup, &outcome);
                 Answer::Done
             }

@@ -3,11 +3,13 @@
 
 mod children;
 mod context;
+mod counts;
 pub mod cron;
 pub mod decide;
 mod driver;
 mod io;
 pub mod memory;
+mod objectives;
 pub mod observation;
 pub mod ownership;
 pub mod pass;
@@ -22,4 +24,6 @@ mod tests;
 
 pub use children::{Children, Guarded, GuardedBackup};
 pub use context::Context;
+pub use counts::Counts;
 pub use driver::reconcile;
+pub use objectives::{Objective, Objectives};

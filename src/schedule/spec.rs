@@ -27,6 +27,8 @@ pub struct ValidatedSpec {
     pub deadline: Option<SignedDuration>,
     /// How old the newest success may become.
     pub max_age: SignedDuration,
+    /// The longest gap between two slots of the coming year; none where there is one slot at most.
+    pub longest_gap: Option<SignedDuration>,
     /// How many objects that succeeded are kept.
     pub successful_history: usize,
     /// How many objects that failed are kept.
@@ -87,9 +89,10 @@ impl ValidatedSpec {
         }
         let deadline = span("startingDeadline", starting_deadline)?;
         let jitter = jitter_offset(namespace, name, most_jitter);
+        let longest_gap = slots.longest_gap(now);
         let max_age = match freshness {
             Some(freshness) => freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?,
-            None => default_max_age(slots.longest_gap(now), most_jitter),
+            None => default_max_age(longest_gap, most_jitter),
         };
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
         template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
@@ -107,6 +110,7 @@ impl ValidatedSpec {
             jitter,
             deadline,
             max_age,
+            longest_gap,
             successful_history: limit(*successful_history_limit, DEFAULT_SUCCESSFUL_HISTORY),
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
             timing_hash: digest(&format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter)), 6),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     memory::Memory,
+    objectives::Objective,
     spec::{Problem, ValidatedSpec},
 };
 use crate::{api::RdsBackupSchedule, controller::Freshest};
@@ -32,6 +33,12 @@ struct Validated {
 }
 
 impl ObjectState {
+    /// What the schedule promises, as its spec was worked out last; none where it is invalid, or was not looked at yet.
+    pub fn objective(&self) -> Option<Objective> {
+        let valid = self.validated.as_ref()?.spec.as_ref().ok()?;
+        Some(Objective { max_age: valid.max_age, longest_gap: valid.longest_gap })
+    }
+
     /// What the spec asks for, worked out once for each generation and day.
     pub fn validated(&mut self, object: &RdsBackupSchedule, now: Timestamp) -> &Result<ValidatedSpec, Problem> {
         let (generation, day) = (object.metadata.generation.unwrap_or_default(), now.as_second().div_euclid(86_400));

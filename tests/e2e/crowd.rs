@@ -106,7 +106,7 @@ fn an_object_that_cannot_be_read_holds_its_instance_and_stops_no_other() {
         assert!(message(&beside).contains("the RdsBackup poisoned of this instance cannot be read"), "{}", message(&beside));
         assert_eq!(site.rds().accepted(&instance), 0);
         let metrics = operator.get("/metrics").await.unwrap().body;
-        assert!(metrics.contains("rds_backup_operator_backups_unreadable 1"), "{metrics}");
+        assert!(metrics.contains("rdsbackup_objects_unreadable{kind=\"RdsBackup\"} 1"), "{metrics}");
         let lines = log_lines(operator.log());
         let said: Vec<&Value> = lines.iter().filter(|line| line["name"] == "poisoned").collect();
         assert!(said.len() == 1 && said[0]["level"] == "ERROR", "said once, by name: {said:?}");

@@ -92,7 +92,7 @@ fn of_two_replicas_one_works_and_the_other_takes_over_when_it_is_killed() {
         site.until_phase("before", "Succeeded").await;
         assert!(!leads(&second) && changes(&site, &second_user).is_empty(), "the standby changed something");
         assert_eq!(second.get("/readyz").await.unwrap().status, 200, "a standby is ready");
-        let metric = |text: &str, value: u8| text.lines().any(|line| line == format!("rds_backup_operator_leader {value}"));
+        let metric = |text: &str, value: u8| text.lines().any(|line| line == format!("rdsbackup_operator_leader {value}"));
         let (of_first, of_second) = (first.get("/metrics").await.unwrap().body, second.get("/metrics").await.unwrap().body);
         assert!(metric(&of_first, 1) && metric(&of_second, 0), "{of_first}\n{of_second}");
 

@@ -20,6 +20,7 @@ mod installs;
 mod leader;
 mod lost;
 mod main_path;
+mod metrics;
 mod report;
 mod rights;
 mod scopes;

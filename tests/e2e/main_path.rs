@@ -76,8 +76,9 @@ fn every_engine_gets_its_backup() {
         assert!(waited.contains("condition met"), "{waited}");
 
         let metrics = operator.get("/metrics").await.unwrap().body;
-        assert!(metrics.contains("rds_backup_operator_backups{phase=\"Succeeded\"} 5"), "{metrics}");
-        assert!(metrics.contains("rds_backup_operator_create_backup_requests_total 5"), "{metrics}");
+        let succeeded = format!("rdsbackup_backups{{namespace=\"{}\",phase=\"Succeeded\"}} 5\n", site.namespace);
+        assert!(metrics.contains(&succeeded), "{metrics}");
+        assert!(metrics.contains(r#"action="CreateBackup",code="OK"} 5"#), "{metrics}");
         assert_eq!(operator.get("/healthz").await.unwrap().status, 200);
         assert!(operator.stop().await.unwrap().success());
         let lines = log_lines(operator.log());

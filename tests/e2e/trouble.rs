@@ -170,7 +170,7 @@ fn a_missing_secret_is_waited_for() {
         let cure = format!(
             "account later: the Secret {secret} with the account's access key does not exist in namespace rds-backup-system. Create it"
         );
-        until_told(&operator, &cure, "rds_backup_operator_credentials_usable{account=\"later\"} 0").await;
+        until_told(&operator, &cure, "rdsbackup_credentials_usable{account=\"later\"} 0").await;
         let instance = site.instance("rm-mysql");
         site.apply("waits", json!({ "dbInstanceId": instance, "account": "later" })).await;
         let queued = site.until_reason("waits", "CredentialsNotFound").await;
@@ -182,7 +182,7 @@ fn a_missing_secret_is_waited_for() {
         // The key is looked for every 6 s, and the object is looked at as soon as it is there, not at its next minute.
         assert!(created.elapsed() < Duration::from_secs(30), "{:?}", created.elapsed());
         assert_eq!(site.rds().accepted(&instance), 1);
-        until_told(&operator, "ok\n", "rds_backup_operator_credentials_usable{account=\"later\"} 1").await;
+        until_told(&operator, "ok\n", "rdsbackup_credentials_usable{account=\"later\"} 1").await;
     });
 }
 
@@ -255,7 +255,7 @@ fn credentials_can_come_from_the_environment() {
         let mut without = site.start(StartOperator { config: Some(config.clone()), ..StartOperator::default() });
         without.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
         let lacks = "account default: the operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID";
-        until_told(&without, lacks, "rds_backup_operator_credentials_usable{account=\"default\"} 0").await;
+        until_told(&without, lacks, "rdsbackup_credentials_usable{account=\"default\"} 0").await;
         site.apply("auto", json!({ "dbInstanceId": instance })).await;
         let stalled = site.until_reason("auto", "InvalidCredentials").await;
         assert!(message(&stalled).contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{}", message(&stalled));

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use rds_backup_operator::{
     clock::Clock,
+    no_answer::NoAnswer,
     rpc::{Failure, HttpRequest, HttpResponse, HttpTransport},
 };
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -68,7 +69,7 @@ impl ScriptedTransport {
             world::Reply::Cloud(reply) => reply,
             world::Reply::Api(_) => unreachable!("asked of the cloud"),
         };
-        let lost = || Failure::Lost("connection reset by peer".to_owned());
+        let lost = || Failure::Lost { why: "connection reset by peer".to_owned(), cause: NoAnswer::Reset };
         let reply = match fault {
             None => execute(),
             Some(Fault::Crash(Point::Before)) => {
@@ -101,7 +102,7 @@ impl ScriptedTransport {
                 reply.headers.push(("date", shown));
                 reply
             }
-            Some(Fault::Unreachable) => return Err(Failure::NotSent("connection refused".to_owned())),
+            Some(Fault::Unreachable) => return Err(Failure::NotSent { why: "connection refused".to_owned(), cause: NoAnswer::Refused }),
             Some(Fault::Hang { executed }) => {
                 if executed {
                     execute();

@@ -175,7 +175,7 @@ fn what_is_given_for_the_pods_is_in_them() {
             "extraVolumes": [{ "name": "ca", "configMap": { "name": "ca" } }], "extraVolumeMounts": [{ "name": "ca", "mountPath": "/ca" }],
             "resources": { "requests": { "cpu": "1" } }, "image": { "tag": "9.9.9", "pullPolicy": "Always" },
             "livenessProbe": { "periodSeconds": 91 }, "readinessProbe": { "failureThreshold": 92 },
-            "podDisruptionBudget": { "maxUnavailable": 2 }, "metrics": { "service": { "port": 9090, "annotations": { "a": "b" } } },
+            "podDisruptionBudget": { "maxUnavailable": 2 }, "metrics": { "perSchedule": "Freshness", "instanceIds": false, "service": { "port": 9090, "annotations": { "a": "b" } } },
             "networkPolicy": { "enabled": true, "ingressFrom": [{ "podSelector": {} }], "extraEgress": [{ "ports": [{ "port": 8443 }] }] },
         });
         let scratch = tempfile::tempdir().expect("a directory");
@@ -187,6 +187,8 @@ fn what_is_given_for_the_pods_is_in_them() {
         let deployment = one("Deployment");
         let (template, pod) = (&deployment["spec"]["template"], &deployment["spec"]["template"]["spec"]);
         let container = &pod["containers"][0];
+        let config =
+            |map: &Value| -> Value { serde_saphyr::from_str(map["data"]["config.yaml"].as_str().expect("a configuration")).expect("YAML") };
         let last = |list: &Value| list.as_array().and_then(|list| list.last()).cloned().unwrap_or_default();
         for (what, found, wanted) in [
             ("replicaCount", deployment["spec"]["replicas"].clone(), given["replicaCount"].clone()),
@@ -218,6 +220,7 @@ fn what_is_given_for_the_pods_is_in_them() {
             ("livenessProbe", container["livenessProbe"]["periodSeconds"].clone(), json!(91)),
             ("readinessProbe", container["readinessProbe"]["failureThreshold"].clone(), json!(92)),
             ("podDisruptionBudget", one("PodDisruptionBudget")["spec"]["maxUnavailable"].clone(), json!(2)),
+            ("metrics", config(&one("ConfigMap"))["metrics"].clone(), json!({ "perSchedule": "Freshness", "instanceIds": false })),
             ("metrics.service.port", one("Service")["spec"]["ports"][0]["port"].clone(), json!(9090)),
             ("metrics.service.annotations", one("Service")["metadata"]["annotations"]["a"].clone(), json!("b")),
             ("healthAddress", container["args"][3].clone(), json!("--health-addr=[::1]:8080")),

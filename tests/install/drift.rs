@@ -23,6 +23,31 @@ async fn deploy_install_is_what_the_chart_renders() {
     }
 }
 
+/// Also by their meaning: a rule that is cut off would be the same text in both.
+#[tokio::test]
+async fn the_rules_file_is_what_the_chart_renders() {
+    let helms = helms().await;
+    let kept = read(manifests::ALERTS);
+    for helm in [&helms.v4, &helms.v3] {
+        let rendered = manifests::alerts(helm, repository()).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(kept == rendered, "{} is out of date: cargo sandbox manifests ({})", manifests::ALERTS, helm.display());
+    }
+    let alerts = |text: &str| text.lines().filter(|line| line.trim_start().starts_with("- alert: ")).count();
+    let source = read("charts/rds-backup-operator/files/alerts.yaml");
+    let rules: usize =
+        documents(&kept)[0]["groups"].as_array().into_iter().flatten().filter_map(|group| Some(group["rules"].as_array()?.len())).sum();
+    assert!(rules > 0 && rules == alerts(&source), "{rules} rules of {}", alerts(&source));
+    assert!(!kept.contains("${"), "a threshold has no value");
+}
+
+#[test]
+fn the_dashboards_are_those_of_the_chart() {
+    for files in manifests::dashboards(repository()) {
+        let [ours, copy] = files.map(|file| std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        assert!(ours == copy && !ours.is_empty(), "out of date: cargo sandbox manifests");
+    }
+}
+
 #[test]
 fn the_charts_crds_are_the_operators() {
     let ours = read("crds/rdsbackup.io.yaml");

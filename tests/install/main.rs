@@ -5,6 +5,7 @@ mod chart;
 mod cluster;
 mod drift;
 mod kustomize;
+mod monitoring;
 mod refused;
 mod release;
 mod restricted;

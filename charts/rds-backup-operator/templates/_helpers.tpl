@@ -61,6 +61,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The configuration file. */}}
 {{- define "rds.configuration" -}}
 submissions: {{ .Values.submissions }}
+metrics:
+  perSchedule: {{ .Values.metrics.perSchedule }}
+  instanceIds: {{ .Values.metrics.instanceIds }}
 accounts:
   {{- toYaml .Values.accounts | nindent 2 }}
 {{- end }}

@@ -13,6 +13,7 @@ operator does not start with a part of a configuration.
 ```yaml
 # config.yaml
 submissions: Enabled
+metrics: { perSchedule: All, instanceIds: true }
 accounts:
   default:
     regionId: cn-hangzhou

@@ -9,6 +9,7 @@ mod errors;
 mod events;
 mod fields;
 mod kinds;
+mod metrics;
 
 /// A page.
 pub struct Page {
@@ -30,6 +31,7 @@ pub const ALL: &[Page] = &[
     Page { folder: REFERENCE, file: "configuration.schema.json", print: configuration::schema },
     Page { folder: REFERENCE, file: "errors.md", print: errors::page },
     Page { folder: REFERENCE, file: "events.md", print: events::page },
+    Page { folder: REFERENCE, file: "metrics.md", print: metrics::page },
     Page { folder: REFERENCE, file: "rdsbackup.md", print: kinds::rdsbackup },
     Page { folder: REFERENCE, file: "rdsbackupschedule.md", print: kinds::rdsbackupschedule },
     Page { folder: REFERENCE, file: "values.md", print: chart::page },

@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::build::{self, BuildError};
+use super::debian::DebianError;
 use super::modules::{self, Set};
 use super::progress::Progress;
 
@@ -54,6 +55,31 @@ pub enum BinariesError {
     /// The build failed.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// `PROMETHEUS_ASSETS` names a directory that lacks one.
+    #[error(
+        "PROMETHEUS_ASSETS={} has no {missing}: the directory must hold promtool and prometheus; unset the variable to have them \
+         unpacked from Debian's package",
+        dir.display()
+    )]
+    PrometheusAsset {
+        /// What the variable says.
+        dir: PathBuf,
+        /// The first program that is not there.
+        missing: &'static str,
+    },
+    /// The promtool that was found does not run or is too old.
+    #[error("{} is too old or does not run ({said}): {instead}", promtool.display())]
+    OldPrometheus {
+        /// Which.
+        promtool: PathBuf,
+        /// What it prints as its version.
+        said: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// Debian's package could not be had.
+    #[error(transparent)]
+    Debian(#[from] DebianError),
 }
 
 const ETCD: &str = "etcd";
@@ -109,10 +135,24 @@ impl Helms {
 
 /// The directory with a set's programs.
 async fn cached(set: &Set, root: &Path, progress: &Progress) -> Result<PathBuf, BinariesError> {
+    let programs: Vec<&'static str> = set.programs().collect();
+    let make = async |partial: &Path, dir: &Path| Ok(build::build(set, partial, dir, progress).await?);
+    kept(root, set.name, &key(set), &programs, progress, make).await
+}
+
+/// The directory `NAME-KEY` of the cache with these programs. If it is not there, `make` is given an empty directory to put them into and
+/// the name that it will get.
+pub(super) async fn kept(
+    root: &Path,
+    name: &str,
+    key: &str,
+    programs: &[&'static str],
+    progress: &Progress,
+    make: impl AsyncFnOnce(&Path, &Path) -> Result<(), BinariesError>,
+) -> Result<PathBuf, BinariesError> {
     let unusable = |source| BinariesError::Cache { path: root.to_owned(), source };
-    let (name, key) = (set.name, key(set));
     let dir = root.join(format!("{name}-{key}"));
-    let missing = || set.programs().find(|program| !dir.join(program).is_file());
+    let missing = || programs.iter().find(|program| !dir.join(program).is_file());
     // Without the lock: the directory appears by a rename, when it is complete.
     if missing().is_none() {
         return Ok(dir);
@@ -128,7 +168,7 @@ async fn cached(set: &Set, root: &Path, progress: &Progress) -> Result<PathBuf, 
         remove(leftover).map_err(unusable)?;
     }
     fs::create_dir(&partial).map_err(unusable)?;
-    build::build(set, &partial, &dir, progress).await?;
+    make(&partial, &dir).await?;
     fs::rename(&partial, &dir).map_err(unusable)?;
     match missing() {
         None => Ok(dir),
@@ -149,7 +189,7 @@ fn remove(dir: &Path) -> io::Result<()> {
 }
 
 /// `$XDG_CACHE_HOME` if it is absolute, as its specification demands, else `~/.cache`.
-fn cache_root() -> Result<PathBuf, BinariesError> {
+pub(super) fn cache_root() -> Result<PathBuf, BinariesError> {
     let dir = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let cache = dir("XDG_CACHE_HOME").or_else(|| dir("HOME").map(|home| home.join(".cache")));
     Ok(cache.ok_or(BinariesError::NoCache)?.join("rds-backup-sandbox"))

@@ -6,3 +6,5 @@ mod downtime;
 mod fires;
 mod kills;
 mod ledger;
+
+pub use ledger::spec;

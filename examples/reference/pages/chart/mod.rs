@@ -1,6 +1,7 @@
 //! The chart: the schema of its values, and the page that says what each is, from the types in `values.rs` and the defaults in
 //! `values.yaml`.
 
+mod monitoring;
 mod values;
 
 use schemars::generate::SchemaSettings;
@@ -47,7 +48,9 @@ fn rows(text: &mut String, above: &str, schema: &Value, defaults: &Value) {
     for (key, default) in defaults.as_object().into_iter().flatten() {
         let path = format!("{above}{key}");
         let property = &schema["properties"][key];
-        let section = property["properties"].is_object() && property["additionalProperties"] == Value::Bool(false) || key == "global";
+        let closed = property["properties"].is_object() && property["additionalProperties"] == Value::Bool(false);
+        // A map whose keys are from a list is closed too, and empty by default.
+        let section = closed && default.as_object().is_some_and(|entries| !entries.is_empty()) || key == "global";
         if section {
             rows(text, &format!("{path}."), property, default);
             continue;

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use rds_backup_operator::accounts::AccountSettings;
+use rds_backup_operator::{accounts::AccountSettings, metrics::PerSchedule};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use super::monitoring::{Dashboards, Monitor, PrometheusRule};
 
 /// Labels or annotations.
 type Texts = BTreeMap<String, String>;
@@ -80,7 +82,7 @@ pub struct Values {
     pub liveness_probe: Probe,
     /// Times of the readiness probe.
     pub readiness_probe: Probe,
-    /// The objects that expose metrics.
+    /// What `/metrics` has, and the objects that expose it.
     pub metrics: Metrics,
     /// A NetworkPolicy. Ingress: port 8080. Egress: DNS, the API server (443, 6443) and https.
     pub network_policy: NetworkPolicy,
@@ -248,10 +250,20 @@ pub struct Probe {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metrics {
+    /// The series that each RdsBackupSchedule has of its own: about 16 for `All`, 6 for `Freshness`, which docs/reference/metrics.md names.
+    pub per_schedule: PerSchedule,
+    /// Whether `rdsbackup_schedule_info` has the label `db_instance_id`. No other series has it.
+    pub instance_ids: bool,
     /// A Service for metrics.
     pub service: MetricsService,
     /// A ServiceMonitor of the Prometheus Operator.
-    pub service_monitor: ServiceMonitor,
+    pub service_monitor: Monitor,
+    /// A PodMonitor of the Prometheus Operator, instead of the ServiceMonitor.
+    pub pod_monitor: Monitor,
+    /// A PrometheusRule of the Prometheus Operator.
+    pub prometheus_rule: PrometheusRule,
+    /// Dashboards for Grafana.
+    pub dashboards: Dashboards,
 }
 
 /// `metrics.service`
@@ -265,31 +277,6 @@ pub struct MetricsService {
     pub port: u16,
     /// Annotations of the Service.
     pub annotations: Texts,
-}
-
-/// `metrics.serviceMonitor`
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServiceMonitor {
-    /// Whether the chart creates the ServiceMonitor.
-    pub enabled: bool,
-    /// For a cluster that does not know the kind ServiceMonitor: leave it out, refuse to install, or render it all the same (for
-    /// `helm template`).
-    pub render_mode: RenderMode,
-    /// The time between two scrapes.
-    #[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h)$"))]
-    pub interval: String,
-    /// Labels by which a Prometheus selects the ServiceMonitor.
-    pub labels: Texts,
-}
-
-/// `metrics.serviceMonitor.renderMode`
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum RenderMode {
-    SkipIfMissing,
-    FailIfMissing,
-    AlwaysRender,
 }
 
 /// `networkPolicy`

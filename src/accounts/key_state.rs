@@ -1,0 +1,109 @@
+//! Whether an account's access key can be used, by its last use.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::credentials::CredentialsError;
+use crate::{
+    rds::{ErrorKind, meaning_of},
+    rpc::{CallOutcome, Credentials},
+};
+
+/// What the metrics say of an account's access key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Whether it could be read, and the service did not refuse it.
+    pub usable: bool,
+    /// When it ends, of a temporary key whose source says so.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The key as it was read last, and whether the service refused it since.
+#[derive(Debug, Default)]
+pub(super) struct KeyState(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// None before the first read; an inner None where the key could not be read.
+    read: Option<Option<Credentials>>,
+    refused: bool,
+}
+
+impl KeyState {
+    /// The key was read, or could not be. Another key than before is not refused yet.
+    pub fn read(&self, found: &Result<Credentials, CredentialsError>) {
+        let mut state = self.locked();
+        let found = found.as_ref().ok();
+        let is_same = matches!((&state.read, found), (Some(Some(before)), Some(found)) if before.is(found));
+        state.refused &= is_same;
+        state.read = Some(found.cloned());
+    }
+
+    /// What became of a call with it. Most errors say nothing of the key.
+    pub fn used(&self, outcome: CallOutcome<'_>) {
+        match outcome {
+            CallOutcome::Ok => self.locked().refused = false,
+            CallOutcome::Error(code) if is_refusal(code) => self.locked().refused = true,
+            CallOutcome::Error(_) | CallOutcome::Unreadable | CallOutcome::NoAnswer(_) | CallOutcome::Unusable => {}
+        }
+    }
+
+    /// None before it was read.
+    pub fn facts(&self) -> Option<KeyFacts> {
+        let state = self.locked();
+        let read = state.read.as_ref()?;
+        Some(KeyFacts { usable: read.is_some() && !state.refused, expires_at: read.as_ref().and_then(|key| key.expires_at) })
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_refusal(code: &str) -> bool {
+    matches!(meaning_of(code).kind, ErrorKind::InvalidCredentials | ErrorKind::TokenExpired)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str, expires_at: Option<&str>) -> Result<Credentials, CredentialsError> {
+        Ok(Credentials {
+            access_key_id: id.into(),
+            access_key_secret: "secret-of-the-test".to_owned().into(),
+            security_token: None,
+            expires_at: expires_at.map(|end| end.parse().unwrap()),
+        })
+    }
+
+    fn missing() -> Result<Credentials, CredentialsError> {
+        Err(CredentialsError::Missing { namespace: "ops".into(), name: "key".into() })
+    }
+
+    #[test]
+    fn a_key_is_usable_until_it_is_missing_or_refused_and_another_one_is_again() {
+        let state = KeyState::default();
+        let usable = || state.facts().map(|facts| facts.usable);
+        assert_eq!(usable(), None, "nothing is known before the first read");
+        state.read(&missing());
+        assert_eq!(usable(), Some(false));
+        state.read(&key("a", None));
+        assert_eq!(usable(), Some(true));
+        for says_nothing in [CallOutcome::Error("Forbidden.RAM"), CallOutcome::Error("Throttling"), CallOutcome::Unreadable] {
+            state.used(says_nothing);
+            assert_eq!(usable(), Some(true), "{says_nothing:?}");
+        }
+        state.used(CallOutcome::Error("InvalidAccessKeyId.Inactive"));
+        state.read(&key("a", None));
+        assert_eq!(usable(), Some(false), "the same key is read again every minute");
+        state.used(CallOutcome::Error("Throttling"));
+        assert_eq!(usable(), Some(false));
+        state.used(CallOutcome::Ok);
+        assert_eq!(usable(), Some(true), "it was activated again");
+        state.used(CallOutcome::Error("SignatureDoesNotMatch"));
+        state.read(&key("b", Some("2026-03-01T12:00:00Z")));
+        assert_eq!(state.facts(), Some(KeyFacts { usable: true, expires_at: Some("2026-03-01T12:00:00Z".parse().unwrap()) }));
+    }
+}

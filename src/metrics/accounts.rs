@@ -1,0 +1,37 @@
+//! The series of accounts, their access keys and their calls. Every replica has those of its own calls.
+
+use std::fmt;
+
+use super::{
+    catalogue::{
+        CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_EXPIRY, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED,
+    },
+    exposition::Exposition,
+};
+use crate::accounts::{AccountFacts, Accounts, ClientFacts};
+
+pub(super) fn write(out: &mut Exposition<'_>, accounts: &Accounts) -> fmt::Result {
+    let counts = accounts.cloud_counts();
+    out.counted(&CLOUD_REQUESTS, &counts.requests)?;
+    out.counted(&CLOUD_DURATION, &counts.durations)?;
+    write_facts(out, &accounts.facts())
+}
+
+fn write_facts(out: &mut Exposition<'_>, accounts: &[AccountFacts]) -> fmt::Result {
+    let of_clients = |value: fn(&ClientFacts) -> Option<f64>| {
+        let of_account = move |account| of_clients(account, value);
+        accounts.iter().flat_map(of_account)
+    };
+    out.computed(&CLOUD_LIMIT_WAIT, of_clients(|client| Some(client.waited_for_limits.as_secs_f64())))?;
+    out.computed(&CLOUD_CLOCK_OFFSET, of_clients(|client| Some(client.clock_offset?.as_secs_f64())))?;
+    let of_accounts = |value: fn(&AccountFacts) -> Option<f64>| {
+        accounts.iter().filter_map(move |account| Some(([account.name.as_str()], value(account)?)))
+    };
+    out.computed(&CREDENTIALS_USABLE, of_accounts(|account| Some(f64::from(u8::from(account.key?.usable)))))?;
+    out.computed(&CREDENTIALS_EXPIRY, of_accounts(|account| Some(account.key?.expires_at?.as_second() as f64)))?;
+    out.computed(&SUBMISSIONS_PAUSED, of_accounts(|account| Some(f64::from(u8::from(account.paused)))))
+}
+
+fn of_clients(account: &AccountFacts, value: fn(&ClientFacts) -> Option<f64>) -> impl Iterator<Item = ([&str; 2], f64)> {
+    account.clients.iter().filter_map(move |client| Some(([account.name.as_str(), client.region.as_str()], value(client)?)))
+}

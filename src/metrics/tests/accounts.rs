@@ -1,0 +1,66 @@
+use jiff::SignedDuration;
+
+use super::{World, no_answer};
+use crate::{
+    accounts::{AccountFacts, ClientFacts},
+    api::RdsBackupSpec,
+    controller::Fence,
+    rds::InstanceId,
+    rpc::{Failure, HttpResponse},
+};
+
+pub(super) fn refused() -> Result<HttpResponse, Failure> {
+    let headers = [(http::header::DATE, http::HeaderValue::from_static("Sun, 01 Mar 2026 12:05:00 GMT"))];
+    Ok(HttpResponse {
+        status: 403,
+        headers: headers.into_iter().collect(),
+        body: br#"{"RequestId":"R","Code":"InvalidAccessKeyId.NotFound","Message":"no"}"#.to_vec(),
+        received: "2026-03-01T12:00:00Z".parse().unwrap(),
+    })
+}
+
+/// Asks the cloud once, as a pass does.
+pub(super) async fn ask(world: &World) {
+    let spec: RdsBackupSpec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1", "account": "prod" })).unwrap();
+    let access = world.backups.accounts.access("team-a", &spec, None).unwrap();
+    let credentials = access.account.credentials().await.unwrap();
+    let instance: InstanceId = InstanceId::new("rm-1");
+    assert!(access.client.describe_instance(&credentials, &instance).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_counted_by_its_outcome_and_a_refused_key_is_not_usable() {
+    let world = World::with(Vec::new(), Vec::new(), Fence::none(), refused);
+    assert_eq!(world.series("rdsbackup_credentials_usable").len(), 0, "the key was not read yet");
+    assert_eq!(world.series("rdsbackup_cloud_clock_offset_seconds").len(), 0);
+    ask(&world).await;
+    let text = world.scrape();
+    for line in [
+        r#"rdsbackup_cloud_requests_total{account="prod",region="cn-hangzhou",action="DescribeDBInstanceAttribute",code="InvalidAccessKeyId.NotFound"} 1"#,
+        r#"rdsbackup_cloud_request_duration_seconds_count{action="DescribeDBInstanceAttribute"} 1"#,
+        r#"rdsbackup_cloud_rate_limit_wait_seconds_total{account="prod",region="cn-hangzhou"} 0"#,
+        r#"rdsbackup_cloud_clock_offset_seconds{account="prod",region="cn-hangzhou"} 300.5"#,
+        r#"rdsbackup_credentials_usable{account="prod"} 0"#,
+        r#"rdsbackup_credentials_expiry_timestamp_seconds{account="prod"} 1772370000"#,
+        r#"rdsbackup_submissions_paused{account="prod"} 0"#,
+        r#"rdsbackup_submissions_paused{account="spare"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+    assert!(!text.contains(r#"rdsbackup_credentials_usable{account="spare"}"#), "it was never used");
+    let silent = World::with(Vec::new(), Vec::new(), Fence::none(), no_answer);
+    ask(&silent).await;
+    let requests = silent.series("rdsbackup_cloud_requests_total");
+    assert!(requests.len() == 1 && requests.keys().all(|series| series.ends_with(r#"code="refused"}"#)), "{requests:?}");
+    assert_eq!(silent.series("rdsbackup_credentials_usable").values().collect::<Vec<_>>(), ["1"], "no answer says nothing of the key");
+}
+
+#[test]
+fn the_facts_of_an_account_have_no_place_for_a_secret() {
+    // Taken apart without `..`: a new field does not compile until somebody has decided that it may be shown.
+    let client = ClientFacts { region: "r".into(), clock_offset: None, waited_for_limits: std::time::Duration::ZERO };
+    let AccountFacts { name: _, paused: _, key: _, clients } =
+        AccountFacts { name: "a".into(), paused: false, key: None, clients: vec![client] };
+    let ClientFacts { region: _, clock_offset, waited_for_limits: _ } = &clients[0];
+    assert_eq!(*clock_offset, None::<SignedDuration>);
+}

@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{World, backup, condition, submission};
+
+fn of(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(series, value)| ((*series).to_owned(), (*value).to_owned())).collect()
+}
+
+/// One of each kind that counts somewhere.
+fn world() -> World {
+    let mut older =
+        backup("older", "prod", json!({ "phase": "Queued", "queue": { "reason": "Throttled", "since": "2026-03-01T11:00:00Z" } }));
+    older["metadata"]["creationTimestamp"] = json!("2026-03-01T11:00:00Z");
+    World::of(
+        vec![
+            older,
+            backup("younger", "prod", json!({ "phase": "Queued", "queue": { "reason": "Throttled", "since": "2026-03-01T12:00:00Z" } })),
+            backup(
+                "odd",
+                "of a stranger",
+                json!({ "phase": "Queued", "queue": { "reason": "Any text", "since": "2026-03-01T12:00:00Z" } }),
+            ),
+            backup(
+                "stalled",
+                "prod",
+                json!({ "phase": "Pending", "conditions": [condition("Stalled", "True", "NotAllowed"), condition("Ready", "False", "NotAllowed")] }),
+            ),
+            backup(
+                "invented",
+                "prod",
+                json!({ "phase": "Pending", "conditions": [condition("Stalled", "True", "Invented"), condition("Ready", "False", "Invented")] }),
+            ),
+            backup(
+                "failed",
+                "prod",
+                json!({ "phase": "Failed", "conditions": [condition("Stalled", "True", "Timeout"), condition("Ready", "False", "Timeout")] }),
+            ),
+            backup("lost", "prod", json!({ "phase": "Resolving", "submission": submission(true) })),
+            backup("announced", "prod", json!({ "phase": "Submitting", "submission": submission(false) })),
+            backup("accepted", "prod", json!({ "phase": "Running", "backupJobId": "1", "submission": submission(true) })),
+            backup(
+                "twice",
+                "prod",
+                json!({ "phase": "Succeeded", "conditions": [condition("DuplicateBackup", "True", "PossibleDuplicate")] }),
+            ),
+            json!({ "metadata": { "namespace": "team-b", "name": "unreadable", "uid": "u" }, "spec": { "dbInstanceId": 7 } }),
+        ],
+        Vec::new(),
+    )
+}
+
+#[tokio::test]
+async fn backups_are_counted_by_what_they_are_in() {
+    let world = world();
+    let phase = |phase: &str, count: &str| (format!("rdsbackup_backups{{namespace=\"team-a\",phase=\"{phase}\"}}"), count.to_owned());
+    let phases = [
+        ("Pending", "2"),
+        ("Queued", "3"),
+        ("Submitting", "1"),
+        ("Resolving", "1"),
+        ("Running", "1"),
+        ("Finalizing", "0"),
+        ("Succeeded", "1"),
+        ("Failed", "1"),
+    ];
+    assert_eq!(world.series("rdsbackup_backups"), phases.map(|(name, count)| phase(name, count)).into());
+    assert_eq!(
+        world.series("rdsbackup_backups_stalled"),
+        of(&[
+            (r#"rdsbackup_backups_stalled{namespace="team-a",reason="NotAllowed"}"#, "1"),
+            (r#"rdsbackup_backups_stalled{namespace="team-a",reason="other"}"#, "1"),
+        ]),
+        "one that has failed needs nobody any more"
+    );
+    assert_eq!(
+        world.series("rdsbackup_backups_queued"),
+        of(&[
+            (r#"rdsbackup_backups_queued{account="prod",reason="Throttled"}"#, "2"),
+            (r#"rdsbackup_backups_queued{account="other",reason="other"}"#, "1"),
+        ])
+    );
+    let oldest = world.series("rdsbackup_oldest_unfinished_backup_timestamp_seconds");
+    let of_queued = r#"rdsbackup_oldest_unfinished_backup_timestamp_seconds{account="prod",phase="Queued"}"#;
+    assert_eq!(oldest.get(of_queued).map(String::as_str), Some("1772362800"), "{oldest:?}");
+    assert!(!oldest.keys().any(|series| series.contains("Succeeded") || series.contains("Failed")), "{oldest:?}");
+    assert_eq!(
+        world.series("rdsbackup_backups_outcome_unknown"),
+        of(&[
+            (r#"rdsbackup_backups_outcome_unknown{account="prod"}"#, "1"),
+            (r#"rdsbackup_backups_outcome_unknown{account="spare"}"#, "0"),
+        ])
+    );
+    assert_eq!(world.series("rdsbackup_backups_duplicate"), of(&[(r#"rdsbackup_backups_duplicate{namespace="team-a"}"#, "1")]));
+    assert_eq!(
+        world.series("rdsbackup_objects_unreadable"),
+        of(&[
+            (r#"rdsbackup_objects_unreadable{kind="RdsBackup"}"#, "1"),
+            (r#"rdsbackup_objects_unreadable{kind="RdsBackupSchedule"}"#, "0"),
+        ])
+    );
+}
+
+/// A tenant can write any text into its objects: none of it becomes a label, but for the names of objects and namespaces.
+#[tokio::test]
+async fn no_text_of_a_tenant_makes_series_without_end() {
+    let hostile = |number: usize| {
+        let text = format!("text-{number}");
+        let conditions: [Value; 2] = [condition("Stalled", "True", &text), condition("Ready", "False", &text)];
+        let queue = json!({ "reason": text, "since": "2026-03-01T12:00:00Z" });
+        backup(&format!("b{number}"), &text, json!({ "phase": "Queued", "conditions": conditions, "queue": queue }))
+    };
+    let lines = |many: usize| World::of((0..many).map(hostile).collect(), Vec::new()).scrape().lines().count();
+    assert_eq!(lines(500), lines(1));
+}
