@@ -19,8 +19,8 @@
 //! - [`no_answer`]: why a request has no answer, for the metrics.
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
-//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup`, `schedule` and `report` also use `controller`, and
-//! every module but `rpc` and `rds` may use `api`. No two files import each other.
+//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup`, `schedule` and `report` also use
+//! `controller`, and every module but `rpc` and `rds` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 

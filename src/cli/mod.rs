@@ -25,8 +25,8 @@ enum Command {
     Crds,
     /// Print when a schedule will run, without a cluster.
     Next(next::NextArgs),
-    /// Print the newest usable backup of each schedule and instance: its age against the objective, its size, the next run, the last failure.
-    /// Reads the two kinds, and calls no cloud.
+    /// Print the newest usable backup of each schedule and instance: its age against the objective, its size, the next run, the last
+    /// failure. Reads the two kinds, and calls no cloud.
     ///
     /// The exit code is 0 if all objectives are met, 1 if one is missed or cannot be told, 2 for a wrong command line, and 3 if the cluster
     /// could not be asked.
@@ -51,8 +51,8 @@ struct RunArgs {
     /// of the cluster's only install.
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
-    /// The namespace of the lease. Default: kube-system, or the operator's own namespace with --watch-namespace. Only operators that name the
-    /// same one stand by for each other.
+    /// The namespace of the lease. Default: kube-system, or the operator's own namespace with --watch-namespace. Only operators that name
+    /// the same one stand by for each other.
     #[arg(long, value_name = "NS", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     lease_namespace: Option<String>,
     /// The address that serves /healthz, /readyz and /metrics; port 0 takes a free port. `[::]` is every address, of IPv6 and IPv4; on a

@@ -75,8 +75,8 @@ fn value<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A text that somebody else may have written. A spreadsheet runs a cell that begins like a formula, also one in quotes; behind an apostrophe
-/// it is text. Quotes, commas and line breaks are the library's.
+/// A text that somebody else may have written. A spreadsheet runs a cell that begins like a formula, also one in quotes; behind an
+/// apostrophe it is text. Quotes, commas and line breaks are the library's.
 fn text(text: Option<&String>) -> String {
     let text = text.map(String::as_str).unwrap_or_default();
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);

@@ -1,5 +1,5 @@
-//! What is backed up, how old its data is, and whether that is young enough: told from the objects of the two kinds alone, without a call of
-//! the cloud. `assess` decides, `read` asks the API server, and the other files write what was found.
+//! What is backed up, how old its data is, and whether that is young enough: told from the objects of the two kinds alone, without a call
+//! of the cloud. `assess` decides, `read` asks the API server, and the other files write what was found.
 
 mod assess;
 mod csv;

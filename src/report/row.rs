@@ -1,5 +1,5 @@
-//! What a report says. As JSON it is a format that programs read: a field that is unknown is absent, never 0; a field may be added, and none
-//! changes its meaning without another `formatVersion`.
+//! What a report says. As JSON it is a format that programs read: a field that is unknown is absent, never 0; a field may be added, and
+//! none changes its meaning without another `formatVersion`.
 
 use jiff::Timestamp;
 use serde::Serialize;

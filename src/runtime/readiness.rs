@@ -13,8 +13,8 @@ const NOT_LISTED: &str = "the RdsBackups have not been listed yet";
 
 /// Whether the operator can do its work, and if not, the reason.
 ///
-/// It is ready when it leads or stands by for a replica of its own install, and its lists are complete. The trouble of one account or of one
-/// namespace among several never makes a pod unready: the objects that it concerns say so, and so does `/readyz?verbose`.
+/// It is ready when it leads or stands by for a replica of its own install, and its lists are complete. The trouble of one account or of
+/// one namespace among several never makes a pod unready: the objects that it concerns say so, and so does `/readyz?verbose`.
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<State>);
 

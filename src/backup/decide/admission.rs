@@ -174,8 +174,8 @@ fn not_before(observed: &Observation<'_>, valid: &ValidatedSpec) -> Option<Times
     hold.max(backoff)
 }
 
-/// What has begun keeps its phase. Anything else is Pending, whatever its status says: an edited phase kept an object that waits for somebody from
-/// its queueTimeout.
+/// What has begun keeps its phase. Anything else is Pending, whatever its status says: an edited phase kept an object that waits for
+/// somebody from its queueTimeout.
 fn phase_of_stalled(draft: &Draft<'_>) -> Phase {
     match draft.observed.status.phase {
         Phase::Queued => Phase::Pending,

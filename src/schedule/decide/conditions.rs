@@ -165,8 +165,8 @@ impl Draft<'_> {
         is_fresh.then(|| until.plus(SignedDuration::from_secs(1)))
     }
 
-    /// It moves with the newest success and with the spec, and never by time: the longest gap of the coming year, from which `max_age` may be
-    /// derived, is another one when a leap year comes into sight.
+    /// It moves with the newest success and with the spec, and never by time: the longest gap of the coming year, from which `max_age` may
+    /// be derived, is another one when a leap year comes into sight.
     fn fresh_until(&self, ended_at: Timestamp, max_age: SignedDuration) -> Timestamp {
         let before = self.observed.status;
         let is_as_before = before.last_success == self.status.last_success && before.observed_generation == self.status.observed_generation;
