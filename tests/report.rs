@@ -1,5 +1,5 @@
-//! `rds-backup-operator report` where there is no cluster to ask: one line, and an exit code that no monitor takes for a missed objective. What it
-//! says of a cluster is tested in `tests/e2e/report.rs`.
+//! `rds-backup-operator report` where there is no cluster to ask: one line, and an exit code that no monitor takes for a missed objective.
+//! What it says of a cluster is tested in `tests/e2e/report.rs`.
 
 use std::{
     path::Path,
@@ -53,6 +53,30 @@ fn without_a_cluster_it_ends_with_3_and_says_what_to_do() {
     ] {
         let (code, said) = refused(args, kubeconfig);
         assert!(code == 3 && said.contains(wanted) && !said.contains("hidden-token"), "{args:?}: {code}, {said}");
+    }
+}
+
+/// A kubeconfig whose credentials come from this shell script, with a secret in its environment.
+fn kubeconfig_of_a_program(dir: &Path, script: &str) -> std::path::PathBuf {
+    let path = kubeconfig(dir);
+    let text = std::fs::read_to_string(&path).expect("its text");
+    let exec = format!(
+        "exec: {{ apiVersion: client.authentication.k8s.io/v1, command: /bin/sh, args: ['-c', '{script}'], interactiveMode: Never, \
+         env: [{{ name: SECRET, value: hidden-value }}] }}"
+    );
+    std::fs::write(&path, text.replace("token: hidden-token", &exec)).expect("a file");
+    path
+}
+
+#[test]
+fn nothing_that_the_program_for_credentials_knows_or_prints_is_shown() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (script, wanted) in [
+        ("echo hidden-token; echo hidden-noise >&2; exit 7", "the program for the credentials ended with exit status: 7"),
+        ("echo \"hidden-token: [hidden-token\"", "the program for the credentials printed no ExecCredential"),
+    ] {
+        let (code, said) = refused(&["-A"], Some(&kubeconfig_of_a_program(dir.path(), script)));
+        assert!(code == 3 && said.contains(wanted) && !said.contains("hidden"), "{script}: {code}, {said}");
     }
 }
 

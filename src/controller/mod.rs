@@ -25,7 +25,7 @@ pub use backoff::Backoff;
 pub use burst::CreationBurst;
 pub use cluster::{Cluster, Creation, Found, Scope, WriteResult};
 pub use error::Error;
-pub(crate) use error_text::error_text;
+pub(crate) use error_text::{error_text, without_secrets};
 pub use events::Event;
 pub use fence::Fence;
 pub use field_times::written_at;

@@ -11,7 +11,7 @@ use kube::{
 use super::assess::Objects;
 use crate::{
     api::{RdsBackup, RdsBackupSchedule},
-    controller::{Guarded, Kind, error_text},
+    controller::{Guarded, Kind, error_text, without_secrets},
 };
 
 /// So many objects are asked for at a time, as kubectl does: an answer has a few MiB at most.
@@ -103,7 +103,7 @@ pub async fn read(source: &Source) -> Result<(Option<String>, Objects), ReadErro
     let client = tokio::task::spawn_blocking(move || Client::try_from(config));
     let client = match tokio::time::timeout(CREDENTIALS_TIMEOUT, client).await {
         Ok(Ok(Ok(client))) => client,
-        Ok(Ok(Err(error))) => return Err(ReadError::Credentials(one_line(&error.to_string()))),
+        Ok(Ok(Err(error))) => return Err(ReadError::Credentials(one_line(&without_secrets(&error)))),
         Ok(Err(_)) | Err(_) => return Err(ReadError::Credentials("the program that it names did not answer".to_owned())),
     };
     let place = Place { client, server, namespace };
@@ -181,7 +181,7 @@ impl Place {
             kube::Error::Api(status) if status.code == 401 => ReadError::Unauthenticated,
             kube::Error::Api(status) if status.code == 403 => self.forbidden(plural, &status.message),
             kube::Error::Api(status) if status.code == 404 => ReadError::NoKind(plural),
-            kube::Error::Auth(error) => ReadError::Credentials(one_line(&error.to_string())),
+            kube::Error::Auth(_) => ReadError::Credentials(one_line(&without_secrets(error))),
             error => ReadError::Other { server: self.server.clone(), plural, problem: one_line(&error_text(error)) },
         }
     }

@@ -26,7 +26,7 @@ use crate::{
     accounts::MOST_CALLERS,
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable},
+    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable, without_secrets},
     schedule,
 };
 
@@ -292,7 +292,7 @@ async fn report<K: Kind>(error: &watcher::Error, readiness: &Readiness, cluster:
         _ => cure::<K>(answer, namespace),
     };
     if readiness.troubled(refused, cure.clone()) {
-        warn!(%error, "{cure}");
+        warn!(error = %without_secrets(error), "{cure}");
     }
 }
 
