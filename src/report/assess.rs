@@ -95,10 +95,11 @@ fn of_schedule(namespace: &str, name: &str, schedule: &RdsBackupSchedule, childr
     let mut found = Found::among(&readable, now);
     let known: HashSet<String> = own.iter().filter_map(|child| child.meta().name.clone()).collect();
     if status.account.as_ref().is_none_or(|account| *account == spec.template.spec.account) {
-        found.add_recorded(&status, &known);
+        found.add_recorded(&status, spec.template.spec.retention_days, &known, now);
     }
     let created_at = schedule.metadata.creation_timestamp.as_ref().map_or(now, |time| time.0);
     let since = status.account_since.as_ref().map_or(created_at, |since| since.0.max(created_at));
+    let has_succeeded = found.has_succeeded;
     let mut row = Row {
         namespace: namespace.to_owned(),
         schedule: Some(name.to_owned()),
@@ -111,7 +112,7 @@ fn of_schedule(namespace: &str, name: &str, schedule: &RdsBackupSchedule, childr
         problem: problem(&status, valid.err().map(|problem| problem.message), &own),
         ..found.row(now)
     };
-    row.objective = objective(max_age, row.newest_usable.as_ref(), since, now);
+    row.objective = objective(max_age, row.newest_usable.as_ref(), has_succeeded, since, now);
     row
 }
 
@@ -127,7 +128,15 @@ fn without_schedule((namespace, instance, account): Target, backups: &[&RdsBacku
 
 /// The rule of the condition `Fresh`, but counted from the start of the backup: what was written while it ran may not be in it. Where no
 /// start is recorded, its end counts.
-fn objective(max_age: Option<SignedDuration>, newest: Option<&UsableBackup>, since: Timestamp, now: Timestamp) -> Objective {
+///
+/// A schedule is pending only until its first success: one whose every set has expired has nothing to restore.
+fn objective(
+    max_age: Option<SignedDuration>,
+    newest: Option<&UsableBackup>,
+    has_succeeded: bool,
+    since: Timestamp,
+    now: Timestamp,
+) -> Objective {
     let Some(max_age) = max_age else { return Objective::Unknown };
     match newest {
         Some(newest) => match data_time(newest) {
@@ -135,7 +144,7 @@ fn objective(max_age: Option<SignedDuration>, newest: Option<&UsableBackup>, sin
             Some(_) => Objective::Missed,
             None => Objective::Unknown,
         },
-        None if now <= since.plus(max_age) => Objective::Pending,
+        None if !has_succeeded && now <= since.plus(max_age) => Objective::Pending,
         None => Objective::Missed,
     }
 }
@@ -150,7 +159,8 @@ fn next_run(schedule: &RdsBackupSchedule, status: &RdsBackupScheduleStatus, vali
     shown.map(|time| time.0).or_else(computed)
 }
 
-/// What a person must look at: the schedule itself, a backup of it that waits for a person, or one that cannot be read and may be the newest.
+/// What a person must look at: the schedule itself, a backup of it that waits for a person, or one that cannot be read and may be the
+/// newest.
 fn problem(status: &RdsBackupScheduleStatus, invalid: Option<String>, own: &[&Guarded<RdsBackup>]) -> Option<String> {
     let is_true = |kind| status.condition(kind).filter(|condition| condition.status == "True");
     let stalled = is_true(ScheduleCondition::Stalled).or_else(|| is_true(ScheduleCondition::BackupStalled));
@@ -166,6 +176,8 @@ struct Found {
     /// Newest data first, with what two of them must have in common for a comparison of their sizes.
     usable: Vec<(UsableBackup, Option<Shape>)>,
     failed: Vec<Failure>,
+    /// Whether one ever succeeded, usable or not.
+    has_succeeded: bool,
 }
 
 /// Method, type, strategy, and databases: the size of a snapshot says nothing about that of a physical backup.
@@ -173,9 +185,10 @@ type Shape = (Option<String>, Option<String>, Option<String>, Vec<String>);
 
 impl Found {
     fn among(backups: &[&RdsBackup], now: Timestamp) -> Self {
-        let mut found = Self { usable: Vec::new(), failed: Vec::new() };
+        let mut found = Self { usable: Vec::new(), failed: Vec::new(), has_succeeded: false };
         for backup in backups {
             let Some(status) = &backup.status else { continue };
+            found.has_succeeded |= status.phase == Phase::Succeeded;
             match status.phase {
                 Phase::Succeeded if status.expires_at.as_ref().is_none_or(|expires_at| now < expires_at.0) => {
                     found.usable.push((usable(backup), shape(backup)));
@@ -187,20 +200,25 @@ impl Found {
         found
     }
 
-    /// What the schedule's status keeps of backups whose objects are gone; `known` are the names of those that are there.
-    fn add_recorded(&mut self, status: &RdsBackupScheduleStatus, known: &HashSet<String>) {
+    /// What the schedule's status keeps of backups whose objects are gone; `known` are the names of those that are there. It does not keep
+    /// when a set expires, so the template's retention counts.
+    fn add_recorded(&mut self, status: &RdsBackupScheduleStatus, retention_days: Option<i32>, known: &HashSet<String>, now: Timestamp) {
+        self.has_succeeded |= status.last_success.is_some();
         if let Some(success) = status.last_success.as_ref().filter(|success| !known.contains(&success.name)) {
+            let expires_at = expiry(success.completed_at.0, retention_days);
             let recorded = UsableBackup {
                 name: success.name.clone(),
                 backup_id: success.backup_id.clone(),
                 started_at: None,
                 completed_at: Some(success.completed_at.0),
-                expires_at: None,
+                expires_at,
                 method: None,
                 size_bytes: None,
                 size: None,
             };
-            self.usable.push((recorded, None));
+            if expires_at.is_none_or(|expires_at| now < expires_at) {
+                self.usable.push((recorded, None));
+            }
         }
         if let Some(failed) = status.last_failure.as_ref().filter(|failed| !known.contains(&failed.name)) {
             let recorded = Failure { name: failed.name.clone(), at: failed.completed_at.0, reason: failed.reason.clone(), message: None };
@@ -232,6 +250,12 @@ impl Found {
             ..Row::default()
         }
     }
+}
+
+/// None without a retention of its own: -1 keeps a set for ever, and the instance's retention is not known here.
+fn expiry(completed_at: Timestamp, retention_days: Option<i32>) -> Option<Timestamp> {
+    let days = retention_days.filter(|days| *days > 0)?;
+    Some(completed_at.plus(SignedDuration::from_hours(i64::from(days).saturating_mul(24))))
 }
 
 /// With one digit after the point.

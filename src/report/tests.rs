@@ -289,6 +289,39 @@ fn a_backup_whose_object_is_gone_is_known_by_its_end_alone() {
 }
 
 #[test]
+fn a_schedule_whose_only_set_has_expired_is_missed_and_not_pending() {
+    let young = |spec: Value| {
+        let mut object = schedule("s", "rm-1", spec);
+        object["metadata"]["creationTimestamp"] = json!("2027-01-01T00:00:00Z");
+        object
+    };
+    let monthly = || young(json!({ "schedule": "0 2 1 * *" }));
+    assert_eq!(row(vec![monthly()], vec![]).objective, Objective::Pending);
+    let mut expired = success("a", Some("s"), "rm-1", "2027-01-02T00:00:00Z", GI);
+    assert_eq!(row(vec![monthly()], vec![expired.clone()]).objective, Objective::Met);
+    expired["status"]["expiresAt"] = json!("2027-01-09T00:20:00Z");
+    let found = row(vec![monthly()], vec![expired]);
+    assert_eq!((found.objective, found.newest_usable), (Objective::Missed, None));
+}
+
+#[test]
+fn a_set_whose_object_is_gone_expires_after_the_retention_of_the_template() {
+    let found = |retention_days: Option<i32>, completed_at: &str| {
+        let spec = json!({ "dbInstanceId": "rm-1", "retentionDays": retention_days });
+        let mut knows = schedule("s", "rm-1", json!({ "schedule": "0 2 1 * *", "template": { "spec": spec } }));
+        knows["metadata"]["creationTimestamp"] = json!("2027-01-01T00:00:00Z");
+        let success = json!({ "name": "s-1", "completedAt": completed_at, "backupId": "7" });
+        knows["status"] = json!({ "observedGeneration": 1, "account": "default", "lastSuccess": success });
+        let found = row(vec![knows], vec![]);
+        (found.objective, found.newest_usable.map(|newest| newest.expires_at))
+    };
+    assert_eq!(found(Some(7), "2027-01-08T12:00:00Z"), (Objective::Missed, None));
+    assert_eq!(found(Some(7), "2027-01-08T12:00:01Z"), (Objective::Met, Some(Some(at("2027-01-15T12:00:01Z")))));
+    assert_eq!(found(Some(-1), "2027-01-08T12:00:00Z"), (Objective::Met, Some(None)), "kept for ever");
+    assert_eq!(found(None, "2027-01-08T12:00:00Z"), (Objective::Met, Some(None)), "not known");
+}
+
+#[test]
 fn sizes_are_compared_between_backups_of_one_kind_only() {
     let older = success("a", Some("s"), "rm-1", "2027-01-14T00:00:00Z", 2 * GI);
     let newer = success("b", Some("s"), "rm-1", "2027-01-15T00:00:00Z", GI);
