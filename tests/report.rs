@@ -2,6 +2,7 @@
 //! What it says of a cluster is tested in `tests/e2e/report.rs`.
 
 use std::{
+    io::{Read, Write},
     path::Path,
     process::{Command, Output},
 };
@@ -78,6 +79,28 @@ fn nothing_that_the_program_for_credentials_knows_or_prints_is_shown() {
         let (code, said) = refused(&["-A"], Some(&kubeconfig_of_a_program(dir.path(), script)));
         assert!(code == 3 && said.contains(wanted) && !said.contains("hidden"), "{script}: {code}, {said}");
     }
+}
+
+#[test]
+fn an_api_server_that_is_overloaded_is_told_as_that_and_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let _ = connection.read(&mut [0; 4096]);
+            let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"apiserver is shutting down","code":503}"#;
+            let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close";
+            let _ = write!(connection, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    let path = kubeconfig(dir.path());
+    let text = std::fs::read_to_string(&path).expect("its text");
+    let (before, rest) = text.split_once("http://").expect("an address");
+    let (_, after) = rest.split_once('\'').expect("its end");
+    std::fs::write(&path, format!("{before}http://{server}'{after}")).expect("a file");
+    let (code, said) = refused(&["-A"], Some(&path));
+    assert!(code == 3 && said.contains("it answers 503, apiserver is shutting down"), "{code}, {said}");
 }
 
 #[test]

@@ -96,7 +96,9 @@ pub enum ReadError {
 pub async fn read(source: &Source) -> Result<(Option<String>, Objects), ReadError> {
     // This fails when a provider is installed already, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = config(source).await?;
+    let mut config = config(source).await?;
+    // With this retry kube would repeat a request for minutes, and an answer such as 503 would never be seen.
+    config.default_retry = false;
     let server = config.cluster_url.to_string();
     let namespace = (!source.all_namespaces).then(|| source.namespace.clone().unwrap_or_else(|| config.default_namespace.clone()));
     // The kubeconfig may name a program for the credentials, and kube waits for it where it stands.
