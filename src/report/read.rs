@@ -1,6 +1,10 @@
 //! The objects of the two kinds, read once. It needs `list` on them and nothing else.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kube::{
     Api, Client, Config, ResourceExt,
@@ -123,10 +127,21 @@ async fn config(source: &Source) -> Result<Config, ReadError> {
         }
         None => match Config::from_kubeconfig(&options).await {
             Ok(config) => Ok(config),
-            Err(error) if source.context.is_some() => Err(of_kubeconfig(&error)),
+            // The pod's own cluster is not the one that a person means who has a kubeconfig.
+            Err(error) if source.context.is_some() || has_kubeconfig() => Err(of_kubeconfig(&error)),
             Err(error) => Config::incluster().map_err(|_| of_kubeconfig(&error)),
         },
     }
+}
+
+fn has_kubeconfig() -> bool {
+    names_kubeconfig(std::env::var_os("KUBECONFIG").as_deref(), std::env::home_dir().as_deref())
+}
+
+/// Whether one is named by the variable, or in its usual place: also one that cannot be used.
+fn names_kubeconfig(variable: Option<&OsStr>, home: Option<&Path>) -> bool {
+    let is_in_its_place = |home: &Path| !matches!(home.join(".kube/config").try_exists(), Ok(false));
+    variable.is_some_and(|paths| !paths.is_empty()) || home.is_some_and(is_in_its_place)
 }
 
 /// What is wrong with a kubeconfig. A text that does not parse is not repeated: there may be a token in it.
