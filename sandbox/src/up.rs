@@ -171,7 +171,7 @@ impl Addresses {
             format!(
                 "\
 # Prometheus       {url}    its alerts: curl -s {url}/api/v1/alerts
-#                  A minute of a rule is a second here. With `kill -STOP {operator_pid}` RdsBackupOperatorDown fires; `kill -CONT` ends it.
+#                  A minute of a rule is a second here. With `kill -STOP {operator_pid}` RdsBackupOperatorDown fires, until `kill -CONT`.
 "
             )
         });
