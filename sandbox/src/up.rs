@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::plane::StartError;
 use crate::plane::cli::quoted;
+use crate::plane::{BinariesError, Prometheus, StartError};
 use crate::world::cli::{Interrupts, PrepareError, WorldArgs};
-use crate::world::{LogFormat, Operator, OperatorError, StartOperator, World, WorldError};
+use crate::world::{LogFormat, Monitoring, MonitoringError, Operator, OperatorError, StartOperator, World, WorldError};
 
 /// Start everything and leave it running until Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,9 @@ pub struct UpArgs {
     /// The world.
     #[command(flatten)]
     pub world: WorldArgs,
+    /// Start a Prometheus too, which scrapes the operator and has the alert rules with short times: a minute is a second.
+    #[arg(long)]
+    pub monitoring: bool,
     /// Print the addresses and paths as one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -34,6 +37,12 @@ pub enum UpError {
     /// The operator does not run.
     #[error(transparent)]
     Operator(#[from] OperatorError),
+    /// There is no Prometheus to start.
+    #[error(transparent)]
+    Prometheus(#[from] BinariesError),
+    /// Prometheus does not run.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
     /// A component of the control plane ended.
     #[error(transparent)]
     Plane(#[from] StartError),
@@ -48,11 +57,11 @@ const READY: Duration = Duration::from_secs(60);
 /// Runs until Ctrl-C or SIGTERM, or until something breaks.
 pub async fn run(args: UpArgs) -> Result<(), UpError> {
     let mut interrupts = Interrupts::listen()?;
-    let (mut world, mut operator) = tokio::select! {
+    let (mut world, mut operator, mut monitoring) = tokio::select! {
         started = start(&args) => started?,
         _ = interrupts.come() => return Ok(()), // Dropping the start kills and removes what there is so far.
     };
-    let addresses = Addresses::of(&world, &operator);
+    let addresses = Addresses::of(&world, &operator, monitoring.as_ref());
     let text = if args.json { json(&addresses)? } else { addresses.text(&args.world.repository()?, args.world.keep) };
     io::stdout().write_all(text.as_bytes())?;
     io::stdout().flush()?;
@@ -61,6 +70,7 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
         tokio::select! {
             _ = interrupts.come() => break Ok(()),
             error = world.plane.broken() => break Err(error.into()),
+            error = broken(&mut monitoring) => break Err(error.into()),
             // The operator is started again, as a cluster would do: a user who kills it wants to see what happens to its work.
             error = operator.broken() => {
                 eprintln!("{error}\nstarting the operator again");
@@ -71,21 +81,46 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
                     },
                     _ = interrupts.come() => break Ok(()),
                 };
-                let Addresses { operator_pid, operator_log, health, .. } = Addresses::of(&world, &operator);
+                if let Some(Err(error)) = monitoring.as_ref().map(|monitoring| monitoring.scrape(&operator)) {
+                    break Err(error.into());
+                }
+                let Addresses { operator_pid, operator_log, health, .. } = Addresses::of(&world, &operator, None);
                 eprintln!("the operator is ready again: pid {operator_pid}, log {}, {health}", operator_log.display());
             }
         }
     };
     eprintln!("stopping");
+    // First, so that it does not see the others end.
+    if let Some(monitoring) = &mut monitoring
+        && let Err(error) = monitoring.stop().await
+    {
+        eprintln!("{error}");
+    }
     let stopped = operator.stop().await;
     world.stop().await;
     ended.and(stopped.map(|_| ()).map_err(UpError::from))
 }
 
-async fn start(args: &UpArgs) -> Result<(World, Operator), UpError> {
+async fn start(args: &UpArgs) -> Result<(World, Operator, Option<Monitoring>), UpError> {
+    // Before the world: the first time it has to be downloaded, which may fail.
+    let prometheus = match args.monitoring {
+        true => Some(Prometheus::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await?),
+        false => None,
+    };
     let world = World::start(args.world.prepare().await?).await?;
     let operator = start_operator(&world).await?;
-    Ok((world, operator))
+    let Some(prometheus) = prometheus else { return Ok((world, operator, None)) };
+    let monitoring = Monitoring::start(&prometheus, world.dir(), &args.world.repository()?).await?;
+    monitoring.scrape(&operator)?;
+    Ok((world, operator, Some(monitoring)))
+}
+
+/// An error as soon as Prometheus has ended by itself; never returns while it runs, or where there is none.
+async fn broken(monitoring: &mut Option<Monitoring>) -> MonitoringError {
+    match monitoring {
+        Some(monitoring) => monitoring.broken().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn start_operator(world: &World) -> Result<Operator, OperatorError> {
@@ -107,10 +142,13 @@ struct Addresses {
     operator_pid: u32,
     health: String,
     audit_log: PathBuf,
+    /// Only with `--monitoring`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prometheus: Option<String>,
 }
 
 impl Addresses {
-    fn of(world: &World, operator: &Operator) -> Self {
+    fn of(world: &World, operator: &Operator, monitoring: Option<&Monitoring>) -> Self {
         Self {
             kubeconfig: world.plane.kubeconfig().to_owned(),
             endpoint: world.rds.url(),
@@ -120,14 +158,23 @@ impl Addresses {
             operator_pid: operator.pid(),
             health: operator.health_address().map(|address| format!("http://{address}")).unwrap_or_default(),
             audit_log: world.plane.audit_log().to_owned(),
+            prometheus: monitoring.map(Monitoring::url),
         }
     }
 
     fn text(&self, repository: &Path, keep: bool) -> String {
-        let Self { kubeconfig, endpoint, kubectl, operator_log, operator_config, operator_pid, health, audit_log } = self;
+        let Self { kubeconfig, endpoint, kubectl, operator_log, operator_config, operator_pid, health, audit_log, prometheus } = self;
         let samples = repository.join("deploy").join("samples");
         let (kubeconfig, kubectl, namespace, samples) =
             (quoted(kubeconfig), quoted(kubectl), quoted(&samples.join("namespace.yaml")), quoted(&samples));
+        let monitoring = prometheus.as_ref().map(|url| {
+            format!(
+                "\
+# Prometheus       {url}    its alerts: curl -s {url}/api/v1/alerts
+#                  A minute of a rule is a second here. With `kill -STOP {operator_pid}` RdsBackupOperatorDown fires, until `kill -CONT`.
+"
+            )
+        });
         let end = if keep { " and keeps its directory" } else { " and removes all of it" };
         format!(
             "\
@@ -138,7 +185,7 @@ export KUBECONFIG={kubeconfig}
 # its config       {config}
 # health, metrics  {health}/readyz, {health}/metrics
 # audit log        {audit}
-# The samples (two are refused, which is what they show):
+{monitoring}# The samples (two are refused, which is what they show):
 {kubectl} apply --filename {namespace} --filename {samples}
 {kubectl} get rdsbackups --all-namespaces --watch
 # Ctrl-C stops it{end}.
@@ -146,10 +193,51 @@ export KUBECONFIG={kubeconfig}
             log = operator_log.display(),
             config = operator_config.display(),
             audit = audit_log.display(),
+            monitoring = monitoring.unwrap_or_default(),
         )
     }
 }
 
 fn json(addresses: &Addresses) -> io::Result<String> {
     Ok(format!("{}\n", serde_json::to_string(addresses)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(prometheus: Option<&str>) -> Addresses {
+        Addresses {
+            kubeconfig: "/w/kubeconfig".into(),
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            kubectl: "/k/kubectl".into(),
+            operator_log: "/w/logs/operator-1.log".into(),
+            operator_config: "/w/operator.yaml".into(),
+            operator_pid: 7,
+            health: "http://127.0.0.1:2".to_owned(),
+            audit_log: "/w/logs/audit.log".into(),
+            prometheus: prometheus.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn monitoring_adds_one_member_to_the_json_and_changes_no_other() {
+        let paths = r#"{"kubeconfig":"/w/kubeconfig","endpoint":"http://127.0.0.1:1","kubectl":"/k/kubectl","#;
+        let of_operator = r#""operatorLog":"/w/logs/operator-1.log","operatorConfig":"/w/operator.yaml","operatorPid":7,"#;
+        let last = r#""health":"http://127.0.0.1:2","auditLog":"/w/logs/audit.log"}"#;
+        let without = format!("{paths}{of_operator}{last}");
+        assert_eq!(json(&addresses(None)).expect("JSON"), format!("{without}\n"));
+        let with = without.replace('}', r#","prometheus":"http://127.0.0.1:3"}"#);
+        assert_eq!(json(&addresses(Some("http://127.0.0.1:3"))).expect("JSON"), format!("{with}\n"));
+    }
+
+    #[test]
+    fn monitoring_adds_two_lines_to_the_text_and_changes_no_other() {
+        let text = |prometheus| addresses(prometheus).text(Path::new("/r"), false);
+        let (with, without) = (text(Some("http://127.0.0.1:3")), text(None));
+        let (ours, others): (Vec<&str>, Vec<&str>) = with.lines().partition(|line| !without.lines().any(|other| other == *line));
+        assert_eq!(others, without.lines().collect::<Vec<_>>());
+        assert!(ours.len() == 2 && ours[0].contains("http://127.0.0.1:3/api/v1/alerts") && ours[1].contains("kill -STOP 7`"), "{ours:?}");
+        assert!(without.contains("# audit log        /w/logs/audit.log\n# The samples"), "{without}");
+    }
 }
