@@ -28,7 +28,7 @@ catalogue! {
         SCHEDULE_CREATED: Gauge "rdsbackup_schedule_created_timestamp_seconds" [namespace, schedule];
         /// 1 while the schedule pauses, else 0.
         SCHEDULE_SUSPENDED: Gauge "rdsbackup_schedule_suspended" [namespace, schedule];
-        /// 1 while the schedule is valid, else 0; the condition Ready.
+        /// 1 while the operator can run the schedule, else 0: it is invalid, or its RdsBackup cannot be created; the condition Ready.
         SCHEDULE_READY: Gauge "rdsbackup_schedule_ready" [namespace, schedule];
         /// When the newest backup ended that succeeded. The condition Fresh counts from it.
         SCHEDULE_LAST_SUCCESS: Gauge "rdsbackup_schedule_last_success_timestamp_seconds" [namespace, schedule];
@@ -39,7 +39,7 @@ catalogue! {
         /// How many backups have failed since the newest that succeeded.
         SCHEDULE_CONSECUTIVE_FAILURES: Gauge "rdsbackup_schedule_consecutive_failures" [namespace, schedule];
         /// How old the newest success may become: freshness.maxAge, or the default that follows from the schedule. Absent while the
-        /// schedule is invalid.
+        /// schedule is invalid and has no freshness.maxAge.
         SCHEDULE_MAX_AGE: Gauge "rdsbackup_schedule_max_age_seconds" [namespace, schedule];
         /// The longest time between two slots of the coming year. Absent while the schedule is invalid.
         SCHEDULE_INTERVAL: Gauge "rdsbackup_schedule_interval_seconds" [namespace, schedule];
