@@ -66,7 +66,8 @@ catalogue! {
         BACKUPS_STALLED: Gauge "rdsbackup_backups_stalled" [namespace, reason];
         /// RdsBackups in phase Queued, by what they wait for. Absent while there are none.
         BACKUPS_QUEUED: Gauge "rdsbackup_backups_queued" [account, reason];
-        /// When the oldest RdsBackup in that phase was created. Absent while there is none.
+        /// Since when an RdsBackup is in that phase: the one that has been in it for longest. Finalizing counts from the start of the job;
+        /// where the status says nothing, the creation counts. Absent while there is none.
         OLDEST_UNFINISHED: Gauge "rdsbackup_oldest_unfinished_backup_timestamp_seconds" [account, phase];
         /// RdsBackups whose request was, or may have been, sent, and whose outcome is not recorded yet.
         OUTCOME_UNKNOWN: Gauge "rdsbackup_backups_outcome_unknown" [account];

@@ -35,8 +35,8 @@ struct Validated {
 }
 
 impl ObjectState {
-    /// What the schedule promises, as its spec was worked out last; of an invalid one, only what it says itself. None where it was not looked
-    /// at yet.
+    /// What the schedule promises, as its spec was worked out last; of an invalid one, the age that it gives. None where it gives none, or
+    /// was not looked at yet.
     pub fn objective(&self) -> Option<Objective> {
         let validated = self.validated.as_ref()?;
         match &validated.spec {
