@@ -27,8 +27,12 @@ struct State {
 }
 
 impl KeyState {
-    /// The key was read, or could not be. Another key than before is not refused yet.
+    /// The key was read, or could not be. Another key than before is not refused yet. That the API server did not hand it out says nothing
+    /// of it.
     pub fn read(&self, found: &Result<Credentials, CredentialsError>) {
+        if found.as_ref().is_err_and(|error| error.again_in().is_some()) {
+            return;
+        }
         let mut state = self.locked();
         let found = found.as_ref().ok();
         let is_same = matches!((&state.read, found), (Some(Some(before)), Some(found)) if before.is(found));
@@ -76,6 +80,25 @@ mod tests {
 
     fn missing() -> Result<Credentials, CredentialsError> {
         Err(CredentialsError::Missing { namespace: "ops".into(), name: "key".into() })
+    }
+
+    #[test]
+    fn a_secret_that_the_api_server_does_not_hand_out_says_nothing_of_the_key() {
+        let unread = || {
+            let (namespace, name, why) = ("ops".into(), "key".into(), "it does not answer".into());
+            Err(CredentialsError::Unreadable { namespace, name, why, again_in: jiff::SignedDuration::from_secs(1) })
+        };
+        let state = KeyState::default();
+        let usable = || state.facts().map(|facts| facts.usable);
+        state.read(&unread());
+        assert_eq!(usable(), None);
+        state.read(&key("a"));
+        state.read(&unread());
+        assert_eq!(usable(), Some(true));
+        state.used(CallOutcome::Error("InvalidAccessKeyId.Inactive"));
+        state.read(&unread());
+        state.read(&key("a"));
+        assert_eq!(usable(), Some(false), "it is the key that was refused");
     }
 
     #[test]
