@@ -193,6 +193,11 @@ impl Accounts {
         &self.cloud_counts
     }
 
+    /// The names of all accounts.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.accounts.keys().map(String::as_str)
+    }
+
     /// How many accounts there are.
     pub fn count(&self) -> usize {
         self.accounts.len()

@@ -102,6 +102,16 @@ async fn backups_are_counted_by_what_they_are_in() {
     );
 }
 
+/// Where a series begins with its first event, `increase()` is 0 at it.
+#[tokio::test]
+async fn every_account_has_its_counters_before_anything_happened() {
+    let world = World::of(Vec::new(), Vec::new());
+    for name in ["rdsbackup_operator_unknown_outcomes_total", "rdsbackup_operator_adoptions_total"] {
+        let [prod, spare] = ["prod", "spare"].map(|account| format!("{name}{{account=\"{account}\"}}"));
+        assert_eq!(world.series(name), of(&[(&prod, "0"), (&spare, "0")]));
+    }
+}
+
 /// Otherwise one that has queued for hours would be stuck as soon as it is submitted.
 #[tokio::test]
 async fn the_oldest_of_a_phase_counts_from_when_it_came_into_it() {

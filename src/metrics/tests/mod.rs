@@ -84,6 +84,7 @@ impl World {
             expires_at: None,
         };
         let accounts = Accounts::new(accounts, submissions, |_| Source::Fixed(Ok(key.clone())), deps);
+        let counts = backup::Counts::of_accounts(accounts.names());
         let (wake, _) = mpsc::unbounded();
         let (wake_schedule, _) = mpsc::unbounded();
         let (backup_cache, schedule_cache) = (filled(backups), filled(schedules));
@@ -119,7 +120,7 @@ impl World {
             server_clock: ServerClock::default(),
             burst: CreationBurst::default(),
             entropy,
-            counts: backup::Counts::default(),
+            counts,
             passes: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         Self { backups: Arc::new(backups), schedules: Arc::new(schedules), kube_requests }
