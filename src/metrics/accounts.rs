@@ -3,9 +3,7 @@
 use std::fmt;
 
 use super::{
-    catalogue::{
-        CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED,
-    },
+    catalogue::{CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED},
     exposition::Exposition,
 };
 use crate::accounts::{AccountFacts, Accounts, ClientFacts};

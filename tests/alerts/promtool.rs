@@ -72,7 +72,8 @@ fn code_patterns(text: &str) -> Vec<&str> {
 async fn the_rules_and_the_dashboard_know_every_code_of_throttling() {
     let rules = read(RULES);
     let dashboard = read("deploy/monitoring/dashboards/operator.json").replace(r#"\""#, "\"").replace(r"\\", r"\");
-    let patterns: Vec<&str> = [&rules, &dashboard].into_iter().flat_map(|text| code_patterns(text)).filter(|code| *code != "$code").collect();
+    let patterns: Vec<&str> =
+        [&rules, &dashboard].into_iter().flat_map(|text| code_patterns(text)).filter(|code| *code != "$code").collect();
     assert!(patterns.len() >= 3 && patterns.iter().all(|pattern| *pattern == patterns[0]), "{patterns:?}");
     let labels = published_errors().iter().filter_map(|row| published_code(row.code));
     let is_throttled: BTreeMap<&str, bool> = labels.map(|code| (code, meaning_of(code).kind == ErrorKind::Throttled)).collect();
