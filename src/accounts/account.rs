@@ -19,7 +19,7 @@ use crate::{
     api::RdsBackupSpec,
     clock::Clock,
     entropy::Entropy,
-    rds::{Admission, Client, ClientOptions},
+    rds::{self, Admission, Client, ClientOptions},
     rpc::{self, Credentials, HttpTransport},
 };
 
@@ -40,16 +40,16 @@ pub struct AccountFacts {
     pub paused: bool,
     /// Its access key; none before it was read.
     pub key: Option<KeyFacts>,
-    /// Its clients, one for each region that was used.
+    /// Its clients, by the label of their region.
     pub clients: Vec<ClientFacts>,
 }
 
 /// What the metrics say of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClientFacts {
-    /// Its region.
+    /// Its region, or `other` for all clients whose regions are neither known nor the account's own.
     pub region: String,
-    /// How far the service's clock is ahead of ours; none before its first answer.
+    /// How far the service's clock is ahead of ours, at most; none before its first answer.
     pub clock_offset: Option<SignedDuration>,
     /// How long its calls have waited for the limits so far.
     pub waited_for_limits: Duration,
@@ -84,6 +84,9 @@ pub const MOST_CALLERS: usize = 16;
 
 /// The pause after which one asks again that finds no place among the callers of its account.
 const CALLERS_PAUSE: Duration = Duration::from_secs(2);
+
+/// The label of every region that is neither known nor the account's own.
+const OTHER_REGION: &str = "other";
 
 /// A place among the callers of an account, for as long as it is held.
 #[derive(Debug)]
@@ -193,6 +196,11 @@ impl Accounts {
         &self.cloud_counts
     }
 
+    /// The names of all accounts.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.accounts.keys().map(String::as_str)
+    }
+
     /// How many accounts there are.
     pub fn count(&self) -> usize {
         self.accounts.len()
@@ -237,15 +245,24 @@ impl Account {
     }
 
     fn facts(&self) -> AccountFacts {
-        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let facts = |(region, client): (&String, &Arc<Client>)| ClientFacts {
-            region: region.clone(),
-            clock_offset: client.known_clock_offset(),
-            waited_for_limits: client.waited_for_limits(),
-        };
-        let mut clients: Vec<ClientFacts> = clients.iter().map(facts).collect();
-        clients.sort_by(|a, b| a.region.cmp(&b.region));
-        AccountFacts { name: self.name.clone(), paused: self.paused, key: self.key.facts(), clients }
+        let mut by_label = BTreeMap::<&str, ClientFacts>::new();
+        for (region, client) in self.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let label = self.region_label(region);
+            let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
+            let facts = by_label.entry(label).or_insert_with(none);
+            facts.clock_offset =
+                facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
+            facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
+        }
+        AccountFacts { name: self.name.clone(), paused: self.paused, key: self.key.facts(), clients: by_label.into_values().collect() }
+    }
+
+    /// The region as a label of series. Beside an endpoint of its own an account takes any text that looks like a region, and a tenant writes
+    /// it: `other` stands for all that are neither known nor the account's own.
+    fn region_label(&self, region: &str) -> &str {
+        let known = rds::hosts().regions.iter().map(|known| known.id).find(|known| *known == region);
+        let own = Some(self.settings.region_id.as_str()).filter(|own| *own == region);
+        known.or(own).unwrap_or(OTHER_REGION)
     }
 
     fn client(&self, region: &str, deps: &ClientDeps, counts: &CloudCounts) -> Result<Arc<Client>, AccountError> {
@@ -258,7 +275,7 @@ impl Account {
         let rpc = rpc::ClientOptions {
             signature: self.settings.signature.to_client(),
             transport,
-            counts: Some(counts.of(&self.name, region, self.key.clone())),
+            counts: Some(counts.of(&self.name, self.region_label(region), self.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
         let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })

@@ -2,8 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-
 use super::credentials::CredentialsError;
 use crate::{
     rds::{ErrorKind, meaning_of},
@@ -15,8 +13,6 @@ use crate::{
 pub struct KeyFacts {
     /// Whether it could be read, and the service did not refuse it.
     pub usable: bool,
-    /// When it ends, of a temporary key whose source says so.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// The key as it was read last, and whether the service refused it since.
@@ -31,8 +27,12 @@ struct State {
 }
 
 impl KeyState {
-    /// The key was read, or could not be. Another key than before is not refused yet.
+    /// The key was read, or could not be. Another key than before is not refused yet. That the API server did not hand it out says nothing
+    /// of it.
     pub fn read(&self, found: &Result<Credentials, CredentialsError>) {
+        if found.as_ref().is_err_and(|error| error.again_in().is_some()) {
+            return;
+        }
         let mut state = self.locked();
         let found = found.as_ref().ok();
         let is_same = matches!((&state.read, found), (Some(Some(before)), Some(found)) if before.is(found));
@@ -53,7 +53,7 @@ impl KeyState {
     pub fn facts(&self) -> Option<KeyFacts> {
         let state = self.locked();
         let read = state.read.as_ref()?;
-        Some(KeyFacts { usable: read.is_some() && !state.refused, expires_at: read.as_ref().and_then(|key| key.expires_at) })
+        Some(KeyFacts { usable: read.is_some() && !state.refused })
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -69,17 +69,36 @@ fn is_refusal(code: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn key(id: &str, expires_at: Option<&str>) -> Result<Credentials, CredentialsError> {
+    fn key(id: &str) -> Result<Credentials, CredentialsError> {
         Ok(Credentials {
             access_key_id: id.into(),
             access_key_secret: "secret-of-the-test".to_owned().into(),
             security_token: None,
-            expires_at: expires_at.map(|end| end.parse().unwrap()),
+            expires_at: None,
         })
     }
 
     fn missing() -> Result<Credentials, CredentialsError> {
         Err(CredentialsError::Missing { namespace: "ops".into(), name: "key".into() })
+    }
+
+    #[test]
+    fn a_secret_that_the_api_server_does_not_hand_out_says_nothing_of_the_key() {
+        let unread = || {
+            let (namespace, name, why) = ("ops".into(), "key".into(), "it does not answer".into());
+            Err(CredentialsError::Unreadable { namespace, name, why, again_in: jiff::SignedDuration::from_secs(1) })
+        };
+        let state = KeyState::default();
+        let usable = || state.facts().map(|facts| facts.usable);
+        state.read(&unread());
+        assert_eq!(usable(), None);
+        state.read(&key("a"));
+        state.read(&unread());
+        assert_eq!(usable(), Some(true));
+        state.used(CallOutcome::Error("InvalidAccessKeyId.Inactive"));
+        state.read(&unread());
+        state.read(&key("a"));
+        assert_eq!(usable(), Some(false), "it is the key that was refused");
     }
 
     #[test]
@@ -89,21 +108,21 @@ mod tests {
         assert_eq!(usable(), None, "nothing is known before the first read");
         state.read(&missing());
         assert_eq!(usable(), Some(false));
-        state.read(&key("a", None));
+        state.read(&key("a"));
         assert_eq!(usable(), Some(true));
         for says_nothing in [CallOutcome::Error("Forbidden.RAM"), CallOutcome::Error("Throttling"), CallOutcome::Unreadable] {
             state.used(says_nothing);
             assert_eq!(usable(), Some(true), "{says_nothing:?}");
         }
         state.used(CallOutcome::Error("InvalidAccessKeyId.Inactive"));
-        state.read(&key("a", None));
+        state.read(&key("a"));
         assert_eq!(usable(), Some(false), "the same key is read again every minute");
         state.used(CallOutcome::Error("Throttling"));
         assert_eq!(usable(), Some(false));
         state.used(CallOutcome::Ok);
         assert_eq!(usable(), Some(true), "it was activated again");
         state.used(CallOutcome::Error("SignatureDoesNotMatch"));
-        state.read(&key("b", Some("2026-03-01T12:00:00Z")));
-        assert_eq!(state.facts(), Some(KeyFacts { usable: true, expires_at: Some("2026-03-01T12:00:00Z".parse().unwrap()) }));
+        state.read(&key("b"));
+        assert_eq!(state.facts(), Some(KeyFacts { usable: true }));
     }
 }

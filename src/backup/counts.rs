@@ -55,6 +55,17 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// The counts of these accounts. What counts from its first event on seems not to grow at that event: `increase()` would miss it.
+    pub fn of_accounts<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let counts = Self::default();
+        for name in names {
+            let labels = [("account", name.to_owned())];
+            counts.unknown_outcomes.get_or_create(&labels).inc_by(0);
+            counts.adoptions.get_or_create(&labels).inc_by(0);
+        }
+        counts
+    }
+
     /// The service accepted the request of the object: at this time, by the service's clock.
     pub fn accepted(&self, object: &RdsBackup, at: Timestamp) {
         let Some(submission) = object.status.as_ref().and_then(|status| status.submission.as_ref()) else { return };

@@ -7,7 +7,7 @@ use super::{
     exposition::Exposition,
 };
 use crate::{
-    api::{ConditionType, Phase, RdsBackup, Reason},
+    api::{ConditionType, Phase, RdsBackup, Reason, Time},
     backup::Context,
 };
 
@@ -20,7 +20,7 @@ struct Tally {
     by_phase: BTreeMap<String, [u32; Phase::ALL.len()]>,
     stalled: BTreeMap<(String, &'static str), u32>,
     queued: BTreeMap<(String, &'static str), u32>,
-    /// The creation of the oldest, in seconds.
+    /// Since when the oldest is in its phase, in seconds.
     oldest: BTreeMap<(String, &'static str), i64>,
     outcome_unknown: BTreeMap<String, u32>,
     duplicate: BTreeMap<String, u32>,
@@ -72,10 +72,10 @@ impl Tally {
             let reason = closed(status.and_then(|status| status.queue.as_ref()).map(|queue| queue.reason.as_str()));
             *self.queued.entry((account.to_owned(), reason)).or_default() += 1;
         }
-        if let Some(created) = &backup.metadata.creation_timestamp {
-            let created = created.0.as_second();
-            let oldest = self.oldest.entry((account.to_owned(), phase.as_str())).or_insert(created);
-            *oldest = created.min(*oldest);
+        if let Some(since) = in_phase_since(backup, phase) {
+            let since = since.0.as_second();
+            let oldest = self.oldest.entry((account.to_owned(), phase.as_str())).or_insert(since);
+            *oldest = since.min(*oldest);
         }
         let open = |status: &crate::api::RdsBackupStatus| {
             !status.has_result() && status.open_submission().is_some_and(|submission| submission.cleared)
@@ -92,11 +92,23 @@ impl Tally {
         out.computed(&BACKUPS, by_phase)?;
         out.computed(&BACKUPS_STALLED, of_two(&self.stalled))?;
         out.computed(&BACKUPS_QUEUED, of_two(&self.queued))?;
-        let oldest = self.oldest.iter().map(|((account, phase), created)| ([account.as_str(), *phase], *created as f64));
+        let oldest = self.oldest.iter().map(|((account, phase), since)| ([account.as_str(), *phase], *since as f64));
         out.computed(&OLDEST_UNFINISHED, oldest)?;
         out.computed(&OUTCOME_UNKNOWN, of_one(&self.outcome_unknown))?;
         out.computed(&DUPLICATE, of_one(&self.duplicate))
     }
+}
+
+/// Since when an unfinished backup is in its phase, as far as its status says. It does not say when a job ended, so one that is Finalizing
+/// counts from the start of its job. Where nothing is recorded, the creation counts.
+fn in_phase_since(backup: &RdsBackup, phase: Phase) -> Option<&Time> {
+    let recorded = backup.status.as_ref().and_then(|status| match phase {
+        Phase::Pending | Phase::Queued => status.queue.as_ref().map(|queue| &queue.since),
+        Phase::Submitting | Phase::Resolving => status.submission.as_ref().map(|submission| &submission.unresolved_since),
+        Phase::Running | Phase::Finalizing => status.started_at.as_ref(),
+        Phase::Succeeded | Phase::Failed => None,
+    });
+    recorded.or(backup.metadata.creation_timestamp.as_ref())
 }
 
 fn of_one(counts: &BTreeMap<String, u32>) -> impl Iterator<Item = ([&str; 1], f64)> {

@@ -28,7 +28,7 @@ catalogue! {
         SCHEDULE_CREATED: Gauge "rdsbackup_schedule_created_timestamp_seconds" [namespace, schedule];
         /// 1 while the schedule pauses, else 0.
         SCHEDULE_SUSPENDED: Gauge "rdsbackup_schedule_suspended" [namespace, schedule];
-        /// 1 while the schedule is valid, else 0; the condition Ready.
+        /// 1 while the operator can run the schedule, else 0: it is invalid, or its RdsBackup cannot be created; the condition Ready.
         SCHEDULE_READY: Gauge "rdsbackup_schedule_ready" [namespace, schedule];
         /// When the newest backup ended that succeeded. The condition Fresh counts from it.
         SCHEDULE_LAST_SUCCESS: Gauge "rdsbackup_schedule_last_success_timestamp_seconds" [namespace, schedule];
@@ -39,7 +39,7 @@ catalogue! {
         /// How many backups have failed since the newest that succeeded.
         SCHEDULE_CONSECUTIVE_FAILURES: Gauge "rdsbackup_schedule_consecutive_failures" [namespace, schedule];
         /// How old the newest success may become: freshness.maxAge, or the default that follows from the schedule. Absent while the
-        /// schedule is invalid.
+        /// schedule is invalid and has no freshness.maxAge.
         SCHEDULE_MAX_AGE: Gauge "rdsbackup_schedule_max_age_seconds" [namespace, schedule];
         /// The longest time between two slots of the coming year. Absent while the schedule is invalid.
         SCHEDULE_INTERVAL: Gauge "rdsbackup_schedule_interval_seconds" [namespace, schedule];
@@ -66,7 +66,8 @@ catalogue! {
         BACKUPS_STALLED: Gauge "rdsbackup_backups_stalled" [namespace, reason];
         /// RdsBackups in phase Queued, by what they wait for. Absent while there are none.
         BACKUPS_QUEUED: Gauge "rdsbackup_backups_queued" [account, reason];
-        /// When the oldest RdsBackup in that phase was created. Absent while there is none.
+        /// Since when an RdsBackup is in that phase: the one that has been in it for longest. Finalizing counts from the start of the job;
+        /// where the status says nothing, the creation counts. Absent while there is none.
         OLDEST_UNFINISHED: Gauge "rdsbackup_oldest_unfinished_backup_timestamp_seconds" [account, phase];
         /// RdsBackups whose request was, or may have been, sent, and whose outcome is not recorded yet.
         OUTCOME_UNKNOWN: Gauge "rdsbackup_backups_outcome_unknown" [account];
@@ -92,8 +93,6 @@ catalogue! {
         CLOUD_CLOCK_OFFSET: Gauge "rdsbackup_cloud_clock_offset_seconds" [account, region];
         /// 1 if the access key can be read and the service did not refuse it at its last use, else 0.
         CREDENTIALS_USABLE: Gauge "rdsbackup_credentials_usable" [account];
-        /// When the access key ends. Absent where its source names no end.
-        CREDENTIALS_EXPIRY: Gauge "rdsbackup_credentials_expiry_timestamp_seconds" [account];
         /// 1 while the configuration pauses submissions for the account or for all, else 0.
         SUBMISSIONS_PAUSED: Gauge "rdsbackup_submissions_paused" [account];
     }

@@ -18,8 +18,15 @@ use crate::{
 };
 
 /// The metrics that `metrics.perSchedule: Freshness` leaves of those that each schedule has of its own.
-pub const FRESHNESS: [Description; 6] =
-    [SCHEDULE_CREATED, SCHEDULE_SUSPENDED, SCHEDULE_LAST_SUCCESS, SCHEDULE_CONSECUTIVE_FAILURES, SCHEDULE_MAX_AGE, SCHEDULE_NEXT_RUN];
+pub const FRESHNESS: [Description; 7] = [
+    SCHEDULE_CREATED,
+    SCHEDULE_SUSPENDED,
+    SCHEDULE_READY,
+    SCHEDULE_LAST_SUCCESS,
+    SCHEDULE_CONSECUTIVE_FAILURES,
+    SCHEDULE_MAX_AGE,
+    SCHEDULE_NEXT_RUN,
+];
 
 /// A schedule, and what belongs to it.
 struct Row {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// The series that each RdsBackupSchedule has of its own. About 16 for `All`, 6 for `Freshness`.
+    /// The series that each RdsBackupSchedule has of its own. About 16 for `All`, 7 for `Freshness`.
     #[serde(default)]
     #[schemars(extend("default" = "All"))]
     pub per_schedule: PerSchedule,

@@ -97,9 +97,11 @@ impl Operator {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
         });
+        let accounts = Accounts::new(accounts, submissions, source, client_deps);
+        let counts = Counts::of_accounts(accounts.names());
         let backups = Arc::new(Context {
             cluster,
-            accounts: Accounts::new(accounts, submissions, source, client_deps),
+            accounts,
             tracker: ObjectTracker::default(),
             locks: InstanceLocks::default(),
             ended: Noted::default(),
@@ -113,7 +115,7 @@ impl Operator {
             server_clock,
             burst,
             entropy,
-            counts: Counts::default(),
+            counts,
             passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());

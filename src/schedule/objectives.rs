@@ -7,12 +7,12 @@ use std::{
 
 use jiff::SignedDuration;
 
-/// What a valid schedule promises.
+/// What a schedule promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Objective {
     /// How old the newest success may become.
     pub max_age: SignedDuration,
-    /// The longest gap between two slots of the coming year; none where there is one slot at most.
+    /// The longest gap between two slots of the coming year; none where there is one slot at most, and while the schedule is invalid.
     pub longest_gap: Option<SignedDuration>,
 }
 
@@ -21,7 +21,7 @@ pub struct Objective {
 pub struct Objectives(Mutex<HashMap<String, Objective>>);
 
 impl Objectives {
-    /// What a pass found; none where the schedule is invalid.
+    /// What a pass found; none where the schedule is invalid and gives no age.
     pub fn note(&self, uid: &str, objective: Option<Objective>) {
         let mut known = self.locked();
         match objective {
@@ -33,7 +33,7 @@ impl Objectives {
         }
     }
 
-    /// The objective of a schedule; none before its first pass, and while it is invalid.
+    /// The objective of a schedule; none before its first pass, and while it is invalid and gives no age.
     pub fn of(&self, uid: &str) -> Option<Objective> {
         self.locked().get(uid).copied()
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_pass_counts_and_an_invalid_schedule_promises_nothing() {
+    fn the_newest_pass_counts_and_what_it_does_not_promise_is_forgotten() {
         let objectives = Objectives::default();
         let hours = |hours| Some(Objective { max_age: SignedDuration::from_hours(hours), longest_gap: None });
         objectives.note("a", hours(1));

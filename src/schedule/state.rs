@@ -1,11 +1,11 @@
 //! What this process remembers about one RdsBackupSchedule between passes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     memory::Memory,
     objectives::Objective,
-    spec::{Problem, ValidatedSpec},
+    spec::{Problem, ValidatedSpec, given_max_age},
 };
 use crate::{api::RdsBackupSchedule, controller::Freshest};
 
@@ -30,13 +30,19 @@ struct Validated {
     generation: i64,
     day: i64,
     spec: Result<ValidatedSpec, Problem>,
+    /// `freshness.maxAge`: also an invalid schedule promises it.
+    given_max_age: Option<SignedDuration>,
 }
 
 impl ObjectState {
-    /// What the schedule promises, as its spec was worked out last; none where it is invalid, or was not looked at yet.
+    /// What the schedule promises, as its spec was worked out last; of an invalid one, the age that it gives. None where it gives none, or
+    /// was not looked at yet.
     pub fn objective(&self) -> Option<Objective> {
-        let valid = self.validated.as_ref()?.spec.as_ref().ok()?;
-        Some(Objective { max_age: valid.max_age, longest_gap: valid.longest_gap })
+        let validated = self.validated.as_ref()?;
+        match &validated.spec {
+            Ok(valid) => Some(Objective { max_age: valid.max_age, longest_gap: valid.longest_gap }),
+            Err(_) => validated.given_max_age.map(|max_age| Objective { max_age, longest_gap: None }),
+        }
     }
 
     /// What the spec asks for, worked out once for each generation and day.
@@ -48,8 +54,43 @@ impl ObjectState {
         let validated = self.validated.get_or_insert_with(|| {
             let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
             let name = object.metadata.name.as_deref().unwrap_or_default();
-            Validated { generation, day, spec: ValidatedSpec::new(namespace, name, &object.spec, now) }
+            Validated {
+                generation,
+                day,
+                spec: ValidatedSpec::new(namespace, name, &object.spec, now),
+                given_max_age: given_max_age(&object.spec),
+            }
         });
         &validated.spec
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_invalid_schedule_promises_no_more_than_the_age_that_it_gives() {
+        let objective = |schedule: &str, freshness: Value| {
+            let object: RdsBackupSchedule = serde_json::from_value(json!({
+                "metadata": { "name": "nightly", "namespace": "team-a", "generation": 1 },
+                "spec": {
+                    "schedule": schedule, "timeZone": "Etc/UTC", "freshness": freshness,
+                    "template": { "spec": { "dbInstanceId": "rm-1", "account": "prod" } },
+                },
+            }))
+            .unwrap();
+            let mut state = ObjectState::default();
+            assert_eq!(state.objective(), None, "it was not looked at yet");
+            _ = state.validated(&object, "2026-03-01T00:00:00Z".parse().unwrap());
+            state.objective()
+        };
+        let (max_age, day) = (SignedDuration::from_hours(30), SignedDuration::from_hours(24));
+        let given = json!({ "maxAge": "30h" });
+        assert_eq!(objective("0 2 * * *", given.clone()), Some(Objective { max_age, longest_gap: Some(day) }));
+        assert_eq!(objective("0 0 30 2 *", given), Some(Objective { max_age, longest_gap: None }));
+        assert_eq!(objective("0 0 30 2 *", Value::Null), None);
     }
 }

@@ -1,7 +1,11 @@
 //! promtool's own judgement of the rules and the cases.
 
-use std::process::{Command, Output};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Output},
+};
 
+use rds_backup_operator::rds::{ErrorKind, meaning_of, published_code, published_errors};
 use rds_backup_sandbox::plane::Prometheus;
 
 use crate::{
@@ -55,4 +59,35 @@ async fn a_case_that_does_not_hold_is_found() {
     std::fs::write(&path, wrong).expect("a case");
     let output = promtool(&["test", "rules", &path.display().to_string()]).await;
     assert!(!output.status.success() && said(&output).contains("FAILED"), "{}", said(&output));
+}
+
+/// What a text compares the label `code` with.
+fn code_patterns(text: &str) -> Vec<&str> {
+    let quoted = |rest: &'static str| text.split(rest).skip(1).filter_map(|rest| rest.split('"').next());
+    quoted("code=~\"").chain(quoted("code!~\"")).collect()
+}
+
+/// Prometheus takes a pattern as the whole label: `Throttling.*` is not `Rejected.Throttling`.
+#[tokio::test]
+async fn the_rules_and_the_dashboard_know_every_code_of_throttling() {
+    let rules = read(RULES);
+    let dashboard = read("deploy/monitoring/dashboards/operator.json").replace(r#"\""#, "\"").replace(r"\\", r"\");
+    let patterns: Vec<&str> =
+        [&rules, &dashboard].into_iter().flat_map(|text| code_patterns(text)).filter(|code| *code != "$code").collect();
+    assert!(patterns.len() >= 3 && patterns.iter().all(|pattern| *pattern == patterns[0]), "{patterns:?}");
+    let labels = published_errors().iter().filter_map(|row| published_code(row.code));
+    let is_throttled: BTreeMap<&str, bool> = labels.map(|code| (code, meaning_of(code).kind == ErrorKind::Throttled)).collect();
+    let throttled: Vec<&&str> = is_throttled.iter().filter(|(_, is)| **is).map(|(code, _)| code).collect();
+    assert!(throttled.len() > 2 && is_throttled.len() > 100, "{throttled:?} of {}", is_throttled.len());
+    let series: String = is_throttled.keys().map(|code| format!("  - {{ series: 'm{{code=\"{code}\"}}', values: '1' }}\n")).collect();
+    let samples: String = throttled.iter().map(|code| format!("    - {{ labels: 'm{{code=\"{code}\"}}', value: 1 }}\n")).collect();
+    let case = format!(
+        "tests:\n- interval: 1m\n  input_series:\n{series}  promql_expr_test:\n  - expr: 'm{{code=~\"{}\"}}'\n    eval_time: 0m\n    exp_samples:\n{samples}",
+        patterns[0]
+    );
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("codes.yaml");
+    std::fs::write(&path, case).expect("a case");
+    let output = promtool(&["test", "rules", &path.display().to_string()]).await;
+    assert!(output.status.success() && said(&output).contains("SUCCESS"), "{}", said(&output));
 }

@@ -45,7 +45,7 @@ async fn thresholds_names_and_labels_of_the_values_are_in_the_rules() {
         "--set=metrics.prometheusRule.labels.release=prometheus",
         "--set=metrics.prometheusRule.alertLabels.team=dba",
         "--set=metrics.prometheusRule.runbookBaseUrl=https://wiki.example.com/rds/",
-        "--set=metrics.prometheusRule.disabled={RdsBackupTwoLeaders,RdsBackupOverdueByObject}",
+        "--set=metrics.prometheusRule.disabled={RdsBackupTwoLeaders,RdsBackupOverdueByObject,RdsBackupNotFreshByObject}",
         "--set=metrics.prometheusRule.for.RdsBackupNotFresh=1h30m",
         "--set=metrics.prometheusRule.severity.RdsBackupStuck=page",
         "--set=metrics.prometheusRule.thresholds.scheduleOverdueSeconds=86400",
@@ -57,10 +57,10 @@ async fn thresholds_names_and_labels_of_the_values_are_in_the_rules() {
         let rules = rules(object);
         let rule = |name: &str| rules.iter().find(|rule| rule["alert"] == name).copied();
         let one = |name: &str| rule(name).unwrap_or_else(|| panic!("{name} is not there"));
-        for name in ["RdsBackupTwoLeaders", "RdsBackupOverdueByObject"] {
+        for name in ["RdsBackupTwoLeaders", "RdsBackupOverdueByObject", "RdsBackupNotFreshByObject"] {
             assert!(rule(name).is_none(), "{name} is disabled");
         }
-        // Its only rule is disabled.
+        // All its rules are disabled.
         let groups = object["spec"]["groups"].as_array().expect("groups");
         assert!(groups.iter().all(|group| group["name"] != "rdsbackup.independent"), "a group without rules");
         let not_fresh = one("RdsBackupNotFresh");

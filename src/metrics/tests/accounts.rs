@@ -21,7 +21,12 @@ pub(super) fn refused() -> Result<HttpResponse, Failure> {
 
 /// Asks the cloud once, as a pass does.
 pub(super) async fn ask(world: &World) {
-    let spec: RdsBackupSpec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1", "account": "prod" })).unwrap();
+    ask_in(world, "cn-hangzhou").await;
+}
+
+async fn ask_in(world: &World, region: &str) {
+    let spec = serde_json::json!({ "dbInstanceId": "rm-1", "account": "prod", "regionId": region });
+    let spec: RdsBackupSpec = serde_json::from_value(spec).unwrap();
     let access = world.backups.accounts.access("team-a", &spec, None).unwrap();
     let credentials = access.account.credentials().await.unwrap();
     let instance: InstanceId = InstanceId::new("rm-1");
@@ -41,7 +46,6 @@ async fn a_call_is_counted_by_its_outcome_and_a_refused_key_is_not_usable() {
         r#"rdsbackup_cloud_rate_limit_wait_seconds_total{account="prod",region="cn-hangzhou"} 0"#,
         r#"rdsbackup_cloud_clock_offset_seconds{account="prod",region="cn-hangzhou"} 300.5"#,
         r#"rdsbackup_credentials_usable{account="prod"} 0"#,
-        r#"rdsbackup_credentials_expiry_timestamp_seconds{account="prod"} 1772370000"#,
         r#"rdsbackup_submissions_paused{account="prod"} 0"#,
         r#"rdsbackup_submissions_paused{account="spare"} 1"#,
     ] {
@@ -53,6 +57,26 @@ async fn a_call_is_counted_by_its_outcome_and_a_refused_key_is_not_usable() {
     let requests = silent.series("rdsbackup_cloud_requests_total");
     assert!(requests.len() == 1 && requests.keys().all(|series| series.ends_with(r#"code="refused"}"#)), "{requests:?}");
     assert_eq!(silent.series("rdsbackup_credentials_usable").values().collect::<Vec<_>>(), ["1"], "no answer says nothing of the key");
+}
+
+/// The account has an endpoint, so any text that looks like a region is taken.
+#[tokio::test(start_paused = true)]
+async fn regions_that_a_tenant_invents_make_one_series() {
+    let world = World::with(Vec::new(), Vec::new(), Fence::none(), refused);
+    for region in ["cn-hangzhou", "ap-southeast-1", "cn-made-up-1", "cn-made-up-2", "cn-made-up-3"] {
+        ask_in(&world, region).await;
+    }
+    for (name, of_other) in [
+        ("rdsbackup_cloud_requests_total", "3"),
+        ("rdsbackup_cloud_rate_limit_wait_seconds_total", "0"),
+        ("rdsbackup_cloud_clock_offset_seconds", "300.5"),
+    ] {
+        let text = world.scrape();
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains(r#"region="other""#) && line.ends_with(&format!(" {of_other}"))), "{lines:?}");
+        assert!(["cn-hangzhou", "ap-southeast-1"].iter().all(|known| lines.iter().any(|line| line.contains(known))), "{lines:?}");
+    }
 }
 
 #[test]

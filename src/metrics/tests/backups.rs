@@ -102,6 +102,46 @@ async fn backups_are_counted_by_what_they_are_in() {
     );
 }
 
+/// Where a series begins with its first event, `increase()` is 0 at it.
+#[tokio::test]
+async fn every_account_has_its_counters_before_anything_happened() {
+    let world = World::of(Vec::new(), Vec::new());
+    for name in ["rdsbackup_operator_unknown_outcomes_total", "rdsbackup_operator_adoptions_total"] {
+        let [prod, spare] = ["prod", "spare"].map(|account| format!("{name}{{account=\"{account}\"}}"));
+        assert_eq!(world.series(name), of(&[(&prod, "0"), (&spare, "0")]));
+    }
+}
+
+/// Otherwise one that has queued for hours would be stuck as soon as it is submitted.
+#[tokio::test]
+async fn the_oldest_of_a_phase_counts_from_when_it_came_into_it() {
+    let status = |phase: &str| {
+        let mut submission = submission(true);
+        submission["unresolvedSince"] = json!("2026-03-01T11:10:00Z");
+        json!({
+            "phase": phase, "submission": submission, "queue": { "reason": "Throttled", "since": "2026-03-01T11:05:00Z" },
+            "startedAt": "2026-03-01T11:20:00Z",
+        })
+    };
+    for (phase, since) in [
+        ("Pending", "2026-03-01T11:05:00Z"),
+        ("Queued", "2026-03-01T11:05:00Z"),
+        ("Submitting", "2026-03-01T11:10:00Z"),
+        ("Resolving", "2026-03-01T11:10:00Z"),
+        ("Running", "2026-03-01T11:20:00Z"),
+        ("Finalizing", "2026-03-01T11:20:00Z"),
+    ] {
+        let created = "2026-03-01T08:00:00Z";
+        for (status, expected) in [(status(phase), since), (json!({ "phase": phase }), created)] {
+            let mut object = backup("one", "prod", status);
+            object["metadata"]["creationTimestamp"] = json!(created);
+            let oldest = World::of(vec![object], Vec::new()).series("rdsbackup_oldest_unfinished_backup_timestamp_seconds");
+            let seconds = expected.parse::<jiff::Timestamp>().unwrap().as_second().to_string();
+            assert_eq!(oldest.values().collect::<Vec<_>>(), [&seconds], "{phase}: {oldest:?}");
+        }
+    }
+}
+
 /// A tenant can write any text into its objects: none of it becomes a label, but for the names of objects and namespaces.
 #[tokio::test]
 async fn no_text_of_a_tenant_makes_series_without_end() {

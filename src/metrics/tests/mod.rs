@@ -81,9 +81,10 @@ impl World {
             access_key_id: "id".into(),
             access_key_secret: "secret-of-the-test".to_owned().into(),
             security_token: None,
-            expires_at: Some("2026-03-01T13:00:00Z".parse().unwrap()),
+            expires_at: None,
         };
         let accounts = Accounts::new(accounts, submissions, |_| Source::Fixed(Ok(key.clone())), deps);
+        let counts = backup::Counts::of_accounts(accounts.names());
         let (wake, _) = mpsc::unbounded();
         let (wake_schedule, _) = mpsc::unbounded();
         let (backup_cache, schedule_cache) = (filled(backups), filled(schedules));
@@ -119,7 +120,7 @@ impl World {
             server_clock: ServerClock::default(),
             burst: CreationBurst::default(),
             entropy,
-            counts: backup::Counts::default(),
+            counts,
             passes: Arc::new(tokio::sync::Semaphore::new(1)),
         };
         Self { backups: Arc::new(backups), schedules: Arc::new(schedules), kube_requests }

@@ -69,16 +69,16 @@ pub struct Thresholds {
     /// RdsBackupRunsFailing: the number of backups in a row that failed.
     #[schemars(range(min = 1, max = 100))]
     pub failed_runs: u32,
-    /// RdsBackupStuck: the age of an RdsBackup that is Queued.
+    /// RdsBackupStuck: for how long an RdsBackup may be Queued.
     #[schemars(range(min = 60, max = 604_800))]
     pub stuck_queued_seconds: u32,
-    /// RdsBackupStuck: the age of an RdsBackup that is Submitting or Resolving.
+    /// RdsBackupStuck: for how long an RdsBackup may be Submitting or Resolving.
     #[schemars(range(min = 60, max = 604_800))]
     pub stuck_submitting_seconds: u32,
-    /// RdsBackupStuck: the age of an RdsBackup that is Running.
+    /// RdsBackupStuck: for how long an RdsBackup may be Running.
     #[schemars(range(min = 60, max = 604_800))]
     pub stuck_running_seconds: u32,
-    /// RdsBackupStuck: the age of an RdsBackup that is Finalizing.
+    /// RdsBackupStuck: for how long an RdsBackup may be Finalizing, from the start of its job.
     #[schemars(range(min = 60, max = 604_800))]
     pub stuck_finalizing_seconds: u32,
     /// RdsBackupCloudThrottled: the share of throttled calls, above 0 and below 1.
