@@ -16,7 +16,7 @@ use super::{
     memory::{Made, Outcome, RefusedDeletion},
     observation::{Child, Observation},
     ownership,
-    policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
+    policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
     request::{Answer, Error, Next, Present, Request, Rest},
     state::ObjectState,
 };
@@ -328,14 +328,16 @@ impl Pass {
         self.observe()
     }
 
-    /// While many schedules create backups at the same moment a status waits, once: the backups come first.
+    /// While many schedules create backups at the same moment a status waits: the backups come first. Other passes in between, as when the
+    /// cache shows the created backup, change nothing about that.
     fn write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Next {
-        if present.is_burst && !state.deferred {
-            state.deferred = true;
+        let waited = present.now.duration_since(*state.deferred_since.get_or_insert(present.now));
+        // Less than none: the clock was set back.
+        if present.is_burst && !waited.is_negative() && waited < LONGEST_DEFERRAL {
             let wait = until(decided.due(), present.now).map_or(DEFERRAL, |due| due.min(DEFERRAL));
             return self.rest(Rest::Requeue(wait));
         }
-        state.deferred = false;
+        state.deferred_since = None;
         let status = Box::new(decided.decision.status.clone());
         self.ask(Stage::Write(decided), Request::WriteStatus(status))
     }

@@ -18,8 +18,8 @@ pub struct ObjectState {
     pub freshest: Freshest<RdsBackupSchedule>,
     /// When there is something to do, as it was decided last. A pass that fails is made again by then.
     pub due: Option<Timestamp>,
-    /// A status waits for the end of a burst.
-    pub deferred: bool,
+    /// Since when a status waits for the end of a burst.
+    pub deferred_since: Option<Timestamp>,
     /// What the spec asks for, as it was worked out last.
     validated: Option<Validated>,
 }

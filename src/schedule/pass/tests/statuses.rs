@@ -74,7 +74,7 @@ fn events_are_published_once_and_only_when_the_status_was_written() {
 }
 
 #[test]
-fn a_burst_defers_statuses_once_and_never_creations() {
+fn a_burst_defers_statuses_for_a_minute_at_most_and_never_creations() {
     let mut bench = Bench::due("");
     bench.is_burst = true;
     let (mut running, _) = bench.creating();
@@ -82,13 +82,34 @@ fn a_burst_defers_statuses_once_and_never_creations() {
     bench.note(&mut running);
     bench.observe(&mut running);
     assert_eq!(running.rests_for(), Duration::from_secs(4));
-    // The burst lasts, and the status does not wait for ever.
-    bench.now = today("09:00:04");
+    // The burst lasts: neither the end of that wait nor a pass that something else begins writes.
+    for clock in ["09:00:01", "09:00:04", "09:00:59.9"] {
+        bench.now = today(clock);
+        assert_eq!(bench.observed(bench.live.clone()).rests_for(), Duration::from_secs(4), "{clock}");
+    }
+    // But the status does not wait for ever.
+    bench.now = today("09:01:00");
     let mut running = bench.observed(bench.live.clone());
     bench.write(&mut running);
     bench.observe(&mut running);
     assert!(matches!(running.next, Next::Rest(Rest::Requeue(_))), "{:?}", running.next);
-    assert!(!bench.state.deferred, "the next status waits again");
+    assert!(bench.state.deferred_since.is_none(), "the next status waits for itself");
+}
+
+#[test]
+fn a_deferred_status_is_written_when_the_burst_is_over_or_the_clock_is_set_back() {
+    for (is_burst, clock) in [(false, "09:00:01"), (true, "08:59:59")] {
+        let mut bench = Bench::due("");
+        bench.is_burst = true;
+        let (mut running, _) = bench.creating();
+        bench.answer(&mut running, Answer::Created(Ok(Creation::Created)));
+        bench.note(&mut running);
+        bench.observe(&mut running);
+        assert_eq!(running.rests_for(), Duration::from_secs(4));
+        (bench.is_burst, bench.now) = (is_burst, today(clock));
+        let mut running = bench.observed(bench.live.clone());
+        bench.write(&mut running);
+    }
 }
 
 #[test]
