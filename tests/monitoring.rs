@@ -18,6 +18,8 @@ const WITHOUT_DATA: [(&str, &str); 1] = [("Growth in 30 days", "no sample is 30 
 /// For what takes 5 to 20 s on 2 idle cores: a backup with its listing lag, the first rate of a counter.
 const LIMIT: Duration = Duration::from_secs(120);
 
+const OPERATOR_DOWN: &str = "RdsBackupOperatorDown";
+
 /// The `for` of RdsBackupOperatorDown: a minute is a second here.
 const DOWN_FOR: Duration = Duration::from_secs(10);
 
@@ -84,23 +86,61 @@ async fn query(monitoring: &Monitoring, expr: &str) -> Vec<Value> {
     monitoring.query(expr).await.unwrap_or_else(|error| panic!("{expr}: {error:?}"))
 }
 
-/// The state of the alert RdsBackupOperatorDown, if it is pending or firing.
-async fn operator_down(monitoring: &Monitoring) -> Option<Value> {
+/// The alert of this name, if it is pending or firing.
+async fn alert(monitoring: &Monitoring, name: &str) -> Option<Value> {
     let alerts = monitoring.alerts().await.expect("the alerts");
-    alerts.into_iter().find(|alert| alert["labels"]["alertname"] == "RdsBackupOperatorDown")
+    alerts.into_iter().find(|alert| alert["labels"]["alertname"] == name)
+}
+
+fn fires(alert: Option<&Value>) -> bool {
+    alert.is_some_and(|alert| alert["state"] == "firing")
 }
 
 /// Waits until the alert is as wanted, and returns how long that took.
-async fn until_down(monitoring: &Monitoring, what: &str, wanted: impl Fn(Option<&Value>) -> bool) -> Duration {
+async fn until_alert(monitoring: &Monitoring, name: &str, what: &str, wanted: impl Fn(Option<&Value>) -> bool) -> Duration {
     let began = Instant::now();
     loop {
-        let alert = operator_down(monitoring).await;
+        let alert = alert(monitoring, name).await;
         if wanted(alert.as_ref()) {
             return began.elapsed();
         }
-        assert!(began.elapsed() < LIMIT, "RdsBackupOperatorDown is not {what}: {alert:?}\n{}", monitoring.log_tail());
+        assert!(began.elapsed() < LIMIT, "{name} is not {what}: {alert:?}\n{}", monitoring.log_tail());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+async fn until_leading(monitoring: &Monitoring, operator: &Operator) {
+    let pod = operator.log().file_stem().expect("a name").to_string_lossy().into_owned();
+    let leads = format!(r#"rdsbackup_operator_leader{{pod="{pod}"}} == 1"#);
+    let began = Instant::now();
+    while query(monitoring, &leads).await.is_empty() {
+        assert!(began.elapsed() < LIMIT, "{pod} does not lead:\n{}\n{}", monitoring.log_tail(), operator.log_tail());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The leader ends as in a rolling update while the alert about a stalled backup fires; the other operator, which is returned, leads next. An
+/// alert that was over for one evaluation would have another `activeAt`.
+async fn an_alert_keeps_firing_when_the_leader_changes(world: &World, monitoring: &Monitoring, mut leader: Operator) -> Operator {
+    const STALLED: &str = "RdsBackupStalled";
+    let next = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
+    monitoring.scrape(&[&leader, &next]).expect("its targets");
+    until_alert(monitoring, STALLED, "firing", fires).await;
+    let before = alert(monitoring, STALLED).await.expect("it fires");
+    leader.stop().await.expect("it ends");
+    let ended = Instant::now();
+    monitoring.scrape(&[&next]).expect("its target");
+    until_leading(monitoring, &next).await;
+    println!("the next leader's series are there {:.1} s after the first one ended", ended.elapsed().as_secs_f64());
+    // As long as the rules look back for the last sample (5 s here), and as long again.
+    while ended.elapsed() < Duration::from_secs(10) {
+        let now = alert(monitoring, STALLED).await;
+        assert!(fires(now.as_ref()), "it does not fire any more: {now:?}");
+        assert_eq!(now.map(|now| now["activeAt"].clone()), Some(before["activeAt"].clone()), "it was over for a moment");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(alert(monitoring, OPERATOR_DOWN).await.is_none(), "an operator runs");
+    next
 }
 
 async fn the_target_is_up(monitoring: &Monitoring, operator: &Operator) {
@@ -140,39 +180,39 @@ async fn every_query_returns_a_series(monitoring: &Monitoring) {
 }
 
 #[tokio::test]
-async fn prometheus_has_the_operators_series_fills_every_panel_and_fires_when_the_operator_stops() {
+async fn prometheus_has_the_operators_series_fills_every_panel_and_fires_through_a_change_of_leader_and_when_the_operator_stops() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let programs = Prometheus::find(&(Box::new(|line: &str| eprintln!("{line}")) as _)).await.unwrap_or_else(|error| panic!("{error}"));
     let second = Duration::from_secs(1);
     let settings = Settings { expiry: 3 * second, lag: second, job_time: 2 * second, ..Settings::sandbox() };
     let options = WorldOptions { settings, ..WorldOptions::new(env!("CARGO_BIN_EXE_rds-backup-operator"), repository) };
     let world = World::start(options).await.unwrap_or_else(|error| panic!("{error:?}"));
-    let mut operator = world.start_operator(StartOperator::default()).expect("it starts");
+    let operator = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
     operator.wait_ready(LIMIT).await.unwrap_or_else(|error| panic!("{error}"));
 
     let mut monitoring = Monitoring::start(&programs, world.dir(), repository).await.unwrap_or_else(|error| panic!("{error:?}"));
     let (log, dir) = (monitoring.log().to_owned(), world.dir().to_owned());
     assert!(log == dir.join("logs/prometheus.log") && log.is_file(), "{}", log.display());
-    monitoring.scrape(&operator).expect("its target");
+    monitoring.scrape(&[&operator]).expect("its target");
     the_target_is_up(&monitoring, &operator).await;
-    until_down(&monitoring, "over", |alert| alert.is_none()).await;
+    until_alert(&monitoring, OPERATOR_DOWN, "over", |alert| alert.is_none()).await;
 
     apply_objects(&world).await;
     every_query_returns_a_series(&monitoring).await;
     let of_schedules =
         query(&monitoring, r#"rdsbackup_schedule_created_timestamp_seconds{namespace="team-a",exported_namespace=""}"#).await;
     assert_eq!(of_schedules.len(), 2, "the namespace is the object's own: {of_schedules:?}");
-    assert!(operator_down(&monitoring).await.is_none(), "the operator runs");
+    let mut operator = an_alert_keeps_firing_when_the_leader_changes(&world, &monitoring, operator).await;
 
     // A process that is stopped keeps its port and does not answer.
     operator.signal(Signal::Stop).expect("stopped");
-    let took = until_down(&monitoring, "firing", |alert| alert.is_some_and(|alert| alert["state"] == "firing")).await;
+    let took = until_alert(&monitoring, OPERATOR_DOWN, "firing", fires).await;
     println!("RdsBackupOperatorDown fires {:.1} s after the operator stopped", took.as_secs_f64());
     assert!(took >= DOWN_FOR, "it fires after {took:?}, before its `for` is over");
     // One scrape that is not answered, and one evaluation: 3 s in all. The rest is for machines with much to do.
     assert!(took < DOWN_FOR + 15 * second, "it fires after {took:?}");
     operator.signal(Signal::Cont).expect("continued");
-    until_down(&monitoring, "over", |alert| alert.is_none()).await;
+    until_alert(&monitoring, OPERATOR_DOWN, "over", |alert| alert.is_none()).await;
 
     let pid = monitoring.pid();
     monitoring.stop().await.expect("it ends");

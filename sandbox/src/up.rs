@@ -81,7 +81,7 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
                     },
                     _ = interrupts.come() => break Ok(()),
                 };
-                if let Some(Err(error)) = monitoring.as_ref().map(|monitoring| monitoring.scrape(&operator)) {
+                if let Some(Err(error)) = monitoring.as_ref().map(|monitoring| monitoring.scrape(&[&operator])) {
                     break Err(error.into());
                 }
                 let Addresses { operator_pid, operator_log, health, .. } = Addresses::of(&world, &operator, None);
@@ -111,7 +111,7 @@ async fn start(args: &UpArgs) -> Result<(World, Operator, Option<Monitoring>), U
     let operator = start_operator(&world).await?;
     let Some(prometheus) = prometheus else { return Ok((world, operator, None)) };
     let monitoring = Monitoring::start(&prometheus, world.dir(), &args.world.repository()?).await?;
-    monitoring.scrape(&operator)?;
+    monitoring.scrape(&[&operator])?;
     Ok((world, operator, Some(monitoring)))
 }
 

@@ -116,11 +116,14 @@ impl Monitoring {
         Ok(Self { process, address, targets: own.join(TARGETS) })
     }
 
-    /// From now on it scrapes this operator, and no other.
-    pub fn scrape(&self, operator: &Operator) -> Result<(), MonitoringError> {
-        let address = operator.health_address().map(|address| address.to_string());
-        let pod = operator.log().file_stem().map(|name| name.to_string_lossy());
-        let targets = json!([{ "targets": address.as_slice(), "labels": { "namespace": NAMESPACE, "pod": pod } }]);
+    /// From now on it scrapes these operators, and no others.
+    pub fn scrape(&self, operators: &[&Operator]) -> Result<(), MonitoringError> {
+        let target = |operator: &&Operator| {
+            let address = operator.health_address().map(|address| address.to_string());
+            let pod = operator.log().file_stem().map(|name| name.to_string_lossy());
+            json!({ "targets": address.as_slice(), "labels": { "namespace": NAMESPACE, "pod": pod } })
+        };
+        let targets = Value::Array(operators.iter().map(target).collect());
         // Renamed into place: it reads the file as soon as it changes, and half a file is an error in its log.
         let new = self.targets.with_extension("new");
         std::fs::write(&new, targets.to_string()).map_err(file(&new))?;
