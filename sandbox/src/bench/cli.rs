@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::error::BenchError;
 use super::memory::{self, MemoryArgs};
+use super::metrics::{self, MetricsArgs};
 use super::schedules::{self, SchedulesArgs};
 use crate::world::cli::Interrupts;
 
@@ -18,6 +19,7 @@ pub struct BenchArgs {
 enum Bench {
     Schedules(SchedulesArgs),
     Memory(MemoryArgs),
+    Metrics(MetricsArgs),
 }
 
 /// Runs a benchmark and returns the exit code: 1 if what was counted is wrong, whatever the times are; 130 after Ctrl-C.
@@ -27,6 +29,7 @@ pub async fn run(args: BenchArgs) -> Result<u8, BenchError> {
         match args.bench {
             Bench::Schedules(args) => schedules::run(&args).await,
             Bench::Memory(args) => memory::run(&args).await,
+            Bench::Metrics(args) => metrics::run(&args).await,
         }
     };
     tokio::select! {

@@ -3,16 +3,15 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::plane::audit;
-use crate::plane::{Kubectl, KubectlError};
+use crate::plane::{Kubectl, audit};
 use crate::world::cli::WorldArgs;
 use crate::world::{NAMESPACE, SERVICE_ACCOUNT, StartOperator, World};
 
 use super::error::BenchError;
+use super::objects::{self, TEAM};
 
 /// Many backups that have ended: what the operator's process takes while it starts, and at rest.
 ///
@@ -32,15 +31,6 @@ pub struct MemoryArgs {
     #[command(flatten)]
     pub world: WorldArgs,
 }
-
-/// Where the backups are.
-const TEAM: &str = "bench";
-
-/// kubectl sends 50 requests a second at most; more of them at once than the two cores can answer gain nothing.
-const AT_ONCE: usize = 4;
-
-/// One kubectl gets at most so many bytes: it holds them several times over.
-const LARGEST_INPUT: usize = 4 << 20;
 
 /// How long the operator may take to have listed all of them.
 const READY: Duration = Duration::from_secs(300);
@@ -121,28 +111,17 @@ impl Report {
 /// Creates the backups, then gives each the status of a backup that succeeded.
 async fn create(kubectl: &Kubectl, args: &MemoryArgs) -> Result<(), BenchError> {
     kubectl.run(&["create", "namespace", TEAM]).await?;
-    let each = LARGEST_INPUT / (2048 + (args.annotations as usize) * 1024);
-    let numbers: Vec<u32> = (0..args.count).collect();
-    let chunks: Vec<&[u32]> = numbers.chunks(each.clamp(1, 250)).collect();
-    let annotations = ballast(args.annotations);
     eprintln!("creating {} finished backups", args.count);
-    in_turn(kubectl, &chunks, &["create", "--filename", "-"], |number| finished(number, &annotations)).await?;
-    let status = ["apply", "--server-side", "--subresource=status", "--field-manager=bench", "--filename", "-"];
-    in_turn(kubectl, &chunks, &status, |number| finished(number, &json!({}))).await?;
+    let annotations = ballast(args.annotations);
+    let backup = |number: u32| objects::finished(number, &format!("rm-mysql-{number:06}"));
+    let annotated = |number| {
+        let mut backup = backup(number);
+        backup["metadata"]["annotations"] = annotations.clone();
+        backup
+    };
+    objects::create(kubectl, args.count, args.annotations, annotated).await?;
+    objects::give_status(kubectl, args.count, backup).await?;
     Ok(())
-}
-
-async fn in_turn(kubectl: &Kubectl, chunks: &[&[u32]], command: &[&str], item: impl Fn(u32) -> Value) -> Result<(), KubectlError> {
-    let item = &item;
-    stream::iter(chunks)
-        .map(|chunk| async move {
-            let items: Vec<Value> = chunk.iter().map(|number| item(*number)).collect();
-            let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
-            kubectl.run_with_input(command, &list.to_string()).await.map(drop)
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await
 }
 
 /// Annotations of so many KiB.
@@ -150,32 +129,4 @@ fn ballast(kib: u32) -> Value {
     let full = (0..kib / 25).map(|part| (format!("example.com/ballast-{part}"), "x".repeat(25 << 10).into()));
     let rest = (!kib.is_multiple_of(25)).then(|| ("example.com/ballast".to_owned(), "x".repeat((kib as usize % 25) << 10).into()));
     Value::Object(full.chain(rest).collect())
-}
-
-/// A backup that ended well, as the operator leaves it.
-fn finished(number: u32, annotations: &Value) -> Value {
-    let time = "2026-03-01T02:00:00Z";
-    let condition = |kind: &str, status: &str| {
-        json!({
-            "type": kind, "status": status, "reason": "Succeeded", "message": "backup set 3210205621 exists and is usable",
-            "lastTransitionTime": time, "observedGeneration": 1,
-        })
-    };
-    json!({
-        "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup",
-        "metadata": { "name": format!("finished-{number:06}"), "namespace": TEAM, "annotations": annotations },
-        "spec": { "dbInstanceId": format!("rm-mysql-{number:06}"), "method": "Physical" },
-        "status": {
-            "observedGeneration": 1, "phase": "Succeeded", "origin": "Created",
-            "conditions": [condition("Ready", "True"), condition("Reconciling", "False"), condition("Stalled", "False")],
-            "backupJobId": format!("6644{number:06}"), "backupId": format!("3210{number:06}"), "requestId": "2A1F0C6E-0000-0000-0000-000000000000",
-            "startedAt": time, "completedAt": time, "duration": "12m30s", "size": "260Gi", "sizeBytes": 279_172_874_240_i64,
-            "consistentTime": time, "expiresAt": time, "checksum": "1835830439",
-            "effective": { "regionId": "cn-hangzhou", "method": "Physical", "type": "FullBackup", "engine": "MySQL", "engineVersion": "8.0" },
-            "submission": {
-                "run": 1, "attempt": 1, "nonce": format!("{number:032x}"), "timestamp": time, "cleared": true, "outcome": "Accepted",
-                "unresolvedSince": time, "waitingSince": time, "baseline": { "at": time, "backupIds": ["3210205620"] },
-            },
-        },
-    })
 }

@@ -4,9 +4,12 @@ mod cli;
 mod error;
 mod figures;
 mod memory;
+mod metrics;
+mod objects;
 mod schedules;
 
 pub use cli::{BenchArgs, run};
 pub use error::BenchError;
 pub use memory::MemoryArgs;
+pub use metrics::MetricsArgs;
 pub use schedules::SchedulesArgs;
