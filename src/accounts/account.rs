@@ -274,6 +274,7 @@ impl Account {
         let ClientDeps { clock, entropy, transport } = deps.clone();
         let rpc = rpc::ClientOptions {
             signature: self.settings.signature.to_client(),
+            egress: self.settings.egress.clone(),
             transport,
             counts: Some(counts.of(&self.name, self.region_label(region), self.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))

@@ -5,6 +5,7 @@ mod account;
 mod allow;
 mod cloud_counts;
 mod credentials;
+mod egress;
 mod error;
 mod key_state;
 mod settings;
@@ -13,6 +14,7 @@ pub use account::{Access, Account, AccountFacts, Accounts, Admitted, ClientDeps,
 pub use allow::{AllowRule, AllowedRegions};
 pub use cloud_counts::CloudCounts;
 pub use credentials::{CredentialsError, Source};
+pub use egress::ProxySettings;
 pub use error::AccountError;
 pub use key_state::KeyFacts;
 pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};

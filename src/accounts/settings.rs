@@ -4,11 +4,14 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::allow::AllowRule;
+use super::{
+    allow::AllowRule,
+    egress::{self, ProxySettings},
+};
 use crate::{
     api::Span,
     rds,
-    rpc::{self, Endpoint, RegionError, check_region},
+    rpc::{self, Egress, Endpoint, RegionError, check_region},
 };
 
 /// One account of the configuration file. Unknown keys and wrong values are refused with their line.
@@ -23,6 +26,8 @@ pub struct AccountSettings {
     pub network: Network,
     /// An address of the service other than the region's: private clouds, simulated endpoints. https; plain http only on loopback.
     pub endpoint: Option<String>,
+    /// By which way requests leave.
+    pub egress: Egress,
     /// What the submission protocol waits for.
     pub protocol: Protocol,
     /// How often the operator asks about jobs.
@@ -60,6 +65,19 @@ struct RawAccount {
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     endpoint: Option<String>,
+    /// A proxy for all requests of the account. The environment (`HTTPS_PROXY`) is not asked.
+    #[serde(default)]
+    #[schemars(with = "ProxySettings")]
+    proxy: Option<ProxySettings>,
+    /// Certificates of authorities in PEM form, which are trusted beside those of the system: of a private cloud, or of a proxy that opens TLS.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    ca: Option<String>,
+    /// Whether the service's name may lead to an address of a private network. True where `network` is `Vpc` or `endpoint` is set. A host of the
+    /// internet that leads to the machine itself, to its metadata service or to a link-local address is never called.
+    #[serde(default)]
+    #[schemars(with = "bool")]
+    allow_private_addresses: Option<bool>,
     /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
@@ -97,11 +115,17 @@ impl TryFrom<RawAccount> for AccountSettings {
     type Error = String;
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
-        let RawAccount { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions } = raw;
+        let RawAccount { region_id, credentials, network, endpoint, proxy, ca, allow_private_addresses, .. } = raw;
+        let RawAccount { protocol, poll, signature, allow, limits, submissions, .. } = raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
         let network = network.unwrap_or_default();
+        let egress = egress::of(
+            proxy.as_ref(),
+            ca.as_deref(),
+            egress::reach(endpoint.is_some(), network == Network::Vpc, allow_private_addresses)?,
+        )?;
         let by_hand = endpoint.as_deref().is_some_and(|url| Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
         let default = Protocol::default();
         // A service at an address that an administrator gave may accept requests of any age. Then no lost request is ever proven dead.
@@ -111,7 +135,7 @@ impl TryFrom<RawAccount> for AccountSettings {
             clock_skew: protocol.clock_skew.map_or(default.clock_skew, |span| span.0),
             listing_lag: protocol.listing_lag.map_or(default.listing_lag, |span| span.0),
         };
-        let settings = Self { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions };
+        let settings = Self { region_id, credentials, network, endpoint, egress, protocol, poll, signature, allow, limits, submissions };
         settings.endpoint_of(&settings.region_id).map_err(|error| format!("regionId: {error}"))?;
         Ok(settings)
     }

@@ -11,6 +11,7 @@ use super::{
     calls::{CallCounts, CallOutcome},
     clock_offset::ClockOffset,
     credentials::Credentials,
+    egress::Egress,
     endpoint::Endpoint,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     reqwest_transport::ReqwestTransport,
@@ -54,6 +55,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// The longest time of a whole call, including connecting and reading the answer's body; default 30 s.
     pub call_timeout: Duration,
+    /// By which way requests leave; default: directly, to addresses of the internet.
+    pub egress: Egress,
     /// How requests are sent; default: over the network.
     pub transport: Option<Arc<dyn HttpTransport>>,
     /// Who is told what became of each call; default: nobody.
@@ -71,6 +74,7 @@ impl ClientOptions {
             nonce_source,
             connect_timeout,
             call_timeout,
+            egress: Egress::default(),
             transport: None,
             counts: None,
         }
@@ -102,10 +106,10 @@ impl Client {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn new(api: Api, options: ClientOptions) -> Result<Self, ClientError> {
-        let ClientOptions { endpoint, clock, connect_timeout, transport, .. } = &options;
+        let ClientOptions { endpoint, clock, connect_timeout, egress, transport, .. } = &options;
         let transport = match transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(ReqwestTransport::new(endpoint.is_encrypted(), clock.clone(), *connect_timeout).map_err(ClientError)?),
+            None => Arc::new(ReqwestTransport::new(endpoint.is_encrypted(), clock.clone(), *connect_timeout, egress).map_err(ClientError)?),
         };
         Ok(Self { api, options, transport, clock_offset: ClockOffset::new() })
     }

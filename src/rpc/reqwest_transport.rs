@@ -1,4 +1,4 @@
-//! One HTTP request, one answer: no retry, no redirect, no proxy, no connection that was used before.
+//! One HTTP request, one answer: no retry, no redirect, no proxy but the account's own, no connection that was used before.
 
 use std::{error::Error as _, time::Duration};
 
@@ -7,6 +7,7 @@ use reqwest::Method;
 
 use super::{
     body::{Body, LARGEST_KEPT, LARGEST_READ, TooLarge},
+    egress::Egress,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
     redact::{self, Hidden},
 };
@@ -17,11 +18,13 @@ pub(super) struct ReqwestTransport {
     http: reqwest::Client,
     clock: Clock,
     connect_timeout: Duration,
+    /// The address of the account's proxy, for errors.
+    proxy: Option<String>,
 }
 
 impl ReqwestTransport {
     /// The error is text that holds no address.
-    pub fn new(encrypted: bool, clock: Clock, connect_timeout: Duration) -> Result<Self, String> {
+    pub fn new(encrypted: bool, clock: Clock, connect_timeout: Duration, egress: &Egress) -> Result<Self, String> {
         // reqwest panics without a provider of cryptography. If another part of the process has chosen one, it stays.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -43,8 +46,9 @@ impl ReqwestTransport {
             // reqwest cannot build a client without the system's certificates; plain http on loopback needs none.
             builder = builder.tls_certs_only(std::iter::empty::<reqwest::Certificate>());
         }
-        let http = builder.build().map_err(|error| innermost(&error))?;
-        Ok(Self { http, clock, connect_timeout })
+        let http = egress.apply(builder).and_then(reqwest::ClientBuilder::build).map_err(|error| innermost(&error))?;
+        let proxy = egress.proxy.as_ref().filter(|_| encrypted).map(ToString::to_string);
+        Ok(Self { http, clock, connect_timeout, proxy })
     }
 
     async fn post(&self, HttpRequest { url, headers, body, used }: HttpRequest) -> Result<HttpResponse, Failure> {
@@ -74,6 +78,10 @@ impl ReqwestTransport {
         if error.is_connect() || error.is_builder() {
             let seconds = self.connect_timeout.as_secs_f32();
             let why = if error.is_timeout() { format!("no connection within {seconds} s") } else { innermost(error) };
+            let why = match &self.proxy {
+                Some(proxy) => format!("through the proxy {proxy}: {why}"),
+                None => why,
+            };
             return Failure::NotSent { why, cause };
         }
         Failure::Lost { why: innermost(error), cause }

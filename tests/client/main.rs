@@ -3,5 +3,6 @@
 
 mod api_pages;
 mod calls;
+mod egress;
 mod no_resend;
 mod old_gateway;
