@@ -145,12 +145,12 @@ async fn the_oldest_of_a_phase_counts_from_when_it_came_into_it() {
 /// A tenant can write any text into its objects: none of it becomes a label, but for the names of objects and namespaces.
 #[tokio::test]
 async fn no_text_of_a_tenant_makes_series_without_end() {
-    let hostile = |number: usize| {
+    let with_reason = |number: usize| {
         let text = format!("text-{number}");
         let conditions: [Value; 2] = [condition("Stalled", "True", &text), condition("Ready", "False", &text)];
         let queue = json!({ "reason": text, "since": "2026-03-01T12:00:00Z" });
         backup(&format!("b{number}"), &text, json!({ "phase": "Queued", "conditions": conditions, "queue": queue }))
     };
-    let lines = |many: usize| World::of((0..many).map(hostile).collect(), Vec::new()).scrape().lines().count();
+    let lines = |many: usize| World::of((0..many).map(with_reason).collect(), Vec::new()).scrape().lines().count();
     assert_eq!(lines(500), lines(1));
 }
