@@ -119,11 +119,11 @@ async fn until_leading(monitoring: &Monitoring, operator: &Operator) {
     }
 }
 
-/// The leader ends as in a rolling update while the alert about a stalled backup fires; the other operator, which is returned, leads next. An
-/// alert that was over for one evaluation would have another `activeAt`.
-async fn an_alert_keeps_firing_when_the_leader_changes(world: &World, monitoring: &Monitoring, mut leader: Operator) -> Operator {
+/// The leader ends as in a rolling update while the alert about a stalled backup fires, and another operator leads next. An alert that was over
+/// for one evaluation would have another `activeAt`.
+async fn an_alert_keeps_firing_when_the_leader_changes(world: &World, monitoring: &Monitoring, mut leader: Operator) {
     const STALLED: &str = "RdsBackupStalled";
-    let next = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
+    let mut next = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
     monitoring.scrape(&[&leader, &next]).expect("its targets");
     until_alert(monitoring, STALLED, "firing", fires).await;
     let before = alert(monitoring, STALLED).await.expect("it fires");
@@ -140,7 +140,7 @@ async fn an_alert_keeps_firing_when_the_leader_changes(world: &World, monitoring
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(alert(monitoring, OPERATOR_DOWN).await.is_none(), "an operator runs");
-    next
+    next.stop().await.expect("it ends");
 }
 
 async fn the_target_is_up(monitoring: &Monitoring, operator: &Operator) {
@@ -202,8 +202,13 @@ async fn prometheus_has_the_operators_series_fills_every_panel_and_fires_through
     let of_schedules =
         query(&monitoring, r#"rdsbackup_schedule_created_timestamp_seconds{namespace="team-a",exported_namespace=""}"#).await;
     assert_eq!(of_schedules.len(), 2, "the namespace is the object's own: {of_schedules:?}");
-    let mut operator = an_alert_keeps_firing_when_the_leader_changes(&world, &monitoring, operator).await;
+    an_alert_keeps_firing_when_the_leader_changes(&world, &monitoring, operator).await;
 
+    // Without a lease, since one that stood still for longer than its lease lasts ends itself.
+    let mut operator = world.start_operator(StartOperator::default()).expect("it starts");
+    operator.wait_ready(LIMIT).await.unwrap_or_else(|error| panic!("{error}"));
+    monitoring.scrape(&[&operator]).expect("its target");
+    the_target_is_up(&monitoring, &operator).await;
     // A process that is stopped keeps its port and does not answer.
     operator.signal(Signal::Stop).expect("stopped");
     let took = until_alert(&monitoring, OPERATOR_DOWN, "firing", fires).await;
