@@ -211,9 +211,7 @@ impl Io {
     fn listed(&self, object: Arc<RdsBackup>) -> InstanceObject {
         let accounts = &self.context.accounts;
         InstanceObject {
-            admissible: accounts
-                .access(namespace_of(&object), &object.spec, recorded::region(&object))
-                .is_ok_and(|access| !access.account.paused()),
+            admissible: accounts.admit(namespace_of(&object), &object.spec, recorded::region(&object)),
             release_after: accounts.protocol(&object.spec.account).release_after(),
             ended: self.context.ended.contains(uid_of(&object)),
             too_large: self.context.too_large.contains(uid_of(&object)),
@@ -361,6 +359,7 @@ async fn pause_recording(object: &RdsBackup, pause: Duration, why: &str) {
 fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     let settings = &access.account.settings;
     AccountView {
+        connection: access.account.connection_id(),
         region_id: access.region_id.clone(),
         regions: access.regions.clone(),
         key_source: settings.credentials.to_string(),

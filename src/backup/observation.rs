@@ -34,6 +34,8 @@ pub struct Observation<'a> {
 /// An account as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct AccountView {
+    /// Which connection to the service it has: what was read through another one proves nothing.
+    pub connection: u64,
     /// The region that is asked: the one that the status records, else the spec's, else the account's.
     pub region_id: String,
     /// The regions that the account's allow-list opens to the object.

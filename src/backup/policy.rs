@@ -101,6 +101,9 @@ pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// its objects share, is what slows down.
 pub(super) const THROTTLED_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
+/// The pause before a call is made again that the configuration of a moment ago allowed: nothing has to pass but the change.
+pub(super) const RECONFIGURED_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 

@@ -67,6 +67,7 @@ impl Case {
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(at(0)));
         let account = AccountView {
+            connection: 0,
             key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),
