@@ -17,6 +17,9 @@ use crate::{
 /// The upper bounds of the buckets, in seconds. A call is given up after 30.
 const DURATIONS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// What a call of an account is counted under: region, action, code.
+type CallLabels = (String, &'static str, &'static str);
+
 /// Calls by action.
 type ActionLabels = [(&'static str, &'static str); 1];
 
@@ -45,7 +48,7 @@ pub struct CallCount {
 
 /// The calls of one account. Its series go with the account: a call that is answered later is counted where nobody reads it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calls(Arc<Mutex<BTreeMap<(String, &'static str, &'static str), u64>>>);
+pub(super) struct Calls(Arc<Mutex<BTreeMap<CallLabels, u64>>>);
 
 impl Calls {
     /// The counter for the client of a region; what becomes of the calls says whether the account's key can be used.
@@ -55,12 +58,8 @@ impl Calls {
 
     pub fn counts(&self) -> Vec<CallCount> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |((region, action, code), count): (&(String, &'static str, &'static str), &u64)| CallCount {
-            region: region.clone(),
-            action,
-            code,
-            count: *count,
-        };
+        let count =
+            |((region, action, code), count): (&CallLabels, &u64)| CallCount { region: region.clone(), action, code, count: *count };
         counts.iter().map(count).collect()
     }
 }
