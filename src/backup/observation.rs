@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{memory::Memory, siblings::Sibling};
 use crate::{
-    accounts::{AllowedRegions, Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
 };
 
@@ -21,6 +21,8 @@ pub struct Observation<'a> {
     pub siblings: &'a [Sibling],
     /// Whether everything that may hold the instance can be read; else what cannot be.
     pub claims: &'a Result<(), Blocker>,
+    /// Whether the object's Namespace pauses submissions, or why that cannot be read.
+    pub namespace: &'a Result<Submissions, String>,
     /// The API server's time; none before its first answer.
     pub server_now: Option<Timestamp>,
     /// What this process has learnt about the object.

@@ -212,6 +212,7 @@ impl Pass {
             account: &observed.account,
             siblings,
             claims: &observed.claims,
+            namespace: &observed.namespace,
             server_now: observed.server_now,
             memory: &state.memory,
             time_is_known: observed.time_is_known,

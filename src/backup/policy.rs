@@ -26,6 +26,12 @@ pub(super) fn stalled_recheck(stalled_for: SignedDuration) -> SignedDuration {
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// An object that is paused is looked at again this often. An edit of the object or of the configuration comes first.
+pub(super) const PAUSED_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often the operator tries again to read whether a namespace pauses submissions.
+pub(super) const PAUSE_UNREAD_RECHECK: SignedDuration = SignedDuration::from_secs(5);
+
 /// How often the operator tries again to read what may hold an instance.
 pub(super) const CLAIMS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 

@@ -199,6 +199,9 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.tracker.sweep(|uid| uids.contains(uid));
         context.ended.sweep(|uid| uids.contains(uid));
         context.too_large.sweep(|uid| uids.contains(uid));
+        let namespaces: HashSet<String> =
+            context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).namespace.clone()).collect();
+        context.cluster.forget_pauses(|namespace| namespaces.contains(namespace));
         context.unfinished.sweep();
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();

@@ -133,6 +133,7 @@ impl Scene {
             account: Ok(account),
             cached: Vec::new(),
             claims: Ok(()),
+            namespace: Ok(crate::accounts::Submissions::Enabled),
             randomness,
         }
     }
