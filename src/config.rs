@@ -29,6 +29,28 @@ pub struct Config {
     pub metrics: MetricsSettings,
 }
 
+/// What a configuration file contains. Two of them are equal if the same text was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigText(String);
+
+impl ConfigText {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        std::fs::read_to_string(path).map(Self).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+    }
+
+    /// Checks it; `path` is where it was read.
+    ///
+    /// # Errors
+    /// It is no valid configuration: the error names the file and the line.
+    pub fn parse(&self, path: &Path) -> Result<Config, ConfigError> {
+        Config::parse(&self.0).map_err(|why| ConfigError::Wrong { path: path.to_owned(), why })
+    }
+}
+
 /// Why the configuration cannot be used. The operator does not start with half of it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -59,8 +81,7 @@ impl Config {
 
     /// Reads and checks a file. An error names the file and, for wrong content, the line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|why| ConfigError::Wrong { path: path.to_owned(), why })
+        ConfigText::read(path)?.parse(path)
     }
 
     /// Checks a configuration; the error has the line.

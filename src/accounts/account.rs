@@ -1,3 +1,5 @@
+//! One account: its part of the configuration, and the connection to the service that all its objects share.
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -9,27 +11,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     allow::AllowedRegions,
-    cloud_counts::CloudCounts,
+    cloud_counts::{CallCount, CallDurations, Calls},
     credentials::{CredentialsError, Source},
     error::AccountError,
     key_state::{KeyFacts, KeyState},
-    settings::{AccountSettings, Protocol, Submissions},
+    settings::AccountSettings,
 };
 use crate::{
-    api::RdsBackupSpec,
     clock::Clock,
     entropy::Entropy,
     rds::{self, Admission, Client, ClientOptions},
     rpc::{self, Credentials, HttpTransport},
 };
-
-/// All accounts of the configuration.
-pub struct Accounts {
-    accounts: BTreeMap<String, Arc<Account>>,
-    paused: bool,
-    deps: ClientDeps,
-    cloud_counts: CloudCounts,
-}
 
 /// What the metrics say of an account.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +35,8 @@ pub struct AccountFacts {
     pub key: Option<KeyFacts>,
     /// Its clients, by the label of their region.
     pub clients: Vec<ClientFacts>,
+    /// Its calls.
+    pub calls: Vec<CallCount>,
 }
 
 /// What the metrics say of a client.
@@ -66,15 +61,25 @@ pub struct ClientDeps {
     pub transport: Option<Arc<dyn HttpTransport>>,
 }
 
-/// One account: its settings, its credentials, and a client for each region that was used.
+/// One account as the configuration has it at a moment. A later one of the same name shares what it can: see [`Account::after`].
 pub struct Account {
-    name: String,
+    pub(super) name: String,
     /// Its part of the configuration.
     pub settings: AccountSettings,
+    paused: bool,
+    pub(super) connection: Arc<Connection>,
+    /// Its calls since the process started, over all connections of the name.
+    calls: Calls,
+}
+
+/// What an account calls the service with: its credentials, and a client for each region that was used. It lives for as long as the
+/// settings stay that it is made of, so that a longer allow-list starts no rate, no clock offset and no key anew.
+pub(super) struct Connection {
+    /// Another one for each connection of the process.
+    id: u64,
     source: Source,
     key: Arc<KeyState>,
-    paused: bool,
-    clients: Mutex<HashMap<String, Arc<Client>>>,
+    clients: Mutex<HashMap<String, Client>>,
     callers: Arc<Semaphore>,
 }
 
@@ -100,116 +105,13 @@ pub struct Admitted {
 pub struct Access {
     /// The account.
     pub account: Arc<Account>,
-    /// Its client for the region. All objects of the account and region share it, and its limits.
-    pub client: Arc<Client>,
+    /// Its client for the region, which sends only while the configuration still gives the right. All objects of the account and region
+    /// share its limits.
+    pub client: Client,
     /// The region.
     pub region_id: String,
     /// The regions that the allow-list opens to the object.
     pub regions: AllowedRegions,
-}
-
-impl Accounts {
-    /// Takes the accounts of a checked configuration.
-    pub fn new(
-        settings: BTreeMap<String, AccountSettings>,
-        submissions: Submissions,
-        sources: impl Fn(&AccountSettings) -> Source,
-        deps: ClientDeps,
-    ) -> Self {
-        let paused = submissions == Submissions::Paused;
-        let accounts = settings
-            .into_iter()
-            .map(|(name, settings)| {
-                let source = sources(&settings);
-                let paused = paused || settings.submissions == Submissions::Paused;
-                (
-                    name.clone(),
-                    Arc::new(Account {
-                        name,
-                        settings,
-                        source,
-                        key: Arc::default(),
-                        paused,
-                        clients: Mutex::default(),
-                        callers: Arc::new(Semaphore::new(MOST_CALLERS)),
-                    }),
-                )
-            })
-            .collect();
-        Self { accounts, paused, deps, cloud_counts: CloudCounts::default() }
-    }
-
-    /// The credentials of each account, or why there are none. The reason holds no part of a credential.
-    pub async fn credentials(&self) -> Vec<(&str, Result<Credentials, CredentialsError>)> {
-        let mut all = Vec::with_capacity(self.accounts.len());
-        for (name, account) in &self.accounts {
-            all.push((name.as_str(), account.credentials().await));
-        }
-        all
-    }
-
-    /// The account that this object may use, checked against the allow-list. `recorded` is the region in the object's status: it was fixed
-    /// when the object was admitted, and does not move with the configuration.
-    pub fn access(&self, namespace: &str, spec: &RdsBackupSpec, recorded: Option<&str>) -> Result<Access, AccountError> {
-        let account = self
-            .accounts
-            .get(&spec.account)
-            .ok_or_else(|| AccountError::Unknown { name: spec.account.chars().take(63).collect(), nearest: self.nearest(&spec.account) })?;
-        let region = recorded.or(spec.region_id.as_deref()).unwrap_or(&account.settings.region_id);
-        let regions = AllowedRegions::of(&account.settings.allow, namespace, &spec.db_instance_id);
-        if !regions.allow(Some(region)) {
-            return Err(AccountError::NotAllowed {
-                account: account.name.clone(),
-                namespace: namespace.to_owned(),
-                instance: spec.db_instance_id.clone(),
-                region: region.to_owned(),
-            });
-        }
-        let client = account.client(region, &self.deps, &self.cloud_counts)?;
-        Ok(Access { account: account.clone(), client, region_id: region.to_owned(), regions })
-    }
-
-    /// The account whose name differs least, by a third of its letters at most.
-    fn nearest(&self, name: &str) -> Option<String> {
-        let distances = self.accounts.keys().map(|known| (strsim::osa_distance(name, known), known));
-        let (distance, nearest) = distances.min()?;
-        (distance <= 1 + nearest.chars().count() / 3).then(|| nearest.clone())
-    }
-
-    /// Whether an object of this namespace may use the instance, under any account and in any region.
-    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
-        self.accounts.values().any(|account| account.settings.allow.iter().any(|rule| rule.opens(namespace, instance)))
-    }
-
-    /// The waits of an account's submission protocol; the defaults if the account is unknown.
-    pub fn protocol(&self, name: &str) -> Protocol {
-        self.accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())
-    }
-
-    /// Every account, and its clients that were used, for the metrics.
-    pub fn facts(&self) -> Vec<AccountFacts> {
-        self.accounts.values().map(|account| account.facts()).collect()
-    }
-
-    /// What became of the calls of all clients.
-    pub fn cloud_counts(&self) -> &CloudCounts {
-        &self.cloud_counts
-    }
-
-    /// The names of all accounts.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.accounts.keys().map(String::as_str)
-    }
-
-    /// How many accounts there are.
-    pub fn count(&self) -> usize {
-        self.accounts.len()
-    }
-
-    /// Whether the configuration pauses every account.
-    pub fn paused(&self) -> bool {
-        self.paused
-    }
 }
 
 impl Access {
@@ -219,34 +121,55 @@ impl Access {
     /// There are enough callers. The error is the time after which to ask again.
     pub fn admit(&self) -> Result<Admitted, Duration> {
         let of_the_client = self.client.admit()?;
-        let of_the_account = self.account.callers.clone().try_acquire_owned().map_err(|_| CALLERS_PAUSE)?;
+        let of_the_account = self.account.connection.callers.clone().try_acquire_owned().map_err(|_| CALLERS_PAUSE)?;
         Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client })
     }
 }
 
 impl Account {
+    /// The account after a change of the configuration, or at the start. It keeps the connection of the one `before` it unless the settings
+    /// changed that a connection is made of; then it gets one with this `id`, whose credentials come from `source`.
+    pub(super) fn after(
+        before: Option<&Arc<Self>>,
+        name: String,
+        settings: AccountSettings,
+        paused: bool,
+        id: u64,
+        source: impl FnOnce(&AccountSettings) -> Source,
+    ) -> Self {
+        let kept = before.filter(|before| before.settings.connects_like(&settings)).map(|before| before.connection.clone());
+        let connection = kept.unwrap_or_else(|| Arc::new(Connection::new(id, source(&settings))));
+        let calls = before.map(|before| before.calls.clone()).unwrap_or_default();
+        Self { name, settings, paused, connection, calls }
+    }
+
     /// Whether new attempts are paused, for this account or for all.
     pub fn paused(&self) -> bool {
         self.paused
     }
 
+    /// Which connection it has: another number, another endpoint, key or pace. What was read with one proves nothing for another.
+    pub fn connection_id(&self) -> u64 {
+        self.connection.id
+    }
+
     /// The credentials, at most 60 s old.
     pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let found = self.source.get().await;
-        self.key.read(&found);
+        let found = self.connection.source.get().await;
+        self.connection.key.read(&found);
         found
     }
 
     /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
     /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
     pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
-        self.source.forget(refused).await;
+        self.connection.source.forget(refused).await;
         self.credentials().await.ok().filter(|found| !found.is(refused))
     }
 
-    fn facts(&self) -> AccountFacts {
+    pub(super) fn facts(&self) -> AccountFacts {
         let mut by_label = BTreeMap::<&str, ClientFacts>::new();
-        for (region, client) in self.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (region, client) in self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let label = self.region_label(region);
             let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
             let facts = by_label.entry(label).or_insert_with(none);
@@ -254,7 +177,13 @@ impl Account {
                 facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
             facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
         }
-        AccountFacts { name: self.name.clone(), paused: self.paused, key: self.key.facts(), clients: by_label.into_values().collect() }
+        AccountFacts {
+            name: self.name.clone(),
+            paused: self.paused,
+            key: self.connection.key.facts(),
+            clients: by_label.into_values().collect(),
+            calls: self.calls.counts(),
+        }
     }
 
     /// The region as a label of series. Beside an endpoint of its own an account takes any text that looks like a region, and a tenant writes
@@ -265,8 +194,8 @@ impl Account {
         known.or(own).unwrap_or(OTHER_REGION)
     }
 
-    fn client(&self, region: &str, deps: &ClientDeps, counts: &CloudCounts) -> Result<Arc<Client>, AccountError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn client(&self, region: &str, deps: &ClientDeps, durations: &CallDurations) -> Result<Client, AccountError> {
+        let mut clients = self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
@@ -276,13 +205,18 @@ impl Account {
             signature: self.settings.signature.to_client(),
             egress: self.settings.egress.clone(),
             transport,
-            counts: Some(counts.of(&self.name, self.region_label(region), self.key.clone())),
+            counts: Some(self.calls.of_client(self.region_label(region), durations, self.connection.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
         let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })
             .map_err(|source| AccountError::Client { account: self.name.clone(), source })?;
-        let client = Arc::new(client);
         clients.insert(region.to_owned(), client.clone());
         Ok(client)
+    }
+}
+
+impl Connection {
+    fn new(id: u64, source: Source) -> Self {
+        Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Arc::new(Semaphore::new(MOST_CALLERS)) }
     }
 }

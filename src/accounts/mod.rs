@@ -8,13 +8,15 @@ mod credentials;
 mod egress;
 mod error;
 mod key_state;
+mod registry;
 mod settings;
 
-pub use account::{Access, Account, AccountFacts, Accounts, Admitted, ClientDeps, ClientFacts, MOST_CALLERS};
+pub use account::{Access, Account, AccountFacts, Admitted, ClientDeps, ClientFacts, MOST_CALLERS};
 pub use allow::{AllowRule, AllowedRegions};
-pub use cloud_counts::CloudCounts;
+pub use cloud_counts::{CallCount, CallDurations};
 pub use credentials::{CredentialsError, Source};
 pub use egress::ProxySettings;
 pub use error::AccountError;
 pub use key_state::KeyFacts;
+pub use registry::{AccountChanges, Accounts};
 pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One account of the configuration file. Unknown keys and wrong values are refused with their line.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RawAccount")]
 pub struct AccountSettings {
     /// The region of objects that name none.
@@ -150,6 +150,15 @@ impl AccountSettings {
             Some(url) => Ok(Endpoint::parse(url)?),
             None => rds::hosts().endpoint(region, self.network.to_client()),
         }
+    }
+
+    /// Whether the service is reached in the same way with these settings as with `other`: with the same key, at the same hosts, at the same
+    /// pace. The rest says who may use the account, and when.
+    pub(super) fn connects_like(&self, other: &Self) -> bool {
+        // Taken apart without `..`: a new setting does not compile until somebody has decided on which side it is.
+        let Self { region_id, credentials, network, endpoint, protocol: _, poll: _, signature, allow: _, limits, submissions: _ } = self;
+        (region_id, credentials, network, endpoint, signature, limits)
+            == (&other.region_id, &other.credentials, &other.network, &other.endpoint, &other.signature, &other.limits)
     }
 }
 

@@ -85,7 +85,9 @@ reasons! {
         /// The Secret with the account's access key does not exist: create it, the operator looks for it every minute. Or the API server
         /// cannot return it now: nothing to do, the operator tries again. The message says which.
         CredentialsNotFound,
-        /// An administrator paused submissions in the operator's configuration. To go on, set `submissions: Enabled`.
+        /// New requests are paused, and the message says by what. By `submissions: Paused` in the operator's configuration: an administrator
+        /// sets `Enabled`. By the annotation `rdsbackup.io/submissions: Paused` of the Namespace, or `rdsbackup.io/paused: "true"` of the
+        /// RdsBackup: remove it. Or whether the Namespace has that annotation cannot be read now: nothing to do, the operator tries again.
         SubmissionsPaused,
         /// The job of the previous run failed, and `retry` allows another run: it starts after `retry.backoff`.
         RetryBackoff,

@@ -67,20 +67,34 @@ impl Context {
     /// Has the unfinished objects looked at now that something depended on which has changed. What was read of their instances before that
     /// counts no more.
     pub fn wake_where(&self, depends: impl Fn(&RdsBackup) -> bool) {
+        self.wake_each(depends, |object| {
+            // Where a pass is under way, the next one comes within a minute.
+            if let Some(mut state) = self.tracker.try_lock(object.metadata.uid.as_deref().unwrap_or_default()) {
+                state.memory.preflight = None;
+            }
+        });
+    }
+
+    /// Has the unfinished objects decided anew now, by what was read of their instances before. Answers how many there are.
+    pub fn decide_again_where(&self, depends: impl Fn(&RdsBackup) -> bool) -> usize {
+        self.wake_each(depends, |_| {})
+    }
+
+    fn wake_each(&self, depends: impl Fn(&RdsBackup) -> bool, before: impl Fn(&RdsBackup)) -> usize {
+        let mut woken = 0usize;
         for guarded in self.cached() {
             let Ok(object) = &guarded.0 else { continue };
             if !siblings::is_unfinished(object) || !depends(object) {
                 continue;
             }
+            before(object);
             let metadata = &object.metadata;
-            // Where a pass is under way, the next one comes within a minute.
-            if let Some(mut state) = self.tracker.try_lock(metadata.uid.as_deref().unwrap_or_default()) {
-                state.memory.preflight = None;
-            }
             let (name, namespace) = (metadata.name.as_deref().unwrap_or_default(), metadata.namespace.as_deref().unwrap_or_default());
             // A closed channel means that the process is about to end.
             let _ = self.wake.unbounded_send(ObjectRef::new(name).within(namespace));
+            woken = woken.saturating_add(1);
         }
+        woken
     }
 
     /// All objects of the caches: for what is told of all of them, not for a pass over one.

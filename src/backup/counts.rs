@@ -1,5 +1,10 @@
 //! What happens to backups in this process, for the metrics.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use jiff::Timestamp;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 
@@ -27,7 +32,7 @@ type AccountLabels = [(&'static str, String); 1];
 /// By engine and method.
 type KindLabels = [(&'static str, &'static str); 2];
 
-/// What cannot be computed from the objects: counted since the process started.
+/// What cannot be computed from the objects: counted since the process started. The series of an account go with it.
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// The passes over RdsBackups.
@@ -40,6 +45,8 @@ pub struct Counts {
     pub unknown_outcomes: Family<AccountLabels, Counter>,
     /// Backups that were found after that and adopted.
     pub adoptions: Family<AccountLabels, Counter>,
+    /// The accounts of the configuration.
+    accounts: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Counts {
@@ -50,37 +57,63 @@ impl Default for Counts {
             queue_waits: Family::new_with_constructor(|| Histogram::new(WAITS)),
             unknown_outcomes: Family::default(),
             adoptions: Family::default(),
+            accounts: Arc::default(),
         }
     }
 }
 
 impl Counts {
-    /// The counts of these accounts. What counts from its first event on seems not to grow at that event: `increase()` would miss it.
-    pub fn of_accounts<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The counts of these accounts.
+    pub fn of_accounts(names: impl IntoIterator<Item = String>) -> Self {
         let counts = Self::default();
-        for name in names {
-            let labels = [("account", name.to_owned())];
-            counts.unknown_outcomes.get_or_create(&labels).inc_by(0);
-            counts.adoptions.get_or_create(&labels).inc_by(0);
-        }
+        counts.accounts_are(names);
         counts
+    }
+
+    /// From here on these are the accounts. What counts from its first event on seems not to grow at that event: `increase()` would miss it.
+    pub fn accounts_are(&self, names: impl IntoIterator<Item = String>) {
+        let mut accounts = self.locked();
+        let before = std::mem::replace(&mut *accounts, names.into_iter().collect());
+        for name in accounts.iter() {
+            let labels = [("account", name.clone())];
+            self.unknown_outcomes.get_or_create(&labels).inc_by(0);
+            self.adoptions.get_or_create(&labels).inc_by(0);
+        }
+        for name in before.difference(&accounts) {
+            let labels = [("account", name.clone())];
+            self.queue_waits.remove(&labels);
+            self.unknown_outcomes.remove(&labels);
+            self.adoptions.remove(&labels);
+        }
+    }
+
+    /// Counts for the account of the object, unless it is gone: an answer may come after that.
+    fn count(&self, object: &RdsBackup, count: impl FnOnce(&AccountLabels)) {
+        let accounts = self.locked();
+        if accounts.contains(&object.spec.account) {
+            count(&[("account", object.spec.account.clone())]);
+        }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The service accepted the request of the object: at this time, by the service's clock.
     pub fn accepted(&self, object: &RdsBackup, at: Timestamp) {
         let Some(submission) = object.status.as_ref().and_then(|status| status.submission.as_ref()) else { return };
         let waited = at.duration_since(submission.waiting_since.0).as_secs_f64().max(0.0);
-        self.queue_waits.get_or_create(&of_account(object)).observe(waited);
+        self.count(object, |account| self.queue_waits.get_or_create(account).observe(waited));
     }
 
     /// The answer to the request of the object was lost, or proves nothing.
     pub fn outcome_unknown(&self, object: &RdsBackup) {
-        self.unknown_outcomes.get_or_create(&of_account(object)).inc();
+        self.count(object, |account| _ = self.unknown_outcomes.get_or_create(account).inc());
     }
 
     /// A backup was found and adopted for the object.
     pub fn adopted(&self, object: &RdsBackup) {
-        self.adoptions.get_or_create(&of_account(object)).inc();
+        self.count(object, |account| _ = self.adoptions.get_or_create(account).inc());
     }
 
     /// The object has this status now, and had another phase or reason before.
@@ -98,10 +131,6 @@ impl Counts {
 fn known(all: &[&'static str], text: Option<&str>) -> &'static str {
     let is = |known: &&str| text.is_some_and(|text| text.eq_ignore_ascii_case(known));
     all.iter().copied().find(is).unwrap_or(OTHER)
-}
-
-fn of_account(object: &RdsBackup) -> AccountLabels {
-    [("account", object.spec.account.clone())]
 }
 
 #[cfg(test)]
@@ -146,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_backup_waits_from_the_first_attempt_of_its_run_until_it_is_accepted() {
-        let (counts, time) = (Counts::default(), "2026-03-01T02:00:00Z");
+        let (counts, time) = (Counts::of_accounts(["prod".to_owned()]), "2026-03-01T02:00:00Z");
         let object: RdsBackup = serde_json::from_value(json!({
             "metadata": { "name": "b", "namespace": "team-a" }, "spec": { "dbInstanceId": "rm-1", "account": "prod" },
             "status": { "phase": "Submitting", "submission": {
@@ -157,5 +186,12 @@ mod tests {
         .unwrap();
         counts.accepted(&object, "2026-03-01T02:00:41Z".parse().unwrap());
         assert_eq!(observed(&counts, "w_sum"), [r#"w_sum{account="prod"} 41.0"#]);
+
+        counts.accounts_are(["other".to_owned()]);
+        counts.accepted(&object, "2026-03-01T02:00:41Z".parse().unwrap());
+        counts.outcome_unknown(&object);
+        let series = |counter: &Family<AccountLabels, Counter>, name: &str| counter.get(&[("account", name.to_owned())]).is_some();
+        assert_eq!(observed(&counts, "w_sum"), [""; 0], "its account is gone, although its answer came later");
+        assert!(series(&counts.unknown_outcomes, "other") && !series(&counts.unknown_outcomes, "prod"));
     }
 }

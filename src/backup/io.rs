@@ -20,7 +20,7 @@ use super::{
     unreadable,
 };
 use crate::{
-    accounts::{Access, Admitted},
+    accounts::{Access, Admitted, Submissions},
     api::{RdsBackup, RdsBackupStatus, Reason},
     controller::{self, Found, Unreadable, WriteResult},
     rds::{self, BackupSet, CallError, CreateBackup, CreateOutcome, Credentials, InstanceId, ModeFilter, Rejection, SetQuery, Stamp},
@@ -136,7 +136,8 @@ impl Io {
             Err(error) => {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
                 let (now, time_is_known) = time(by_api_server);
-                return Observed { now, time_is_known, server_now, account, cached: Vec::new(), claims: Ok(()), randomness };
+                let namespace = Ok(Submissions::Enabled);
+                return Observed { now, time_is_known, server_now, account, cached: Vec::new(), claims: Ok(()), namespace, randomness };
             }
         };
         let (now, time_is_known) = time(access.client.known_clock_offset().or(by_api_server));
@@ -148,6 +149,7 @@ impl Io {
                 account: Ok(view(&access, Ok(()))),
                 cached: Vec::new(),
                 claims: Ok(()),
+                namespace: Ok(Submissions::Enabled),
                 randomness,
             };
         }
@@ -159,7 +161,18 @@ impl Io {
             Err(error) => Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: error.again_in() }),
         };
         let (cached, claims) = self.siblings(object).await;
-        Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, randomness }
+        let namespace = self.submissions(object).await;
+        Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, namespace, randomness }
+    }
+
+    /// Whether the object's Namespace pauses submissions. It is not asked about an object whose request may have left: that one is followed.
+    async fn submissions(&self, object: &RdsBackup) -> Result<Submissions, String> {
+        let has_left = |status: &RdsBackupStatus| status.has_result() || status.open_submission().is_some_and(|intent| intent.cleared);
+        if object.status.as_ref().is_some_and(has_left) {
+            return Ok(Submissions::Enabled);
+        }
+        let paused = self.context.cluster.pauses(namespace_of(object)).await.map_err(|error| error.to_string())?;
+        Ok(if paused { Submissions::Paused } else { Submissions::Enabled })
     }
 
     /// The objects of the instance that the cache shows, and what may hold the instance and cannot be read.
@@ -211,9 +224,7 @@ impl Io {
     fn listed(&self, object: Arc<RdsBackup>) -> InstanceObject {
         let accounts = &self.context.accounts;
         InstanceObject {
-            admissible: accounts
-                .access(namespace_of(&object), &object.spec, recorded::region(&object))
-                .is_ok_and(|access| !access.account.paused()),
+            admissible: accounts.admit(namespace_of(&object), &object.spec, recorded::region(&object)),
             release_after: accounts.protocol(&object.spec.account).release_after(),
             ended: self.context.ended.contains(uid_of(&object)),
             too_large: self.context.too_large.contains(uid_of(&object)),
@@ -361,6 +372,7 @@ async fn pause_recording(object: &RdsBackup, pause: Duration, why: &str) {
 fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     let settings = &access.account.settings;
     AccountView {
+        connection: access.account.connection_id(),
         region_id: access.region_id.clone(),
         regions: access.regions.clone(),
         key_source: settings.credentials.to_string(),

@@ -166,6 +166,11 @@ impl PreflightFacts {
 }
 
 impl Memory {
+    /// The account has another endpoint or key: what was read before may be of another service.
+    pub fn forget_reads(&mut self) {
+        (self.preflight, self.looks, self.follow) = (None, Looks::default(), Follow::default());
+    }
+
     /// Takes in a preflight.
     pub fn absorb_preflight(&mut self, attempt: (i32, i32), region: &str, at: Timestamp, result: Result<PreflightFacts, CallError>) {
         self.preflight = Some(Preflight::absorb(self.preflight.as_ref(), attempt, region, at, result));

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{memory::Memory, siblings::Sibling};
 use crate::{
-    accounts::{AllowedRegions, Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
 };
 
@@ -21,6 +21,8 @@ pub struct Observation<'a> {
     pub siblings: &'a [Sibling],
     /// Whether everything that may hold the instance can be read; else what cannot be.
     pub claims: &'a Result<(), Blocker>,
+    /// Whether the object's Namespace pauses submissions, or why that cannot be read.
+    pub namespace: &'a Result<Submissions, String>,
     /// The API server's time; none before its first answer.
     pub server_now: Option<Timestamp>,
     /// What this process has learnt about the object.
@@ -34,6 +36,8 @@ pub struct Observation<'a> {
 /// An account as far as decisions need it.
 #[derive(Clone, Debug)]
 pub struct AccountView {
+    /// Which connection to the service it has: what was read through another one proves nothing.
+    pub connection: u64,
     /// The region that is asked: the one that the status records, else the spec's, else the account's.
     pub region_id: String,
     /// The regions that the account's allow-list opens to the object.

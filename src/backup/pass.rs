@@ -177,6 +177,12 @@ impl Pass {
                 return Err(Error::NoRest(MOST_STEPS));
             }
         }
+        if let Ok(account) = &observed.account {
+            let before = state.connection.replace(account.connection);
+            if before.is_some_and(|before| before != account.connection) {
+                state.memory.forget_reads();
+            }
+        }
         let siblings = self.siblings(&observed.cached);
         let observation = self.observation(state, &observed, &siblings);
         let decision = match purpose {
@@ -206,6 +212,7 @@ impl Pass {
             account: &observed.account,
             siblings,
             claims: &observed.claims,
+            namespace: &observed.namespace,
             server_now: observed.server_now,
             memory: &state.memory,
             time_is_known: observed.time_is_known,

@@ -26,6 +26,12 @@ pub(super) fn stalled_recheck(stalled_for: SignedDuration) -> SignedDuration {
 /// How often the operator looks for credentials that a person must provide.
 pub(super) const CREDENTIALS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
+/// An object that is paused is looked at again this often. An edit of the object or of the configuration comes first.
+pub(super) const PAUSED_RECHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often the operator tries again to read whether a namespace pauses submissions.
+pub(super) const PAUSE_UNREAD_RECHECK: SignedDuration = SignedDuration::from_secs(5);
+
 /// How often the operator tries again to read what may hold an instance.
 pub(super) const CLAIMS_RECHECK: SignedDuration = SignedDuration::from_secs(60);
 
@@ -100,6 +106,9 @@ pub(super) const KEY_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// The pause of an object after a read of it was throttled, unless the service names one. It does not grow: the account's pace, which all
 /// its objects share, is what slows down.
 pub(super) const THROTTLED_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// The pause before a call is made again that the configuration of a moment ago allowed: nothing has to pass but the change.
+pub(super) const RECONFIGURED_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// Another object of this process is submitting on the instance: its lock is free again within seconds.
 pub(super) const LOCKED_PAUSE: Duration = Duration::from_secs(1);

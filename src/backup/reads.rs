@@ -224,7 +224,11 @@ impl Reads {
         let refused = match &error {
             CallError::Api(error) => error.refuses_credentials(),
             CallError::Unusable { .. } => true,
-            CallError::NotSent { .. } | CallError::Paused { .. } | CallError::NoInstance | CallError::Lost { .. } => false,
+            CallError::NotSent { .. }
+            | CallError::Paused { .. }
+            | CallError::Withdrawn
+            | CallError::NoInstance
+            | CallError::Lost { .. } => false,
         };
         let finding = match &mut self.so_far {
             SoFar::Preflight { attempt, attributes: None, .. } => Finding::Preflight { attempt: *attempt, at, result: Err(error) },

@@ -10,6 +10,7 @@ use super::{
     siblings::Claim,
 };
 use crate::{
+    accounts::Submissions,
     api::{RdsBackup, RdsBackupStatus},
     controller::{self, Event, WriteResult},
     rds::{self, BackupId, BackupSet, BackupTask, CallError, CreateBackup, CreateOutcome, Instance, InstanceId, JobId, Stamp},
@@ -156,6 +157,8 @@ pub struct Observed {
     pub cached: Vec<InstanceObject>,
     /// Whether everything that may hold the instance can be read; else what cannot be.
     pub claims: Result<(), Blocker>,
+    /// Whether the object's Namespace pauses submissions, or why that cannot be read.
+    pub namespace: Result<Submissions, String>,
     /// Randomness for one decision.
     pub randomness: Randomness,
 }

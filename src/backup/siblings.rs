@@ -87,6 +87,7 @@ impl Sibling {
                 && !stalled
                 && !waits_aside
                 && admissible
+                && !other.is_paused()
                 && other.metadata.deletion_timestamp.is_none(),
             open_since: status.and_then(|status| status.open_submission()).map(|intent| intent.signed_at()),
             release_after,

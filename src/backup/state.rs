@@ -12,6 +12,8 @@ pub struct ObjectState {
     pub memory: Memory,
     /// Which copy of the object is the newest that this process knows.
     pub freshest: Freshest<RdsBackup>,
+    /// The connection of the account through which the reads in `memory` were made.
+    pub connection: Option<u64>,
     /// What this process wrote last, where another operator contradicts it.
     pub damping: FlapDamping,
     /// When the own intent was written, by a clock that cannot be set.

@@ -37,7 +37,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(args_override_self = true)]
 struct RunArgs {
-    /// The configuration file: accounts, their credentials, and the namespaces that may use them.
+    /// The configuration file: accounts, their credentials, and the namespaces that may use them. It is read anew when it changes.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// If the configuration cannot be used, report the mistake on /readyz and wait until the file is valid, instead of ending with exit
@@ -123,8 +123,9 @@ fn run(args: RunArgs) -> ExitCode {
     let work = async {
         let stop = runtime::stop_on_signal()?;
         match runtime::wait_for_config(&config, health_addr, &stop).await? {
-            Some(config) => {
-                let options = runtime::Options { config, watch_namespaces, leader_elect, lease_namespace, health_addr };
+            Some((parsed, text)) => {
+                let file = runtime::ConfigFile { path: config, text };
+                let options = runtime::Options { config: parsed, file, watch_namespaces, leader_elect, lease_namespace, health_addr };
                 runtime::run(options, stop).await
             }
             None => Ok(()),

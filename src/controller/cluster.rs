@@ -16,9 +16,10 @@ use super::{
     guarded::Guarded,
     kind::{Kind, pruned},
     namespaces::{Closed, Namespaces},
+    pauses::{Known, NamespacePauses, Pauses},
     retry::{Call, MORE_TRIES, tried},
 };
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, NAMESPACE_SUBMISSIONS_ANNOTATION};
 
 /// The namespaces that the operator watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Cluster {
     more_tries: usize,
     /// Which namespaces of the scope cannot be read.
     namespaces: Namespaces,
+    /// Which namespaces pause submissions.
+    pauses: NamespacePauses,
 }
 
 /// What a list found.
@@ -87,7 +90,15 @@ pub enum Creation {
 impl Cluster {
     /// The API server, for the namespaces of `scope`.
     pub fn new(client: Client, scope: Scope, instance: String, fence: Fence) -> Self {
-        Self { client, scope, instance, fence, more_tries: MORE_TRIES, namespaces: Namespaces::default() }
+        Self {
+            client,
+            scope,
+            instance,
+            fence,
+            more_tries: MORE_TRIES,
+            namespaces: Namespaces::default(),
+            pauses: NamespacePauses::default(),
+        }
     }
 
     /// The same, for what must be written to its end although another process may lead by now: the record of an answer. Whoever does that
@@ -252,6 +263,39 @@ impl Cluster {
         };
         self.namespaces.closes(namespace, closed);
         Ok(closed)
+    }
+
+    /// Whether a Namespace pauses the submissions of its objects: as it was at most 10 s ago, or, while the API server does not answer, as it
+    /// was last. One that the operator may not read pauses nothing.
+    ///
+    /// # Errors
+    /// The API server did not answer, and it never has.
+    pub async fn pauses(&self, namespace: &str) -> Result<bool, Error> {
+        let mut known = self.pauses.of(namespace).await;
+        if !known.is_some_and(|known| known.is_fresh()) {
+            let api: Api<Namespace> = Api::all(self.client.clone());
+            match self.ask_about("Namespace", Call::Read("get"), || api.get_metadata_opt(namespace)).await {
+                Ok(found) => {
+                    let annotations = found.and_then(|found| found.metadata.annotations).unwrap_or_default();
+                    let paused = annotations.get(NAMESPACE_SUBMISSIONS_ANNOTATION).is_some_and(|value| value == "Paused");
+                    *known = Some(Known::now(if paused { Pauses::Yes } else { Pauses::No }));
+                }
+                Err(error) if error.is_forbidden() => *known = Some(Known::now(Pauses::Refused)),
+                Err(error) if known.is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(known.is_some_and(|known| known.answer == Pauses::Yes))
+    }
+
+    /// Frees what is remembered of namespaces that `keep` does not name.
+    pub fn forget_pauses(&self, keep: impl Fn(&str) -> bool) {
+        self.pauses.sweep(keep);
+    }
+
+    /// The namespaces whose pause cannot be seen, because the operator may not read them.
+    pub fn unseen_pauses(&self) -> Vec<String> {
+        self.pauses.refused()
     }
 
     /// A watch shows the namespace. Answers whether it could not be read before.

@@ -8,13 +8,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{field_times, guarded::Guarded};
 use crate::api::{
-    FINALIZER, HOLD_ANNOTATION, NEXT_START_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupStatus, SCHEDULE_NAME_LABEL,
-    SCHEDULE_UID_LABEL, SLOT_ANNOTATION,
+    FINALIZER, HOLD_ANNOTATION, NEXT_START_ANNOTATION, PAUSED_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupStatus,
+    SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION,
 };
 
 /// The labels and annotations that the operator reads.
 const READ_LABELS: [&str; 2] = [SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL];
-const READ_ANNOTATIONS: [&str; 3] = [SLOT_ANNOTATION, NEXT_START_ANNOTATION, HOLD_ANNOTATION];
+const READ_ANNOTATIONS: [&str; 4] = [SLOT_ANNOTATION, NEXT_START_ANNOTATION, HOLD_ANNOTATION, PAUSED_ANNOTATION];
 
 /// A namespaced kind of ours.
 pub trait Kind:

@@ -16,6 +16,7 @@ mod kind;
 mod kube_requests;
 mod namespaces;
 mod pass_counts;
+mod pauses;
 mod retry;
 mod server_clock;
 mod tracker;

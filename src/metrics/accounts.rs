@@ -9,10 +9,13 @@ use super::{
 use crate::accounts::{AccountFacts, Accounts, ClientFacts};
 
 pub(super) fn write(out: &mut Exposition<'_>, accounts: &Accounts) -> fmt::Result {
-    let counts = accounts.cloud_counts();
-    out.counted(&CLOUD_REQUESTS, &counts.requests)?;
-    out.counted(&CLOUD_DURATION, &counts.durations)?;
-    write_facts(out, &accounts.facts())
+    let facts = accounts.facts();
+    let calls = facts.iter().flat_map(|AccountFacts { name, calls, .. }| {
+        calls.iter().map(|call| ([name.as_str(), call.region.as_str(), call.action, call.code], call.count as f64))
+    });
+    out.computed(&CLOUD_REQUESTS, calls)?;
+    out.counted(&CLOUD_DURATION, &accounts.call_durations().0)?;
+    write_facts(out, &facts)
 }
 
 fn write_facts(out: &mut Exposition<'_>, accounts: &[AccountFacts]) -> fmt::Result {

@@ -101,6 +101,10 @@ catalogue! {
         LEADER: Gauge "rdsbackup_operator_leader" [];
         /// 1, with the version of the operator.
         BUILD_INFO: Gauge "rdsbackup_operator_build_info" [version];
+        /// 1 if the configuration file is valid and in force, 0 while it is not valid and the configuration before it stays in force.
+        CONFIG_RELOAD_SUCCESSFUL: Gauge "rdsbackup_operator_config_last_reload_successful" [];
+        /// When the configuration that is in force was read.
+        CONFIG_RELOAD_SUCCESS: Gauge "rdsbackup_operator_config_last_reload_success_timestamp_seconds" [];
         /// How long passes over an object took, the waits for the service included.
         RECONCILE_DURATION: Histogram "rdsbackup_operator_reconcile_duration_seconds" [controller];
         /// Passes over an object that could not be finished and are made again.

@@ -4,6 +4,7 @@
 mod accounts;
 mod backups;
 mod catalogue;
+mod config_state;
 mod description;
 mod exposition;
 mod operator;
@@ -13,6 +14,7 @@ mod scrape;
 mod settings;
 
 pub use catalogue::ALL;
+pub use config_state::ConfigState;
 pub use description::{Description, Group, Kind};
 pub use exposition::Format;
 pub use schedules::FRESHNESS;

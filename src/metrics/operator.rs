@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::{
-    catalogue::{ADOPTIONS, BUILD_INFO, KUBE_REQUESTS, LEADER, RECONCILE_DURATION, RECONCILE_ERRORS, UNKNOWN_OUTCOMES},
+    catalogue::{
+        ADOPTIONS, BUILD_INFO, CONFIG_RELOAD_SUCCESS, CONFIG_RELOAD_SUCCESSFUL, KUBE_REQUESTS, LEADER, RECONCILE_DURATION,
+        RECONCILE_ERRORS, UNKNOWN_OUTCOMES,
+    },
+    config_state::ConfigState,
     exposition::Exposition,
 };
 use crate::{backup, controller::KubeRequests, controller::PassCounts, schedule};
@@ -26,4 +30,11 @@ pub(super) fn write(
     out.counted(&KUBE_REQUESTS, &kube_requests.0)?;
     out.counted(&UNKNOWN_OUTCOMES, &backups.unknown_outcomes)?;
     out.counted(&ADOPTIONS, &backups.adoptions)
+}
+
+/// Writes what became of the configuration file.
+pub(super) fn write_config(out: &mut Exposition<'_>, config: &ConfigState) -> fmt::Result {
+    let (taken_at, is_successful) = config.last_reload();
+    out.value(&CONFIG_RELOAD_SUCCESSFUL, Some(f64::from(u8::from(is_successful))))?;
+    out.value(&CONFIG_RELOAD_SUCCESS, Some(taken_at.as_second() as f64))
 }

@@ -7,9 +7,9 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, regis
 use super::{
     accounts, backups,
     catalogue::{SCHEDULE_START_DELAY, UNREADABLE},
+    config_state::ConfigState,
     exposition::{Exposition, Format},
     operator, process, schedules,
-    settings::MetricsSettings,
 };
 use crate::{
     backup,
@@ -25,8 +25,8 @@ pub struct Sources {
     pub schedules: Arc<schedule::Context>,
     /// The requests to the API server.
     pub kube_requests: KubeRequests,
-    /// What the configuration asks for.
-    pub settings: MetricsSettings,
+    /// What the configuration asks for, and what became of its file.
+    pub config: Arc<ConfigState>,
 }
 
 /// The metrics of this process. A scrape reads memory and /proc, and nothing else.
@@ -59,12 +59,12 @@ impl fmt::Debug for Everything {
 
 impl Collector for Everything {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Sources { backups, schedules, kube_requests, settings } = &self.0;
+        let Sources { backups, schedules, kube_requests, config } = &self.0;
         let mut out = Exposition(encoder);
         let leads = backups.cluster.may_begin().is_ok();
         // A replica that lost the lease keeps its caches until it ends, and they show what was.
         if leads && shows_anything(schedules.listed.get()) {
-            schedules::write(&mut out, schedules, *settings)?;
+            schedules::write(&mut out, schedules, config.settings())?;
         }
         out.counted(&SCHEDULE_START_DELAY, &schedules.counts.start_delays)?;
         if leads && shows_anything(backups.listed.get()) {
@@ -83,6 +83,7 @@ impl Collector for Everything {
         }
         accounts::write(&mut out, &backups.accounts)?;
         operator::write(&mut out, leads, &backups.counts, &schedules.counts, kube_requests)?;
+        operator::write_config(&mut out, config)?;
         process::write(&mut out)
     }
 }

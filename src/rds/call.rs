@@ -69,6 +69,8 @@ pub enum Rejection {
         /// How long that lasts, at least.
         wait: Duration,
     },
+    /// The request was not sent: what the client was given out for was taken back meanwhile ([`super::Permit`]).
+    Withdrawn,
 }
 
 /// Why the outcome is not known.

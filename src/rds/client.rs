@@ -48,6 +48,15 @@ impl Default for Limits {
     }
 }
 
+/// Whether what a client was given out for still holds. It is asked right before each request leaves: a call may have waited for the limits
+/// for seconds, and the configuration may be another by then.
+pub trait Permit: Send + Sync {
+    /// Whether a read may leave.
+    fn reads(&self) -> bool;
+    /// Whether a CreateBackup may leave.
+    fn creates(&self) -> bool;
+}
+
 /// How a client is made.
 #[derive(Clone)]
 pub struct ClientOptions {
@@ -66,13 +75,15 @@ impl ClientOptions {
     }
 }
 
-/// A client of one account and region. All its calls share its limits and what it knows of the service's clock.
+/// A client of one account and region. All its calls, and those of its clones, share its limits and what it knows of the service's clock.
+#[derive(Clone)]
 pub struct Client {
-    rpc: rpc::Client,
-    region_id: Option<String>,
-    creates: Limiter,
-    reads: Limiter,
+    rpc: Arc<rpc::Client>,
+    region_id: Option<Arc<str>>,
+    creates: Arc<Limiter>,
+    reads: Arc<Limiter>,
     callers: Arc<Semaphore>,
+    permit: Option<Arc<dyn Permit>>,
 }
 
 impl fmt::Debug for Client {
@@ -88,8 +99,19 @@ impl Client {
     /// The HTTP client cannot be built.
     pub fn new(options: ClientOptions) -> Result<Self, ClientError> {
         let ClientOptions { rpc, region_id, limits } = options;
-        let (creates, reads) = (Limiter::new(limits.create_per_second), Limiter::new(limits.describe_per_second));
-        Ok(Self { rpc: rpc::Client::new(API, rpc)?, region_id, creates, reads, callers: Arc::new(Semaphore::new(MOST_CALLERS)) })
+        Ok(Self {
+            rpc: Arc::new(rpc::Client::new(API, rpc)?),
+            region_id: region_id.map(Arc::from),
+            creates: Arc::new(Limiter::new(limits.create_per_second)),
+            reads: Arc::new(Limiter::new(limits.describe_per_second)),
+            callers: Arc::new(Semaphore::new(MOST_CALLERS)),
+            permit: None,
+        })
+    }
+
+    /// The same client, which sends what `permit` allows at that moment.
+    pub fn under(&self, permit: Arc<dyn Permit>) -> Self {
+        Self { permit: Some(permit), ..self.clone() }
     }
 
     /// Admits one more caller. A request that must be sent now needs no admission.
@@ -120,7 +142,7 @@ impl Client {
         self.rpc.now()
     }
 
-    /// CreateBackup, sent once, with exactly this nonce and time. It waits for the limits, at most 5 s.
+    /// CreateBackup, sent once at most, with exactly this nonce and time. It waits for the limits, at most 5 s.
     /// <https://help.aliyun.com/document_detail/26272.html>
     pub async fn create_backup(&self, credentials: &Credentials, request: &CreateBackup, stamp: &Stamp) -> CreateOutcome {
         let CreateBackup { instance, method, strategy, databases, backup_type, retention_days, resource_group_id } = request;
@@ -137,6 +159,9 @@ impl Client {
         let params = optional.into_iter().filter_map(|(name, value)| Some(pair(name, value.as_ref()?))).collect();
         if let Err(wait) = self.creates.acquire(LONGEST_CREATE_WAIT).await {
             return CreateOutcome::Rejected(Rejection::Paused { wait });
+        }
+        if self.permit.as_ref().is_some_and(|permit| !permit.creates()) {
+            return CreateOutcome::Rejected(Rejection::Withdrawn);
         }
         match self.call("CreateBackup", instance, params, credentials, stamp).await {
             Ok(response) => created(response),
@@ -223,6 +248,9 @@ impl Client {
     ) -> Result<Answer<T>, Unread> {
         params.extend(self.region_id.as_ref().map(|region| pair("RegionId", region)));
         self.reads.acquire(LONGEST_READ_WAIT).await.map_err(|wait| CallError::Paused { wait })?;
+        if self.permit.as_ref().is_some_and(|permit| !permit.reads()) {
+            return Err(CallError::Withdrawn.into());
+        }
         let mut response = self.call(action, instance, params, credentials, &self.rpc.stamp()).await.map_err(|failure| match failure {
             Failure::TooLarge(why) => Unread::TooLarge(why),
             failure => Unread::Failed(failure.into()),

@@ -55,6 +55,9 @@ pub enum CallError {
         /// How long that lasts, at least.
         wait: Duration,
     },
+    /// The request was not sent: what the client was given out for was taken back meanwhile ([`super::Permit`]).
+    #[error("not sent: the operator's configuration changed")]
+    Withdrawn,
     /// The service answered with an empty list where the instance should be.
     #[error("the service lists no such instance")]
     NoInstance,

@@ -34,6 +34,10 @@ use crate::{
 /// API server.
 const SCHEDULES: usize = 16;
 
+/// A running controller takes no other limit. So there is room for the callers of so many accounts that come later: where more come, and the
+/// service hangs for all of them at once, the objects of other accounts may wait too.
+const MORE_ACCOUNTS: usize = 4;
+
 /// The objects in one page of the first list. A page is parsed as a whole, and the allocator never returns that memory to the system.
 const LIST_PAGE: u32 = 50;
 
@@ -95,7 +99,8 @@ pub(super) async fn run(
     let (wake_backups, wake_schedules) = (of_backups.wake, of_schedules.wake);
     // Those that work, and those of every account that wait for the service. The controller looks through all that are under way whenever
     // one of them goes on, so there is a limit at all.
-    let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(backups.accounts.count()));
+    let most_accounts = backups.accounts.count().saturating_add(MORE_ACCOUNTS);
+    let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(most_accounts));
     let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
     let controllers = runtime
         .controllers(of_backups.watches, most_backups, move |object: Arc<backup::Guarded>| {

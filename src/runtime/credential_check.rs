@@ -30,14 +30,15 @@ fn waits_for_its_key(object: &RdsBackup) -> bool {
 pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
     let mut reported: BTreeMap<String, String> = BTreeMap::new();
     let mut known: BTreeMap<String, Credentials> = BTreeMap::new();
+    let mut replacements = context.accounts.replacements();
     loop {
         let checked = context.accounts.credentials().await;
         let mut missing = false;
         for (account, result) in checked {
             let cure = match result {
                 Ok(found) => {
-                    let is_news = reported.contains_key(account) || known.get(account).is_some_and(|before| !before.is(&found));
-                    known.insert(account.to_owned(), found);
+                    let is_news = reported.contains_key(&account) || known.get(&account).is_some_and(|before| !before.is(&found));
+                    known.insert(account.clone(), found);
                     if is_news {
                         context.wake_where(|object| object.spec.account == account && waits_for_its_key(object));
                     }
@@ -47,15 +48,24 @@ pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
             };
             missing |= cure.is_some();
             match &cure {
-                Some(cure) if reported.get(account) != Some(cure) => {
+                Some(cure) if reported.get(&account) != Some(cure) => {
                     warn!("account {account}: {cure}");
-                    reported.insert(account.to_owned(), cure.clone());
+                    reported.insert(account.clone(), cure.clone());
                 }
-                None if reported.remove(account).is_some() => info!("account {account}: its access key is there"),
+                None if reported.remove(&account).is_some() => info!("account {account}: its access key is there"),
                 _ => {}
             }
-            readiness.account(account, cure);
+            readiness.account(&account, cure);
         }
-        tokio::time::sleep(if missing { WHILE_MISSING } else { OTHERWISE }).await;
+        // An account may have gone while the keys were read.
+        let names = context.accounts.names();
+        readiness.accounts_are(&names);
+        reported.retain(|name, _| names.contains(name));
+        known.retain(|name, _| names.contains(name));
+        tokio::select! {
+            () = tokio::time::sleep(if missing { WHILE_MISSING } else { OTHERWISE }) => {}
+            // The accounts live as long as this task.
+            _ = replacements.changed() => {}
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The one place that reads the process's environment.
 
 /// The settings that the pod's environment gives.
+#[derive(Clone)]
 pub(super) struct Environment {
     /// The operator's own namespace (`POD_NAMESPACE`): where its Secrets are. If it is not set, the namespace of the kubeconfig or of the
     /// ServiceAccount is used.

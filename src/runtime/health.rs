@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::{error::RunError, listen::listen, readiness::Readiness};
 use crate::{
+    api::NAMESPACE_SUBMISSIONS_ANNOTATION,
     backup::Context,
     metrics::{Format, Metrics},
 };
@@ -24,6 +25,12 @@ struct Served {
 }
 
 impl Served {
+    /// Where an annotation has no effect.
+    fn unseen_pauses(&self) -> impl Iterator<Item = String> {
+        let unseen = self.context.cluster.unseen_pauses().into_iter();
+        unseen.map(|name| format!("namespace {name}: the operator may not read the Namespace, so {NAMESPACE_SUBMISSIONS_ANNOTATION} there pauses nothing: grant get on it"))
+    }
+
     /// What other operators of this cluster may do unseen.
     fn limits_of_sight(&self) -> Option<String> {
         let sees_all = self.context.cluster.namespaces().reads_everywhere()?;
@@ -66,6 +73,7 @@ async fn ready(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> 
     if query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose"))) {
         lines.extend(served.readiness.details());
         lines.extend(served.limits_of_sight());
+        lines.extend(served.unseen_pauses());
     }
     (status, format!("{}\n", lines.join("\n"))).into_response()
 }

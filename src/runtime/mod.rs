@@ -9,8 +9,10 @@ mod health;
 mod install;
 mod lease;
 mod listen;
+mod live;
 mod operator;
 mod readiness;
+mod reload;
 mod served_schema;
 mod waiting;
 
@@ -20,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use error::RunError;
+pub use live::{Live, Taken};
 pub use operator::{Deps, Operator};
+pub use reload::ConfigFile;
 pub use waiting::wait_for_config;
 
 use crate::{
@@ -39,6 +43,8 @@ use lease::Candidate;
 pub struct Options {
     /// The checked configuration.
     pub config: Config,
+    /// The file that it was read from.
+    pub file: ConfigFile,
     /// The namespaces to watch; none stands for all.
     pub watch_namespaces: Vec<String>,
     /// Whether the operator works only while it holds the lease, so that several replicas may run.
@@ -75,7 +81,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         fence: fence.clone(),
         stop: stop.clone(),
     };
-    let operator = Operator::new(options.config, deps, |key| environment.get(key));
+    let credentials_environment = environment.clone();
+    let operator = Operator::new(options.config, deps, move |key| credentials_environment.get(key));
     let (_, health) = operator.serve_health(options.health_addr, kube_requests, stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
     let credential_check = credential_check::run(operator.backups.clone(), operator.readiness.clone());
@@ -85,6 +92,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     let served_schema = served_schema::run(client.clone(), operator.readiness.clone());
     #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
     let served_schema = tokio::spawn(served_schema);
+    let reload = reload::run(options.file, operator.live(), operator.readiness.clone());
+    #[expect(clippy::disallowed_methods, reason = "it is aborted at the end")]
+    let reload = tokio::spawn(reload);
     let mut lost = None;
     if options.leader_elect {
         // The pod's name alone is not enough: a request of the pod's previous process may still be under way.
@@ -102,6 +112,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
     }
     stop.cancel();
     credential_check.abort();
+    reload.abort();
     served_schema.abort();
     let _ = tokio::time::timeout(Duration::from_secs(1), health).await;
     info!("stopped");

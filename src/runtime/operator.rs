@@ -2,7 +2,7 @@
 //! in a simulated API server, cloud and clock.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -17,6 +17,7 @@ use super::{
     controllers::{self, Wake},
     error::RunError,
     health,
+    live::{Live, warn_of_unusable},
     readiness::Readiness,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
-    metrics::{Metrics, MetricsSettings, Sources},
+    metrics::{ConfigState, Metrics, Sources},
     schedule,
 };
 
@@ -58,7 +59,7 @@ pub struct Operator {
     client: kube::Client,
     scope: Scope,
     stop: CancellationToken,
-    metrics_settings: MetricsSettings,
+    config: Arc<ConfigState>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) backups: Arc<Context>,
     schedules: Arc<schedule::Context>,
@@ -68,21 +69,23 @@ pub struct Operator {
 
 impl Operator {
     /// Sets the operator up, without a request to the API server or the cloud. `variable` reads an environment variable.
-    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let server_clock = ServerClock::default();
         let client = server_clock.reading(client);
         let Config { submissions, accounts, metrics: metrics_settings } = config;
-        warn_of_unusable(&accounts);
+        warn_of_unusable(&accounts, |_| true);
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
         let tasks = TaskTracker::new();
-        let source = |settings: &AccountSettings| match &settings.credentials {
+        let secrets = client.clone();
+        let source = move |settings: &AccountSettings| match &settings.credentials {
             CredentialsSettings::Auto {} => Source::environment(&variable),
-            CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
+            CredentialsSettings::Secret { name } => Source::secret(secrets.clone(), &namespace, name),
         };
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
+        let config = Arc::new(ConfigState::new(metrics_settings, clock.now()));
         let burst = CreationBurst::default();
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
@@ -119,7 +122,12 @@ impl Operator {
             passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());
-        Self { client, scope, stop, metrics_settings, readiness, backups, schedules, woken_backups, woken_schedules }
+        Self { client, scope, stop, config, readiness, backups, schedules, woken_backups, woken_schedules }
+    }
+
+    /// What takes another configuration while the operator runs.
+    pub fn live(&self) -> Live {
+        Live::new(self.backups.clone(), self.config.clone())
     }
 
     /// Serves `/healthz`, `/readyz` and `/metrics` until `stop` is cancelled; returns the address, and the task that serves.
@@ -133,13 +141,13 @@ impl Operator {
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
         let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
-        let metrics = Metrics::new(Sources { backups, schedules, kube_requests, settings: self.metrics_settings });
+        let metrics = Metrics::new(Sources { backups, schedules, kube_requests, config: self.config.clone() });
         health::serve(address, self.backups.clone(), self.readiness.clone(), metrics, stop).await
     }
 
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
-        let Self { client, scope, stop, metrics_settings: _, readiness, backups, schedules, woken_backups, woken_schedules } = self;
+        let Self { client, scope, stop, config: _, readiness, backups, schedules, woken_backups, woken_schedules } = self;
         let held = backups.clone();
         let waits_for_claims =
             |object: &RdsBackup| object.status.as_ref().and_then(|status| status.ready_reason()) == Some(Reason::ClaimsUnreadable.as_str());
@@ -183,15 +191,6 @@ pub(super) async fn drained(tasks: &TaskTracker) {
     drain(std::future::ready(()), tasks).await;
 }
 
-/// An account with an empty allow-list is valid, but most likely a mistake.
-fn warn_of_unusable(accounts: &BTreeMap<String, AccountSettings>) {
-    for (name, settings) in accounts {
-        if settings.allow.is_empty() {
-            warn!(account = name.as_str(), "the account's allow-list is empty: no namespace may use the account");
-        }
-    }
-}
-
 /// Frees the memory kept for deleted objects: they are never reconciled again, so no pass can do it. Never ends.
 async fn sweep(context: &Context, schedules: &schedule::Context) {
     loop {
@@ -200,6 +199,9 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.tracker.sweep(|uid| uids.contains(uid));
         context.ended.sweep(|uid| uids.contains(uid));
         context.too_large.sweep(|uid| uids.contains(uid));
+        let namespaces: HashSet<String> =
+            context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).namespace.clone()).collect();
+        context.cluster.forget_pauses(|namespace| namespaces.contains(namespace));
         context.unfinished.sweep();
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();

@@ -40,6 +40,8 @@ struct State {
     schemas: BTreeMap<String, (String, bool)>,
     /// For each account whether its access key can be used, and if not, the cure.
     accounts: BTreeMap<String, Option<String>>,
+    /// Why the configuration file cannot be used, while the configuration before it stays in force.
+    rejected_config: Option<String>,
 }
 
 struct Report {
@@ -89,6 +91,17 @@ impl Readiness {
     /// restart would help none.
     pub fn account(&self, name: &str, cure: Option<String>) {
         self.locked().accounts.insert(name.to_owned(), cure);
+    }
+
+    /// These are the accounts: what is known of any other is forgotten.
+    pub fn accounts_are(&self, names: &[String]) {
+        self.locked().accounts.retain(|name, _| names.contains(name));
+    }
+
+    /// Why the configuration file cannot be used, if it cannot. It never changes readiness: the configuration before it stays in force, and
+    /// a restart would end that.
+    pub fn config(&self, rejected: Option<String>) {
+        self.locked().rejected_config = rejected;
     }
 
     /// What to do about a CRD; `blocks`: this release cannot work with it as it is served. The operator goes on with what it can, but a pod
@@ -158,7 +171,8 @@ impl Readiness {
         let of_namespaces = of_namespaces.map(|(namespace, report)| format!("namespace {namespace}: {}", report.cure));
         let of_accounts = state.accounts.iter().filter_map(|(name, cure)| Some(format!("account {name}: {}", cure.as_ref()?)));
         let of_schemas = state.schemas.values().filter(|(_, blocks)| !blocks).map(|(cure, _)| cure.clone());
-        of_namespaces.chain(of_accounts).chain(of_schemas).collect()
+        let of_config = state.rejected_config.iter().cloned();
+        of_config.chain(of_namespaces).chain(of_accounts).chain(of_schemas).collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -223,6 +237,21 @@ mod tests {
         readiness.account("b", None);
         assert_eq!((readiness.blocker(), readiness.details()), (None, vec!["account a: create the Secret".to_owned()]));
         readiness.account("a", None);
+        assert_eq!(readiness.details(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_rejected_configuration_is_a_detail_and_so_is_no_account_that_is_gone() {
+        let readiness = Readiness::default();
+        listed(&readiness, &watches(&[None]));
+        readiness.account("a", Some("create the Secret".to_owned()));
+        readiness.config(Some("line 3".to_owned()));
+        assert_eq!(
+            (readiness.blocker(), readiness.details()),
+            (None, vec!["line 3".to_owned(), "account a: create the Secret".to_owned()])
+        );
+        readiness.config(None);
+        readiness.accounts_are(&["b".to_owned()]);
         assert_eq!(readiness.details(), Vec::<String>::new());
     }
 

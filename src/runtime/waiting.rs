@@ -12,29 +12,33 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::{error::RunError, listen::listen};
-use crate::config::Config;
+use crate::config::{Config, ConfigError, ConfigText};
 
 /// The time between two reads of the file. A kubelet updates a mounted ConfigMap within about a minute.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads the file until it is valid; None if `stop` is cancelled before. Meanwhile /healthz answers 200, because a restart would not help,
+/// Reads the file until it is valid: what it says, and its text. None if `stop` is cancelled before. Meanwhile /healthz answers 200, because a restart would not help,
 /// and /readyz answers 503 with the mistake.
-pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &CancellationToken) -> Result<Option<Config>, RunError> {
-    let mut wrong = match Config::read(path) {
-        Ok(config) => return Ok(Some(config)),
+pub async fn wait_for_config(
+    path: &Path,
+    health_addr: SocketAddr,
+    stop: &CancellationToken,
+) -> Result<Option<(Config, ConfigText)>, RunError> {
+    let mut wrong = match read(path) {
+        Ok(found) => return Ok(Some(found)),
         Err(wrong) => wrong.to_string(),
     };
     let said = Arc::new(Mutex::new(wrong.clone()));
     let served = CancellationToken::new();
     let serving = serve(health_addr, said.clone(), served.clone()).await?;
     error!("{wrong}");
-    let config = loop {
+    let found = loop {
         tokio::select! {
             () = stop.cancelled() => break None,
             () = tokio::time::sleep(PAUSE) => {}
         }
-        match Config::read(path) {
-            Ok(config) => break Some(config),
+        match read(path) {
+            Ok(found) => break Some(found),
             Err(still) if still.to_string() == wrong => {}
             Err(other) => {
                 wrong = other.to_string();
@@ -46,7 +50,12 @@ pub async fn wait_for_config(path: &Path, health_addr: SocketAddr, stop: &Cancel
     served.cancel();
     // The operator binds the same address next.
     let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
-    Ok(config)
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<(Config, ConfigText), ConfigError> {
+    let text = ConfigText::read(path)?;
+    Ok((text.parse(path)?, text))
 }
 
 async fn serve(address: SocketAddr, said: Arc<Mutex<String>>, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>, RunError> {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rds_backup_operator::{
-    accounts::{AllowedRegions, Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{ConditionType, RdsBackup, RdsBackupStatus},
     backup::{
         decide::{Decision, decide},
@@ -138,6 +138,7 @@ impl Case {
                     account: Ok(account()),
                     cached: Vec::new(),
                     claims: Ok(()),
+                    namespace: Ok(Submissions::Enabled),
                     randomness: randomness(),
                 })),
                 Request::LockInstance => Answer::Locked(true),
@@ -184,6 +185,7 @@ impl Case {
             account: &account,
             siblings: &[],
             claims: &Ok(()),
+            namespace: &Ok(Submissions::Enabled),
             server_now: None,
             memory: &self.memory,
             time_is_known: true,
@@ -200,6 +202,7 @@ impl Case {
 
 fn account() -> AccountView {
     AccountView {
+        connection: 0,
         key_source: "the Secret rds-key in the operator's namespace".to_owned(),
         region_id: "cn-hangzhou".into(),
         regions: AllowedRegions::new(["*".into()]),

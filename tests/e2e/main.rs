@@ -21,6 +21,8 @@ mod leader;
 mod lost;
 mod main_path;
 mod metrics;
+mod pauses;
+mod reload;
 mod report;
 mod rights;
 mod scopes;

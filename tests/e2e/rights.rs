@@ -114,6 +114,20 @@ pub async fn grant_with(world: &World, namespaces: &str, values: &[&str]) {
         world.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"));
     }
     world.kubectl().run_with_input(&["apply", "--server-side", "-f", "-"], &roles).await.unwrap_or_else(|error| panic!("{error}"));
+    // So it is with the ClusterRole, which names the namespaces that may be read.
+    let own = role_for_namespaces(namespaces);
+    let names: Vec<String> = namespaces.split(',').map(|name| format!("--resource-name={name}")).collect();
+    let mut role = vec!["create", "clusterrole", &own, "--verb=get", "--resource=namespaces"];
+    role.extend(names.iter().map(String::as_str));
+    let binding = ["create", "clusterrolebinding", &own, &format!("--clusterrole={own}"), &subject];
+    for args in [&role[..], &binding[..]] {
+        world.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// The right of a site to read its Namespaces.
+fn role_for_namespaces(namespaces: &str) -> String {
+    format!("namespaces-of-{}", namespaces.replace(',', "-"))
 }
 
 /// The name of the lease in the chart's Role.
@@ -145,6 +159,9 @@ pub async fn grant_as_well(kubectl: &Kubectl, account: &str, namespace: &str) {
         }
         Scope::Namespaces => {
             run(binding("clusterrolebinding", &format!("--clusterrole={}", scope_role()), &[])).await;
+            let reads = role_for_namespaces(namespace);
+            let (name, role) = (format!("{account}-{reads}"), format!("--clusterrole={reads}"));
+            run(["create", "clusterrolebinding", &name, &role, &subject].map(str::to_owned).to_vec()).await;
             run(binding("rolebinding", &format!("--role={SERVICE_ACCOUNT}-objects"), &["-n", namespace])).await;
         }
     }

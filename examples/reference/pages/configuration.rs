@@ -7,8 +7,9 @@ use super::fields::{HEAD, Source};
 const INTRO: &str = "\
 # The configuration file
 
-`rds-backup-operator run --config FILE` reads this YAML file once, at the start. It refuses unknown keys and wrong values with their line; the
-operator does not start with a part of a configuration.
+`rds-backup-operator run --config FILE` reads this YAML file at the start, and anew when it changes
+([what a change does](../guides/configuration.md)). It refuses unknown keys and wrong values with their line; the operator does not work with a part
+of a configuration.
 
 ```yaml
 # config.yaml

@@ -10,13 +10,14 @@ use super::{
     draft::Draft,
     end::{queue_timed_out, retry_ends, retry_gives_way, waits_for_somebody},
     errors::{self, Remedy},
+    pause::pause,
     preflight::preflight,
 };
 use crate::{
     api::{AttemptOutcome, Phase, Reason},
     backup::{
         observation::{AccountView, Blocker, Observation},
-        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK},
+        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK, PAUSED_RECHECK},
         siblings::occupies,
         spec::{ValidatedSpec, queue_timeout},
     },
@@ -76,12 +77,9 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         draft.stall(Phase::Pending, blocker.reason, &blocker.message);
         return waits_for_somebody(draft, valid.queue_timeout, CREDENTIALS_RECHECK);
     }
-    if account.paused {
-        draft.queue(
-            Reason::SubmissionsPaused,
-            "an administrator paused submissions in the operator's configuration; this backup starts when they are enabled again",
-        );
-        return draft.wait(SignedDuration::from_secs(60));
+    if let Some(blocker) = pause(observed, account) {
+        draft.queue(blocker.reason, &blocker.message);
+        return draft.wait(blocker.again_in.unwrap_or(PAUSED_RECHECK));
     }
     if let Err(blocker) = observed.claims {
         return claims_unreadable(draft, valid, blocker);

@@ -83,7 +83,8 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
         let not_ours = recorded::with_backup(draft.attempt(AttemptOutcome::NotOurs), &backup);
         draft.remember(not_ours);
     }
-    close(draft, SubmissionOutcome::Rejected);
+    let outcome = if *rejection == Rejection::Withdrawn { SubmissionOutcome::Unsent } else { SubmissionOutcome::Rejected };
+    close(draft, outcome);
     let failures = observed.status.submission.as_ref().and_then(|submission| u32::try_from(submission.attempt).ok()).unwrap_or(1);
     let mut attempt = draft.attempt(AttemptOutcome::Rejected);
     let key_source = observed.account.as_ref().map_or("the account's credentials", |account| account.key_source.as_str());
@@ -96,6 +97,11 @@ fn rejected(draft: &mut Draft<'_>, rejection: &Rejection) {
             }
             draft.queue(trouble.reason, &trouble.message);
         }
+        // It is decided again by what the configuration says now.
+        Rejection::Withdrawn => draft.queue(
+            Reason::NeverAccepted,
+            "the operator's configuration changed before the request was sent, so it was not sent; the next attempt follows the new configuration",
+        ),
         Rejection::Unusable { why } => {
             draft.remember(attempt);
             let trouble = errors::unusable(why, failures, key_source);

@@ -9,7 +9,7 @@ use crate::{
     api::{LastError, Reason, Time},
     backup::{
         observation::AccountView,
-        policy::{self, CHANGED_KEYS, KEY_PAUSE, STALE_TOKENS, THROTTLED_PAUSE, TOKEN_PAUSE},
+        policy::{self, CHANGED_KEYS, KEY_PAUSE, RECONFIGURED_PAUSE, STALE_TOKENS, THROTTLED_PAUSE, TOKEN_PAUSE},
         spec::ValidatedSpec,
     },
     rds::{ApiError, CallError, Created, ErrorKind, Instance, Meaning},
@@ -172,6 +172,11 @@ pub(super) fn unread(error: &CallError, failures: u32, valid: &ValidatedSpec, ac
             trouble => trouble,
         },
         CallError::Paused { wait } => paused(*wait),
+        CallError::Withdrawn => Diagnosis {
+            reason: Reason::ServiceUnavailable,
+            remedy: Remedy::Wait(RECONFIGURED_PAUSE),
+            message: "the operator's configuration changed while the service was asked; it is asked again".to_owned(),
+        },
         CallError::Unusable { why } => unusable(why, failures, asked.key_source),
         CallError::NoInstance => Diagnosis {
             reason: Reason::InstanceNotFound,

@@ -16,6 +16,7 @@ mod follow;
 mod intent;
 mod look;
 mod matching;
+mod pause;
 mod preflight;
 mod quota;
 mod resolve;

@@ -9,6 +9,7 @@ use super::{
     draft::Draft,
     end::{self, close},
     look::{self, Candidate},
+    pause::pause,
 };
 use crate::{
     accounts::Expiry,
@@ -36,7 +37,7 @@ pub(super) fn uncleared(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
         return admission::claims_unreadable(draft, valid, blocker);
     }
     match own {
-        Some(own) if fresh && !account.paused => match &own.rival {
+        Some(own) if fresh && pause(draft.observed, account).is_none() => match &own.rival {
             None => draft.then(Effect::Clear { nonce: intent.nonce.clone() }),
             Some(Some(_)) => {
                 close(&mut draft, SubmissionOutcome::Unsent);

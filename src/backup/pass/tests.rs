@@ -37,6 +37,8 @@ struct Scene {
     /// As the API server has it.
     stored: RdsBackup,
     began: Instant,
+    /// The connection of the account.
+    connection: u64,
 }
 
 impl Scene {
@@ -51,7 +53,7 @@ impl Scene {
         object.status = Some(RdsBackupStatus::fresh());
         let pass = Pass::start(Arc::new(object.clone()));
         let began = Instant::from_std(std::time::Instant::now());
-        Self { pass, state: ObjectState::default(), second: 1, leads: true, is_burst: false, stored: object, began }
+        Self { pass, state: ObjectState::default(), second: 1, leads: true, is_burst: false, stored: object, began, connection: 0 }
     }
 
     /// The next pass begins at the copy that the cache has.
@@ -114,6 +116,7 @@ impl Scene {
 
     fn observed(&self) -> Observed {
         let account = AccountView {
+            connection: self.connection,
             key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),
@@ -130,6 +133,7 @@ impl Scene {
             account: Ok(account),
             cached: Vec::new(),
             claims: Ok(()),
+            namespace: Ok(crate::accounts::Submissions::Enabled),
             randomness,
         }
     }
@@ -227,6 +231,24 @@ fn a_good_backup_is_read_announced_cleared_sent_and_recorded_in_this_order() {
     assert_eq!(names, wanted);
     assert!(matches!(rest, Rest::Requeue(wait) if wait <= Duration::from_secs(15)), "{rest:?}");
     assert_eq!(scene.status().backup_job_id.as_deref(), Some("77"));
+}
+
+/// The endpoint was changed after the preflight: its sets and jobs are no baseline for a request to the other one.
+#[test]
+fn what_was_read_through_another_connection_counts_no_more() {
+    let mut scene = Scene::new();
+    let begun = scene.give(Answer::Begin);
+    let last_read = |request: &Request| matches!(request, Request::Read { what: CloudRead::ManualSets(_), .. });
+    let read = scene.until(begun, last_read);
+    let answer = scene.answer(&read);
+    scene.connection = 1;
+    let next = scene.give(answer);
+    let request = scene.until(next, |request| is_write(request) || last_read(request));
+    assert!(last_read(&request), "it is read anew before the intent is written: {request:?}");
+    let answer = scene.answer(&request);
+    let next = scene.give(answer);
+    let request = scene.until(next, |request| is_write(request) || last_read(request));
+    assert!(is_write(&request), "once: {request:?}");
 }
 
 #[test]

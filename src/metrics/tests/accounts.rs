@@ -83,8 +83,8 @@ async fn regions_that_a_tenant_invents_make_one_series() {
 fn the_facts_of_an_account_have_no_place_for_a_secret() {
     // Taken apart without `..`: a new field does not compile until somebody has decided that it may be shown.
     let client = ClientFacts { region: "r".into(), clock_offset: None, waited_for_limits: std::time::Duration::ZERO };
-    let AccountFacts { name: _, paused: _, key: _, clients } =
-        AccountFacts { name: "a".into(), paused: false, key: None, clients: vec![client] };
+    let AccountFacts { name: _, paused: _, key: _, clients, calls: _ } =
+        AccountFacts { name: "a".into(), paused: false, key: None, clients: vec![client], calls: Vec::new() };
     let ClientFacts { region: _, clock_offset, waited_for_limits: _ } = &clients[0];
     assert_eq!(*clock_offset, None::<SignedDuration>);
 }

@@ -16,7 +16,7 @@ use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
-use super::{Format, Metrics, MetricsSettings, Sources};
+use super::{ConfigState, Format, Metrics, MetricsSettings, Sources};
 use crate::{
     accounts::{Accounts, ClientDeps, Source},
     backup,
@@ -83,7 +83,7 @@ impl World {
             security_token: None,
             expires_at: None,
         };
-        let accounts = Accounts::new(accounts, submissions, |_| Source::Fixed(Ok(key.clone())), deps);
+        let accounts = Accounts::new(accounts, submissions, move |_| Source::Fixed(Ok(key.clone())), deps);
         let counts = backup::Counts::of_accounts(accounts.names());
         let (wake, _) = mpsc::unbounded();
         let (wake_schedule, _) = mpsc::unbounded();
@@ -128,7 +128,8 @@ impl World {
 
     fn scrape_with(&self, settings: MetricsSettings, format: Format) -> String {
         let (backups, schedules, kube_requests) = (self.backups.clone(), self.schedules.clone(), self.kube_requests.clone());
-        Metrics::new(Sources { backups, schedules, kube_requests, settings }).scrape(format).unwrap()
+        let config = Arc::new(ConfigState::new(settings, "2026-03-01T11:00:00Z".parse().unwrap()));
+        Metrics::new(Sources { backups, schedules, kube_requests, config }).scrape(format).unwrap()
     }
 
     fn scrape(&self) -> String {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rds_backup_operator::{
+    accounts::Submissions,
     api::{RdsBackup, RdsBackupStatus},
     backup::{
         observation::Randomness,
@@ -76,6 +77,7 @@ impl World {
             account: system.account.clone(),
             cached,
             claims: Ok(()),
+            namespace: Ok(Submissions::Enabled),
             randomness,
         }
     }

@@ -173,8 +173,9 @@ impl Print {
     }
 
     pub fn of_memory(uid: &str, state: &ObjectState) -> Self {
-        // Words that are deferred, and objects to wake, make no difference here: see `process`. No object is too large.
-        let ObjectState { memory, freshest, damping: _, intent_written, place_at: _, too_large: _, owes_wake: _ } = state;
+        // Words that are deferred, and objects to wake, make no difference here: see `process`. No object is too large, and no account is
+        // changed.
+        let ObjectState { memory, freshest, damping: _, intent_written, place_at: _, too_large: _, owes_wake: _, connection: _ } = state;
         let Memory { own, preflight, looks, follow, hold_until } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();

@@ -108,6 +108,7 @@ impl Setup {
         let seconds = SignedDuration::from_secs;
         let expiry = if self.never { Expiry::Never } else { Expiry::After(seconds(EXPIRY)) };
         let mut account = AccountView {
+            connection: 0,
             key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),

@@ -83,6 +83,7 @@ impl Account {
             Keys::Wrong => Err(blocked(Reason::InvalidCredentials)),
         };
         Ok(AccountView {
+            connection: 0,
             key_source: "the Secret key-of-the-walks in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),

@@ -5,6 +5,7 @@ use std::{io, sync::Arc};
 
 use jiff::SignedDuration;
 use rds_backup_operator::{
+    accounts::Submissions,
     api::{Phase, RdsBackup, RdsBackupStatus},
     backup::{
         observation::Randomness as PassRandomness,
@@ -120,7 +121,16 @@ impl World {
         let it = &self.processes[process];
         let cached = if at_rest { Vec::new() } else { it.cache.values().filter(|other| other.spec.db_instance_id == *instance).collect() };
         let cached = cached.into_iter().map(|other| self.listed(process, other)).collect();
-        Observed { now: self.clock(process), time_is_known: true, server_now: None, account, cached, claims: Ok(()), randomness }
+        Observed {
+            now: self.clock(process),
+            time_is_known: true,
+            server_now: None,
+            account,
+            cached,
+            claims: Ok(()),
+            namespace: Ok(Submissions::Enabled),
+            randomness,
+        }
     }
 
     fn listed(&self, process: usize, object: &Arc<RdsBackup>) -> InstanceObject {

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
-    accounts::{AllowedRegions, Poll, Protocol},
+    accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
     backup::{
         memory::{Backups, Look, LookFacts, Memory, OwnIntent, Preflight, PreflightFacts},
@@ -47,6 +47,7 @@ pub(super) struct Case {
     pub account: Result<AccountView, Blocker>,
     pub siblings: Vec<Sibling>,
     pub claims: Result<(), Blocker>,
+    pub namespace: Result<Submissions, String>,
     /// The time of the API server.
     pub server_now: Option<Timestamp>,
     pub memory: Memory,
@@ -67,6 +68,7 @@ impl Case {
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(at(0)));
         let account = AccountView {
+            connection: 0,
             key_source: "the Secret key-of-the-test in the operator's namespace".to_owned(),
             region_id: "cn-hangzhou".into(),
             regions: AllowedRegions::new(["*".into()]),
@@ -81,6 +83,7 @@ impl Case {
             account: Ok(account),
             siblings: Vec::new(),
             claims: Ok(()),
+            namespace: Ok(Submissions::Enabled),
             server_now: None,
             memory: Memory::default(),
             time_is_known: true,
@@ -95,6 +98,7 @@ impl Case {
             account: &self.account,
             siblings: &self.siblings,
             claims: &self.claims,
+            namespace: &self.namespace,
             server_now: self.server_now,
             memory: &self.memory,
             time_is_known: self.time_is_known,

@@ -172,6 +172,19 @@ fn a_request_that_did_not_leave_is_sent_again_with_a_new_nonce() {
 }
 
 #[test]
+fn a_request_that_a_new_configuration_kept_back_was_never_sent_and_is_decided_anew_at_once() {
+    let mut case = Case::new().intent(1, true, true).answered(CreateOutcome::Rejected(Rejection::Withdrawn));
+    let decision = case.step(5);
+    case.assert_place(Phase::Queued, Reason::NeverAccepted);
+    assert_eq!((case.submission().outcome, case.status.attempts.len()), (Some(SubmissionOutcome::Unsent), 0), "it is no attempt");
+    assert_eq!(decision.requeue, Requeue::Now);
+    assert!(matches!(case.decide(5).effect, Some(Effect::Preflight { attempt: (1, 2), .. })), "nothing has to pass first");
+    case.preflight(6, Err(CallError::Withdrawn));
+    assert_eq!(wait_of(&case.step(6)), secs(1));
+    case.assert_place(Phase::Queued, Reason::ServiceUnavailable);
+}
+
+#[test]
 fn a_pause_of_the_account_is_the_pause_of_its_objects() {
     let pause = |seconds: u64| Duration::from_secs(seconds);
     // The request: what the pause is about is no attempt, and nothing grows.

@@ -162,6 +162,56 @@ fn paused_submissions_open_no_attempt_and_follow_what_runs() {
     assert!(matches!(running.decide(30).effect, Some(Effect::Follow { .. })));
 }
 
+/// By the administrator, by the owner of the namespace, and by the author of the object.
+#[test]
+fn each_pause_keeps_what_is_new_and_lets_go_on_what_has_begun() {
+    let annotate = |case: &mut Case, value: &str| {
+        case.object.metadata.annotations.get_or_insert_default().insert("rdsbackup.io/paused".to_owned(), value.to_owned());
+    };
+    type Pause<'a> = &'a dyn Fn(&mut Case);
+    let pauses: [(&str, Pause<'_>); 4] = [
+        ("operator's configuration", &|case| case.account_mut().paused = true),
+        ("rdsbackup.io/submissions: Paused of namespace \"team-a\"", &|case| case.namespace = Ok(Submissions::Paused)),
+        ("cannot be read (no answer)", &|case| case.namespace = Err("no answer".to_owned())),
+        ("rdsbackup.io/paused: \"true\"", &|case| annotate(case, "true")),
+    ];
+    for (said, pause) in pauses {
+        let mut case = Case::new();
+        pause(&mut case);
+        let decision = case.step(1);
+        assert_eq!(decision.effect, None, "{said}");
+        case.assert_place(Phase::Queued, Reason::SubmissionsPaused);
+        let message = &case.status.condition(ConditionType::Ready).unwrap().message;
+        assert!(message.contains(said), "{message}");
+
+        let mut own = Case::new().intent(1, false, true);
+        pause(&mut own);
+        own.step(2);
+        assert_eq!(own.submission().outcome, Some(SubmissionOutcome::Unsent), "{said}");
+
+        let mut lost = Case::new().intent(1, true, false);
+        pause(&mut lost);
+        assert!(matches!(lost.decide(30).effect, Some(Effect::Look { .. })), "{said}: what may have been sent is looked for");
+
+        let mut running = Case::new().intent(1, true, true).answered(accepted("77"));
+        running.step(5);
+        pause(&mut running);
+        assert!(matches!(running.decide(30).effect, Some(Effect::Follow { .. })), "{said}");
+    }
+    let mut case = Case::new();
+    annotate(&mut case, "false");
+    assert!(matches!(case.decide(1).effect, Some(Effect::Preflight { .. })), "only true pauses");
+}
+
+#[test]
+fn an_object_that_its_author_paused_takes_no_turn_of_another() {
+    let mut other = Case::new().object;
+    let queues = |object: &RdsBackup| Sibling::of(object, true, secs(0)).unwrap().queues;
+    assert!(queues(&other));
+    other.metadata.annotations = Some([("rdsbackup.io/paused".to_owned(), "true".to_owned())].into());
+    assert!(!queues(&other));
+}
+
 #[test]
 fn a_spec_that_the_crd_should_have_stopped_is_stalled() {
     let mut case = Case::of(r#"{"dbInstanceId":"rm-1","strategy":"db"}"#);
