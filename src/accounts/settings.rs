@@ -156,9 +156,10 @@ impl AccountSettings {
     /// pace. The rest says who may use the account, and when.
     pub(super) fn connects_like(&self, other: &Self) -> bool {
         // Taken apart without `..`: a new setting does not compile until somebody has decided on which side it is.
-        let Self { region_id, credentials, network, endpoint, protocol: _, poll: _, signature, allow: _, limits, submissions: _ } = self;
-        (region_id, credentials, network, endpoint, signature, limits)
-            == (&other.region_id, &other.credentials, &other.network, &other.endpoint, &other.signature, &other.limits)
+        let Self { region_id, credentials, network, endpoint, egress, protocol: _, poll: _, signature, allow: _, limits, submissions: _ } =
+            self;
+        (region_id, credentials, network, endpoint, egress, signature, limits)
+            == (&other.region_id, &other.credentials, &other.network, &other.endpoint, &other.egress, &other.signature, &other.limits)
     }
 }
 

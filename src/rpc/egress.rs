@@ -11,7 +11,7 @@ use rustls::{
 use url::Url;
 
 /// By which way the requests of a client leave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Egress {
     /// A proxy for hosts that are reached by https. None: directly, whatever the environment says.
     pub proxy: Option<Proxy>,
@@ -29,7 +29,7 @@ pub struct Proxy {
 }
 
 /// Certificates of authorities.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Authorities(Vec<CertificateDer<'static>>);
 
 /// Which addresses a name may lead to. Whoever answers for a name in DNS could otherwise have signed requests sent into the cluster's own

@@ -1,5 +1,7 @@
 //! By which way requests leave: through a proxy that sees nothing of them, with an authority of one's own, and to no address inside.
 
+#![expect(clippy::disallowed_methods, reason = "the servers of a test end with its runtime")]
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -258,7 +260,7 @@ async fn a_name_that_leads_inside_is_not_called() {
 }
 
 /// The client of an account whose configuration has these lines besides its region, credentials and allow-list.
-fn client_of(account: &str) -> Arc<Client> {
+fn client_of(account: &str) -> Client {
     let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     let common =
         "regionId: cn-hangzhou\ncredentials: { type: Auto }\nallow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]";
