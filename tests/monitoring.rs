@@ -187,7 +187,7 @@ async fn prometheus_has_the_operators_series_fills_every_panel_and_fires_through
     let settings = Settings { expiry: 3 * second, lag: second, job_time: 2 * second, ..Settings::sandbox() };
     let options = WorldOptions { settings, ..WorldOptions::new(env!("CARGO_BIN_EXE_rds-backup-operator"), repository) };
     let world = World::start(options).await.unwrap_or_else(|error| panic!("{error:?}"));
-    let operator = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
+    let mut operator = world.start_operator(StartOperator { leader_elect: true, ..StartOperator::default() }).expect("it starts");
     operator.wait_ready(LIMIT).await.unwrap_or_else(|error| panic!("{error}"));
 
     let mut monitoring = Monitoring::start(&programs, world.dir(), repository).await.unwrap_or_else(|error| panic!("{error:?}"));
