@@ -13,9 +13,10 @@ use super::{
     credentials::Credentials,
     endpoint::Endpoint,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
+    redact::Hidden,
     reqwest_transport::ReqwestTransport,
     response::{self, Response, ServiceError},
-    sign::{SignatureVersion, Signed, Unsigned, sign},
+    sign::{SignatureVersion, Signed, Unsigned, sign, without_signature},
 };
 use crate::{clock::Clock, no_answer::NoAnswer, time::SaturatingTime};
 
@@ -125,6 +126,11 @@ impl Client {
         self.options.clock.now().plus(self.clock_offset())
     }
 
+    /// Where the service is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.options.endpoint
+    }
+
     /// A new nonce and the present time.
     pub fn stamp(&self) -> Stamp {
         Stamp { nonce: (self.options.nonce_source)(), timestamp: self.now() }
@@ -141,19 +147,38 @@ impl Client {
         credentials: &Credentials,
         stamp: &Stamp,
     ) -> Result<Response, Failure> {
-        let Api { product, version, used: _ } = self.api;
         // The service would refuse the key, and the refusal would look like a wrong key.
         if let Some(end) = credentials.ended_at(self.now()) {
             return Err(Failure::Unusable(format!("the temporary access key ended at {end}")));
         }
-        let date = Timestamp::from_second(stamp.timestamp.as_second()).unwrap_or(stamp.timestamp).to_string();
+        let date = seconds(stamp.timestamp);
         let host = self.options.endpoint.host_header();
+        let version = self.api.version;
         let unsigned = Unsigned { action, version, params, host: &host, nonce: &stamp.nonce, date: &date, credentials };
-        let signed = sign(self.options.signature, &unsigned);
+        self.exchange(action, sign(self.options.signature, &unsigned), &Hidden::of(credentials)).await
+    }
 
+    /// Sends one request without a signature, once: one of its parameters is its proof. `secrets` are not shown in the message of an error.
+    ///
+    /// # Errors
+    /// There is no answer. An error that the service answers is in the [`Response`].
+    pub async fn call_without_signature(
+        &self,
+        action: &'static str,
+        params: &[(String, String)],
+        secrets: &[&str],
+    ) -> Result<Response, Failure> {
+        let (host, date) = (self.options.endpoint.host_header(), seconds(self.now()));
+        let request = without_signature(action, self.api.version, params, &host, &date);
+        self.exchange(action, request, &Hidden::all(secrets.iter().copied())).await
+    }
+
+    /// Sends one request, once, and reads its answer.
+    async fn exchange(&self, action: &'static str, request: Signed, hidden: &Hidden<'_>) -> Result<Response, Failure> {
+        let product = self.api.product;
         let sent = self.options.clock.now();
         let began = Instant::now();
-        let answer = self.post(signed).await;
+        let answer = self.post(request).await;
         let took = began.elapsed();
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
         let answer = answer.inspect_err(|failure| {
@@ -163,7 +188,7 @@ impl Client {
             }
             self.count(action, CallOutcome::of_failure(failure), took);
         })?;
-        let mut response = Response::read(action, &answer, credentials);
+        let mut response = Response::read_hiding(action, &answer, hidden);
         self.count(action, CallOutcome::of_response(&response), took);
         let code = response.error.as_ref().map(|error| error.code.as_str());
         debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
@@ -202,6 +227,11 @@ impl Client {
             cause: NoAnswer::Timeout,
         })?
     }
+}
+
+/// The time as requests carry it: fractions of a second are cut off.
+fn seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 #[cfg(test)]
