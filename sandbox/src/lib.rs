@@ -5,9 +5,11 @@
 pub mod bench;
 pub mod demo;
 pub mod faults;
+mod http;
 pub mod manifests;
 pub mod plane;
 pub mod rds;
+pub mod sts;
 mod tasks;
 pub mod up;
 pub mod world;

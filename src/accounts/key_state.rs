@@ -30,7 +30,7 @@ impl KeyState {
     /// The key was read, or could not be. Another key than before is not refused yet. That the API server did not hand it out says nothing
     /// of it.
     pub fn read(&self, found: &Result<Credentials, CredentialsError>) {
-        if found.as_ref().is_err_and(|error| error.again_in().is_some()) {
+        if found.as_ref().is_err_and(CredentialsError::says_nothing_of_the_key) {
             return;
         }
         let mut state = self.locked();

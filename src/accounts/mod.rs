@@ -3,6 +3,7 @@
 
 mod account;
 mod allow;
+mod bases;
 mod cloud_counts;
 mod credentials;
 mod error;
@@ -11,8 +12,9 @@ mod settings;
 
 pub use account::{Access, Account, AccountFacts, Accounts, Admitted, ClientDeps, ClientFacts, MOST_CALLERS};
 pub use allow::{AllowRule, AllowedRegions};
+pub use bases::resolve_bases;
 pub use cloud_counts::CloudCounts;
-pub use credentials::{CredentialsError, Source};
+pub use credentials::{CredentialsError, NotGiven, Source, Sources};
 pub use error::AccountError;
 pub use key_state::KeyFacts;
 pub use settings::{AccountSettings, CredentialsSettings, Expiry, LimitSettings, Network, Poll, Protocol, Signature, Submissions};

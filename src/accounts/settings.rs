@@ -23,6 +23,8 @@ pub struct AccountSettings {
     pub network: Network,
     /// An address of the service other than the region's: private clouds, simulated endpoints. https; plain http only on loopback.
     pub endpoint: Option<String>,
+    /// An address of STS other than the region's.
+    pub sts_endpoint: Option<String>,
     /// What the submission protocol waits for.
     pub protocol: Protocol,
     /// How often the operator asks about jobs.
@@ -35,6 +37,8 @@ pub struct AccountSettings {
     pub limits: LimitSettings,
     /// Whether new attempts are opened for this account's objects.
     pub submissions: Submissions,
+    /// The account with whose key this one assumes its role, if it does: see [`super::resolve_bases`].
+    pub base: Option<Box<AccountSettings>>,
 }
 
 /// An account that objects can name.
@@ -60,6 +64,11 @@ struct RawAccount {
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     endpoint: Option<String>,
+    /// An address of the Security Token Service other than the region's: https, or http on loopback. For `credentials` that are exchanged
+    /// there. Required for them beside `endpoint`.
+    #[serde(default, deserialize_with = "endpoint")]
+    #[schemars(with = "String")]
+    sts_endpoint: Option<String>,
     /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
@@ -97,9 +106,18 @@ impl TryFrom<RawAccount> for AccountSettings {
     type Error = String;
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
-        let RawAccount { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions } = raw;
+        let RawAccount { region_id, credentials, network, endpoint, sts_endpoint, protocol, poll, signature, allow, limits, submissions } =
+            raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
+        }
+        if credentials.needs_sts() && endpoint.is_some() && sts_endpoint.is_none() {
+            return Err("stsEndpoint: beside endpoint it must say where the account's temporary keys come from, for example \
+                        https://sts.private.example"
+                .to_owned());
+        }
+        if sts_endpoint.is_some() && !credentials.needs_sts() {
+            return Err("stsEndpoint: only for credentials of type RRSA and AssumeRole, which are exchanged there".to_owned());
         }
         let network = network.unwrap_or_default();
         let by_hand = endpoint.as_deref().is_some_and(|url| Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
@@ -111,13 +129,40 @@ impl TryFrom<RawAccount> for AccountSettings {
             clock_skew: protocol.clock_skew.map_or(default.clock_skew, |span| span.0),
             listing_lag: protocol.listing_lag.map_or(default.listing_lag, |span| span.0),
         };
-        let settings = Self { region_id, credentials, network, endpoint, protocol, poll, signature, allow, limits, submissions };
+        let settings = Self {
+            region_id,
+            credentials,
+            network,
+            endpoint,
+            sts_endpoint,
+            protocol,
+            poll,
+            signature,
+            allow,
+            limits,
+            submissions,
+            base: None,
+        };
         settings.endpoint_of(&settings.region_id).map_err(|error| format!("regionId: {error}"))?;
         Ok(settings)
     }
 }
 
 impl AccountSettings {
+    /// Whether the keys of the other account are those of this one: they have the same source, asked at the same place.
+    pub(super) fn has_the_keys_of(&self, other: &Self) -> bool {
+        let source = |account: &Self| {
+            let Self { credentials, region_id, network, sts_endpoint, signature, .. } = account;
+            (credentials.clone(), region_id.clone(), *network, sts_endpoint.clone(), *signature)
+        };
+        let same_base = match (&self.base, &other.base) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => ours.has_the_keys_of(theirs),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        same_base && source(self) == source(other)
+    }
+
     /// Where the service is for a region. An address in the configuration serves every region of the account, also one that is not in the
     /// table of regions.
     pub fn endpoint_of(&self, region: &str) -> Result<Endpoint, RegionError> {
@@ -172,6 +217,46 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
+    /// RAM Roles for Service Accounts: the token of the operator's ServiceAccount, exchanged for temporary keys of a RAM role, which are renewed
+    /// before they end. Role, provider and token file are in `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and
+    /// `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, which the webhook of ACK sets.
+    #[serde(rename = "RRSA", rename_all = "camelCase")]
+    Rrsa {
+        /// The name of the sessions in the cloud's audit log. Default: `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `rds-backup-operator`.
+        #[serde(default, deserialize_with = "session_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
+        session_name: Option<String>,
+    },
+    /// A RAM role, of this cloud account or of another, that is assumed with the key of another account of this file. Its temporary keys are
+    /// renewed before they end.
+    #[serde(rename_all = "camelCase")]
+    AssumeRole {
+        /// The role, for example `acs:ram::1234567890123456:role/backup`. Its trust policy names the user or role whose key is used.
+        #[serde(deserialize_with = "role_arn")]
+        #[schemars(regex(pattern = r"^acs:ram::[0-9]+:role/[A-Za-z0-9._-]+$"))]
+        role_arn: String,
+        /// What the role's trust policy may ask for: 2 to 1224 characters.
+        #[serde(default, deserialize_with = "external_id")]
+        #[schemars(with = "String", length(min = 2, max = 1224))]
+        external_id: Option<String>,
+        /// The name of the sessions in the cloud's audit log. Default: `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `rds-backup-operator`.
+        #[serde(default, deserialize_with = "session_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
+        session_name: Option<String>,
+        /// The name of the account whose key is used. It may assume a role itself, with at most 3 roles in a row. An account that is only
+        /// there for this has an empty `allow`.
+        from: String,
+    },
+}
+
+impl CredentialsSettings {
+    /// Whether its keys come from STS.
+    fn needs_sts(&self) -> bool {
+        match self {
+            Self::Auto {} | Self::Secret { .. } => false,
+            Self::Rrsa { .. } | Self::AssumeRole { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for CredentialsSettings {
@@ -180,6 +265,8 @@ impl fmt::Display for CredentialsSettings {
         match self {
             Self::Auto {} => f.write_str("the operator's environment, which is read when the operator starts"),
             Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
+            Self::Rrsa { .. } => f.write_str("the role of the operator's ServiceAccount (RRSA)"),
+            Self::AssumeRole { role_arn, from, .. } => write!(f, "the role {role_arn}, assumed with the key of account {from}"),
         }
     }
 }
@@ -401,6 +488,35 @@ fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     Endpoint::parse(&text).map_err(de::Error::custom)?;
     Ok(Some(text))
+}
+
+fn session_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if !is_session_name(&name) => Err(de::Error::custom("a session's name has 2 to 64 letters, digits and . @ _ -")),
+        name => Ok(name),
+    }
+}
+
+fn role_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parts = text.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/"));
+    let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match parts {
+        Some((account, role)) if !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && name(role) => Ok(text),
+        _ => Err(de::Error::custom("roleArn: it looks like acs:ram::1234567890123456:role/backup")),
+    }
+}
+
+fn external_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(id) if !(2..=1224).contains(&id.len()) => Err(de::Error::custom("externalId: 2 to 1224 characters")),
+        id => Ok(id),
+    }
+}
+
+/// Whether STS takes it as `RoleSessionName`.
+pub(super) fn is_session_name(text: &str) -> bool {
+    (2..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".@_-".contains(&byte))
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

@@ -21,9 +21,19 @@ const OTHERWISE: Duration = Duration::from_secs(60);
 /// Whether the object waits for other credentials than it had.
 fn waits_for_its_key(object: &RdsBackup) -> bool {
     let reason = object.status.as_ref().and_then(|status| status.ready_reason());
-    [Reason::CredentialsNotFound, Reason::InvalidCredentials, Reason::AccessDenied, Reason::AccountProblem]
-        .iter()
-        .any(|waits| reason == Some(waits.as_str()))
+    [
+        Reason::CredentialsNotFound,
+        Reason::CredentialsExpired,
+        Reason::InvalidCredentials,
+        Reason::AccessDenied,
+        Reason::AccountProblem,
+        // Of the service that gives out temporary keys.
+        Reason::ServiceUnavailable,
+        Reason::Throttled,
+        Reason::ClockSkew,
+    ]
+    .iter()
+    .any(|waits| reason == Some(waits.as_str()))
 }
 
 /// Never ends.

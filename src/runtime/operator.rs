@@ -20,12 +20,12 @@ use super::{
     readiness::Readiness,
 };
 use crate::{
-    accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
+    accounts::{AccountSettings, Accounts, ClientDeps, Sources},
     api::{RdsBackup, RdsBackupSchedule, Reason},
     backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
-    metrics::{Metrics, MetricsSettings, Sources},
+    metrics::{self, Metrics, MetricsSettings},
     schedule,
 };
 
@@ -68,7 +68,7 @@ pub struct Operator {
 
 impl Operator {
     /// Sets the operator up, without a request to the API server or the cloud. `variable` reads an environment variable.
-    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn new(config: Config, deps: Deps, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         let Deps { client, scope, namespace, instance, client_deps, fence, stop } = deps;
         let server_clock = ServerClock::default();
         let client = server_clock.reading(client);
@@ -77,10 +77,7 @@ impl Operator {
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
         let tasks = TaskTracker::new();
-        let source = |settings: &AccountSettings| match &settings.credentials {
-            CredentialsSettings::Auto {} => Source::environment(&variable),
-            CredentialsSettings::Secret { name } => Source::secret(client.clone(), &namespace, name),
-        };
+        let sources = Sources::new(client.clone(), &namespace, variable, client_deps.clone());
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
         let burst = CreationBurst::default();
@@ -97,7 +94,7 @@ impl Operator {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
         });
-        let accounts = Accounts::new(accounts, submissions, source, client_deps);
+        let accounts = Accounts::new(accounts, submissions, |settings| sources.of(settings), client_deps);
         let counts = Counts::of_accounts(accounts.names());
         let backups = Arc::new(Context {
             cluster,
@@ -133,7 +130,7 @@ impl Operator {
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
         let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
-        let metrics = Metrics::new(Sources { backups, schedules, kube_requests, settings: self.metrics_settings });
+        let metrics = Metrics::new(metrics::Sources { backups, schedules, kube_requests, settings: self.metrics_settings });
         health::serve(address, self.backups.clone(), self.readiness.clone(), metrics, stop).await
     }
 
