@@ -190,6 +190,15 @@ accounts:
             ("    signature: V3", "    stsEndpoint: http://sts.example", "line 10", "https"),
             ("credentials: { type: Auto }", "credentials: { type: AssumeRole, roleArn: r, from: default }", "line 15", "role/backup"),
             ("credentials: { type: Auto }", "credentials: { type: AssumeRole, from: default }", "line 15", "roleArn"),
+            ("credentials: { type: Auto }", "credentials: { type: CredentialsURI, uri: 'http://keys.example/a' }", "line 15", "https://"),
+            (
+                "credentials: { type: Auto }",
+                "credentials: { type: CredentialsURI, uri: 'https://u:p@keys.example/a' }",
+                "line 15",
+                "without user",
+            ),
+            ("credentials: { type: Auto }", "credentials: { type: EcsRamRole, roleName: a/b }", "line 15", "roleName"),
+            ("    signature: V3", "    metadataEndpoint: https://md.example", "line 5", "only for credentials of type EcsRamRole"),
             (
                 "credentials: { type: Auto }",
                 "credentials: { type: AssumeRole, roleArn: 'acs:ram::1:role/r', from: small }",
@@ -217,6 +226,9 @@ accounts:
             let error = Config::parse(&text).unwrap_err();
             assert!(error.contains(line) && error.contains(expected), "{to:?}: {error}");
         }
+        let secret = GOOD.replacen("{ type: Auto }", "{ type: CredentialsURI, uri: 'http://keys.example/hunter2' }", 1);
+        let error = Config::parse(&secret).unwrap_err();
+        assert!(!error.contains("hunter2"), "an address that holds a key is not repeated: {error}");
         assert!(Config::parse("accounts: {}").unwrap_err().contains("at least one"));
         assert!(Config::parse("").is_err());
     }

@@ -4,6 +4,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use jiff::SignedDuration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -85,6 +86,10 @@ pub const MOST_CALLERS: usize = 16;
 /// The pause after which one asks again that finds no place among the callers of its account.
 const CALLERS_PAUSE: Duration = Duration::from_secs(2);
 
+/// How many accounts' credentials are read at a time: one whose source does not answer holds up few others, and the sources of hundreds are
+/// not all asked in one second.
+const READ_AT_A_TIME: usize = 16;
+
 /// The label of every region that is neither known nor the account's own.
 const OTHER_REGION: &str = "other";
 
@@ -141,9 +146,10 @@ impl Accounts {
 
     /// The credentials of each account, or why there are none. The reason holds no part of a credential.
     pub async fn credentials(&self) -> Vec<(&str, Result<Credentials, CredentialsError>)> {
-        let mut all = Vec::with_capacity(self.accounts.len());
-        for (name, account) in &self.accounts {
-            all.push((name.as_str(), account.credentials().await));
+        let accounts: Vec<(&String, &Arc<Account>)> = self.accounts.iter().collect();
+        let mut all = Vec::with_capacity(accounts.len());
+        for some in accounts.chunks(READ_AT_A_TIME) {
+            all.extend(join_all(some.iter().map(|(name, account)| read(name, (*account).clone()))).await);
         }
         all
     }
@@ -210,6 +216,10 @@ impl Accounts {
     pub fn paused(&self) -> bool {
         self.paused
     }
+}
+
+async fn read(name: &str, account: Arc<Account>) -> (&str, Result<Credentials, CredentialsError>) {
+    (name, account.credentials().await)
 }
 
 impl Access {

@@ -3,6 +3,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
+use url::Url;
 
 use super::allow::AllowRule;
 use crate::{
@@ -25,6 +26,8 @@ pub struct AccountSettings {
     pub endpoint: Option<String>,
     /// An address of STS other than the region's.
     pub sts_endpoint: Option<String>,
+    /// An address of the metadata service other than the node's.
+    pub metadata_endpoint: Option<String>,
     /// What the submission protocol waits for.
     pub protocol: Protocol,
     /// How often the operator asks about jobs.
@@ -69,6 +72,11 @@ struct RawAccount {
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     sts_endpoint: Option<String>,
+    /// An address of the metadata service other than that of every node: https, or http on loopback. For `credentials` of type
+    /// `EcsRamRole`.
+    #[serde(default, deserialize_with = "endpoint")]
+    #[schemars(with = "String")]
+    metadata_endpoint: Option<String>,
     /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
@@ -106,8 +114,20 @@ impl TryFrom<RawAccount> for AccountSettings {
     type Error = String;
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
-        let RawAccount { region_id, credentials, network, endpoint, sts_endpoint, protocol, poll, signature, allow, limits, submissions } =
-            raw;
+        let RawAccount {
+            region_id,
+            credentials,
+            network,
+            endpoint,
+            sts_endpoint,
+            metadata_endpoint,
+            protocol,
+            poll,
+            signature,
+            allow,
+            limits,
+            submissions,
+        } = raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
@@ -118,6 +138,9 @@ impl TryFrom<RawAccount> for AccountSettings {
         }
         if sts_endpoint.is_some() && !credentials.needs_sts() {
             return Err("stsEndpoint: only for credentials of type RRSA and AssumeRole, which are exchanged there".to_owned());
+        }
+        if metadata_endpoint.is_some() && !matches!(credentials, CredentialsSettings::EcsRamRole { .. }) {
+            return Err("metadataEndpoint: only for credentials of type EcsRamRole, which ask there".to_owned());
         }
         let network = network.unwrap_or_default();
         let by_hand = endpoint.as_deref().is_some_and(|url| Endpoint::parse(url).is_ok_and(|endpoint| !endpoint.is_loopback()));
@@ -135,6 +158,7 @@ impl TryFrom<RawAccount> for AccountSettings {
             network,
             endpoint,
             sts_endpoint,
+            metadata_endpoint,
             protocol,
             poll,
             signature,
@@ -152,8 +176,8 @@ impl AccountSettings {
     /// Whether the keys of the other account are those of this one: they have the same source, asked at the same place.
     pub(super) fn has_the_keys_of(&self, other: &Self) -> bool {
         let source = |account: &Self| {
-            let Self { credentials, region_id, network, sts_endpoint, signature, .. } = account;
-            (credentials.clone(), region_id.clone(), *network, sts_endpoint.clone(), *signature)
+            let Self { credentials, region_id, network, sts_endpoint, metadata_endpoint, signature, .. } = account;
+            (credentials.clone(), region_id.clone(), *network, sts_endpoint.clone(), metadata_endpoint.clone(), *signature)
         };
         let same_base = match (&self.base, &other.base) {
             (None, None) => true,
@@ -217,8 +241,8 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
-    /// RAM Roles for Service Accounts: the token of the operator's ServiceAccount, exchanged for temporary keys of a RAM role, which are renewed
-    /// before they end. Role, provider and token file are in `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and
+    /// RAM Roles for Service Accounts: the token of the operator's ServiceAccount, exchanged for temporary keys of a RAM role, which are
+    /// renewed before they end. Role, provider and token file are in `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and
     /// `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, which the webhook of ACK sets.
     #[serde(rename = "RRSA", rename_all = "camelCase")]
     Rrsa {
@@ -227,8 +251,8 @@ pub enum CredentialsSettings {
         #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
         session_name: Option<String>,
     },
-    /// A RAM role, of this cloud account or of another, that is assumed with the key of another account of this file. Its temporary keys are
-    /// renewed before they end.
+    /// A RAM role, of this cloud account or of another, that is assumed with the key of another account of this file. Its temporary keys
+    /// are renewed before they end.
     #[serde(rename_all = "camelCase")]
     AssumeRole {
         /// The role, for example `acs:ram::1234567890123456:role/backup`. Its trust policy names the user or role whose key is used.
@@ -247,13 +271,86 @@ pub enum CredentialsSettings {
         /// there for this has an empty `allow`.
         from: String,
     },
+    /// The RAM role of the ECS instance that the operator runs on: its temporary keys are read from the metadata service, version 2, and
+    /// renewed before they end. Every pod of the node that reaches the service has the role, so `RRSA` is safer.
+    #[serde(rename_all = "camelCase")]
+    EcsRamRole {
+        /// The role. Default: `ALIBABA_CLOUD_ECS_METADATA`, else the one that the service names.
+        #[serde(default, deserialize_with = "role_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
+        role_name: Option<String>,
+        /// Whether version 1 of the service is used where version 2 gives no token. `ALIBABA_CLOUD_IMDSV1_DISABLED=true` forbids it.
+        #[serde(default)]
+        allow_imds_v1: bool,
+    },
+    /// A server that hands out temporary keys as a JSON document with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`.
+    /// They are renewed before they end.
+    #[serde(rename = "CredentialsURI")]
+    CredentialsUri {
+        /// The address of the document: https, or http on loopback. Only its host is ever shown.
+        uri: CredentialsUri,
+    },
+}
+
+/// The address of a document with a key. Path and query may be secret, so it shows its host alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialsUri(Url);
+
+impl CredentialsUri {
+    /// As a message may name it.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The whole of it.
+    pub fn url(&self) -> Url {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialsUri({})", self.host())
+    }
+}
+
+impl JsonSchema for CredentialsUri {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CredentialsUri".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^https?://" })
+    }
+}
+
+impl<'de> Deserialize<'de> for CredentialsUri {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text is not repeated: it may hold a secret.
+        let wrong = || {
+            de::Error::custom("credentials.uri is an address that begins with https:// (http:// on loopback), without user and fragment")
+        };
+        let url = Url::parse(&String::deserialize(deserializer)?).map_err(|_| wrong())?;
+        let mut host = url.clone();
+        host.set_path("");
+        host.set_query(None);
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        if !is_plain || Endpoint::parse(host.as_str()).is_err() {
+            return Err(wrong());
+        }
+        Ok(Self(url))
+    }
 }
 
 impl CredentialsSettings {
     /// Whether its keys come from STS.
     fn needs_sts(&self) -> bool {
         match self {
-            Self::Auto {} | Self::Secret { .. } => false,
+            Self::Auto {} | Self::Secret { .. } | Self::EcsRamRole { .. } | Self::CredentialsUri { .. } => false,
             Self::Rrsa { .. } | Self::AssumeRole { .. } => true,
         }
     }
@@ -267,6 +364,9 @@ impl fmt::Display for CredentialsSettings {
             Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
             Self::Rrsa { .. } => f.write_str("the role of the operator's ServiceAccount (RRSA)"),
             Self::AssumeRole { role_arn, from, .. } => write!(f, "the role {role_arn}, assumed with the key of account {from}"),
+            Self::EcsRamRole { role_name: Some(role), .. } => write!(f, "the role {role} of the operator's node (EcsRamRole)"),
+            Self::EcsRamRole { .. } => f.write_str("the role of the operator's node (EcsRamRole)"),
+            Self::CredentialsUri { uri } => write!(f, "the server {} (CredentialsURI)", uri.host()),
         }
     }
 }
@@ -504,6 +604,15 @@ fn role_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     match parts {
         Some((account, role)) if !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && name(role) => Ok(text),
         _ => Err(de::Error::custom("roleArn: it looks like acs:ram::1234567890123456:role/backup")),
+    }
+}
+
+fn role_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let is_name =
+        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if !is_name(&name) => Err(de::Error::custom("roleName: 1 to 64 letters, digits and . _ -")),
+        name => Ok(name),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{
+    Method,
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
+};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -81,7 +84,7 @@ impl ClientOptions {
 /// Why a client cannot be made. The usual cause is a system without CA certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}")]
-pub struct ClientError(String);
+pub struct ClientError(pub(super) String);
 
 /// A client of one product at one endpoint. All its calls share what is known of the service's clock.
 pub struct Client {
@@ -221,7 +224,7 @@ impl Client {
         }
         let used = response::USED.iter().chain(self.api.used).copied().collect();
         let call_timeout = self.options.call_timeout;
-        let answer = self.transport.send(HttpRequest { url, headers: sent, body, used });
+        let answer = self.transport.send(HttpRequest { method: Method::POST, url, headers: sent, body, used });
         tokio::time::timeout(call_timeout, answer).await.map_err(|_| Failure::Lost {
             why: format!("no whole answer within {} s", call_timeout.as_secs_f32()),
             cause: NoAnswer::Timeout,

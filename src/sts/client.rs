@@ -4,16 +4,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::error::{StsError, StsErrorKind};
 use crate::rpc::{self, Api, ClientError, Credentials, Endpoint, Response};
 
 const API: Api =
     Api { product: "Sts", version: "2015-04-01", used: &["Credentials", "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"] };
-
-/// The longest part of a key that is taken. Tokens have about 1,000 bytes.
-const LONGEST: usize = 8192;
 
 /// How long a key is asked for: an hour, which every role allows.
 const DURATION_SECONDS: &str = "3600";
@@ -102,23 +98,8 @@ fn read(response: Response) -> Result<Credentials, StsError> {
     if let Some(error) = response.error {
         return Err(StsError::Refused { kind: StsErrorKind::of(&error), error, retry_after: response.retry_after });
     }
-    let key = response.success().and_then(|body| key(body.get("Credentials")?));
+    let key = response.success().and_then(|body| Credentials::of_answer(body.get("Credentials")?));
     key.ok_or_else(|| StsError::Unavailable(format!("status {} with {} bytes that hold no key", response.status, response.bytes)))
-}
-
-/// All four parts, or none: a key without its end would be used for ever.
-fn key(found: &Value) -> Option<Credentials> {
-    let part = |name: &str| {
-        let text = found.get(name)?.as_str()?;
-        let usable = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic());
-        usable.then(|| text.to_owned())
-    };
-    Some(Credentials {
-        access_key_id: part("AccessKeyId")?,
-        access_key_secret: part("AccessKeySecret")?.into(),
-        security_token: Some(part("SecurityToken")?.into()),
-        expires_at: Some(part("Expiration")?.parse().ok()?),
-    })
 }
 
 fn pair(name: &str, value: &str) -> (String, String) {

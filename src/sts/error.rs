@@ -1,4 +1,5 @@
-//! Why STS gave out no key. Codes decide, as everywhere; the lists of codes are at <https://api.aliyun.com/document/Sts/2015-04-01/errorCode>.
+//! Why STS gave out no key. Codes decide, as everywhere; the lists of codes are at
+//! <https://api.aliyun.com/document/Sts/2015-04-01/errorCode>.
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::SignedDuration;
 use rds_backup_sandbox::{
+    metadata::{self, Metadata},
     rds::{InstanceSpec, Key, OK},
     sts::{Issuer, Options, ProjectedToken, Provider, Role, Settings, Sts, Trouble, Trust},
     world::{Operator, StartOperator},
@@ -119,89 +120,106 @@ fn a_backup_is_made_with_keys_of_rrsa_that_are_renewed_while_its_job_runs() {
     });
 }
 
+/// A change that breaks RRSA.
+type Break = Box<dyn Fn(&mut Cloud)>;
+
+fn of_token(token: impl Fn(&Cloud) -> String + 'static) -> Break {
+    Box::new(move |cloud| cloud.token.swap(&token(cloud)).expect("a token"))
+}
+
+fn of_sts(trouble: Trouble) -> Break {
+    Box::new(move |cloud| cloud.sts.update(|settings| settings.trouble = Some(trouble.clone())))
+}
+
+fn error(status: u16, code: &str) -> Break {
+    of_sts(Trouble::Error { status, code: code.to_owned() })
+}
+
 #[test]
-fn each_failure_of_rrsa_has_its_reason_says_what_to_check_and_heals() {
+fn each_token_that_is_no_proof_has_its_reason_says_what_to_check_and_heals() {
     at_site(|site| async move {
-        let mut cloud = Cloud::new(&site, seconds(8)).await;
+        let cloud = Cloud::new(&site, seconds(8)).await;
         let file = cloud.token.path().display().to_string();
-        let operator = cloud.operator(&site).await;
         let other = Issuer::new("https://oidc.sandbox.example", "secret-of-another-cluster");
         let hour = SignedDuration::from_hours(1);
-        let good = |cloud: &Cloud| cloud.issuer.token(SUBJECT, AUDIENCE, cloud.sts.now() + hour);
-        let error = |status: u16, code: &str| Some(Trouble::Error { status, code: code.to_owned() });
-
-        // A change that breaks it, the reason, and words of the message.
-        type Break = Box<dyn Fn(&mut Cloud)>;
-        let of_token =
-            |token: Box<dyn Fn(&Cloud) -> String>| -> Break { Box::new(move |cloud| cloud.token.swap(&token(cloud)).expect("a token")) };
-        let of_sts =
-            |trouble: Option<Trouble>| -> Break { Box::new(move |cloud| cloud.sts.update(|settings| settings.trouble = trouble.clone())) };
         let cases: Vec<(&str, Break, &str, Vec<&str>)> = vec![
-            (
-                "no-file",
-                Box::new(|cloud| cloud.token.remove().expect("there was one")),
-                "CredentialsNotFound",
-                vec![&file, "cannot be read"],
-            ),
-            ("empty", of_token(Box::new(|_| "\n".to_owned())), "InvalidCredentials", vec![&file, "is empty"]),
-            ("no-token", of_token(Box::new(|_| "a.b.c".to_owned())), "InvalidCredentials", vec![&file, "OIDCToken.Invalid"]),
+            ("no-file", Box::new(|cloud| cloud.token.remove().expect("one")), "CredentialsNotFound", vec![&file, "cannot be read"]),
+            ("empty", of_token(|_| "\n".to_owned()), "InvalidCredentials", vec![&file, "is empty"]),
+            ("no-token", of_token(|_| "a.b.c".to_owned()), "InvalidCredentials", vec![&file, "OIDCToken.Invalid"]),
             (
                 "audience",
-                of_token(Box::new(move |cloud| cloud.issuer.token(SUBJECT, "kubernetes", cloud.sts.now() + hour))),
+                of_token(move |cloud| cloud.issuer.token(SUBJECT, "kubernetes", cloud.sts.now() + hour)),
                 "InvalidCredentials",
                 vec![&file, PROVIDER, "audience sts.aliyuncs.com"],
             ),
             (
                 "expired",
-                of_token(Box::new(|cloud| cloud.issuer.token(SUBJECT, AUDIENCE, cloud.sts.now() - SignedDuration::from_secs(5)))),
+                of_token(|cloud| cloud.issuer.token(SUBJECT, AUDIENCE, cloud.sts.now() - SignedDuration::from_secs(5))),
                 "CredentialsExpired",
                 vec![&file, "has expired"],
             ),
             (
                 "other-cluster",
-                of_token(Box::new(move |cloud| other.token(SUBJECT, AUDIENCE, cloud.sts.now() + hour))),
+                of_token(move |cloud| other.token(SUBJECT, AUDIENCE, cloud.sts.now() + hour)),
                 "InvalidCredentials",
                 vec![PROVIDER, "not signed by the issuer"],
             ),
             (
                 "other-account",
-                of_token(Box::new(move |cloud| cloud.issuer.token("system:serviceaccount:a:b", AUDIENCE, cloud.sts.now() + hour))),
+                of_token(move |cloud| cloud.issuer.token("system:serviceaccount:a:b", AUDIENCE, cloud.sts.now() + hour)),
                 "AccessDenied",
                 vec![ROLE, PROVIDER, "trust policy"],
             ),
-            ("no-trust", Box::new(|cloud| cloud.sts.set_roles(Vec::new())), "AccessDenied", vec![ROLE, "AuthenticationFail.NoPermission"]),
-            ("throttled", of_sts(error(400, "Throttling.User")), "Throttled", vec!["too many calls"]),
-            ("fault", of_sts(error(500, "InternalError")), "ServiceUnavailable", vec!["answered with a fault"]),
-            ("clock", of_sts(error(400, "InvalidTimeStamp.Expired")), "ClockSkew", vec!["does not accept the request's time"]),
-            ("down", of_sts(Some(Trouble::Closed)), "ServiceUnavailable", vec!["no answer that can be used"]),
-            ("silent", of_sts(Some(Trouble::Silent)), "ServiceUnavailable", vec!["no whole answer within 10 s"]),
-            ("garbage", of_sts(Some(Trouble::Garbage("<html>".into()))), "ServiceUnavailable", vec!["no answer that can be used"]),
         ];
-        println!("| situation | reason | healed after |");
-        for (name, breaks, reason, words) in cases {
-            breaks(&mut cloud);
-            // The key that it has is served to its end, so the object may still be made with it: each has a job that outlives it.
-            let instance = site.instance(&format!("rm-mysql-{name}"));
-            tokio::time::sleep(seconds(7)).await;
-            site.apply(name, json!({ "dbInstanceId": instance })).await;
-            let troubled = site.until_reason(name, reason).await;
-            let told = message(&troubled);
-            assert!(told.starts_with("RRSA (role acs:ram::") && words.iter().all(|word| told.contains(word)), "{name}: {told}");
-            assert!(!told.contains(&good(&cloud)[..30]) && !told.contains("a.b.c"), "{name}: {told}");
-            assert!(site.creates(&instance).is_empty(), "{name}: nothing is sent without a key");
-            cloud.sts.update(|settings| settings.trouble = None);
-            cloud.sts.set_roles(roles());
-            cloud.renew_token(hour);
-            let healed = Instant::now();
-            site.until_phase(name, "Succeeded").await;
-            println!("| {name} | {reason} | {:.0} s, of which 5 are the backup's |", healed.elapsed().as_secs_f64());
-            assert_eq!(site.rds().accepted(&instance), 1, "{name}");
-        }
-        let log = std::fs::read_to_string(operator.log()).expect("its log");
-        for secret in ["sts-secret-canary", "sts-token-canary", "eyJ", "a.b.c"] {
-            assert!(!log.contains(secret), "{secret} is in the log");
-        }
+        each_has_its_reason_and_heals(&site, cloud, cases).await;
     });
+}
+
+#[test]
+fn each_refusal_and_silence_of_sts_has_its_reason_and_heals() {
+    at_site(|site| async move {
+        let cloud = Cloud::new(&site, seconds(8)).await;
+        let unavailable = "ServiceUnavailable";
+        let cases: Vec<(&str, Break, &str, Vec<&str>)> = vec![
+            ("no-trust", Box::new(|cloud| cloud.sts.set_roles(Vec::new())), "AccessDenied", vec![ROLE, "AuthenticationFail.NoPermission"]),
+            ("throttled", error(400, "Throttling.User"), "Throttled", vec!["too many calls"]),
+            ("fault", error(500, "InternalError"), unavailable, vec!["answered with a fault"]),
+            ("clock", error(400, "InvalidTimeStamp.Expired"), "ClockSkew", vec!["does not accept the request's time"]),
+            ("down", of_sts(Trouble::Closed), unavailable, vec!["no answer that can be used"]),
+            ("silent", of_sts(Trouble::Silent), unavailable, vec!["no whole answer within 10 s"]),
+            ("garbage", of_sts(Trouble::Garbage("<html>".into())), unavailable, vec!["no answer that can be used"]),
+        ];
+        each_has_its_reason_and_heals(&site, cloud, cases).await;
+    });
+}
+
+async fn each_has_its_reason_and_heals(site: &Site, mut cloud: Cloud, cases: Vec<(&str, Break, &str, Vec<&str>)>) {
+    let hour = SignedDuration::from_hours(1);
+    let operator = cloud.operator(site).await;
+    println!("| situation | reason | healed after |");
+    for (name, breaks, reason, words) in cases {
+        breaks(&mut cloud);
+        // The key that it has is served to its end, so the object may still be made with it: each has a job that outlives it.
+        let instance = site.instance(&format!("rm-mysql-{name}"));
+        tokio::time::sleep(seconds(7)).await;
+        site.apply(name, json!({ "dbInstanceId": instance })).await;
+        let troubled = site.until_reason(name, reason).await;
+        let told = message(&troubled);
+        assert!(told.starts_with("RRSA (role acs:ram::") && words.iter().all(|word| told.contains(word)), "{name}: {told}");
+        assert!(!told.contains(&cloud.issuer.token(SUBJECT, AUDIENCE, cloud.sts.now())[..30]) && !told.contains("a.b.c"), "{name}: {told}");
+        assert!(site.creates(&instance).is_empty(), "{name}: nothing is sent without a key");
+        cloud.sts.update(|settings| settings.trouble = None);
+        cloud.sts.set_roles(roles());
+        cloud.renew_token(hour);
+        let healed = Instant::now();
+        site.until_phase(name, "Succeeded").await;
+        println!("| {name} | {reason} | {:.0} s, of which 5 are the backup's |", healed.elapsed().as_secs_f64());
+        assert_eq!(site.rds().accepted(&instance), 1, "{name}");
+    }
+    let log = std::fs::read_to_string(operator.log()).expect("its log");
+    for secret in ["sts-secret-canary", "sts-token-canary", "eyJ", "a.b.c"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
 }
 
 /// Accounts of several cloud accounts: one has the pod's role, and the others assume theirs with its key.
@@ -219,7 +237,8 @@ fn a_role_of_another_cloud_account_is_assumed_with_the_key_of_the_hub() {
         };
         let accounts = [
             format!(
-                "  hub:\n    regionId: cn-hangzhou\n    endpoint: {rds}\n    stsEndpoint: {sts}\n    credentials: {{ type: RRSA }}\n    allow: []\n"
+                "  hub:\n    regionId: cn-hangzhou\n    endpoint: {rds}\n    stsEndpoint: {sts}\n    credentials: {{ type: RRSA }}\n    \
+                 allow: []\n"
             ),
             account("spoke", SPOKE, "externalId: team-a, sessionName: team-a, ", "hub"),
             account("stranger", SPOKE, "", "hub"),
@@ -260,5 +279,73 @@ fn a_role_of_another_cloud_account_is_assumed_with_the_key_of_the_hub() {
         assert!(hub.len() as f64 <= took / 7.1 + 1.5, "{} exchanges of the hub in {took} s", hub.len());
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         assert!(!log.contains("canary") && !log.contains("eyJ"), "a secret is in the log");
+    });
+}
+
+/// The keys of a node's metadata service and of a server of keys: each situation with its reason, and what heals it.
+#[test]
+fn each_failure_of_the_metadata_service_and_of_a_credentials_uri_has_its_reason_and_heals() {
+    at_site(|site| async move {
+        let short = metadata::Settings { life: seconds(8), ..metadata::Settings::default() };
+        let node = Metadata::start(short.clone(), site.rds().key_sink()).await.expect("a metadata service");
+        let server = Metadata::start(short.clone(), site.rds().key_sink()).await.expect("a server of keys");
+        let account = |name: &str, credentials: &str| {
+            format!(
+                "  {name}:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {credentials}\n    \
+                 allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
+                site.rds().url()
+            )
+        };
+        let ecs = format!("{{ type: EcsRamRole }}\n    metadataEndpoint: {}", node.url());
+        let v1 = format!("{{ type: EcsRamRole, allowImdsV1: true }}\n    metadataEndpoint: {}", node.url());
+        let uri = format!("{{ type: CredentialsURI, uri: \"{}{}\" }}", server.url(), metadata::URI_PATH);
+        let accounts = [account("ecs", &ecs), account("ecs-v1", &v1), account("uri", &uri)].concat();
+        let config = site.world.operator_config(&accounts);
+        let config = site.world.write_config(&format!("{}-metadata.yaml", site.namespace), &config).expect("a file");
+        let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
+
+        type Change = Box<dyn Fn(&mut metadata::Settings)>;
+        let change = |change: fn(&mut metadata::Settings)| -> Change { Box::new(change) };
+        let lacks = |member: &'static str| -> Change { Box::new(move |settings| settings.lacks = vec![member.to_owned()]) };
+        let cases: Vec<(&str, &str, Change, &str, &str)> = vec![
+            ("ecs", "works", change(|_| {}), "Succeeded", ""),
+            ("ecs", "no-role", change(|settings| settings.role = None), "CredentialsNotFound", "has no RAM role"),
+            ("ecs", "no-tokens", change(|settings| settings.gives_tokens = false), "InvalidCredentials", "allowImdsV1"),
+            ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
+            ("ecs", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
+            ("ecs", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 3 s"),
+            ("ecs", "malformed", lacks("Expiration"), "ServiceUnavailable", "no key"),
+            ("ecs-v1", "v1", change(|settings| (settings.gives_tokens, settings.serves_without_token) = (false, true)), "Succeeded", ""),
+            ("uri", "works", change(|_| {}), "Succeeded", ""),
+            ("uri", "malformed", lacks("SecurityToken"), "InvalidCredentials", "lacks one of AccessKeyId"),
+            ("uri", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
+            ("uri", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
+            ("uri", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 10 s"),
+        ];
+        println!("| source | situation | reason | healed after |");
+        for (account, situation, change, reason, words) in cases {
+            let service = if account == "uri" { &server } else { &node };
+            service.update(|settings| change(settings));
+            tokio::time::sleep(seconds(7)).await;
+            let name = format!("{account}-{situation}");
+            let instance = site.instance(&format!("rm-mysql-{name}"));
+            site.apply(&name, json!({ "dbInstanceId": instance, "account": account })).await;
+            let changed = Instant::now();
+            if reason != "Succeeded" {
+                let troubled = site.until_reason(&name, reason).await;
+                let told = message(&troubled);
+                let source = if account == "uri" { "CredentialsURI (127.0.0.1): " } else { "EcsRamRole (the role of the node): " };
+                assert!(told.starts_with(source) && told.contains(words), "{name}: {told}");
+                assert!(site.creates(&instance).is_empty(), "{name}: nothing is sent without a key");
+                service.update(|settings| *settings = short.clone());
+            }
+            let healed = if reason == "Succeeded" { changed } else { Instant::now() };
+            site.until_phase(&name, "Succeeded").await;
+            println!("| {account} | {situation} | {reason} | {:.0} s, of which 5 are the backup's |", healed.elapsed().as_secs_f64());
+            service.update(|settings| *settings = short.clone());
+        }
+        assert!(!node.requests().iter().any(|request| request.contains("canary")), "the node is asked by version 2's rules");
+        let log = std::fs::read_to_string(operator.log()).expect("its log");
+        assert!(!log.contains("canary"), "a key, a token or the secret part of an address is in the log");
     });
 }

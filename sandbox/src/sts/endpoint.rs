@@ -123,8 +123,16 @@ impl Sts {
         let Options { providers, roles, keys, settings, clock, on_issue } = options;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        let directory =
-            Directory { providers, roles, keys, principals: Default::default(), nonces: Nonces::default(), life: None, issued: 0 };
+        let directory = Directory {
+            providers,
+            roles,
+            keys,
+            principals: Default::default(),
+            nonces: Nonces::default(),
+            life: None,
+            issued: 0,
+            port: addr.port(),
+        };
         let state = Mutex::new(State { directory, settings, calls: Vec::new() });
         let shared = Arc::new(Shared { state, clock, on_issue, tasks: Tasks::default() });
         shared.tasks.spawn(http::accept(listener, Arc::clone(&shared)));

@@ -29,6 +29,8 @@ pub(super) struct Directory {
     /// Keys live so long, whatever is asked for, so that a test sees their ends.
     pub(super) life: Option<Duration>,
     pub(super) issued: u32,
+    /// Part of the ids of its keys: several services may hand theirs to one endpoint.
+    pub(super) port: u16,
 }
 
 /// A key that was given out, and the answer with it.
@@ -134,7 +136,7 @@ impl Directory {
 
     fn issue(&mut self, arn: &str, session: &str, duration: Duration, now: Timestamp) -> Issued {
         self.issued += 1;
-        let number = self.issued;
+        let number = format!("{}-{}", self.port, self.issued);
         let end = later(now, self.life.unwrap_or(duration).min(duration));
         // To the second, as it is written.
         let end = Timestamp::from_second(end.as_second()).unwrap_or(end);
@@ -144,7 +146,10 @@ impl Directory {
         self.keys.push(key.clone());
         self.principals.insert(id.clone(), arn.to_owned());
         let answer = json!({
-            "AssumedRoleUser": { "Arn": format!("{}/{session}", arn.replacen(":role/", ":assumed-role/", 1)), "AssumedRoleId": format!("3{number:015}:{session}") },
+            "AssumedRoleUser": {
+                "Arn": format!("{}/{session}", arn.replacen(":role/", ":assumed-role/", 1)),
+                "AssumedRoleId": format!("300000000000{}:{session}", self.port),
+            },
             "Credentials": { "AccessKeyId": id, "AccessKeySecret": secret, "SecurityToken": token, "Expiration": end.to_string() },
         });
         Issued { key, answer }

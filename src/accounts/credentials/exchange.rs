@@ -36,7 +36,11 @@ impl Exchange<'_> {
             StsError::Refused { kind, error, retry_after } => self.refused(*kind, error, *retry_after),
             StsError::Unavailable(why) => self.passing(
                 Reason::ServiceUnavailable,
-                format!("STS at {} gave no answer that can be used ({why}). It is asked again. Check the network, and the account's stsEndpoint", self.endpoint),
+                format!(
+                    "STS at {} gave no answer that can be used ({why}). It is asked again. Check the network, and the account's \
+                     stsEndpoint",
+                    self.endpoint
+                ),
             ),
             StsError::Unusable(why) => {
                 self.for_a_person(Reason::InvalidCredentials, format!("the key that signs the request cannot be used: {why}"))
@@ -55,14 +59,15 @@ impl Exchange<'_> {
             StsErrorKind::Audience => (
                 Reason::InvalidCredentials,
                 format!(
-                    "the token in {file} is for another audience than {provider} accepts. Give the projected token the audience sts.aliyuncs.com, \
-                     and the provider the client id sts.aliyuncs.com"
+                    "the token in {file} is for another audience than {provider} accepts. Give the projected token the audience \
+                     sts.aliyuncs.com, and the provider the client id sts.aliyuncs.com"
                 ),
             ),
             StsErrorKind::TokenExpired => (
                 Reason::CredentialsExpired,
                 format!(
-                    "the token in {file} has expired. The kubelet renews a projected token: check that the file is one, and the node's clock"
+                    "the token in {file} has expired. The kubelet renews a projected token: check that the file is one, and the \
+                     node's clock"
                 ),
             ),
             StsErrorKind::TokenInvalid => (
@@ -78,7 +83,8 @@ impl Exchange<'_> {
             StsErrorKind::Issuer => (
                 Reason::InvalidCredentials,
                 format!(
-                    "STS cannot read the keys of the issuer of {provider}: check the issuer's URL, its certificate and the provider's fingerprints"
+                    "STS cannot read the keys of the issuer of {provider}: check the issuer's URL, its certificate and the \
+                     provider's fingerprints"
                 ),
             ),
             StsErrorKind::NoRole => (Reason::InvalidCredentials, format!("there is no role {role_arn}. Check its name and its account")),
@@ -119,13 +125,13 @@ impl Exchange<'_> {
         let Self { role_arn, .. } = self;
         match self.proof {
             Proof::Token { provider_arn, .. } => format!(
-                "the role {role_arn} does not let the operator's ServiceAccount assume it, or there is no provider {provider_arn}. The role's \
-                 trust policy must name the provider as Federated principal, with the conditions oidc:iss, oidc:aud (sts.aliyuncs.com) and \
+                "the role {role_arn} does not let the operator's ServiceAccount assume it, or there is no provider {provider_arn}. The \
+                 role's trust policy must name the provider as Federated principal, with the conditions oidc:iss, oidc:aud (sts.aliyuncs.com) and \
                  oidc:sub (system:serviceaccount:NAMESPACE:SERVICEACCOUNT)"
             ),
             Proof::Key { account } => format!(
-                "the role {role_arn} cannot be assumed with the key of account {account}. The role's trust policy must name that key's user or \
-                 role, with the externalId if it asks for one, and that user or role needs sts:AssumeRole on it"
+                "the role {role_arn} cannot be assumed with the key of account {account}. The role's trust policy must name that \
+                 key's user or role, with the externalId if it asks for one, and that user or role needs sts:AssumeRole on it"
             ),
         }
     }

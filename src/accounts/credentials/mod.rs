@@ -1,6 +1,8 @@
 //! Where the credentials of accounts are read: one file for each source.
 
 mod assume_role;
+mod credentials_uri;
+mod ecs_ram_role;
 mod environment;
 mod error;
 mod exchange;

@@ -28,8 +28,8 @@ const SHORT_LIFE: SignedDuration = SignedDuration::from_mins(20);
 /// A key is not served any more so long before its end: a request that is signed with it is under way for a while.
 const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// The first renewal comes earlier by up to so many thousandths of its time, at random: operators that started in one second would otherwise
-/// ask in one second for ever.
+/// The first renewal comes earlier by up to so many thousandths of its time, at random: operators that started in one second would
+/// otherwise ask in one second for ever.
 const FIRST_JITTER: u64 = 100;
 
 /// The longest time of one exchange. Every request in it has a shorter one.
@@ -98,11 +98,11 @@ struct Plan {
 }
 
 impl Plan {
-    /// The times of a key that is had at `now` and ends at `end`. Of a life that is shorter than any that a service gives out, the lead is at
-    /// most a half and the margin at most a quarter. `earlier`: by how many thousandths the renewal comes earlier.
+    /// The times of a key that is had at `now` and ends at `end`. Of a life that is shorter than any that a service gives out, the lead is
+    /// at most a half and the margin at most a quarter. `earlier`: by how many thousandths the renewal comes earlier.
     fn new(now: Timestamp, end: Timestamp, earlier: u64) -> Self {
         let life = end.duration_since(now).max(SignedDuration::ZERO);
-        let lead = if life > SHORT_LIFE { LEAD } else { SHORT_LEAD }.min(life / 2);
+        let lead = if life > SHORT_LIFE { LEAD } else { SHORT_LEAD.min(life / 2) };
         let wait = life.saturating_sub(lead);
         let thousandth = wait / 1000;
         let wait = wait.saturating_sub(thousandth.saturating_mul(i32::try_from(earlier).unwrap_or(0)));
@@ -135,8 +135,8 @@ impl Refresher {
         }
     }
 
-    /// Has another key fetched, if `refused` is the one that is held, and waits for it. It was held too short a time for that if its exchange
-    /// was a moment ago.
+    /// Has another key fetched, if `refused` is the one that is held, and waits for it. It was held too short a time for that if its
+    /// exchange was a moment ago.
     pub(super) async fn forget(&self, refused: &Credentials) {
         let mut state = self.shared.state.subscribe();
         let exchanges = {

@@ -1,5 +1,5 @@
-//! RRSA: the token of the operator's ServiceAccount, exchanged for a temporary key of a RAM role. The kubelet renews the token's file, so it
-//! is read at each exchange.
+//! RRSA: the token of the operator's ServiceAccount, exchanged for a temporary key of a RAM role. The kubelet renews the token's file, so
+//! it is read at each exchange.
 
 use std::{io::Read, path::Path};
 
@@ -42,8 +42,8 @@ impl Rrsa {
             variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).ok_or_else(|| {
                 let why = format!(
                     "RRSA: the operator's environment has no {name}. On ACK, install ack-pod-identity-webhook, annotate the operator's \
-                     ServiceAccount with pod-identity.alibabacloud.com/role-name, label its pods with pod-identity.alibabacloud.com/injection: \
-                     \"on\", and restart them"
+                     ServiceAccount with pod-identity.alibabacloud.com/role-name, label its pods with \
+                     pod-identity.alibabacloud.com/injection: \"on\", and restart them"
                 );
                 CredentialsError::from(NotGiven::new(Reason::InvalidCredentials, why))
             })

@@ -5,8 +5,12 @@ use std::{
     time::Duration,
 };
 
+use url::Url;
+
 use super::{
     assume_role::AssumedRole,
+    credentials_uri::CredentialsUri,
+    ecs_ram_role::{self, EcsRamRole},
     error::{CredentialsError, NotGiven},
     refresh::{Refresher, TemporarySource},
     rrsa::Rrsa,
@@ -18,13 +22,17 @@ use crate::{
         settings::{AccountSettings, CredentialsSettings},
     },
     api::Reason,
-    rpc::{self, Endpoint, EndpointError, Network, RegionError},
+    rpc::{self, DocumentClient, Endpoint, EndpointError, Network, RegionError},
     sts,
 };
 
 /// The longest time to connect to STS, and of a whole exchange.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for the metadata service, which is on the node itself.
+const METADATA_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const METADATA_CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The name of sessions that an administrator gave none: the cloud's audit log shows it.
 const SESSION_NAME: &str = "rds-backup-operator";
@@ -68,6 +76,24 @@ impl Sources {
                 let session_name = self.session_name(session_name.as_deref());
                 Ok(Box::new(AssumedRole::new(role_arn, external_id.as_deref(), session_name, from, self.of(base), sts)))
             }),
+            CredentialsSettings::EcsRamRole { role_name, allow_imds_v1 } => self.refreshed(account, || {
+                let disabled = |name: &str| (self.variable)(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+                if disabled("ALIBABA_CLOUD_ECS_METADATA_DISABLED") {
+                    let why = "EcsRamRole: ALIBABA_CLOUD_ECS_METADATA_DISABLED of the operator's environment forbids it. Remove it, or give \
+                               the account credentials of another type";
+                    return Err(NotGiven::new(Reason::NotAllowed, why.to_owned()).into());
+                }
+                let url = account.metadata_endpoint.as_deref().unwrap_or(ecs_ram_role::ENDPOINT);
+                let url = Url::parse(url).map_err(|_| wrong("EcsRamRole", "metadataEndpoint is not a URL"))?;
+                let http = self.documents(&url, METADATA_CONNECT_TIMEOUT, METADATA_CALL_TIMEOUT, "EcsRamRole")?;
+                let role = role_name.clone().or_else(|| (self.variable)("ALIBABA_CLOUD_ECS_METADATA"));
+                let v1 = *allow_imds_v1 && !disabled("ALIBABA_CLOUD_IMDSV1_DISABLED");
+                Ok(Box::new(EcsRamRole::new(url, role, v1, http)))
+            }),
+            CredentialsSettings::CredentialsUri { uri } => self.refreshed(account, || {
+                let http = self.documents(&uri.url(), CONNECT_TIMEOUT, CALL_TIMEOUT, "CredentialsURI")?;
+                Ok(Box::new(CredentialsUri::new(uri, http)))
+            }),
         }
     }
 
@@ -98,9 +124,14 @@ impl Sources {
         set.map(str::to_owned).or_else(variable).unwrap_or_else(|| SESSION_NAME.to_owned())
     }
 
+    fn documents(&self, url: &Url, connect: Duration, call: Duration, source: &str) -> Result<DocumentClient, CredentialsError> {
+        let ClientDeps { clock, entropy: _, transport } = self.deps.clone();
+        let client = DocumentClient::new(url.scheme() == "https", clock, connect, call, transport);
+        client.map_err(|error| wrong(source, &error.to_string()))
+    }
+
     fn sts(&self, account: &AccountSettings, source: &str) -> Result<sts::Client, CredentialsError> {
-        let wrong = |why: String| CredentialsError::from(NotGiven::new(Reason::InvalidCredentials, format!("{source}: {why}")));
-        let endpoint = self.sts_endpoint(account).map_err(|error| wrong(error.to_string()))?;
+        let endpoint = self.sts_endpoint(account).map_err(|error| wrong(source, &error.to_string()))?;
         let ClientDeps { clock, entropy, transport } = self.deps.clone();
         let options = rpc::ClientOptions {
             signature: account.signature.to_client(),
@@ -109,11 +140,11 @@ impl Sources {
             transport,
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
-        sts::Client::new(options).map_err(|error| wrong(format!("the client of STS cannot be built: {error}")))
+        sts::Client::new(options).map_err(|error| wrong(source, &error.to_string()))
     }
 
-    /// The account's own address; else what the webhook of ACK injected; else the host of a region: the injected one or the account's. It is
-    /// the host in the region's own network if the account or the webhook says so.
+    /// The account's own address; else what the webhook of ACK injected; else the host of a region: the injected one or the account's. It
+    /// is the host in the region's own network if the account or the webhook says so.
     fn sts_endpoint(&self, account: &AccountSettings) -> Result<Endpoint, StsEndpointError> {
         if let Some(url) = &account.sts_endpoint {
             return Ok(Endpoint::parse(url)?);
@@ -127,6 +158,10 @@ impl Sources {
         let network = if by_variable { Network::Vpc } else { account.network.to_client() };
         Ok(sts::endpoint(&region, network)?)
     }
+}
+
+fn wrong(source: &str, why: &str) -> CredentialsError {
+    NotGiven::new(Reason::InvalidCredentials, format!("{source}: {why}")).into()
 }
 
 const STS_ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
