@@ -37,11 +37,14 @@ const METADATA_CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The name of sessions that an administrator gave none: the cloud's audit log shows it.
 const SESSION_NAME: &str = "rds-backup-operator";
 
+/// Reads a variable of the operator's environment.
+type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What sources are made of.
 pub struct Sources {
     client: kube::Client,
     namespace: String,
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Box<Variable>,
     deps: ClientDeps,
     /// Those that are in use: 200 accounts that assume their roles with the key of one account share its keys.
     shared: Mutex<Vec<(AccountSettings, Weak<Refresher>)>>,
