@@ -9,7 +9,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 
 use crate::{
-    accounts::{AccountSettings, Submissions},
+    accounts::{AccountSettings, Submissions, resolve_bases},
     metrics::MetricsSettings,
 };
 
@@ -88,7 +88,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, String> {
         // The excerpt that the library can add would put a misplaced secret into the log.
         let options = serde_saphyr::options! { with_snippet: false };
-        let config: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+        let mut config: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
         if config.accounts.is_empty() {
             return Err("accounts: name at least one, for example default".to_owned());
         }
@@ -99,6 +99,7 @@ impl Config {
                 name.len()
             ));
         }
+        resolve_bases(&mut config.accounts)?;
         Ok(config)
     }
 }
@@ -201,8 +202,30 @@ accounts:
     fn a_mistake_is_refused_with_its_line() {
         for (from, to, line, expected) in [
             ("signature: V3", "signature: V9", "line 10", "V9"),
-            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 7", "RRSA"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RSA }", "line 7", "RSA"),
             ("credentials: { type: Secret, name: rds-key }", "credentials: { type: Secret, nome: x }", "line 7", "nome"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA, name: x }", "line 7", "name"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA, sessionName: a b }", "line 7", "session's name"),
+            ("credentials: { type: Secret, name: rds-key }", "credentials: { type: RRSA }", "line 5", "stsEndpoint: beside endpoint"),
+            ("    signature: V3", "    stsEndpoint: https://sts.example", "line 5", "only for credentials of type RRSA and AssumeRole"),
+            ("    signature: V3", "    stsEndpoint: http://sts.example", "line 10", "https"),
+            ("credentials: { type: Auto }", "credentials: { type: AssumeRole, roleArn: r, from: default }", "line 15", "role/backup"),
+            ("credentials: { type: Auto }", "credentials: { type: AssumeRole, from: default }", "line 15", "roleArn"),
+            ("credentials: { type: Auto }", "credentials: { type: CredentialsURI, uri: 'http://keys.example/a' }", "line 15", "https://"),
+            (
+                "credentials: { type: Auto }",
+                "credentials: { type: CredentialsURI, uri: 'https://u:p@keys.example/a' }",
+                "line 15",
+                "without user",
+            ),
+            ("credentials: { type: Auto }", "credentials: { type: EcsRamRole, roleName: a/b }", "line 15", "roleName"),
+            ("    signature: V3", "    metadataEndpoint: https://md.example", "line 5", "only for credentials of type EcsRamRole"),
+            (
+                "credentials: { type: Auto }",
+                "credentials: { type: AssumeRole, roleArn: 'acs:ram::1:role/r', from: small }",
+                "accounts.small",
+                "a circle",
+            ),
             ("signature: V3", "signatur: V3", "line 10", "signatur"),
             ("submissions: Paused", "submission: Paused", "line 1", "submission"),
             ("perSchedule: Freshness", "perSchedule: Some", "line 2", "Some"),
@@ -234,6 +257,9 @@ accounts:
             let error = Config::parse(&text).unwrap_err();
             assert!(error.contains(line) && error.contains(expected), "{to:?}: {error}");
         }
+        let secret = GOOD.replacen("{ type: Auto }", "{ type: CredentialsURI, uri: 'http://keys.example/hunter2' }", 1);
+        let error = Config::parse(&secret).unwrap_err();
+        assert!(!error.contains("hunter2"), "an address that holds a key is not repeated: {error}");
         assert!(Config::parse("accounts: {}").unwrap_err().contains("at least one"));
         assert!(Config::parse("").is_err());
     }

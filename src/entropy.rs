@@ -27,6 +27,11 @@ impl Entropy {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
+    /// A random number below `end`; 0 if that is 0.
+    pub fn below(&self, end: u64) -> u64 {
+        u64::try_from((self.0)() % u128::from(end.max(1))).unwrap_or_default()
+    }
+
     /// A random pause from 1 s to 5 s, in whole milliseconds.
     pub fn pause(&self) -> SignedDuration {
         let spread = i64::try_from((self.0)() % 4001).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! - [`api`]: the CRD types, their conditions and reasons. Imports no client.
 //! - [`rpc`]: Alibaba Cloud's RPC protocol for any product: signatures, hosts, transport, limits. Knows nothing of RDS.
 //! - [`rds`]: the calls of ApsaraDB RDS, their wire types, the model, the error codes. Knows nothing of Kubernetes.
+//! - [`sts`]: the temporary keys of the Security Token Service. Knows nothing of Kubernetes.
 //! - [`accounts`]: from the name of an account to a client that may act: allow-list, credentials, limits.
 //! - [`controller`]: what both kinds share: access to the API server, state per object, retries, the fence of the lease, events.
 //! - [`backup`]: RdsBackup: its rules (`decide`), the order of its requests (`pass`), its I/O (`io`).
@@ -19,8 +20,8 @@
 //! - [`no_answer`]: why a request has no answer, for the metrics.
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
-//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> rds -> rpc`. `backup`, `schedule` and `report` also use
-//! `controller`, and every module but `rpc` and `rds` may use `api`. No two files import each other.
+//! Dependencies point one way: `runtime -> backup, schedule -> accounts -> sts, rds -> rpc`. `backup`, `schedule` and `report` also use
+//! `controller`, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -39,4 +40,5 @@ pub mod report;
 pub mod rpc;
 pub mod runtime;
 pub mod schedule;
+pub mod sts;
 pub mod time;

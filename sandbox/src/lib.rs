@@ -5,9 +5,12 @@
 pub mod bench;
 pub mod demo;
 pub mod faults;
+mod http;
 pub mod manifests;
+pub mod metadata;
 pub mod plane;
 pub mod rds;
+pub mod sts;
 mod tasks;
 pub mod up;
 pub mod world;

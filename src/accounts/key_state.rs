@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::credentials::CredentialsError;
 use crate::{
     rds::{ErrorKind, meaning_of},
@@ -13,6 +15,8 @@ use crate::{
 pub struct KeyFacts {
     /// Whether it could be read, and the service did not refuse it.
     pub usable: bool,
+    /// When it ends; none for one that does not.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// The key as it was read last, and whether the service refused it since.
@@ -30,7 +34,7 @@ impl KeyState {
     /// The key was read, or could not be. Another key than before is not refused yet. That the API server did not hand it out says nothing
     /// of it.
     pub fn read(&self, found: &Result<Credentials, CredentialsError>) {
-        if found.as_ref().is_err_and(|error| error.again_in().is_some()) {
+        if found.as_ref().is_err_and(CredentialsError::says_nothing_of_the_key) {
             return;
         }
         let mut state = self.locked();
@@ -53,7 +57,7 @@ impl KeyState {
     pub fn facts(&self) -> Option<KeyFacts> {
         let state = self.locked();
         let read = state.read.as_ref()?;
-        Some(KeyFacts { usable: read.is_some() && !state.refused })
+        Some(KeyFacts { usable: read.is_some() && !state.refused, ends_at: read.as_ref().and_then(|key| key.expires_at) })
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -123,6 +127,6 @@ mod tests {
         assert_eq!(usable(), Some(true), "it was activated again");
         state.used(CallOutcome::Error("SignatureDoesNotMatch"));
         state.read(&key("b"));
-        assert_eq!(state.facts(), Some(KeyFacts { usable: true }));
+        assert_eq!(state.facts(), Some(KeyFacts { usable: true, ends_at: None }));
     }
 }

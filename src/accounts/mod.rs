@@ -3,6 +3,7 @@
 
 mod account;
 mod allow;
+mod bases;
 mod cloud_counts;
 mod credentials;
 mod egress;
@@ -13,8 +14,9 @@ mod settings;
 
 pub use account::{Access, Account, AccountFacts, Admitted, ClientDeps, ClientFacts, MOST_CALLERS};
 pub use allow::{AllowRule, AllowedRegions};
+pub use bases::resolve_bases;
 pub use cloud_counts::{CallCount, CallDurations};
-pub use credentials::{CredentialsError, Source};
+pub use credentials::{CredentialsError, NotGiven, Source, Sources};
 pub use egress::ProxySettings;
 pub use error::AccountError;
 pub use key_state::KeyFacts;

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
+use futures::future::join_all;
 use tokio::sync::watch;
 
 use super::{
@@ -16,6 +17,10 @@ use super::{
     settings::{AccountSettings, Protocol, Submissions},
 };
 use crate::{api::RdsBackupSpec, rds::Permit, rpc::Credentials};
+
+/// How many accounts' credentials are read at a time: one whose source does not answer holds up few others, and the sources of hundreds are
+/// not all asked in one second.
+const READ_AT_A_TIME: usize = 16;
 
 /// All accounts of the configuration.
 pub struct Accounts {
@@ -100,8 +105,8 @@ impl Accounts {
     pub async fn credentials(&self) -> Vec<(String, Result<Credentials, CredentialsError>)> {
         let accounts: Vec<Arc<Account>> = self.read().accounts.values().cloned().collect();
         let mut all = Vec::with_capacity(accounts.len());
-        for account in accounts {
-            all.push((account.name.clone(), account.credentials().await));
+        for some in accounts.chunks(READ_AT_A_TIME) {
+            all.extend(join_all(some.iter().map(|account| async { (account.name.clone(), account.credentials().await) })).await);
         }
         all
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
+use url::Url;
 
 use super::{
     allow::AllowRule,
@@ -28,6 +29,10 @@ pub struct AccountSettings {
     pub endpoint: Option<String>,
     /// By which way requests leave.
     pub egress: Egress,
+    /// An address of STS other than the region's.
+    pub sts_endpoint: Option<String>,
+    /// An address of the metadata service other than the node's.
+    pub metadata_endpoint: Option<String>,
     /// What the submission protocol waits for.
     pub protocol: Protocol,
     /// How often the operator asks about jobs.
@@ -40,6 +45,8 @@ pub struct AccountSettings {
     pub limits: LimitSettings,
     /// Whether new attempts are opened for this account's objects.
     pub submissions: Submissions,
+    /// The account with whose key this one assumes its role, if it does: see [`super::resolve_bases`].
+    pub base: Option<Box<AccountSettings>>,
 }
 
 /// An account that objects can name.
@@ -78,6 +85,16 @@ struct RawAccount {
     #[serde(default)]
     #[schemars(with = "bool")]
     allow_private_addresses: Option<bool>,
+    /// An address of the Security Token Service other than the region's: https, or http on loopback. For `credentials` that are exchanged
+    /// there. Required for them beside `endpoint`.
+    #[serde(default, deserialize_with = "endpoint")]
+    #[schemars(with = "String")]
+    sts_endpoint: Option<String>,
+    /// An address of the metadata service other than that of every node: https, or http on loopback. For `credentials` of type
+    /// `EcsRamRole`.
+    #[serde(default, deserialize_with = "endpoint")]
+    #[schemars(with = "String")]
+    metadata_endpoint: Option<String>,
     /// What the submission protocol waits for. The defaults are the service's documented figures.
     #[serde(default)]
     protocol: RawProtocol,
@@ -115,10 +132,21 @@ impl TryFrom<RawAccount> for AccountSettings {
     type Error = String;
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
-        let RawAccount { region_id, credentials, network, endpoint, proxy, ca, allow_private_addresses, .. } = raw;
-        let RawAccount { protocol, poll, signature, allow, limits, submissions, .. } = raw;
+        let RawAccount { region_id, credentials, network, endpoint, sts_endpoint, metadata_endpoint, .. } = raw;
+        let RawAccount { proxy, ca, allow_private_addresses, protocol, poll, signature, allow, limits, submissions, .. } = raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
+        }
+        if credentials.needs_sts() && endpoint.is_some() && sts_endpoint.is_none() {
+            return Err("stsEndpoint: beside endpoint it must say where the account's temporary keys come from, for example \
+                        https://sts.private.example"
+                .to_owned());
+        }
+        if sts_endpoint.is_some() && !credentials.needs_sts() {
+            return Err("stsEndpoint: only for credentials of type RRSA and AssumeRole, which are exchanged there".to_owned());
+        }
+        if metadata_endpoint.is_some() && !matches!(credentials, CredentialsSettings::EcsRamRole { .. }) {
+            return Err("metadataEndpoint: only for credentials of type EcsRamRole, which ask there".to_owned());
         }
         let network = network.unwrap_or_default();
         let egress = egress::of(
@@ -135,13 +163,43 @@ impl TryFrom<RawAccount> for AccountSettings {
             clock_skew: protocol.clock_skew.map_or(default.clock_skew, |span| span.0),
             listing_lag: protocol.listing_lag.map_or(default.listing_lag, |span| span.0),
         };
-        let settings = Self { region_id, credentials, network, endpoint, egress, protocol, poll, signature, allow, limits, submissions };
+        let settings = Self {
+            region_id,
+            credentials,
+            network,
+            endpoint,
+            egress,
+            sts_endpoint,
+            metadata_endpoint,
+            protocol,
+            poll,
+            signature,
+            allow,
+            limits,
+            submissions,
+            base: None,
+        };
         settings.endpoint_of(&settings.region_id).map_err(|error| format!("regionId: {error}"))?;
         Ok(settings)
     }
 }
 
 impl AccountSettings {
+    /// Whether the keys of the other account are those of this one: they have the same source, asked at the same place.
+    pub(super) fn has_the_keys_of(&self, other: &Self) -> bool {
+        let source = |account: &Self| {
+            let Self { credentials, region_id, network, sts_endpoint, metadata_endpoint, signature, egress, .. } = account;
+            let hosts = (region_id.clone(), *network, sts_endpoint.clone(), metadata_endpoint.clone());
+            (credentials.clone(), hosts, *signature, egress.clone())
+        };
+        let same_base = match (&self.base, &other.base) {
+            (None, None) => true,
+            (Some(ours), Some(theirs)) => ours.has_the_keys_of(theirs),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        same_base && source(self) == source(other)
+    }
+
     /// Where the service is for a region. An address in the configuration serves every region of the account, also one that is not in the
     /// table of regions.
     pub fn endpoint_of(&self, region: &str) -> Result<Endpoint, RegionError> {
@@ -156,10 +214,25 @@ impl AccountSettings {
     /// pace. The rest says who may use the account, and when.
     pub(super) fn connects_like(&self, other: &Self) -> bool {
         // Taken apart without `..`: a new setting does not compile until somebody has decided on which side it is.
-        let Self { region_id, credentials, network, endpoint, egress, protocol: _, poll: _, signature, allow: _, limits, submissions: _ } =
-            self;
-        (region_id, credentials, network, endpoint, egress, signature, limits)
-            == (&other.region_id, &other.credentials, &other.network, &other.endpoint, &other.egress, &other.signature, &other.limits)
+        let Self {
+            region_id,
+            credentials: _,
+            network,
+            endpoint,
+            sts_endpoint: _,
+            metadata_endpoint: _,
+            egress,
+            protocol: _,
+            poll: _,
+            signature,
+            allow: _,
+            limits,
+            submissions: _,
+            base: _,
+        } = self;
+        self.has_the_keys_of(other)
+            && (region_id, network, endpoint, egress, signature, limits)
+                == (&other.region_id, &other.network, &other.endpoint, &other.egress, &other.signature, &other.limits)
     }
 }
 
@@ -206,6 +279,119 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
+    /// RAM Roles for Service Accounts: the token of the operator's ServiceAccount, exchanged for temporary keys of a RAM role, which are
+    /// renewed before they end. Role, provider and token file are in `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and
+    /// `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, which the webhook of ACK sets.
+    #[serde(rename = "RRSA", rename_all = "camelCase")]
+    Rrsa {
+        /// The name of the sessions in the cloud's audit log. Default: `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `rds-backup-operator`.
+        #[serde(default, deserialize_with = "session_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
+        session_name: Option<String>,
+    },
+    /// A RAM role, of this cloud account or of another, that is assumed with the key of another account of this file. Its temporary keys
+    /// are renewed before they end.
+    #[serde(rename_all = "camelCase")]
+    AssumeRole {
+        /// The role, for example `acs:ram::1234567890123456:role/backup`. Its trust policy names the user or role whose key is used.
+        #[serde(deserialize_with = "role_arn")]
+        #[schemars(regex(pattern = r"^acs:ram::[0-9]+:role/[A-Za-z0-9._-]+$"))]
+        role_arn: String,
+        /// What the role's trust policy may ask for: 2 to 1224 characters.
+        #[serde(default, deserialize_with = "external_id")]
+        #[schemars(with = "String", length(min = 2, max = 1224))]
+        external_id: Option<String>,
+        /// The name of the sessions in the cloud's audit log. Default: `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `rds-backup-operator`.
+        #[serde(default, deserialize_with = "session_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
+        session_name: Option<String>,
+        /// The name of the account whose key is used. It may assume a role itself, with at most 3 roles in a row. An account that is only
+        /// there for this has an empty `allow`.
+        from: String,
+    },
+    /// The RAM role of the ECS instance that the operator runs on: its temporary keys are read from the metadata service, version 2, and
+    /// renewed before they end. Every pod of the node that reaches the service has the role, so `RRSA` is safer.
+    #[serde(rename_all = "camelCase")]
+    EcsRamRole {
+        /// The role. Default: `ALIBABA_CLOUD_ECS_METADATA`, else the one that the service names.
+        #[serde(default, deserialize_with = "role_name")]
+        #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
+        role_name: Option<String>,
+        /// Whether version 1 of the service is used where version 2 gives no token. `ALIBABA_CLOUD_IMDSV1_DISABLED=true` forbids it.
+        #[serde(default)]
+        allow_imds_v1: bool,
+    },
+    /// A server that hands out temporary keys as a JSON document with `AccessKeyId`, `AccessKeySecret`, `SecurityToken` and `Expiration`.
+    /// They are renewed before they end.
+    #[serde(rename = "CredentialsURI")]
+    CredentialsUri {
+        /// The address of the document: https, or http on loopback. Only its host is ever shown.
+        uri: CredentialsUri,
+    },
+}
+
+/// The address of a document with a key. Path and query may be secret, so it shows its host alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialsUri(Url);
+
+impl CredentialsUri {
+    /// As a message may name it.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The whole of it.
+    pub fn url(&self) -> Url {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialsUri({})", self.host())
+    }
+}
+
+impl JsonSchema for CredentialsUri {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CredentialsUri".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^https?://" })
+    }
+}
+
+impl<'de> Deserialize<'de> for CredentialsUri {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text is not repeated: it may hold a secret.
+        let wrong = || {
+            de::Error::custom("credentials.uri is an address that begins with https:// (http:// on loopback), without user and fragment")
+        };
+        let url = Url::parse(&String::deserialize(deserializer)?).map_err(|_| wrong())?;
+        let mut host = url.clone();
+        host.set_path("");
+        host.set_query(None);
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        if !is_plain || Endpoint::parse(host.as_str()).is_err() {
+            return Err(wrong());
+        }
+        Ok(Self(url))
+    }
+}
+
+impl CredentialsSettings {
+    /// Whether its keys come from STS.
+    fn needs_sts(&self) -> bool {
+        match self {
+            Self::Auto {} | Self::Secret { .. } | Self::EcsRamRole { .. } | Self::CredentialsUri { .. } => false,
+            Self::Rrsa { .. } | Self::AssumeRole { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for CredentialsSettings {
@@ -214,6 +400,11 @@ impl fmt::Display for CredentialsSettings {
         match self {
             Self::Auto {} => f.write_str("the operator's environment, which is read when the operator starts"),
             Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
+            Self::Rrsa { .. } => f.write_str("the role of the operator's ServiceAccount (RRSA)"),
+            Self::AssumeRole { role_arn, from, .. } => write!(f, "the role {role_arn}, assumed with the key of account {from}"),
+            Self::EcsRamRole { role_name: Some(role), .. } => write!(f, "the role {role} of the operator's node (EcsRamRole)"),
+            Self::EcsRamRole { .. } => f.write_str("the role of the operator's node (EcsRamRole)"),
+            Self::CredentialsUri { uri } => write!(f, "the server {} (CredentialsURI)", uri.host()),
         }
     }
 }
@@ -435,6 +626,44 @@ fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     Endpoint::parse(&text).map_err(de::Error::custom)?;
     Ok(Some(text))
+}
+
+fn session_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if !is_session_name(&name) => Err(de::Error::custom("a session's name has 2 to 64 letters, digits and . @ _ -")),
+        name => Ok(name),
+    }
+}
+
+fn role_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parts = text.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/"));
+    let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match parts {
+        Some((account, role)) if !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && name(role) => Ok(text),
+        _ => Err(de::Error::custom("roleArn: it looks like acs:ram::1234567890123456:role/backup")),
+    }
+}
+
+fn role_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let is_name =
+        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if !is_name(&name) => Err(de::Error::custom("roleName: 1 to 64 letters, digits and . _ -")),
+        name => Ok(name),
+    }
+}
+
+fn external_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(id) if !(2..=1224).contains(&id.len()) => Err(de::Error::custom("externalId: 2 to 1224 characters")),
+        id => Ok(id),
+    }
+}
+
+/// Whether STS takes it as `RoleSessionName`.
+pub(super) fn is_session_name(text: &str) -> bool {
+    (2..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".@_-".contains(&byte))
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

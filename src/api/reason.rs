@@ -83,7 +83,8 @@ reasons! {
         /// lasts.
         Throttled,
         /// The Secret with the account's access key does not exist: create it, the operator looks for it every minute. Or the API server
-        /// cannot return it now: nothing to do, the operator tries again. The message says which.
+        /// cannot return it now: nothing to do, the operator tries again. Or the file with the token of RRSA is not there. The message says
+        /// which.
         CredentialsNotFound,
         /// New requests are paused, and the message says by what. By `submissions: Paused` in the operator's configuration: an administrator
         /// sets `Enabled`. By the annotation `rdsbackup.io/submissions: Paused` of the Namespace, or `rdsbackup.io/paused: "true"` of the
@@ -91,8 +92,8 @@ reasons! {
         SubmissionsPaused,
         /// The job of the previous run failed, and `retry` allows another run: it starts after `retry.backoff`.
         RetryBackoff,
-        /// The service cannot be reached, or answers with a server error. The operator tries again with growing pauses. Check the network
-        /// and the endpoint.
+        /// The service, or the one that gives out the account's temporary keys, cannot be reached or answers with a server error; the
+        /// message says which. The operator tries again with growing pauses. Check the network and the endpoint.
         ServiceUnavailable,
         /// The service refuses the request's time. The operator corrects its clock by the service's answers. Check the clocks of the nodes.
         ClockSkew,
@@ -126,10 +127,15 @@ reasons! {
         /// The instance is in a region that the account's allow-list does not open to this namespace and instance, whichever region the
         /// object names. Ask an administrator to add the region, or correct `dbInstanceId`.
         RegionNotAllowed,
-        /// The RAM user or role may not make this call. Grant the permission; the message contains the policy statement.
+        /// The RAM user or role may not make this call: grant the permission; the message contains the policy statement. Or the role's
+        /// trust policy does not let the operator assume it: the message says which role and whom it must trust.
         AccessDenied,
-        /// The access key, its secret or its token is wrong, or the Secret is incomplete. Correct the Secret.
+        /// The access key, its secret or its token is wrong, the Secret is incomplete, or the source of temporary keys is not set up as it
+        /// must be. The message says which Secret, variable, file, role or provider. Correct it there.
         InvalidCredentials,
+        /// The token that is exchanged for a temporary key, or that key itself, has expired, and there is no newer one. The message says
+        /// which. Check what renews it (the kubelet, for the token of RRSA), and the clocks.
+        CredentialsExpired,
         /// The cloud account itself is blocked: billing, identity or risk control. The account's owner must act.
         AccountProblem,
         /// Something that may use the instance cannot be read, so it may have a request under way: the RdsBackups of a namespace, or one

@@ -55,6 +55,7 @@ impl Reason {
             | Self::NotAllowed
             | Self::RegionNotAllowed
             | Self::AccessDenied
+            | Self::CredentialsExpired
             | Self::AccountProblem
             | Self::DeniedByService
             | Self::EncryptionKeyUnusable
@@ -149,6 +150,7 @@ impl Reason {
             | Self::NotAllowed
             | Self::RegionNotAllowed
             | Self::AccessDenied
+            | Self::CredentialsExpired
             | Self::AccountProblem
             | Self::DeniedByService
             | Self::EncryptionKeyUnusable

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::{
-    catalogue::{CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED},
+    catalogue::{
+        CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_EXPIRY, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED,
+    },
     exposition::Exposition,
 };
 use crate::accounts::{AccountFacts, Accounts, ClientFacts};
@@ -29,6 +31,7 @@ fn write_facts(out: &mut Exposition<'_>, accounts: &[AccountFacts]) -> fmt::Resu
         accounts.iter().filter_map(move |account| Some(([account.name.as_str()], value(account)?)))
     };
     out.computed(&CREDENTIALS_USABLE, of_accounts(|account| Some(f64::from(u8::from(account.key?.usable)))))?;
+    out.computed(&CREDENTIALS_EXPIRY, of_accounts(|account| Some(account.key?.ends_at?.as_duration().as_secs_f64())))?;
     out.computed(&SUBMISSIONS_PAUSED, of_accounts(|account| Some(f64::from(u8::from(account.paused)))))
 }
 

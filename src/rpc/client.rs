@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{
+    Method,
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
+};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -14,9 +17,10 @@ use super::{
     egress::Egress,
     endpoint::Endpoint,
     http::{Failure, HttpRequest, HttpResponse, HttpTransport},
+    redact::Hidden,
     reqwest_transport::ReqwestTransport,
     response::{self, Response, ServiceError},
-    sign::{SignatureVersion, Signed, Unsigned, sign},
+    sign::{SignatureVersion, Signed, Unsigned, sign, without_signature},
 };
 use crate::{clock::Clock, no_answer::NoAnswer, time::SaturatingTime};
 
@@ -84,7 +88,7 @@ impl ClientOptions {
 /// Why a client cannot be made. The usual cause is a system without CA certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}")]
-pub struct ClientError(String);
+pub struct ClientError(pub(super) String);
 
 /// A client of one product at one endpoint. All its calls share what is known of the service's clock.
 pub struct Client {
@@ -129,6 +133,11 @@ impl Client {
         self.options.clock.now().plus(self.clock_offset())
     }
 
+    /// Where the service is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.options.endpoint
+    }
+
     /// A new nonce and the present time.
     pub fn stamp(&self) -> Stamp {
         Stamp { nonce: (self.options.nonce_source)(), timestamp: self.now() }
@@ -145,19 +154,38 @@ impl Client {
         credentials: &Credentials,
         stamp: &Stamp,
     ) -> Result<Response, Failure> {
-        let Api { product, version, used: _ } = self.api;
         // The service would refuse the key, and the refusal would look like a wrong key.
         if let Some(end) = credentials.ended_at(self.now()) {
             return Err(Failure::Unusable(format!("the temporary access key ended at {end}")));
         }
-        let date = Timestamp::from_second(stamp.timestamp.as_second()).unwrap_or(stamp.timestamp).to_string();
+        let date = seconds(stamp.timestamp);
         let host = self.options.endpoint.host_header();
+        let version = self.api.version;
         let unsigned = Unsigned { action, version, params, host: &host, nonce: &stamp.nonce, date: &date, credentials };
-        let signed = sign(self.options.signature, &unsigned);
+        self.exchange(action, sign(self.options.signature, &unsigned), &Hidden::of(credentials)).await
+    }
 
+    /// Sends one request without a signature, once: one of its parameters is its proof. `secrets` are not shown in the message of an error.
+    ///
+    /// # Errors
+    /// There is no answer. An error that the service answers is in the [`Response`].
+    pub async fn call_without_signature(
+        &self,
+        action: &'static str,
+        params: &[(String, String)],
+        secrets: &[&str],
+    ) -> Result<Response, Failure> {
+        let (host, date) = (self.options.endpoint.host_header(), seconds(self.now()));
+        let request = without_signature(action, self.api.version, params, &host, &date);
+        self.exchange(action, request, &Hidden::all(secrets.iter().copied())).await
+    }
+
+    /// Sends one request, once, and reads its answer.
+    async fn exchange(&self, action: &'static str, request: Signed, hidden: &Hidden<'_>) -> Result<Response, Failure> {
+        let product = self.api.product;
         let sent = self.options.clock.now();
         let began = Instant::now();
-        let answer = self.post(signed).await;
+        let answer = self.post(request).await;
         let took = began.elapsed();
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
         let answer = answer.inspect_err(|failure| {
@@ -167,7 +195,7 @@ impl Client {
             }
             self.count(action, CallOutcome::of_failure(failure), took);
         })?;
-        let mut response = Response::read(action, &answer, credentials);
+        let mut response = Response::read_hiding(action, &answer, hidden);
         self.count(action, CallOutcome::of_response(&response), took);
         let code = response.error.as_ref().map(|error| error.code.as_str());
         debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
@@ -200,12 +228,17 @@ impl Client {
         }
         let used = response::USED.iter().chain(self.api.used).copied().collect();
         let call_timeout = self.options.call_timeout;
-        let answer = self.transport.send(HttpRequest { url, headers: sent, body, used });
+        let answer = self.transport.send(HttpRequest { method: Method::POST, url, headers: sent, body, used });
         tokio::time::timeout(call_timeout, answer).await.map_err(|_| Failure::Lost {
             why: format!("no whole answer within {} s", call_timeout.as_secs_f32()),
             cause: NoAnswer::Timeout,
         })?
     }
+}
+
+/// The time as requests carry it: fractions of a second are cut off.
+fn seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 /// An access key, with its token if the key is temporary.
 #[derive(Clone)]
@@ -16,7 +17,25 @@ pub struct Credentials {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The longest part of a key that is taken. Tokens have about 1,000 bytes.
+const LONGEST: usize = 8192;
+
 impl Credentials {
+    /// A temporary key as services write it. All four parts, or none: a key without its end would be used for ever.
+    pub fn of_answer(found: &Value) -> Option<Self> {
+        let part = |name: &str| {
+            let text = found.get(name)?.as_str()?;
+            let usable = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+            usable.then(|| text.to_owned())
+        };
+        Some(Self {
+            access_key_id: part("AccessKeyId")?,
+            access_key_secret: part("AccessKeySecret")?.into(),
+            security_token: Some(part("SecurityToken")?.into()),
+            expires_at: Some(part("Expiration")?.parse().ok()?),
+        })
+    }
+
     /// Whether both are the same key. The end is not compared: a key does not become another one because its source names an end.
     pub fn is(&self, other: &Self) -> bool {
         self.parts() == other.parts()

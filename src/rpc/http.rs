@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use reqwest::header::HeaderMap;
+use reqwest::{Method, header::HeaderMap};
 use url::Url;
 
 use crate::no_answer::NoAnswer;
@@ -30,9 +30,11 @@ pub enum Failure {
     TooLarge(String),
 }
 
-/// A signed request. It is always a POST.
+/// A request: a signed one, which is always a POST, or one for a document.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
+    /// POST for every call of an API.
+    pub method: Method,
     /// With the signed query, if the signature version signs a query.
     pub url: Url,
     /// All of them are sensitive.

@@ -14,17 +14,16 @@ impl<'a> Hidden<'a> {
     /// No text is hidden.
     pub const NOTHING: Hidden<'static> = Hidden(Vec::new());
 
-    /// The id, the secret and the token. A text of less than 4 characters is not a key, and hiding it would blank whole sentences.
+    /// The id, the secret and the token.
     pub fn of(credentials: &'a Credentials) -> Self {
         let Credentials { access_key_id, access_key_secret, security_token, expires_at: _ } = credentials;
         let token = security_token.as_ref().map(|token| token.expose_secret());
-        Self(
-            [Some(access_key_id.as_str()), Some(access_key_secret.expose_secret()), token]
-                .into_iter()
-                .flatten()
-                .filter(|text| text.len() >= 4)
-                .collect(),
-        )
+        Self::all([Some(access_key_id.as_str()), Some(access_key_secret.expose_secret()), token].into_iter().flatten())
+    }
+
+    /// All of these. A text of less than 4 characters is not a key, and hiding it would blank whole sentences.
+    pub fn all(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(texts.into_iter().filter(|text| text.len() >= 4).collect())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{error::Error as _, time::Duration};
 
 use futures::future::BoxFuture;
-use reqwest::Method;
 
 use super::{
     body::{Body, LARGEST_KEPT, LARGEST_READ, TooLarge},
@@ -51,9 +50,8 @@ impl ReqwestTransport {
         Ok(Self { http, clock, connect_timeout, proxy })
     }
 
-    async fn post(&self, HttpRequest { url, headers, body, used }: HttpRequest) -> Result<HttpResponse, Failure> {
-        let mut response =
-            self.http.request(Method::POST, url).headers(headers).body(body).send().await.map_err(|error| self.failure(&error))?;
+    async fn request(&self, HttpRequest { method, url, headers, body, used }: HttpRequest) -> Result<HttpResponse, Failure> {
+        let mut response = self.http.request(method, url).headers(headers).body(body).send().await.map_err(|error| self.failure(&error))?;
         let received = self.clock.now();
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
@@ -90,7 +88,7 @@ impl ReqwestTransport {
 
 impl HttpTransport for ReqwestTransport {
     fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, Failure>> {
-        Box::pin(self.post(request))
+        Box::pin(self.request(request))
     }
 }
 

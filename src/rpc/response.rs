@@ -63,13 +63,18 @@ impl Response {
     /// Reads the answer to `action`, which was asked for with these credentials: an error's message shows nothing of them. The service's
     /// time is left to the client, which knows its clock.
     pub fn read(action: &str, answer: &HttpResponse, credentials: &Credentials) -> Self {
+        Self::read_hiding(action, answer, &Hidden::of(credentials))
+    }
+
+    /// The same, and an error's message shows nothing of what is hidden.
+    pub(super) fn read_hiding(action: &str, answer: &HttpResponse, hidden: &Hidden<'_>) -> Self {
         let HttpResponse { status, headers, body, received: _ } = answer;
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let date = header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
         let retry_after = header("x-acs-retry-after").and_then(|millis| millis.trim().parse().ok()).map(Duration::from_millis);
         let bytes = body.len();
         let body = decode::body(action, body);
-        let error = body.as_ref().and_then(|body| error(*status, body, &Hidden::of(credentials)));
+        let error = body.as_ref().and_then(|body| error(*status, body, hidden));
         let request_id = body.as_ref().and_then(request_id);
         Self { status: *status, bytes, body, request_id, error, date, service_time: None, retry_after }
     }

@@ -15,15 +15,26 @@ use crate::{
 /// The pause while a key is missing. That is remembered for 4 s, so a check costs at most one GET for each account.
 const WHILE_MISSING: Duration = Duration::from_secs(6);
 
-/// The pause while every key is there: as old as keys may become in use.
-const OTHERWISE: Duration = Duration::from_secs(60);
+/// The pause while every key is there. A Secret that was read is remembered for 60 s, and a key that the operator renews may end before: to look
+/// costs no request.
+const OTHERWISE: Duration = Duration::from_secs(10);
 
 /// Whether the object waits for other credentials than it had.
 fn waits_for_its_key(object: &RdsBackup) -> bool {
     let reason = object.status.as_ref().and_then(|status| status.ready_reason());
-    [Reason::CredentialsNotFound, Reason::InvalidCredentials, Reason::AccessDenied, Reason::AccountProblem]
-        .iter()
-        .any(|waits| reason == Some(waits.as_str()))
+    [
+        Reason::CredentialsNotFound,
+        Reason::CredentialsExpired,
+        Reason::InvalidCredentials,
+        Reason::AccessDenied,
+        Reason::AccountProblem,
+        // Of the service that gives out temporary keys.
+        Reason::ServiceUnavailable,
+        Reason::Throttled,
+        Reason::ClockSkew,
+    ]
+    .iter()
+    .any(|waits| reason == Some(waits.as_str()))
 }
 
 /// Never ends.

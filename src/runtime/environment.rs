@@ -17,11 +17,11 @@ impl Environment {
         let instance = lookup("POD_NAME").or_else(|| lookup("HOSTNAME")).unwrap_or_else(|| "rds-backup-operator".to_owned());
         Self { namespace: lookup("POD_NAMESPACE"), install_name: lookup("INSTALL_NAME"), instance }
     }
+}
 
-    /// One variable; an empty one counts as absent.
-    pub fn get(&self, key: &str) -> Option<String> {
-        lookup(key)
-    }
+/// One variable; an empty one counts as absent.
+pub(super) fn get(key: &str) -> Option<String> {
+    lookup(key)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]

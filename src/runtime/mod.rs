@@ -81,8 +81,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Result<(), RunErr
         fence: fence.clone(),
         stop: stop.clone(),
     };
-    let credentials_environment = environment.clone();
-    let operator = Operator::new(options.config, deps, move |key| credentials_environment.get(key));
+    let operator = Operator::new(options.config, deps, environment::get);
     let (_, health) = operator.serve_health(options.health_addr, kube_requests, stop.clone()).await?;
     info!(version = env!("CARGO_PKG_VERSION"), %server, %namespace, scope = %scope, "{FIELD_MANAGER} starts");
     let credential_check = credential_check::run(operator.backups.clone(), operator.readiness.clone());

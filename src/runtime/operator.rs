@@ -21,12 +21,12 @@ use super::{
     readiness::Readiness,
 };
 use crate::{
-    accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source},
+    accounts::{Accounts, ClientDeps, Sources},
     api::{RdsBackup, RdsBackupSchedule, Reason},
     backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
-    metrics::{ConfigState, Metrics, Sources},
+    metrics::{self, ConfigState, Metrics},
     schedule,
 };
 
@@ -78,11 +78,7 @@ impl Operator {
         let (wake, woken_backups) = mpsc::unbounded();
         let (wake_schedule, woken_schedules) = mpsc::unbounded();
         let tasks = TaskTracker::new();
-        let secrets = client.clone();
-        let source = move |settings: &AccountSettings| match &settings.credentials {
-            CredentialsSettings::Auto {} => Source::environment(&variable),
-            CredentialsSettings::Secret { name } => Source::secret(secrets.clone(), &namespace, name),
-        };
+        let sources = Sources::new(client.clone(), &namespace, variable, client_deps.clone());
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
         let config = Arc::new(ConfigState::new(metrics_settings, clock.now()));
@@ -100,7 +96,7 @@ impl Operator {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
         });
-        let accounts = Accounts::new(accounts, submissions, source, client_deps);
+        let accounts = Accounts::new(accounts, submissions, move |settings| sources.of(settings), client_deps);
         let counts = Counts::of_accounts(accounts.names());
         let backups = Arc::new(Context {
             cluster,
@@ -141,7 +137,7 @@ impl Operator {
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
         let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
-        let metrics = Metrics::new(Sources { backups, schedules, kube_requests, config: self.config.clone() });
+        let metrics = Metrics::new(metrics::Sources { backups, schedules, kube_requests, config: self.config.clone() });
         health::serve(address, self.backups.clone(), self.readiness.clone(), metrics, stop).await
     }
 

@@ -5,6 +5,7 @@
 
 mod admission;
 mod crash;
+mod credentials;
 // Tests start in the order of their names, and those of schedules last longest, since they wait for whole minutes of the clock: as `cron`
 // they start early.
 #[path = "schedules/mod.rs"]

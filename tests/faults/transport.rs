@@ -43,7 +43,7 @@ impl HttpTransport for ScriptedTransport {
 }
 
 impl ScriptedTransport {
-    async fn ask(&self, HttpRequest { url, headers, body, used: _ }: HttpRequest) -> Result<Reply, Failure> {
+    async fn ask(&self, HttpRequest { method: _, url, headers, body, used: _ }: HttpRequest) -> Result<Reply, Failure> {
         let world = &self.world;
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let call = Call::read(url.query().unwrap_or_default(), &body, header);

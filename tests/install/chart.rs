@@ -133,6 +133,55 @@ fn values_become_what_they_say() {
     });
 }
 
+/// With the webhook of ACK the chart sets what it reads; without it, what it would set.
+#[test]
+fn rrsa_is_set_up_for_the_webhook_or_by_hand() {
+    on_plane(|cluster| async move {
+        let (chart, values) = (chart(), one_account());
+        let render = async |args: &[&str]| -> Vec<Value> {
+            let args = [&["template", "x", &chart, "--namespace=default", "--values", &values], args].concat();
+            documents(&cluster.helm().run(&args).await.unwrap_or_else(|error| panic!("{error}")))
+        };
+        let one = |objects: &[Value], kind: &str| objects.iter().find(|object| object["kind"] == kind).cloned().unwrap_or_default();
+        let label = |objects: &[Value]| {
+            one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]["pod-identity.alibabacloud.com/injection"].clone()
+        };
+        let role = |objects: &[Value]| {
+            one(objects, "ServiceAccount")["metadata"]["annotations"]["pod-identity.alibabacloud.com/role-name"].clone()
+        };
+        let pod = |objects: &[Value]| one(objects, "Deployment")["spec"]["template"]["spec"].to_string();
+
+        let without = render(&[]).await;
+        assert_eq!((label(&without), role(&without)), (Value::Null, Value::Null));
+        let webhook = render(&["--set=rrsa.enabled=true,rrsa.roleName=backup", "--set=serviceAccount.annotations.a=b"]).await;
+        assert_eq!((label(&webhook), role(&webhook)), (json!("on"), json!("backup")));
+        assert_eq!(one(&webhook, "ServiceAccount")["metadata"]["annotations"]["a"], "b");
+        assert!(!pod(&webhook).contains("rrsa") && !pod(&webhook).contains("ALIBABA_CLOUD"), "the webhook does the rest");
+
+        let (role_arn, provider) = ("acs:ram::1:role/backup", "acs:ram::1:oidc-provider/ack-rrsa-c1");
+        let by_hand = format!("--set=rrsa.enabled=true,rrsa.manual.roleArn={role_arn},rrsa.manual.oidcProviderArn={provider}");
+        let by_hand = render(&[&by_hand]).await;
+        assert_eq!((label(&by_hand), role(&by_hand)), (Value::Null, Value::Null));
+        let pod = one(&by_hand, "Deployment")["spec"]["template"]["spec"].clone();
+        let container = &pod["containers"][0];
+        let variable = |name: &str| {
+            let env = container["env"].as_array().into_iter().flatten().find(|variable| variable["name"] == name).cloned();
+            env.unwrap_or_default()["value"].clone()
+        };
+        let file = variable("ALIBABA_CLOUD_OIDC_TOKEN_FILE");
+        assert_eq!((variable("ALIBABA_CLOUD_ROLE_ARN"), variable("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")), (json!(role_arn), json!(provider)));
+        let named =
+            |list: &Value| list.as_array().into_iter().flatten().find(|one| one["name"] == "rrsa-token").cloned().unwrap_or_default();
+        let token = named(&pod["volumes"])["projected"]["sources"][0]["serviceAccountToken"].clone();
+        let mount = named(&container["volumeMounts"])["mountPath"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(token["audience"], "sts.aliyuncs.com");
+        assert_eq!(file, format!("{mount}/{}", token["path"].as_str().unwrap_or_default()), "the file is the projected one");
+        let text = json!({ "apiVersion": "v1", "kind": "List", "items": by_hand }).to_string();
+        let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+        cluster.kubectl().run_with_input(&apply, &text).await.unwrap_or_else(|error| panic!("{error}"));
+    });
+}
+
 /// The values that the GitOps examples give it.
 #[test]
 fn the_examples_of_argo_cd_and_flux_render() {

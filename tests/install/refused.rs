@@ -52,6 +52,15 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["--set=accounts.default.credentials.type=RRSA"], &["/accounts/default/credentials"]),
     (&["--set=accounts.default.credentials.name=null"], &["/accounts/default/credentials"]),
     (&["--set=accounts.default.protocol.clockSkew=soon"], &["/accounts/default/protocol/clockSkew"]),
+    (&["--set=rrsa.enabled=true"], &["rrsa: give roleName", "manual.oidcProviderArn"]),
+    (&["--set=rrsa.enabled=true,rrsa.manual.roleArn=acs:ram::1:role/backup"], &["rrsa: give roleName", "manual.oidcProviderArn"]),
+    (&["--set=rrsa.enabled=true,rrsa.roleName=backup,rrsa.manual.roleArn=acs:ram::1:role/backup"], &["rrsa:", "give one of them"]),
+    (&["--set=rrsa.enabled=true,rrsa.roleName=my role"], &["/rrsa/roleName", "pattern"]),
+    (&["--set=rrsa.manual.roleArn=backup"], &["/rrsa/manual/roleArn", "pattern"]),
+    (
+        &["--set=rrsa.enabled=true,rrsa.roleName=backup", "--set=serviceAccount.create=false,serviceAccount.name=mine"],
+        &["rrsa:", "pod-identity.alibabacloud.com/role-name"],
+    ),
     (&["--set=submissions=Stopped"], &["/submissions", "'Enabled', 'Paused'"]),
 ];
 

@@ -58,6 +58,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $names | uniq | sortAlpha | toJson }}
 {{- end }}
 
+{{/* Whether the webhook of ACK gives the pods their token; else the chart does it, with rrsa.manual. */}}
+{{- define "rds.rrsaByWebhook" -}}
+{{- if and .Values.rrsa.enabled (not .Values.rrsa.manual.roleArn) }}true{{ end }}
+{{- end }}
+
+{{/* What the webhook reads of the ServiceAccount. */}}
+{{- define "rds.rrsaAnnotations" -}}
+{{- if include "rds.rrsaByWebhook" . }}
+pod-identity.alibabacloud.com/role-name: {{ .Values.rrsa.roleName | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Where the projected token is, as the webhook has it. */}}
+{{- define "rds.rrsaDirectory" -}}/var/run/secrets/ack.alibabacloud.com/rrsa-tokens{{- end }}
+
 {{/* The configuration file. */}}
 {{- define "rds.configuration" -}}
 submissions: {{ .Values.submissions }}
@@ -72,6 +87,18 @@ accounts:
 {{- define "rds.check" -}}
 {{- if not .Values.accounts }}
 {{- fail "accounts: name at least one, or the operator cannot back up any instance. For example:\n\n  accounts:\n    default:\n      regionId: cn-hangzhou\n      credentials: { type: Secret, name: rds-access-key }\n      allow: [{ namespaces: [\"team-a\"], instances: [\"*\"], regions: [\"cn-hangzhou\"] }]\n" }}
+{{- end }}
+{{- if .Values.rrsa.enabled }}
+{{- $manual := .Values.rrsa.manual }}
+{{- if and .Values.rrsa.roleName (or $manual.roleArn $manual.oidcProviderArn) }}
+{{- fail "rrsa: roleName is for the webhook ack-pod-identity-webhook, and manual for a cluster without it: give one of them" }}
+{{- end }}
+{{- if not (or .Values.rrsa.roleName (and $manual.roleArn $manual.oidcProviderArn)) }}
+{{- fail "rrsa: give roleName, or, in a cluster without ack-pod-identity-webhook, manual.roleArn and manual.oidcProviderArn" }}
+{{- end }}
+{{- if and .Values.rrsa.roleName (not .Values.serviceAccount.create) }}
+{{- fail "rrsa: the webhook reads the role's name from the ServiceAccount. This release does not create it: set rrsa.enabled to false, annotate it with pod-identity.alibabacloud.com/role-name, and add the label pod-identity.alibabacloud.com/injection: \"on\" to podLabels" }}
+{{- end }}
 {{- end }}
 {{- if and (eq .Values.scope "namespaces") (not .Values.namespaces) }}
 {{- fail "namespaces: with scope=namespaces it lists the namespaces whose RdsBackups the operator works on, for example namespaces={team-a,team-b}" }}

@@ -64,7 +64,7 @@ impl Now {
 }
 
 /// `at` plus `by`, or the end of time.
-pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
@@ -74,6 +74,6 @@ pub(super) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 }
 
 /// How long after `from` is `to`; nothing if it is before.
-pub(super) fn since(from: Timestamp, to: Timestamp) -> Duration {
+pub(crate) fn since(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }

@@ -130,6 +130,16 @@ impl Endpoint {
         self.shared.state().gateway.set_keys(keys);
     }
 
+    /// Takes keys that are given out while it runs, as those of STS are.
+    pub fn key_sink(&self) -> impl Fn(Key) + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |key| {
+            let mut state = shared.state();
+            let now = shared.now(&state).service;
+            state.gateway.add_key(key, now);
+        }
+    }
+
     /// Adds instances, or replaces their specification.
     pub fn define(&self, pattern: &str, spec: InstanceSpec) {
         self.shared.state().cloud.catalogue.define(pattern, spec);

@@ -25,18 +25,18 @@ impl ApiError {
     }
 
     /// A parameter that has to be there.
-    pub(super) fn missing(name: &str) -> Self {
+    pub(crate) fn missing(name: &str) -> Self {
         let message = format!("The input parameter {name} that is mandatory for processing this request is not supplied.");
         Self::new(400, "MissingParameter", message)
     }
 
     /// A parameter with a value the service does not know.
-    pub(super) fn invalid(name: &str) -> Self {
+    pub(crate) fn invalid(name: &str) -> Self {
         Self::new(400, "InvalidParameter", format!("The specified parameter {name} is not valid."))
     }
 
     /// Too many calls.
-    pub(super) fn throttled(status: u16, retry_after_ms: Option<u64>) -> Self {
+    pub(crate) fn throttled(status: u16, retry_after_ms: Option<u64>) -> Self {
         Self { retry_after_ms, ..Self::new(status, "Throttling.User", "Request was denied due to user flow control.") }
     }
 }

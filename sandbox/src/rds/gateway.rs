@@ -77,6 +77,12 @@ impl Gateway {
         self.keys = keys;
     }
 
+    /// One more key. Those that have ended by a day are forgotten.
+    pub(super) fn add_key(&mut self, key: Key, now: Timestamp) {
+        self.keys.retain(|key| key.ends_at.is_none_or(|end| since(end, now).as_secs() < 86_400));
+        self.keys.push(key);
+    }
+
     /// Lets a request through, or says why not.
     pub(super) fn admit(&mut self, request: &RawRequest, settings: &Settings, now: Now) -> Result<Call, ApiError> {
         if !matches!(request.method.as_str(), "GET" | "POST") || request.path != "/" {

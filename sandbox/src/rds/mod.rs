@@ -27,12 +27,15 @@ mod wire;
 
 pub use answer::Format;
 pub use auth::Key;
+pub(crate) use auth::{Nonces, verify};
 pub use catalogue::{Catalogue, CatalogueError, Engine, InstanceSpec};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub(crate) use clock::{later, since};
 pub use endpoint::{Endpoint, Options};
 pub use error::ApiError;
 pub use faults::{Delivery, Effect, Fault, FaultId, FaultRecord, Garbage, When};
 pub use ledger::{CallRecord, JobKind, JobOutcome, LedgerEntry, NOT_EXECUTED, OK, Origin, SetRecord};
+pub(crate) use request::RawRequest;
 pub use request::SignatureVersion;
 pub use settings::{Nothing, Quirks, Rate, Settings};
 pub use shared::OnCall;

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the V1 signature and its request, which are not the action's own.
-pub(super) const COMMON: [&str; 11] = [
+pub(crate) const COMMON: [&str; 11] = [
     "AccessKeyId",
     "Action",
     "Format",
@@ -31,29 +31,29 @@ pub enum SignatureVersion {
 
 /// A request before it is verified.
 #[derive(Debug, Clone, Default)]
-pub(super) struct RawRequest {
-    pub(super) method: String,
-    pub(super) path: String,
+pub(crate) struct RawRequest {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// Without the question mark.
-    pub(super) query: String,
+    pub(crate) query: String,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl RawRequest {
     /// The first header of that name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.trim())
     }
 
     /// The first parameter of that name, wherever it stands; one with an empty value counts as not sent.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         self.pairs().into_iter().find(|(found, value)| found == name && !value.is_empty()).map(|(_, value)| value)
     }
 
     /// How it is signed, by what it looks like.
-    pub(super) fn signature_version(&self) -> SignatureVersion {
+    pub(crate) fn signature_version(&self) -> SignatureVersion {
         let parameter = |name: &str| self.pairs().iter().any(|(found, _)| found == name);
         if self.header("authorization").is_none() && (parameter("Signature") || parameter("AccessKeyId")) {
             SignatureVersion::V1
@@ -63,45 +63,45 @@ impl RawRequest {
     }
 
     /// The parameters of query and form body, decoded, in this order.
-    pub(super) fn pairs(&self) -> Vec<(String, String)> {
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         let form = self.has_form().then(|| String::from_utf8_lossy(&self.body));
         [self.query_pairs(), form.map(|form| decoded(&form)).unwrap_or_default()].concat()
     }
 
     /// The parameters as they stand in the query, decoded.
-    pub(super) fn query_pairs(&self) -> Vec<(String, String)> {
+    pub(crate) fn query_pairs(&self) -> Vec<(String, String)> {
         decoded(&self.query)
     }
 
     /// Whether the body holds parameters.
-    pub(super) fn has_form(&self) -> bool {
+    pub(crate) fn has_form(&self) -> bool {
         let form = |content: &str| content.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded");
         self.method == "POST" && self.header("content-type").is_some_and(form)
     }
 
     /// The action's own parameters by name; one with an empty value counts as not sent.
-    pub(super) fn parameters(&self) -> BTreeMap<String, String> {
+    pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
         self.pairs().into_iter().filter(|(name, value)| !value.is_empty() && !COMMON.contains(&name.as_str())).collect()
     }
 
     /// The first name that comes twice.
-    pub(super) fn repeated(&self) -> Option<String> {
+    pub(crate) fn repeated(&self) -> Option<String> {
         let mut seen = BTreeSet::new();
         self.pairs().into_iter().map(|(name, _)| name).find(|name| !seen.insert(name.clone()))
     }
 
     /// The action it names.
-    pub(super) fn action(&self) -> String {
+    pub(crate) fn action(&self) -> String {
         self.common("x-acs-action", "Action")
     }
 
     /// The version of the API it names.
-    pub(super) fn version(&self) -> String {
+    pub(crate) fn version(&self) -> String {
         self.common("x-acs-version", "Version")
     }
 
     /// Its nonce.
-    pub(super) fn nonce(&self) -> String {
+    pub(crate) fn nonce(&self) -> String {
         self.common("x-acs-signature-nonce", "SignatureNonce")
     }
 
@@ -113,7 +113,7 @@ impl RawRequest {
     }
 
     /// The instance it names.
-    pub(super) fn instance(&self) -> String {
+    pub(crate) fn instance(&self) -> String {
         self.parameters().remove("DBInstanceId").unwrap_or_default()
     }
 }

@@ -55,6 +55,51 @@ pub enum CredentialsError {
         /// When to try again: the longer it lasts, the later.
         again_in: SignedDuration,
     },
+    /// A source of temporary keys gives none.
+    #[error(transparent)]
+    NotGiven(Box<NotGiven>),
+}
+
+/// Why a source of temporary keys gives none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotGiven {
+    reason: Reason,
+    /// Which source was tried, what became of it, and what to check.
+    why: String,
+    /// When to ask again, if that passes and needs no change by a user.
+    again_in: Option<SignedDuration>,
+}
+
+/// When an object asks again that waits for what passes by itself. It is looked at before, as soon as there is a key.
+const PASSES: SignedDuration = SignedDuration::from_secs(30);
+
+impl NotGiven {
+    /// Somebody has to change something.
+    pub(super) fn new(reason: Reason, why: String) -> Self {
+        Self { reason, why, again_in: None }
+    }
+
+    /// It passes by itself.
+    pub(super) fn passing(reason: Reason, why: String) -> Self {
+        Self { reason, why, again_in: Some(PASSES) }
+    }
+
+    /// It lacks a key for the same reason as the source below it.
+    pub(super) fn because_of(below: &CredentialsError, why: String) -> Self {
+        Self { reason: below.reason(), why, again_in: below.again_in() }
+    }
+
+    /// It passes by itself, and the service named the pause.
+    pub(super) fn passing_in(reason: Reason, why: String, pause: Option<SignedDuration>) -> Self {
+        Self { reason, why, again_in: Some(pause.map_or(PASSES, |pause| pause.max(SignedDuration::from_secs(1)))) }
+    }
+}
+
+impl From<NotGiven> for CredentialsError {
+    fn from(error: NotGiven) -> Self {
+        Self::NotGiven(Box::new(error))
+    }
 }
 
 impl CredentialsError {
@@ -65,13 +110,20 @@ impl CredentialsError {
             Self::Incomplete { .. } | Self::NotInEnvironment(_) | Self::UnusableInEnvironment(_) => Reason::InvalidCredentials,
             Self::Forbidden { .. } => Reason::AccessDenied,
             Self::Unreadable { .. } => Reason::CredentialsNotFound,
+            Self::NotGiven(error) => error.reason,
         }
     }
 
-    /// When to read again, if the API server is the cause: that passes, and needs no change by a user.
+    /// Whether it says nothing of the key: the API server does not hand it out now.
+    pub(in crate::accounts) fn says_nothing_of_the_key(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+
+    /// When to read again, if that passes and needs no change by a user.
     pub fn again_in(&self) -> Option<SignedDuration> {
         match self {
             Self::Unreadable { again_in, .. } => Some(*again_in),
+            Self::NotGiven(error) => error.again_in,
             Self::Missing { .. }
             | Self::Incomplete { .. }
             | Self::NotInEnvironment(_)

@@ -1,10 +1,18 @@
 //! Where the credentials of accounts are read: one file for each source.
 
+mod assume_role;
+mod credentials_uri;
+mod ecs_ram_role;
 mod environment;
 mod error;
+mod exchange;
 mod parts;
+mod refresh;
+mod rrsa;
 mod secret;
 mod source;
+mod sources;
 
-pub use error::CredentialsError;
+pub use error::{CredentialsError, NotGiven};
 pub use source::Source;
+pub use sources::Sources;

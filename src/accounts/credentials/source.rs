@@ -1,4 +1,6 @@
-use super::{environment, error::CredentialsError, secret::SecretReader};
+use std::sync::Arc;
+
+use super::{environment, error::CredentialsError, refresh::Refresher, secret::SecretReader};
 use crate::rpc::Credentials;
 
 /// The source of one account's credentials.
@@ -8,6 +10,8 @@ pub enum Source {
     Fixed(Result<Credentials, CredentialsError>),
     /// A Secret, read when it is used.
     Secret(SecretReader),
+    /// Keys that end, renewed before they do. Accounts with the same source share one.
+    Refreshed(Arc<Refresher>),
 }
 
 impl Source {
@@ -21,11 +25,12 @@ impl Source {
         Self::Fixed(environment::read(lookup))
     }
 
-    /// The credentials, at most 60 s old.
+    /// The credentials: of a Secret at most 60 s old, and never ones that have ended.
     pub(in crate::accounts) async fn get(&self) -> Result<Credentials, CredentialsError> {
         match self {
             Self::Fixed(credentials) => credentials.clone(),
             Self::Secret(reader) => reader.get().await,
+            Self::Refreshed(refresher) => refresher.get().await,
         }
     }
 
@@ -34,6 +39,7 @@ impl Source {
         match self {
             Self::Fixed(_) => {}
             Self::Secret(reader) => reader.forget(refused).await,
+            Self::Refreshed(refresher) => refresher.forget(refused).await,
         }
     }
 }

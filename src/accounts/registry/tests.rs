@@ -126,6 +126,7 @@ async fn an_account_keeps_its_connection_unless_the_settings_change_that_it_is_m
         ("    limits: { createPerSecond: 1 }\n", "    limits: { createPerSecond: 1 }\n    protocol: { listingLag: 1m }\n", true),
         ("    limits: { createPerSecond: 1 }\n", "    limits: { createPerSecond: 1 }\n    submissions: Paused\n", true),
         ("    limits: { createPerSecond: 1 }\n", "    limits: { createPerSecond: 1 }\n    proxy: { url: \"http://p.example\" }\n", false),
+        ("type: Secret, name: key-a }", "type: RRSA }\n    stsEndpoint: https://sts.example", false),
         ("createPerSecond: 1", "createPerSecond: 2", false),
         ("key-a", "key-c", false),
         ("    credentials: { type: Secret", "    signature: V1\n    credentials: { type: Secret", false),

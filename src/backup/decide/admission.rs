@@ -70,7 +70,7 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         return queue_timed_out(draft, valid.queue_timeout);
     }
     if let Err(blocker) = &account.credentials {
-        if blocker.reason == Reason::CredentialsNotFound {
+        if blocker.reason == Reason::CredentialsNotFound || blocker.again_in.is_some() {
             draft.queue(blocker.reason, &blocker.message);
             return draft.wait(blocker.again_in.unwrap_or(SignedDuration::from_secs(30)));
         }

@@ -46,6 +46,7 @@ async fn a_call_is_counted_by_its_outcome_and_a_refused_key_is_not_usable() {
         r#"rdsbackup_cloud_rate_limit_wait_seconds_total{account="prod",region="cn-hangzhou"} 0"#,
         r#"rdsbackup_cloud_clock_offset_seconds{account="prod",region="cn-hangzhou"} 300.5"#,
         r#"rdsbackup_credentials_usable{account="prod"} 0"#,
+        r#"rdsbackup_credentials_expiry_timestamp_seconds{account="prod"} 1772370000"#,
         r#"rdsbackup_submissions_paused{account="prod"} 0"#,
         r#"rdsbackup_submissions_paused{account="spare"} 1"#,
     ] {

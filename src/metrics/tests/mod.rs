@@ -81,7 +81,7 @@ impl World {
             access_key_id: "id".into(),
             access_key_secret: "secret-of-the-test".to_owned().into(),
             security_token: None,
-            expires_at: None,
+            expires_at: Some("2026-03-01T13:00:00Z".parse().unwrap()),
         };
         let accounts = Accounts::new(accounts, submissions, move |_| Source::Fixed(Ok(key.clone())), deps);
         let counts = backup::Counts::of_accounts(accounts.names());

@@ -28,6 +28,14 @@ pub(in crate::rpc) struct Signed {
     pub body: String,
 }
 
+/// A request of a call that takes no signature: its proof is one of its parameters. The query says what is asked, and the parameters travel
+/// in a form body, because proxies and gateways write queries to their logs.
+pub(in crate::rpc) fn without_signature(action: &str, version: &str, params: &[(String, String)], host: &str, date: &str) -> Signed {
+    let query = [pair("Action", action), pair("Version", version), pair("Format", "JSON"), pair("Timestamp", date)];
+    let headers = vec![pair("host", host), pair("content-type", "application/x-www-form-urlencoded"), pair("accept", "application/json")];
+    Signed { query: Some(canonical_query(&query)), headers, body: canonical_query(params) }
+}
+
 /// The parameters in the order of their raw names, with names and values encoded. This text is signed, and it must travel unchanged.
 pub(super) fn canonical_query(params: &[(String, String)]) -> String {
     let mut params: Vec<&(String, String)> = params.iter().collect();

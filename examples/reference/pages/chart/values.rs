@@ -70,6 +70,8 @@ pub struct Values {
     pub pod_disruption_budget: PodDisruptionBudget,
     /// The operator's ServiceAccount.
     pub service_account: ServiceAccount,
+    /// RAM Roles for Service Accounts, for accounts with `credentials: { type: RRSA }`.
+    pub rrsa: Rrsa,
     /// Roles and bindings.
     pub rbac: Rbac,
     /// The pods' securityContext. The default meets Pod Security `restricted`.
@@ -214,6 +216,31 @@ pub struct ServiceAccount {
     pub name: String,
     /// Annotations of the ServiceAccount, for example `pod-identity.alibabacloud.com/role-name`, which RRSA's webhook reads.
     pub annotations: Texts,
+}
+
+/// `rrsa`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rrsa {
+    /// Whether the operator's pods get a token for a RAM role.
+    pub enabled: bool,
+    /// The name of the RAM role, for ACK's webhook ack-pod-identity-webhook: the chart sets the annotation and the label that it reads.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{0,64}$"))]
+    pub role_name: String,
+    /// For a cluster without the webhook: the chart mounts the token and sets the variables itself.
+    pub manual: ManualRrsa,
+}
+
+/// `rrsa.manual`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManualRrsa {
+    /// The ARN of the RAM role.
+    #[schemars(regex(pattern = r"^(acs:ram::[0-9]+:role/[A-Za-z0-9._-]+)?$"))]
+    pub role_arn: String,
+    /// The ARN of the cluster's OIDC provider.
+    #[schemars(regex(pattern = r"^(acs:ram::[0-9]+:oidc-provider/[A-Za-z0-9._-]+)?$"))]
+    pub oidc_provider_arn: String,
 }
 
 /// `rbac`

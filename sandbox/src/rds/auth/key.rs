@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::rds::error::ApiError;
@@ -20,12 +21,15 @@ pub struct Key {
     /// Actions that its RAM policy denies.
     #[serde(default)]
     pub deny: Vec<String>,
+    /// When it ends, by the service's clock.
+    #[serde(default)]
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Key {
     /// A key that may do everything.
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.to_owned(), secret: secret.to_owned(), token: None, deny: Vec::new() }
+        Self { id: id.to_owned(), secret: secret.to_owned(), token: None, deny: Vec::new(), ends_at: None }
     }
 
     /// The same key with a token that has to come with it.
@@ -37,6 +41,11 @@ impl Key {
     pub fn deny(mut self, action: &str) -> Self {
         self.deny.push(action.to_owned());
         self
+    }
+
+    /// The same key, which ends then.
+    pub fn ends_at(self, end: Timestamp) -> Self {
+        Self { ends_at: Some(end), ..self }
     }
 
     /// Whether its policy allows the action.

@@ -8,5 +8,6 @@ mod rpc1;
 mod verify;
 
 pub use key::Key;
-pub(super) use nonces::Nonces;
-pub(super) use verify::{claimed_key, verify};
+pub(crate) use nonces::Nonces;
+pub(super) use verify::claimed_key;
+pub(crate) use verify::verify;

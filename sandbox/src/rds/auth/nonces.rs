@@ -10,11 +10,11 @@ use crate::rds::error::ApiError;
 
 /// Nonces by access key, with the machine's time of their use.
 #[derive(Debug, Default)]
-pub(in crate::rds) struct Nonces(BTreeMap<(String, String), Timestamp>);
+pub(crate) struct Nonces(BTreeMap<(String, String), Timestamp>);
 
 impl Nonces {
     /// Uses the nonce up. One that was used within the retention is refused, and stays used from its first use on.
-    pub(in crate::rds) fn consume(&mut self, key: &str, nonce: &str, retention: Duration, now: Timestamp) -> Result<(), ApiError> {
+    pub(crate) fn consume(&mut self, key: &str, nonce: &str, retention: Duration, now: Timestamp) -> Result<(), ApiError> {
         let entry = (key.to_owned(), nonce.to_owned());
         if self.0.get(&entry).is_some_and(|used| since(*used, now) < retention) {
             return Err(ApiError::new(400, "SignatureNonceUsed", "Specified signature nonce was used already."));

@@ -12,14 +12,14 @@ use crate::rds::request::{RawRequest, SignatureVersion};
 
 /// What a request says about itself, once its signature has proved it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::rds) struct Verified {
-    pub(in crate::rds) key: Key,
-    pub(in crate::rds) nonce: String,
-    pub(in crate::rds) signed_at: Timestamp,
+pub(crate) struct Verified {
+    pub(crate) key: Key,
+    pub(crate) nonce: String,
+    pub(crate) signed_at: Timestamp,
 }
 
 /// The access key that the request names, proved or not.
-pub(in crate::rds) fn claimed_key(request: &RawRequest) -> String {
+pub(crate) fn claimed_key(request: &RawRequest) -> String {
     let claimed = match request.signature_version() {
         SignatureVersion::V1 => request.parameter("AccessKeyId"),
         SignatureVersion::V3 => {
@@ -30,12 +30,13 @@ pub(in crate::rds) fn claimed_key(request: &RawRequest) -> String {
 }
 
 /// Verifies everything but the nonce, which needs a memory.
-pub(in crate::rds) fn verify(request: &RawRequest, keys: &[Key], expiry: Duration, now: Timestamp) -> Result<Verified, ApiError> {
+pub(crate) fn verify(request: &RawRequest, keys: &[Key], expiry: Duration, now: Timestamp) -> Result<Verified, ApiError> {
     match request.signature_version() {
         SignatureVersion::V1 => {
             let claim = rpc1::read(request)?;
             let key = find(keys, &claim.key)?;
             check_token(key, claim.token.as_deref())?;
+            check_end(key, now)?;
             let signed_at = check_date(&claim.date, expiry, now)?;
             rpc1::check_signature(request, &claim, &key.secret)?;
             Ok(Verified { key: key.clone(), nonce: claim.nonce, signed_at })
@@ -44,6 +45,7 @@ pub(in crate::rds) fn verify(request: &RawRequest, keys: &[Key], expiry: Duratio
             let claim = acs3::read(request)?;
             let key = find(keys, claim.authorization.credential)?;
             check_token(key, request.header("x-acs-security-token"))?;
+            check_end(key, now)?;
             let signed_at = check_date(claim.date, expiry, now)?;
             acs3::check_signature(request, &claim, &key.secret)?;
             Ok(Verified { key: key.clone(), nonce: claim.nonce.to_owned(), signed_at })
@@ -66,6 +68,13 @@ fn check_token(key: &Key, sent: Option<&str>) -> Result<(), ApiError> {
         }
         (Some(token), Some(sent)) if token == sent => Ok(()),
         (Some(_), Some(_)) => Err(ApiError::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")),
+    }
+}
+
+fn check_end(key: &Key, now: Timestamp) -> Result<(), ApiError> {
+    match key.ends_at {
+        Some(end) if end <= now => Err(ApiError::new(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,91 @@
+//! AssumeRole: the key of another account, exchanged for a temporary key of a RAM role, in the same cloud account or in another.
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::{
+    error::{CredentialsError, NotGiven},
+    exchange::{Exchange, Proof},
+    refresh::TemporarySource,
+    source::Source,
+};
+use crate::{
+    rpc::Credentials,
+    sts::{AssumeRole, Client, StsError, StsErrorKind},
+};
+
+/// The role, and whose key it is assumed with.
+pub(super) struct AssumedRole {
+    name: String,
+    role_arn: String,
+    external_id: Option<String>,
+    session_name: String,
+    /// The account in the configuration whose key it is.
+    from: String,
+    base: Source,
+    sts: Client,
+}
+
+impl AssumedRole {
+    pub fn new(role_arn: &str, external_id: Option<&str>, session_name: String, from: &str, base: Source, sts: Client) -> Self {
+        Self {
+            name: format!("AssumeRole (role {role_arn}, from account {from})"),
+            role_arn: role_arn.to_owned(),
+            external_id: external_id.map(str::to_owned),
+            session_name,
+            from: from.to_owned(),
+            base,
+            sts,
+        }
+    }
+
+    async fn exchange(&self) -> Result<Credentials, CredentialsError> {
+        let key = self.base_key().await?;
+        let refused = match self.assume(&key).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(error) if refuses_the_key(&error) => error,
+            Err(error) => return Err(self.told(&error)),
+        };
+        // It may have been rotated while we used the old one.
+        self.base.forget(&key).await;
+        let renewed = self.base_key().await?;
+        if renewed.is(&key) {
+            return Err(self.told(&refused));
+        }
+        self.assume(&renewed).await.map_err(|error| self.told(&error))
+    }
+
+    async fn base_key(&self) -> Result<Credentials, CredentialsError> {
+        let Self { name, from, .. } = self;
+        let lacks = |error: CredentialsError| NotGiven::because_of(&error, format!("{name}: account {from} has no key: {error}"));
+        self.base.get().await.map_err(|error| lacks(error).into())
+    }
+
+    async fn assume(&self, key: &Credentials) -> Result<Credentials, StsError> {
+        let Self { role_arn, session_name, external_id, .. } = self;
+        self.sts.assume_role(key, &AssumeRole { role_arn, session_name, external_id: external_id.as_deref() }).await
+    }
+
+    fn told(&self, error: &StsError) -> CredentialsError {
+        let Self { name, role_arn, from, sts, .. } = self;
+        Exchange { source: name, role_arn, endpoint: sts.endpoint(), proof: Proof::Key { account: from } }.error(error)
+    }
+}
+
+fn refuses_the_key(error: &StsError) -> bool {
+    matches!(error, StsError::Refused { kind: StsErrorKind::KeyRefused, .. } | StsError::Unusable(_))
+}
+
+impl TemporarySource for AssumedRole {
+    fn fetch(&self) -> BoxFuture<'_, Result<Credentials, CredentialsError>> {
+        Box::pin(self.exchange())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.sts.now()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
