@@ -61,7 +61,7 @@ pub struct ClientDeps {
     pub transport: Option<Arc<dyn HttpTransport>>,
 }
 
-/// One account as the configuration has it at a moment. A later one of the same name shares what it can: see [`Account::after`].
+/// One account as the configuration has it at a moment. A later one of the same name shares what it can.
 pub struct Account {
     pub(super) name: String,
     /// Its part of the configuration.

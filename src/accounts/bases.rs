@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::settings::{AccountSettings, CredentialsSettings};
+use super::{credentials_settings::CredentialsSettings, settings::AccountSettings};
 
 /// How many roles may be assumed one after the other. Each is an exchange that must succeed before the next.
 const DEEPEST: usize = 3;

@@ -14,7 +14,8 @@ use super::{
     cloud_counts::CallDurations,
     credentials::{CredentialsError, Source},
     error::AccountError,
-    settings::{AccountSettings, Protocol, Submissions},
+    settings::{AccountSettings, Submissions},
+    waits::Protocol,
 };
 use crate::{api::RdsBackupSpec, rds::Permit, rpc::Credentials};
 

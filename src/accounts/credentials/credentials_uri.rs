@@ -8,7 +8,7 @@ use super::{
     refresh::TemporarySource,
 };
 use crate::{
-    accounts::settings::CredentialsUri as Address,
+    accounts::credentials_settings::CredentialsUri as Address,
     api::Reason,
     rpc::{Credentials, Document, DocumentClient, Failure},
 };

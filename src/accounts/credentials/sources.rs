@@ -19,7 +19,8 @@ use super::{
 use crate::{
     accounts::{
         account::ClientDeps,
-        settings::{AccountSettings, CredentialsSettings},
+        credentials_settings::{CredentialsSettings, is_session_name},
+        settings::AccountSettings,
     },
     api::Reason,
     rpc::{self, DocumentClient, Egress, Endpoint, EndpointError, Network, Reach, RegionError},
@@ -127,8 +128,7 @@ impl Sources {
 
     /// The setting, else the variable of the official clients, else our own name.
     fn session_name(&self, set: Option<&str>) -> String {
-        let variable =
-            || (self.variable)("ALIBABA_CLOUD_ROLE_SESSION_NAME").filter(|name| crate::accounts::settings::is_session_name(name));
+        let variable = || (self.variable)("ALIBABA_CLOUD_ROLE_SESSION_NAME").filter(|name| is_session_name(name));
         set.map(str::to_owned).or_else(variable).unwrap_or_else(|| SESSION_NAME.to_owned())
     }
 
