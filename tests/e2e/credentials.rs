@@ -113,6 +113,12 @@ fn a_backup_is_made_with_keys_of_rrsa_that_are_renewed_while_its_job_runs() {
         // A key of 20 s is renewed after 10, and the first one up to a tenth earlier.
         let took = calls.last().expect("calls").time.duration_since(calls[0].time).as_secs_f64();
         assert!(calls.len() as f64 <= took / 8.9 + 1.5, "{} exchanges in {took} s", calls.len());
+        let metrics = operator.get("/metrics").await.expect("an answer").body;
+        let end =
+            metrics.lines().find_map(|line| line.strip_prefix("rdsbackup_credentials_expiry_timestamp_seconds{account=\"default\"} "));
+        let end: f64 = end.expect("when the key ends").parse().expect("a time");
+        let left = end - cloud.sts.now().as_second() as f64;
+        assert!((0.0..=20.0).contains(&left), "the key ends in {left} s");
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         for secret in ["sts-secret-canary", "sts-token-canary", "eyJ"] {
             assert!(!log.contains(secret), "{secret} is in the log");

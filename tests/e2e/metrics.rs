@@ -18,6 +18,9 @@ use crate::{
     site::{Site, at_site},
 };
 
+/// Names that a world without temporary keys cannot have: `credentials::a_backup_is_made_with_keys_of_rrsa_...` sees them.
+const OF_TEMPORARY_KEYS: [&str; 1] = ["rdsbackup_credentials_expiry_timestamp_seconds"];
+
 async fn scrape(operator: &Operator) -> String {
     operator.get("/metrics").await.expect("an answer").body
 }
@@ -68,7 +71,8 @@ fn metrics_follow_the_objects_across_a_restart_and_a_scrape_asks_nothing() {
         site.apply("lost", json!({ "dbInstanceId": lost, "method": "Physical" })).await;
         site.apply("waits", json!({ "dbInstanceId": lost, "method": "Physical" })).await;
 
-        let described: BTreeSet<String> = ALL.iter().map(|description| description.name.to_owned()).collect();
+        let described = ALL.iter().map(|description| description.name).filter(|name| !OF_TEMPORARY_KEYS.contains(name));
+        let described: BTreeSet<String> = described.map(str::to_owned).collect();
         let all_seen = seen.clone();
         until(&operator, &seen, "everything that can occur", |_| {
             let seen = all_seen.lock().expect("no thread panics with it");
