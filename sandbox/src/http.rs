@@ -1,4 +1,4 @@
-//! Serves requests of the small simulated services: STS and the metadata service.
+//! Serves the connections of the simulated services: of the RDS endpoint, of STS and of the metadata service.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::rds::RawRequest;
 use crate::tasks::Tasks;
 
-/// The largest body of a request.
+/// The largest body of a request. Requests of these services are far smaller.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// What the connection is to do.
@@ -28,8 +28,8 @@ pub(crate) enum Reply {
     /// Send this.
     Answer {
         status: u16,
-        content_type: &'static str,
-        body: String,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
         /// The service's time, for the `Date` header.
         date: Timestamp,
     },
@@ -48,6 +48,7 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn tasks(&self) -> &Tasks;
 }
 
+/// The connection is to end without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
 struct NoAnswer;
@@ -57,12 +58,14 @@ pub(crate) async fn accept<S: Service>(listener: TcpListener, service: Arc<S>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => service.tasks().spawn(serve(stream, Arc::clone(&service))),
+            // A connection that is gone before it is accepted, or too many open files: neither ends the service.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
         }
     }
 }
 
 async fn serve<S: Service>(stream: TcpStream, service: Arc<S>) {
+    // Small answers leave at once: the lag of Nagle's algorithm would be measured as the service's.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let answering = service_fn(|request| Box::pin(respond(Arc::clone(&service), request, Arc::clone(&reset))));
@@ -84,13 +87,14 @@ async fn respond<S: Service>(
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let request = read(request).await?;
     match service.answer(request).await {
-        Reply::Answer { status, content_type, body, date } => {
+        Reply::Answer { status, headers, body, date } => {
             let mut response = Response::new(Full::new(Bytes::from(body)));
             *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
             let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok();
-            if let Some(date) = date.and_then(|date| HeaderValue::from_str(&date).ok()) {
-                response.headers_mut().insert(HeaderName::from_static("date"), date);
+            for (name, value) in headers.into_iter().chain(date.map(|date| ("date", date))) {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    response.headers_mut().insert(HeaderName::from_static(name), value);
+                }
             }
             Ok(response)
         }

@@ -183,7 +183,7 @@ impl Service for Shared {
             }
             let date = SystemClock.now();
             let (status, body) = self.handle(&request, date);
-            Reply::Answer { status, content_type: "text/plain", body, date }
+            Reply::Answer { status, headers: vec![("content-type", "text/plain".to_owned())], body: body.into(), date }
         })
     }
 

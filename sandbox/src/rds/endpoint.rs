@@ -15,10 +15,10 @@ use super::clock::{Clock, Now, SystemClock};
 use super::error::ApiError;
 use super::faults::{Fault, FaultId};
 use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
-use super::server;
 use super::settings::Settings;
 use super::shared::{OnCall, Shared};
 use super::state::State;
+use crate::http;
 use crate::tasks::Tasks;
 
 /// The options of an endpoint.
@@ -81,7 +81,7 @@ impl Endpoint {
             on_call,
             tasks: Tasks::default(),
         });
-        shared.tasks.spawn(server::accept(listener, Arc::clone(&shared)));
+        shared.tasks.spawn(http::accept(listener, Arc::clone(&shared)));
         Ok(Self { addr, shared })
     }
 

@@ -257,10 +257,11 @@ impl Service for Shared {
                 (Some(Trouble::Silent), _) => std::future::pending().await,
                 (Some(Trouble::Garbage(body)), _) => {
                     let date = self.clock.now();
-                    Reply::Answer { status: 200, content_type: "text/html", body, date }
+                    Reply::Answer { status: 200, headers: vec![("content-type", "text/html".to_owned())], body: body.into(), date }
                 }
                 (_, Some((status, body, date))) => {
-                    Reply::Answer { status, content_type: "application/json;charset=utf-8", body: body.to_string(), date }
+                    let headers = vec![("content-type", "application/json;charset=utf-8".to_owned())];
+                    Reply::Answer { status, headers, body: body.to_string().into(), date }
                 }
                 (_, None) => Reply::Close,
             }
