@@ -1,6 +1,7 @@
 //! The order of requests, one answer at a time.
 
 mod cached_copy;
+mod connections;
 mod held_up;
 
 use std::time::Duration;
@@ -231,24 +232,6 @@ fn a_good_backup_is_read_announced_cleared_sent_and_recorded_in_this_order() {
     assert_eq!(names, wanted);
     assert!(matches!(rest, Rest::Requeue(wait) if wait <= Duration::from_secs(15)), "{rest:?}");
     assert_eq!(scene.status().backup_job_id.as_deref(), Some("77"));
-}
-
-/// The endpoint was changed after the preflight: its sets and jobs are no baseline for a request to the other one.
-#[test]
-fn what_was_read_through_another_connection_counts_no_more() {
-    let mut scene = Scene::new();
-    let begun = scene.give(Answer::Begin);
-    let last_read = |request: &Request| matches!(request, Request::Read { what: CloudRead::ManualSets(_), .. });
-    let read = scene.until(begun, last_read);
-    let answer = scene.answer(&read);
-    scene.connection = 1;
-    let next = scene.give(answer);
-    let request = scene.until(next, |request| is_write(request) || last_read(request));
-    assert!(last_read(&request), "it is read anew before the intent is written: {request:?}");
-    let answer = scene.answer(&request);
-    let next = scene.give(answer);
-    let request = scene.until(next, |request| is_write(request) || last_read(request));
-    assert!(is_write(&request), "once: {request:?}");
 }
 
 #[test]
