@@ -107,12 +107,8 @@ fn an_object_that_is_deleted_under_way_leaves_an_event_with_its_job() {
         let job = site.rds().ledger().into_iter().find(|entry| entry.instance == instance).unwrap().job_id;
         let begun = Instant::now();
         loop {
-            let events = site.kubectl().json(&["get", "events.events.k8s.io", "-n", &site.namespace]).await.unwrap();
-            let found = events["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|event| event["reason"] == "Abandoned" && event["note"].as_str().unwrap_or("").contains(&job));
+            let events = site.world.reader().events(&site.namespace).await.unwrap();
+            let found = events.iter().any(|event| event["reason"] == "Abandoned" && event["note"].as_str().unwrap_or("").contains(&job));
             if found {
                 break;
             }

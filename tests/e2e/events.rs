@@ -15,10 +15,8 @@ fn a_good_backup_says_two_things() {
         let object = site.until_phase("good", "Succeeded").await;
         let begun = Instant::now();
         loop {
-            let events = site.kubectl().json(&["get", "events.events.k8s.io", "-n", &site.namespace]).await.unwrap();
-            let mut said: Vec<(String, String)> = events["items"]
-                .as_array()
-                .unwrap()
+            let events = site.world.reader().events(&site.namespace).await.unwrap();
+            let mut said: Vec<(String, String)> = events
                 .iter()
                 .filter(|event| event["regarding"]["uid"] == object["metadata"]["uid"])
                 .map(|event| {

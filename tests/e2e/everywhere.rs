@@ -17,15 +17,14 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn until(world: &World, kind: &str, namespace: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) {
+async fn until(world: &World, resource: &str, namespace: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) {
     let began = Instant::now();
     loop {
-        let list = world.kubectl().json(&["get", kind, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
-        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let items = world.reader().objects(resource, namespace).await.unwrap_or_else(|error| panic!("{error}"));
         if wanted(&items) {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "not {what}: {list:#}");
+        assert!(began.elapsed() < PATIENCE, "not {what}: {items:#?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -61,20 +60,20 @@ async fn an_operator_of_every_namespace_uses_what_the_chart_grants_it_and_no_mor
     };
     apply(schedule(json!({}))).await;
     let seen = |items: &[Value]| items.iter().all(|item| item["status"]["observedGeneration"] == item["metadata"]["generation"]);
-    until(&world, "rdsbs", "team-b", "seen", seen).await;
+    until(&world, "rdsbackupschedules", "team-b", "seen", seen).await;
     apply(schedule(json!({ "trigger": "one" }))).await;
-    until(&world, "rdsb", "team-b", "backed up", |items| succeeded(items) == 1).await;
-    let first = kubectl.run(&["get", "rdsb", "-n", "team-b", "-o", "name"]).await.unwrap();
+    until(&world, "rdsbackups", "team-b", "backed up", |items| succeeded(items) == 1).await;
+    let first = kubectl.run(&["get", "rdsbackups", "-n", "team-b", "-o", "name"]).await.unwrap();
     apply(schedule(json!({ "trigger": "two" }))).await;
-    until(&world, "rdsb", "team-b", "cleared of its first", |items| {
+    until(&world, "rdsbackups", "team-b", "cleared of its first", |items| {
         succeeded(items) == 1 && items.iter().all(|item| !first.contains(item["metadata"]["name"].as_str().unwrap_or("?")))
     })
     .await;
-    until(&world, "rdsb", "team-a", "backed up", |items| succeeded(items) == 1).await;
+    until(&world, "rdsbackups", "team-a", "backed up", |items| succeeded(items) == 1).await;
     let finalizers = json!({ "metadata": { "finalizers": ["rdsbackup.io/backup-set"] } }).to_string();
-    kubectl.run(&["patch", "rdsb", "x", "-n", "team-a", "--type=merge", "-p", &finalizers]).await.unwrap();
-    kubectl.run(&["delete", "rdsb", "x", "-n", "team-a", "--wait=false"]).await.unwrap();
-    until(&world, "rdsb", "team-a", "let go", <[Value]>::is_empty).await;
+    kubectl.run(&["patch", "rdsbackups", "x", "-n", "team-a", "--type=merge", "-p", &finalizers]).await.unwrap();
+    kubectl.run(&["delete", "rdsbackups", "x", "-n", "team-a", "--wait=false"]).await.unwrap();
+    until(&world, "rdsbackups", "team-a", "let go", <[Value]>::is_empty).await;
     operator.stop().await.unwrap_or_else(|error| panic!("{error}"));
 
     let log = audit::read(world.plane.audit_log()).expect("the audit log");

@@ -73,7 +73,7 @@ fn instance(account: &str) -> String {
 async fn until(world: &World, name: &str, wanted: impl Fn(&Value) -> bool) {
     let began = std::time::Instant::now();
     loop {
-        let object = world.kubectl().json(&["get", "rdsbackup", name, "-n", TEAM]).await.unwrap_or_else(|error| panic!("{error}"));
+        let object = world.reader().object("rdsbackups", TEAM, name).await.unwrap_or_else(|error| panic!("{error}"));
         if wanted(&object) {
             return;
         }

@@ -27,8 +27,7 @@ async fn started(world: &World, namespaces: &[&str]) -> Operator {
 }
 
 async fn items(world: &World, namespace: &str) -> Vec<Value> {
-    let list = world.kubectl().json(&["get", "rdsb", "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
-    list["items"].as_array().cloned().unwrap_or_default()
+    world.reader().objects("rdsbackups", namespace).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn until(world: &World, namespace: &str, what: &str, wanted: impl Fn(&[Value]) -> bool) {

@@ -205,7 +205,7 @@ impl Site {
     }
 
     pub async fn get(&self, name: &str) -> Value {
-        self.kubectl().json(&["get", "rdsbackup", name, "-n", &self.namespace]).await.unwrap_or_else(|error| panic!("{error}"))
+        self.world.reader().object("rdsbackups", &self.namespace, name).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub async fn delete(&self, name: &str) {

@@ -134,9 +134,12 @@ impl Stage {
 
     /// Every object of both kinds, as the API server returns it.
     pub async fn objects(&self) -> Vec<Value> {
-        let args = ["get", "rdsbackups,rdsbackupschedules", "--all-namespaces", "--show-managed-fields"];
-        let list = self.kubectl().json(&args).await.unwrap_or_else(|error| panic!("{error}"));
-        list["items"].as_array().cloned().expect("items")
+        let mut objects = Vec::new();
+        for resource in ["rdsbackups", "rdsbackupschedules"] {
+            let path = format!("/apis/rdsbackup.io/v1alpha1/{resource}");
+            objects.append(&mut self.world.reader().items(&path).await.unwrap_or_else(|error| panic!("{error}")));
+        }
+        objects
     }
 
     /// Waits until each is there, and writes it down as it is at that moment.

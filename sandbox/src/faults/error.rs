@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::plane::{KubectlError, PlaneError};
+use crate::plane::{KubectlError, PlaneError, ReadError};
 use crate::world::cli::PrepareError;
 use crate::world::{OperatorError, WorldError};
 
@@ -21,6 +21,9 @@ pub enum FaultsError {
     /// A call of kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] KubectlError),
+    /// The objects could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The control plane could not be killed, or did not come back.
     #[error(transparent)]
     Plane(#[from] PlaneError),

@@ -18,8 +18,8 @@ const AT_REST: Duration = Duration::from_secs(3);
 /// For the whole run. A lost answer takes 12 s, a held request 20 s more.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// How often the objects are read. Each time starts a kubectl process.
-const READ_OBJECTS: Duration = Duration::from_millis(1000);
+/// How often the objects are read.
+const READ_OBJECTS: Duration = Duration::from_millis(500);
 
 /// Runs a plan; without one, records the requests of the scenario.
 pub(super) async fn run(
@@ -87,8 +87,10 @@ pub(super) async fn run(
 
 /// All objects of ours in a namespace.
 pub(super) async fn objects(world: &World, namespace: &str) -> Result<Vec<Value>, FaultsError> {
-    let list = world.kubectl().json(&["get", "rdsbackups,rdsbackupschedules", "--namespace", namespace]).await?;
-    Ok(list["items"].as_array().cloned().unwrap_or_default())
+    let reader = world.reader();
+    let mut objects = reader.objects("rdsbackups", namespace).await?;
+    objects.append(&mut reader.objects("rdsbackupschedules", namespace).await?);
+    Ok(objects)
 }
 
 /// Whether there is a backup, and every one is at its end.

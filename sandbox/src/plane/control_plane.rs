@@ -11,6 +11,7 @@ use super::error::PlaneError;
 use super::kubeconfig::{self, Identity};
 use super::process::Supervised;
 use super::progress::Progress;
+use super::reader::Reader;
 use super::start::{self, StartError};
 use super::tool::{Kubectl, Tool};
 
@@ -43,6 +44,7 @@ pub struct Plane {
     audit_log: PathBuf,
     pub(super) certs: Certs,
     kubectl: Kubectl,
+    reader: Reader,
     pub(super) layout: Layout,
     directory: Directory,
     pub(super) progress: Progress,
@@ -71,6 +73,7 @@ impl Plane {
         step(start::CONTROLLER_MANAGER);
         let kubectl = Kubectl::new("kubectl", &binaries.kubectl, &layout.admin_kubeconfig(), &layout.home());
         let (kubeconfig, audit_log) = (layout.admin_kubeconfig(), layout.audit_log());
+        let reader = Reader::new(&kubeconfig).await?;
         Ok(Self {
             controller_manager,
             api_server,
@@ -80,6 +83,7 @@ impl Plane {
             audit_log,
             certs,
             kubectl,
+            reader,
             layout,
             directory,
             progress,
@@ -115,6 +119,11 @@ impl Plane {
     /// kubectl as an administrator.
     pub fn kubectl(&self) -> Kubectl {
         self.kubectl.clone()
+    }
+
+    /// Reads objects as an administrator, cheaper than [`Self::kubectl`] does.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
     }
 
     /// A Helm as an administrator: one of [`Helms`](super::Helms).

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::binaries::BinariesError;
 use super::certs::CertsError;
 use super::directory::DirectoryError;
+use super::reader::ReadError;
 use super::start::StartError;
 use super::tool::KubectlError;
 
@@ -26,6 +27,9 @@ pub enum PlaneError {
     /// A call of kubectl failed.
     #[error(transparent)]
     Kubectl(#[from] KubectlError),
+    /// Its objects cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A kubeconfig could not be written.
     #[error("the kubeconfig {} could not be written", path.display())]
     Kubeconfig {

@@ -17,6 +17,7 @@ mod outage;
 mod process;
 mod progress;
 mod prometheus;
+mod reader;
 mod start;
 mod tool;
 
@@ -30,5 +31,6 @@ pub use error::PlaneError;
 pub use process::{Signal, Supervised};
 pub use progress::Progress;
 pub use prometheus::Prometheus;
+pub use reader::{ReadError, Reader};
 pub use start::StartError;
 pub use tool::{Kubectl, KubectlError, Stream, Tool, ToolError};

@@ -9,7 +9,7 @@ use super::error::WorldError;
 use super::install::{self, AccessKey, Manifests};
 use super::installed::{NAMESPACE, SERVICE_ACCOUNT};
 use super::operator::{Operator, OperatorError, StartOperator};
-use crate::plane::{Kubectl, Plane, PlaneOptions, Progress};
+use crate::plane::{Kubectl, Plane, PlaneOptions, Progress, Reader};
 use crate::rds::{Catalogue, Endpoint, Key, Options, Settings};
 
 /// The options of a world.
@@ -143,6 +143,11 @@ impl World {
     /// kubectl as an administrator.
     pub fn kubectl(&self) -> Kubectl {
         self.plane.kubectl()
+    }
+
+    /// Reads objects as an administrator.
+    pub fn reader(&self) -> Reader {
+        self.plane.reader()
     }
 
     /// Starts an operator: one, or several to see them compete. Each has a log of its own, `logs/operator-1.log` and so on.

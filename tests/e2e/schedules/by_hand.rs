@@ -109,8 +109,7 @@ fn objects_beyond_the_limits_go_and_backup_sets_stay() {
             site.until_phase_once_there(name).await;
         }
         let left = || async {
-            let list = site.kubectl().json(&["get", "rdsbackups", "-n", &site.namespace]).await.unwrap();
-            let items = list["items"].as_array().cloned().unwrap_or_default();
+            let items = site.world.reader().objects("rdsbackups", &site.namespace).await.unwrap();
             items.iter().map(|item| item["metadata"]["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
         };
         let mut expected = vec![first.clone(), later[2].1.clone()];
@@ -138,7 +137,7 @@ impl Site {
     /// Waits for a backup that may not exist yet to succeed.
     async fn until_phase_once_there(&self, name: &str) {
         let begun = std::time::Instant::now();
-        while self.kubectl().run(&["get", "rdsbackup", name, "-n", &self.namespace]).await.is_err() {
+        while self.world.reader().object("rdsbackups", &self.namespace, name).await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not created");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -39,7 +39,7 @@ impl Site {
     }
 
     pub async fn schedule(&self, name: &str) -> Value {
-        self.kubectl().json(&["get", "rdsbackupschedule", name, "-n", &self.namespace]).await.unwrap_or_else(|error| panic!("{error}"))
+        self.world.reader().object("rdsbackupschedules", &self.namespace, name).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub async fn patch_schedule(&self, name: &str, patch: &Value) {
@@ -100,9 +100,8 @@ impl Site {
     pub async fn notes(&self, schedule: &str, reason: &str) -> Vec<String> {
         let begun = Instant::now();
         loop {
-            let events = self.kubectl().json(&["get", "events.events.k8s.io", "-n", &self.namespace]).await.expect("events");
+            let events = self.world.reader().events(&self.namespace).await.expect("events");
             let about = |event: &&Value| event["regarding"]["name"] == schedule && event["reason"] == reason;
-            let events = events["items"].as_array().cloned().unwrap_or_default();
             let notes: Vec<String> =
                 events.iter().filter(about).map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect();
             if !notes.is_empty() {
