@@ -21,6 +21,9 @@ use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Li
 /// The API that these calls belong to.
 const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED };
 
+/// The call that begins a backup.
+const CREATE_BACKUP: &str = "CreateBackup";
+
 /// How long a call waits until the limits allow it. A request that was announced must be sent soon or not at all; a read can wait.
 const LONGEST_CREATE_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_READ_WAIT: Duration = Duration::from_secs(10);
@@ -163,7 +166,7 @@ impl Client {
         if self.permit.as_ref().is_some_and(|permit| !permit.creates()) {
             return CreateOutcome::Rejected(Rejection::Withdrawn);
         }
-        match self.call("CreateBackup", instance, params, credentials, stamp).await {
+        match self.call(CREATE_BACKUP, instance, params, credentials, stamp).await {
             Ok(response) => created(response),
             Err(Failure::NotSent { why, .. }) => CreateOutcome::Rejected(Rejection::NotSent { why }),
             Err(Failure::Unusable(why)) => CreateOutcome::Rejected(Rejection::Unusable { why }),
@@ -255,7 +258,7 @@ impl Client {
             Failure::TooLarge(why) => Unread::TooLarge(why),
             failure => Unread::Failed(failure.into()),
         })?;
-        if let Some(error) = api_error(&mut response) {
+        if let Some(error) = api_error(action, &mut response) {
             return Err(CallError::from(error).into());
         }
         match response.success().and_then(parse) {
@@ -313,7 +316,7 @@ fn created(mut response: Response) -> CreateOutcome {
         return CreateOutcome::Accepted { job_id, request_id: response.request_id };
     }
     let is_success = response.is_success();
-    match api_error(&mut response) {
+    match api_error(CREATE_BACKUP, &mut response) {
         // Without a request id the answer is not the service's own: a proxy may have passed the request on before it answered.
         Some(error) if !is_success && error.request_id.is_some() && error.proves_nothing_was_created() => {
             CreateOutcome::Rejected(Rejection::Api(error))
@@ -323,10 +326,10 @@ fn created(mut response: Response) -> CreateOutcome {
     }
 }
 
-/// The error that the answer is, with the pause that its head asks for.
-fn api_error(response: &mut Response) -> Option<ApiError> {
+/// The error that the answer to this call is, with the pause that its head asks for.
+fn api_error(action: &'static str, response: &mut Response) -> Option<ApiError> {
     let retry_after = response.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
-    response.error.take().map(|error| ApiError { retry_after, ..error.into() })
+    response.error.take().map(|error| ApiError { action: Some(action), retry_after, ..error.into() })
 }
 
 fn unreadable(status: u16, bytes: usize) -> String {

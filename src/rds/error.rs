@@ -12,6 +12,8 @@ use crate::rpc::{Failure, ServiceError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
+    /// The call that was answered so, as RAM policies name it after `rds:`. None of an error of which a status has kept the code alone.
+    pub action: Option<&'static str>,
     /// `Code`
     pub code: String,
     /// `Message`: at most 256 bytes, without addresses, keys and the text that was signed.
@@ -27,7 +29,7 @@ pub struct ApiError {
 
 impl From<ServiceError> for ApiError {
     fn from(ServiceError { code, message, request_id, http_status }: ServiceError) -> Self {
-        Self { code, message, request_id, http_status, retry_after: None }
+        Self { action: None, code, message, request_id, http_status, retry_after: None }
     }
 }
 
@@ -82,7 +84,7 @@ impl From<Failure> for CallError {
 impl ApiError {
     /// An error of which a status has kept the code alone.
     pub fn of_code(code: impl Into<String>) -> Self {
-        Self { code: code.into(), message: String::new(), request_id: None, http_status: 0, retry_after: None }
+        Self { action: None, code: code.into(), message: String::new(), request_id: None, http_status: 0, retry_after: None }
     }
 
     /// What the code means.
@@ -137,7 +139,14 @@ mod tests {
             ("IllegalTimestamp", 403, ErrorKind::ClockSkew, true),
             ("SomethingNobodyKnows", 400, ErrorKind::Unrecognised, false),
         ] {
-            let error = ApiError { code: code.into(), message: String::new(), request_id: None, http_status: status, retry_after: None };
+            let error = ApiError {
+                action: None,
+                code: code.into(),
+                message: String::new(),
+                request_id: None,
+                http_status: status,
+                retry_after: None,
+            };
             assert_eq!((error.kind(), error.proves_nothing_was_created()), (kind, proof), "{code} {status}");
         }
     }

@@ -201,7 +201,7 @@ proptest! {
     /// Every code has a meaning, and only a known code proves anything.
     #[test]
     fn any_code(code in code(), http_status in prop_oneof![any::<u16>(), 400u16..600]) {
-        let error = ApiError { code: code.clone(), message: String::new(), request_id: None, http_status, retry_after: None };
+        let error = ApiError { http_status, ..ApiError::of_code(code.clone()) };
         let kind = error.kind();
         let upper = ApiError { code: code.to_ascii_uppercase(), ..error.clone() };
         prop_assert_eq!(kind, upper.kind(), "case does not matter");

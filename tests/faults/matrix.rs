@@ -131,6 +131,28 @@ fn row_15_what_the_service_refuses_is_shown_asked_for_ever_less_often_and_heals(
 }
 
 #[test]
+fn a_call_that_is_denied_is_named_as_the_action_to_grant() {
+    for (step, action) in [
+        (Step::Instance, "DescribeDBInstanceAttribute"),
+        (Step::TasksBefore, "DescribeBackupTasks"),
+        (Step::SetsBefore, "DescribeBackups"),
+        (Step::Create, "CreateBackup"),
+        (Step::TaskById, "DescribeBackupTasks"),
+    ] {
+        let mut script = calm(20);
+        for nth in 1..=50 {
+            script = script.fault(step, nth, Fault::Refused { code: "Forbidden.RAM", status: 403 });
+        }
+        script.lasts = Some(Duration::from_secs(15 * MINUTE));
+        let status = first(&ended(&script));
+        assert_eq!(ready(&status), "AccessDenied", "{}", step.name());
+        let said = status["conditions"].to_string();
+        let expected = format!("the RAM user or role may not call rds:{action} on acs:rds:*:*:dbinstance/rm-1");
+        assert!(said.contains(&expected), "{}: {said}", step.name());
+    }
+}
+
+#[test]
 fn row_16_rows_that_are_odd_never_end_a_backup() {
     for step in [Step::Instance, Step::TasksBefore, Step::SetsBefore, Step::TaskById, Step::SetById] {
         for which in 0..=2 {

@@ -87,7 +87,10 @@ fn refusal(error: &ApiError, failures: u32, valid: &ValidatedSpec, asked: Asked<
         // The rules let the request pass, so what they would advise is what was refused: the code's own cure says what to do.
         ErrorKind::UnsupportedMethod | ErrorKind::UnsupportedInstance => (Remedy::Fail, refused(valid, instance)),
         ErrorKind::InvalidParameter => (Remedy::Fail, format!("the service refuses the request for {id}: {}", spoken(error))),
-        ErrorKind::AccessDenied => (Remedy::Stall, format!("the RAM user or role may not do this on acs:rds:*:*:dbinstance/{id}")),
+        ErrorKind::AccessDenied => {
+            let call = error.action.map_or_else(|| "do this".to_owned(), |action| format!("call rds:{action}"));
+            (Remedy::Stall, format!("the RAM user or role may not {call} on acs:rds:*:*:dbinstance/{id}"))
+        }
         ErrorKind::InvalidCredentials => {
             (Remedy::Stall, format!("the service does not accept the account's access key, which is from {key_source}"))
         }

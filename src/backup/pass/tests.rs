@@ -360,6 +360,7 @@ fn a_read_that_is_refused_for_its_credentials_is_made_once_more_with_others() {
             request_id: None,
             http_status: 404,
             retry_after: None,
+            action: None,
         };
         Answer::Read { at: at(1), result: Err(CallError::Api(error)) }
     };

@@ -95,7 +95,14 @@ fn only_claims_whose_sets_may_be_among_those_that_are_listed_are_asked_for() {
 #[test]
 fn a_claimed_job_of_which_the_service_tells_nothing_but_an_error_is_one_without_a_known_set() {
     let error = |code: &str| {
-        CallError::Api(ApiError { code: code.into(), message: String::new(), request_id: None, http_status: 400, retry_after: None })
+        CallError::Api(ApiError {
+            action: None,
+            code: code.into(),
+            message: String::new(),
+            request_id: None,
+            http_status: 400,
+            retry_after: None,
+        })
     };
     for (failure, is_whole) in [
         (error("InvalidParameters.Format"), true),

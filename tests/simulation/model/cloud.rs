@@ -162,7 +162,7 @@ impl Job {
 }
 
 pub fn error(code: &str) -> ApiError {
-    ApiError { code: code.into(), message: String::new(), request_id: None, http_status: 400, retry_after: None }
+    ApiError { action: None, code: code.into(), message: String::new(), request_id: None, http_status: 400, retry_after: None }
 }
 
 /// An error that proves nothing.

@@ -355,7 +355,7 @@ fn error(kind: ErrorKind, random: &mut Randomness) -> ApiError {
     // The client keeps 256 bytes of a message; an id and a code it keeps as they are.
     let code = if random.permille(30) { format!("{code}.{}", "x".repeat(200)) } else { code.to_owned() };
     let message = if random.permille(100) { "of many words ".repeat(18) } else { message.to_owned() };
-    ApiError { code, message, request_id: Some(request_id(random)), http_status, retry_after: None }
+    ApiError { action: None, code, message, request_id: Some(request_id(random)), http_status, retry_after: None }
 }
 
 fn request_id(random: &mut Randomness) -> String {

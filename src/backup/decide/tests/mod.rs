@@ -277,6 +277,7 @@ pub(super) fn api_error(code: &str) -> ApiError {
         request_id: Some("REQ-1".into()),
         http_status: 400,
         retry_after: None,
+        action: None,
     }
 }
 
