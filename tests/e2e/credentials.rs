@@ -119,6 +119,9 @@ fn a_backup_is_made_with_keys_of_rrsa_that_are_renewed_while_its_job_runs() {
         let end: f64 = end.expect("when the key ends").parse().expect("a time");
         let left = end - cloud.sts.now().as_second() as f64;
         assert!((0.0..=20.0).contains(&left), "the key ends in {left} s");
+        let renewed = "rdsbackup_credentials_refreshes_total{account=\"default\",source=\"RRSA\",result=\"OK\"} ";
+        let renewed: Option<usize> = metrics.lines().find_map(|line| line.strip_prefix(renewed)?.parse().ok());
+        assert!(renewed.is_some_and(|renewed| (calls.len()..=calls.len() + 1).contains(&renewed)), "{renewed:?} of {} exchanges", calls.len());
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         for secret in ["sts-secret-canary", "sts-token-canary", "eyJ"] {
             assert!(!log.contains(secret), "{secret} is in the log");

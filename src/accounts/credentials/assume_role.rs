@@ -88,4 +88,8 @@ impl TemporarySource for AssumedRole {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn kind(&self) -> &'static str {
+        "AssumeRole"
+    }
 }

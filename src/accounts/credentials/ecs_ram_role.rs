@@ -155,4 +155,8 @@ impl TemporarySource for EcsRamRole {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn kind(&self) -> &'static str {
+        "EcsRamRole"
+    }
 }

@@ -14,5 +14,6 @@ mod source;
 mod sources;
 
 pub use error::{CredentialsError, NotGiven};
+pub use refresh::RefreshCount;
 pub use source::Source;
 pub use sources::Sources;

@@ -2,6 +2,7 @@
 //! until shortly before its true end, however often its renewal fails. A source that fails is never replaced by another.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -57,6 +58,20 @@ pub(in crate::accounts) trait TemporarySource: Send + Sync {
 
     /// As messages name it, for example `RRSA (role acs:ram::1:role/backup)`.
     fn name(&self) -> &str;
+
+    /// Its type, as the configuration and the metrics name it.
+    fn kind(&self) -> &'static str;
+}
+
+/// How many exchanges of a source had the same result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshCount {
+    /// The type of the source.
+    pub source: &'static str,
+    /// `OK`, or the reason why there was no key.
+    pub result: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 /// Credentials that are renewed before they end. The work begins with the first caller and ends with this value.
@@ -79,6 +94,8 @@ struct State {
     /// Why the newest exchange failed; none if it succeeded.
     failure: Option<CredentialsError>,
     exchanges: u64,
+    /// How many of them had which result.
+    results: BTreeMap<&'static str, u64>,
     /// When the newest exchange ended.
     at: Option<Instant>,
 }
@@ -152,6 +169,13 @@ impl Refresher {
         let _ = tokio::time::timeout(LONGEST_WAIT, state.wait_for(|state| state.exchanges > exchanges)).await;
     }
 
+    /// What became of its exchanges so far.
+    pub(super) fn counts(&self) -> Vec<RefreshCount> {
+        let source = self.shared.source.kind();
+        let state = self.shared.state.borrow();
+        state.results.iter().map(|(result, count)| RefreshCount { source, result, count: *count }).collect()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "it ends with this value")]
     fn begin(&self) {
         self.task.get_or_init(|| AbortOnDropHandle::new(tokio::spawn(Shared::renew(self.shared.clone()))));
@@ -221,6 +245,8 @@ impl Shared {
     /// A failure leaves the old key as it is.
     fn publish(&self, held: Option<Held>, failure: Option<CredentialsError>) {
         self.state.send_modify(|state| {
+            let count = state.results.entry(failure.as_ref().map_or("OK", |failure| failure.reason().as_str())).or_default();
+            *count = count.saturating_add(1);
             state.held = held.or(state.held.take());
             state.failure = failure;
             state.exchanges = state.exchanges.saturating_add(1);

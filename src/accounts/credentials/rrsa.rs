@@ -78,6 +78,10 @@ impl TemporarySource for Rrsa {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn kind(&self) -> &'static str {
+        "RRSA"
+    }
 }
 
 /// Why a file holds no token.

@@ -49,6 +49,10 @@ impl TemporarySource for Ours {
     fn name(&self) -> &str {
         "the service of the test"
     }
+
+    fn kind(&self) -> &'static str {
+        "RRSA"
+    }
 }
 
 fn away() -> CredentialsError {
