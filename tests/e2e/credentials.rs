@@ -121,7 +121,11 @@ fn a_backup_is_made_with_keys_of_rrsa_that_are_renewed_while_its_job_runs() {
         assert!((0.0..=20.0).contains(&left), "the key ends in {left} s");
         let renewed = "rdsbackup_credentials_refreshes_total{account=\"default\",source=\"RRSA\",result=\"OK\"} ";
         let renewed: Option<usize> = metrics.lines().find_map(|line| line.strip_prefix(renewed)?.parse().ok());
-        assert!(renewed.is_some_and(|renewed| (calls.len()..=calls.len() + 1).contains(&renewed)), "{renewed:?} of {} exchanges", calls.len());
+        assert!(
+            renewed.is_some_and(|renewed| (calls.len()..=calls.len() + 1).contains(&renewed)),
+            "{renewed:?} of {} exchanges",
+            calls.len()
+        );
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         for secret in ["sts-secret-canary", "sts-token-canary", "eyJ"] {
             assert!(!log.contains(secret), "{secret} is in the log");
@@ -323,10 +327,12 @@ fn each_failure_of_the_metadata_service_and_of_a_credentials_uri_has_its_reason_
             ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
             ("ecs", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
             ("ecs", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 3 s"),
-            ("ecs", "malformed", lacks("Expiration"), "ServiceUnavailable", "no key"),
+            ("ecs", "malformed", lacks("Expiration"), "InvalidCredentials", "lacks one of Code, AccessKeyId"),
+            ("ecs", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "status 200 and no key"),
             ("ecs-v1", "v1", change(|settings| (settings.gives_tokens, settings.serves_without_token) = (false, true)), "Succeeded", ""),
             ("uri", "works", change(|_| {}), "Succeeded", ""),
             ("uri", "malformed", lacks("SecurityToken"), "InvalidCredentials", "lacks one of AccessKeyId"),
+            ("uri", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "is no JSON document"),
             ("uri", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
             ("uri", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
             ("uri", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 10 s"),

@@ -45,6 +45,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// So long after an exchange a refused key causes no other one: a key that the service refuses for ever must not be renewed for ever.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// A key without an end, of a file, is read again so often, and served so much longer if it cannot be read.
+const REREAD: SignedDuration = SignedDuration::from_secs(60);
+
 /// How often the clock is looked at while a key lives. It may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -127,6 +130,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    fn without_end(now: Timestamp) -> Self {
+        let refresh_at = now.plus(REREAD);
+        Self { refresh_at, serve_until: refresh_at.plus(REREAD) }
+    }
+}
+
 impl Refresher {
     pub(super) fn new(source: Box<dyn TemporarySource>, entropy: Entropy) -> Self {
         let shared = Shared { source, entropy, state: watch::Sender::new(State::default()), wanted: Notify::new() };
@@ -145,7 +155,7 @@ impl Refresher {
         match tokio::time::timeout(LONGEST_WAIT, state.wait_for(settled)).await {
             Ok(Ok(state)) => match (state.serves(shared.source.now()), &state.failure) {
                 (Some(credentials), _) => Ok(credentials.clone()),
-                (None, Some(failure)) => Err(failure.clone()),
+                (None, Some(failure)) => Err(state.told(failure, shared.source.as_ref())),
                 (None, None) => Err(no_answer(shared.source.name())),
             },
             Ok(Err(_)) | Err(_) => Err(no_answer(shared.source.name())),
@@ -188,6 +198,14 @@ impl State {
         self.held.as_ref().filter(|held| now < held.plan.serve_until).map(|held| &held.credentials)
     }
 
+    /// The failure, and since when there is no key because of it.
+    fn told(&self, failure: &CredentialsError, source: &dyn TemporarySource) -> CredentialsError {
+        let end = self.held.as_ref().and_then(|held| held.credentials.expires_at);
+        let Some(end) = end else { return failure.clone() };
+        let verb = if source.now() < end { "ends" } else { "ended" };
+        failure.clone().and(&format!("The last key of {} {verb} at {end}", source.kind()))
+    }
+
     fn is_recent(&self) -> bool {
         self.at.is_some_and(|at| at.elapsed() < SHORTEST_PAUSE)
     }
@@ -223,7 +241,7 @@ impl Shared {
                     if failures == 1 {
                         warn!("{failure}");
                     }
-                    let pause = self.pause(failures, failure.again_in());
+                    let pause = self.pause(failures, failure.asked_pause());
                     self.publish(None, Some(failure));
                     self.rest(pause).await;
                 }
@@ -233,8 +251,10 @@ impl Shared {
 
     fn held(&self, credentials: Credentials, earlier: u64) -> Result<Held, CredentialsError> {
         let (now, name) = (self.source.now(), self.source.name());
-        let end = credentials.expires_at.unwrap_or(Timestamp::MAX);
-        if credentials.ended_at(now).is_some() {
+        let Some(end) = credentials.expires_at else {
+            return Ok(Held { credentials, plan: Plan::without_end(now) });
+        };
+        if end <= now {
             let why =
                 format!("{name}: the key that was given out ended at {end}, and it is {now}. Check what gives it out, and the clocks");
             return Err(NotGiven::new(Reason::CredentialsExpired, why).into());

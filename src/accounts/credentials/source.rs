@@ -1,6 +1,11 @@
 use std::sync::Arc;
 
-use super::{environment, error::CredentialsError, refresh::{RefreshCount, Refresher}, secret::SecretReader};
+use super::{
+    environment,
+    error::CredentialsError,
+    refresh::{RefreshCount, Refresher},
+    secret::SecretReader,
+};
 use crate::rpc::Credentials;
 
 /// The source of one account's credentials.
