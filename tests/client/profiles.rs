@@ -148,6 +148,7 @@ async fn each_mode_of_a_profile_gives_the_key_that_it_says() {
     assert_eq!(site.key().await, ("LTAI-file".to_owned(), Vec::new()));
     site.write(".alibabacloud/credentials", &section(&format!("type = ram_role_arn\nrole_arn = {ROLE}\nrole_session_name = by-ini")));
     assert_eq!(site.key().await.1, [format!("AssumeRole {ROLE} as by-ini")]);
+    site.node.update(|settings| settings.ends_lines = true);
     site.write(".alibabacloud/credentials", "[default]\ntype = ecs_ram_role\n");
     assert!(site.key().await.0.starts_with("STS.metadata-"));
     let of_token =

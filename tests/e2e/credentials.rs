@@ -322,6 +322,7 @@ fn each_failure_of_the_metadata_service_and_of_a_credentials_uri_has_its_reason_
         let lacks = |member: &'static str| -> Change { Box::new(move |settings| settings.lacks = vec![member.to_owned()]) };
         let cases: Vec<(&str, &str, Change, &str, &str)> = vec![
             ("ecs", "works", change(|_| {}), "Succeeded", ""),
+            ("ecs", "line-break", change(|settings| settings.ends_lines = true), "Succeeded", ""),
             ("ecs", "no-role", change(|settings| settings.role = None), "CredentialsNotFound", "has no RAM role"),
             ("ecs", "no-tokens", change(|settings| settings.gives_tokens = false), "InvalidCredentials", "allowImdsV1"),
             ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),

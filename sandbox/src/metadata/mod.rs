@@ -42,6 +42,8 @@ pub struct Settings {
     pub lacks: Vec<String>,
     /// Its documents are no JSON.
     pub garbage: bool,
+    /// The name of its role ends with a line break, as what stands in its place may write it. The official clients do not cut it off.
+    pub ends_lines: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             silent: false,
             lacks: Vec::new(),
             garbage: false,
+            ends_lines: false,
         }
     }
 }
@@ -146,7 +149,7 @@ impl Shared {
                 }
                 let role = state.settings.role.clone();
                 match (path.strip_prefix(ROLES_PATH).unwrap_or_default(), role) {
-                    ("", Some(role)) => (200, format!("{role}\n")),
+                    ("", Some(role)) => (200, if state.settings.ends_lines { format!("{role}\n") } else { role }),
                     (asked, Some(role)) if asked == role => (200, self.document(&mut state, now)),
                     _ => not_found,
                 }
