@@ -10,6 +10,7 @@ use rds_backup_sandbox::faults::{self, FaultsArgs};
 use rds_backup_sandbox::manifests::{self, ManifestsArgs};
 use rds_backup_sandbox::plane::cli::{self as plane, PlaneArgs};
 use rds_backup_sandbox::rds::cli::{self as rds, RdsArgs};
+use rds_backup_sandbox::sts::cli::{self as sts, StsArgs};
 use rds_backup_sandbox::up::{self, UpArgs};
 
 /// Try the operator on one machine: a real Kubernetes control plane and a simulated RDS endpoint, without Docker and without a cloud
@@ -27,6 +28,7 @@ enum Command {
     Up(UpArgs),
     Plane(PlaneArgs),
     Rds(RdsArgs),
+    Sts(StsArgs),
     Bench(BenchArgs),
     Faults(FaultsArgs),
     Manifests(ManifestsArgs),
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Faults(args) => faults::run(args).await.map_err(Box::from),
         Command::Manifests(args) => manifests::run(args).await.map(|()| 0).map_err(Box::from),
         Command::Rds(args) => rds::run(args).await.map(|()| 0).map_err(Box::from),
+        Command::Sts(args) => sts::run(args).await.map(|()| 0).map_err(Box::from),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     allow::AllowedRegions,
     cloud_counts::{CallCount, CallDurations, Calls},
-    credentials::{CredentialsError, Source},
+    credentials::{CredentialsError, RefreshCount, Source},
     error::AccountError,
     key_state::{KeyFacts, KeyState},
     settings::AccountSettings,
@@ -33,6 +33,8 @@ pub struct AccountFacts {
     pub paused: bool,
     /// Its access key; none before it was read.
     pub key: Option<KeyFacts>,
+    /// What became of the exchanges for its key, if it is one that is exchanged.
+    pub refreshes: Vec<RefreshCount>,
     /// Its clients, by the label of their region.
     pub clients: Vec<ClientFacts>,
     /// Its calls.
@@ -181,6 +183,7 @@ impl Account {
             name: self.name.clone(),
             paused: self.paused,
             key: self.connection.key.facts(),
+            refreshes: self.connection.source.refreshes(),
             clients: by_label.into_values().collect(),
             calls: self.calls.counts(),
         }

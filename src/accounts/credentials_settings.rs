@@ -12,8 +12,11 @@ use crate::rpc::Endpoint;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum CredentialsSettings {
-    /// The operator's environment: `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for temporary keys,
-    /// `ALIBABA_CLOUD_SECURITY_TOKEN`.
+    /// The first of these that is there, as the official clients have it: the key in `ALIBABA_CLOUD_ACCESS_KEY_ID`,
+    /// `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, for temporary keys, `ALIBABA_CLOUD_SECURITY_TOKEN`; the variables of `RRSA`; the profile
+    /// `ALIBABA_CLOUD_PROFILE`, else the current one, of the CLI's file (`ALIBABA_CLOUD_CONFIG_FILE`, else `~/.aliyun/config.json`); the
+    /// profile `ALIBABA_CLOUD_PROFILE`, else `default`, of `ALIBABA_CLOUD_CREDENTIALS_FILE`, else `~/.alibabacloud/credentials` or
+    /// `credentials.ini` beside it. The metadata service is not asked. Once one is found and fails, no other is used in its place.
     Auto {},
     /// A Secret in the operator's namespace with the keys `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`. The
     /// operator reads it when it is used: it uses a rotated key within 60 s, and at once if the service refuses the old one.
@@ -30,6 +33,14 @@ pub enum CredentialsSettings {
         #[serde(default, deserialize_with = "session_name")]
         #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
         session_name: Option<String>,
+        /// How long its keys live, in seconds: 900 up to the longest session of the role. Default: 3600.
+        #[serde(default, deserialize_with = "duration_seconds")]
+        #[schemars(with = "u32", range(min = 900, max = 43200), extend("default" = 3600))]
+        duration_seconds: Option<u32>,
+        /// A policy of RAM, as JSON of at most 2048 characters: its keys may do what both it and the role allow.
+        #[serde(default, deserialize_with = "policy")]
+        #[schemars(with = "String", length(max = 2048))]
+        policy: Option<String>,
     },
     /// A RAM role, of this cloud account or of another, that is assumed with the key of another account of this file. Its temporary keys
     /// are renewed before they end.
@@ -47,6 +58,14 @@ pub enum CredentialsSettings {
         #[serde(default, deserialize_with = "session_name")]
         #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9.@_-]{2,64}$"))]
         session_name: Option<String>,
+        /// How long its keys live, in seconds: 900 up to the longest session of the role. Default: 3600.
+        #[serde(default, deserialize_with = "duration_seconds")]
+        #[schemars(with = "u32", range(min = 900, max = 43200), extend("default" = 3600))]
+        duration_seconds: Option<u32>,
+        /// A policy of RAM, as JSON of at most 2048 characters: its keys may do what both it and the role allow.
+        #[serde(default, deserialize_with = "policy")]
+        #[schemars(with = "String", length(max = 2048))]
+        policy: Option<String>,
         /// The name of the account whose key is used. It may assume a role itself, with at most 3 roles in a row. An account that is only
         /// there for this has an empty `allow`.
         from: String,
@@ -127,6 +146,11 @@ impl<'de> Deserialize<'de> for CredentialsUri {
 }
 
 impl CredentialsSettings {
+    /// Whether its keys may come from STS.
+    pub(super) fn may_need_sts(&self) -> bool {
+        matches!(self, Self::Auto {}) || self.needs_sts()
+    }
+
     /// Whether its keys come from STS.
     pub(super) fn needs_sts(&self) -> bool {
         match self {
@@ -140,7 +164,7 @@ impl fmt::Display for CredentialsSettings {
     /// As messages name it: with it a reader finds the key that the service refuses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Auto {} => f.write_str("the operator's environment, which is read when the operator starts"),
+            Self::Auto {} => f.write_str("the operator's environment, or a profile that is mounted into it (Auto)"),
             Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
             Self::Rrsa { .. } => f.write_str("the role of the operator's ServiceAccount (RRSA)"),
             Self::AssumeRole { role_arn, from, .. } => write!(f, "the role {role_arn}, assumed with the key of account {from}"),
@@ -158,30 +182,66 @@ fn session_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Str
     }
 }
 
-fn role_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let parts = text.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/"));
-    let name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    match parts {
-        Some((account, role)) if !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && name(role) => Ok(text),
-        _ => Err(de::Error::custom("roleArn: it looks like acs:ram::1234567890123456:role/backup")),
+fn duration_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match Option::<u32>::deserialize(deserializer)? {
+        Some(seconds) if !is_duration(seconds) => {
+            Err(de::Error::custom("durationSeconds: 900 to 43200, and no more than the longest session of the role"))
+        }
+        seconds => Ok(seconds),
     }
 }
 
-fn role_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let is_name =
-        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
-        Some(name) if !is_name(&name) => Err(de::Error::custom("roleName: 1 to 64 letters, digits and . _ -")),
+        Some(policy) if !is_policy(&policy) => Err(de::Error::custom("policy: a JSON object of at most 2048 characters")),
+        policy => Ok(policy),
+    }
+}
+
+fn role_arn<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_role_arn(&text) { Ok(text) } else { Err(de::Error::custom("roleArn: it looks like acs:ram::1234567890123456:role/backup")) }
+}
+
+fn role_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(name) if !is_role_name(&name) => Err(de::Error::custom("roleName: 1 to 64 letters, digits and . _ -")),
         name => Ok(name),
     }
 }
 
 fn external_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Option::<String>::deserialize(deserializer)? {
-        Some(id) if !(2..=1224).contains(&id.len()) => Err(de::Error::custom("externalId: 2 to 1224 characters")),
+        Some(id) if !is_external_id(&id) => Err(de::Error::custom("externalId: 2 to 1224 characters")),
         id => Ok(id),
     }
+}
+
+/// Whether it is the ARN of a RAM role.
+pub(super) fn is_role_arn(text: &str) -> bool {
+    let parts = text.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/"));
+    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    parts.is_some_and(|(account, role)| !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit()) && is_name(role))
+}
+
+/// Whether it can be the name of a RAM role.
+pub(super) fn is_role_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Whether STS takes it as `ExternalId`.
+pub(super) fn is_external_id(text: &str) -> bool {
+    (2..=1224).contains(&text.len())
+}
+
+/// Whether STS can take it as `DurationSeconds`: some role allows it.
+pub(super) fn is_duration(seconds: u32) -> bool {
+    (900..=43_200).contains(&seconds)
+}
+
+/// Whether STS can take it as `Policy`.
+pub(super) fn is_policy(text: &str) -> bool {
+    text.chars().count() <= 2048 && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
 /// Whether STS takes it as `RoleSessionName`.

@@ -15,7 +15,7 @@ use crate::{
 pub struct KeyFacts {
     /// Whether it could be read, and the service did not refuse it.
     pub usable: bool,
-    /// When it ends; none for one that does not.
+    /// When it ends, or ended if there has been no other one since; none for one that does not end.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -27,6 +27,8 @@ pub(super) struct KeyState(Mutex<State>);
 struct State {
     /// None before the first read; an inner None where the key could not be read.
     read: Option<Option<Credentials>>,
+    /// The end of the newest key that was read. It outlives the key: an alert must not end with it.
+    ends_at: Option<Timestamp>,
     refused: bool,
 }
 
@@ -41,6 +43,9 @@ impl KeyState {
         let found = found.as_ref().ok();
         let is_same = matches!((&state.read, found), (Some(Some(before)), Some(found)) if before.is(found));
         state.refused &= is_same;
+        if let Some(found) = found {
+            state.ends_at = found.expires_at;
+        }
         state.read = Some(found.cloned());
     }
 
@@ -57,7 +62,7 @@ impl KeyState {
     pub fn facts(&self) -> Option<KeyFacts> {
         let state = self.locked();
         let read = state.read.as_ref()?;
-        Some(KeyFacts { usable: read.is_some() && !state.refused, ends_at: read.as_ref().and_then(|key| key.expires_at) })
+        Some(KeyFacts { usable: read.is_some() && !state.refused, ends_at: state.ends_at })
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -103,6 +108,17 @@ mod tests {
         state.read(&unread());
         state.read(&key("a"));
         assert_eq!(usable(), Some(false), "it is the key that was refused");
+    }
+
+    #[test]
+    fn the_end_of_the_newest_key_is_known_until_there_is_another_one() {
+        let state = KeyState::default();
+        let end = "2026-03-01T13:00:00Z".parse().unwrap();
+        state.read(&key("a").map(|key| Credentials { expires_at: Some(end), ..key }));
+        state.read(&missing());
+        assert_eq!(state.facts(), Some(KeyFacts { usable: false, ends_at: Some(end) }));
+        state.read(&key("b"));
+        assert_eq!(state.facts(), Some(KeyFacts { usable: true, ends_at: None }), "one that does not end");
     }
 
     #[test]

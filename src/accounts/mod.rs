@@ -18,7 +18,7 @@ pub use account::{Access, Account, AccountFacts, Admitted, ClientDeps, ClientFac
 pub use allow::{AllowRule, AllowedRegions};
 pub use bases::resolve_bases;
 pub use cloud_counts::{CallCount, CallDurations};
-pub use credentials::{CredentialsError, NotGiven, Source, Sources};
+pub use credentials::{CredentialsError, NotGiven, RefreshCount, Source, Sources};
 pub use credentials_settings::CredentialsSettings;
 pub use egress::ProxySettings;
 pub use error::AccountError;

@@ -88,7 +88,7 @@ struct RawAccount {
     #[schemars(with = "String")]
     sts_endpoint: Option<String>,
     /// An address of the metadata service other than that of every node: https, or http on loopback. For `credentials` of type
-    /// `EcsRamRole`.
+    /// `EcsRamRole`, or `Auto` with a profile of that mode.
     #[serde(default, deserialize_with = "endpoint")]
     #[schemars(with = "String")]
     metadata_endpoint: Option<String>,
@@ -139,11 +139,11 @@ impl TryFrom<RawAccount> for AccountSettings {
                         https://sts.private.example"
                 .to_owned());
         }
-        if sts_endpoint.is_some() && !credentials.needs_sts() {
-            return Err("stsEndpoint: only for credentials of type RRSA and AssumeRole, which are exchanged there".to_owned());
+        if sts_endpoint.is_some() && !credentials.may_need_sts() {
+            return Err("stsEndpoint: only for credentials of type RRSA, AssumeRole and Auto, which are exchanged there".to_owned());
         }
-        if metadata_endpoint.is_some() && !matches!(credentials, CredentialsSettings::EcsRamRole { .. }) {
-            return Err("metadataEndpoint: only for credentials of type EcsRamRole, which ask there".to_owned());
+        if metadata_endpoint.is_some() && !matches!(credentials, CredentialsSettings::EcsRamRole { .. } | CredentialsSettings::Auto {}) {
+            return Err("metadataEndpoint: only for credentials of type EcsRamRole, or Auto with a profile of that mode".to_owned());
         }
         let network = network.unwrap_or_default();
         let egress = egress::of(

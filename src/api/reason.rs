@@ -83,8 +83,8 @@ reasons! {
         /// lasts.
         Throttled,
         /// The Secret with the account's access key does not exist: create it, the operator looks for it every minute. Or the API server
-        /// cannot return it now: nothing to do, the operator tries again. Or the file with the token of RRSA is not there. The message says
-        /// which.
+        /// cannot return it now: nothing to do, the operator tries again. Or the file with the token of RRSA, or any key that `Auto` looks for,
+        /// is not there. The message says which.
         CredentialsNotFound,
         /// New requests are paused, and the message says by what. By `submissions: Paused` in the operator's configuration: an administrator
         /// sets `Enabled`. By the annotation `rdsbackup.io/submissions: Paused` of the Namespace, or `rdsbackup.io/paused: "true"` of the

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{
     catalogue::{
-        CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_EXPIRY, CREDENTIALS_USABLE, SUBMISSIONS_PAUSED,
+        CLOUD_CLOCK_OFFSET, CLOUD_DURATION, CLOUD_LIMIT_WAIT, CLOUD_REQUESTS, CREDENTIALS_EXPIRY, CREDENTIALS_REFRESHES,
+        CREDENTIALS_USABLE, SUBMISSIONS_PAUSED,
     },
     exposition::Exposition,
 };
@@ -32,6 +33,10 @@ fn write_facts(out: &mut Exposition<'_>, accounts: &[AccountFacts]) -> fmt::Resu
     };
     out.computed(&CREDENTIALS_USABLE, of_accounts(|account| Some(f64::from(u8::from(account.key?.usable)))))?;
     out.computed(&CREDENTIALS_EXPIRY, of_accounts(|account| Some(account.key?.ends_at?.as_duration().as_secs_f64())))?;
+    let refreshes = accounts.iter().flat_map(|AccountFacts { name, refreshes, .. }| {
+        refreshes.iter().map(|refresh| ([name.as_str(), refresh.source, refresh.result], refresh.count as f64))
+    });
+    out.computed(&CREDENTIALS_REFRESHES, refreshes)?;
     out.computed(&SUBMISSIONS_PAUSED, of_accounts(|account| Some(f64::from(u8::from(account.paused)))))
 }
 

@@ -93,8 +93,11 @@ catalogue! {
         CLOUD_CLOCK_OFFSET: Gauge "rdsbackup_cloud_clock_offset_seconds" [account, region];
         /// 1 if the access key can be read and the service did not refuse it at its last use, else 0.
         CREDENTIALS_USABLE: Gauge "rdsbackup_credentials_usable" [account];
-        /// When the access key of the account ends, as it was read last. Absent for one that does not end, and while there is none.
+        /// When the access key of the account ends, or ended if there has been none since. Absent for one that does not end.
         CREDENTIALS_EXPIRY: Gauge "rdsbackup_credentials_expiry_timestamp_seconds" [account];
+        /// Exchanges for a temporary key by their result: OK, or the reason why there was no key. Accounts with the same source share a key,
+        /// and each shows its exchanges.
+        CREDENTIALS_REFRESHES: Counter "rdsbackup_credentials_refreshes_total" [account, source, result];
         /// 1 while the configuration pauses submissions for the account or for all, else 0.
         SUBMISSIONS_PAUSED: Gauge "rdsbackup_submissions_paused" [account];
     }

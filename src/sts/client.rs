@@ -11,8 +11,25 @@ use crate::rpc::{self, Api, ClientError, Credentials, Endpoint, Response};
 const API: Api =
     Api { product: "Sts", version: "2015-04-01", used: &["Credentials", "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"] };
 
-/// How long a key is asked for: an hour, which every role allows.
-const DURATION_SECONDS: &str = "3600";
+/// What both calls ask of a session of a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// `RoleSessionName`: shown in the cloud's audit log.
+    pub name: String,
+    /// `DurationSeconds`: how long its key lives.
+    pub duration_seconds: u32,
+    /// `Policy`: what is left of the role's rights.
+    pub policy: Option<String>,
+}
+
+impl Session {
+    fn params(&self) -> Vec<(String, String)> {
+        let Self { name, duration_seconds, policy } = self;
+        let mut params = vec![pair("RoleSessionName", name), pair("DurationSeconds", &duration_seconds.to_string())];
+        params.extend(policy.as_ref().map(|policy| pair("Policy", policy)));
+        params
+    }
+}
 
 /// What AssumeRoleWithOIDC is asked.
 pub struct AssumeRoleWithOidc<'a> {
@@ -22,16 +39,16 @@ pub struct AssumeRoleWithOidc<'a> {
     pub provider_arn: &'a str,
     /// `OIDCToken`: the proof.
     pub token: &'a SecretString,
-    /// `RoleSessionName`: shown in the cloud's audit log.
-    pub session_name: &'a str,
+    /// The session.
+    pub session: &'a Session,
 }
 
 /// What AssumeRole is asked.
 pub struct AssumeRole<'a> {
     /// `RoleArn`
     pub role_arn: &'a str,
-    /// `RoleSessionName`
-    pub session_name: &'a str,
+    /// The session.
+    pub session: &'a Session,
     /// `ExternalId`: what the role's trust policy may ask for.
     pub external_id: Option<&'a str>,
 }
@@ -70,15 +87,10 @@ impl Client {
     /// # Errors
     /// There is no key.
     pub async fn assume_role_with_oidc(&self, request: &AssumeRoleWithOidc<'_>) -> Result<Credentials, StsError> {
-        let AssumeRoleWithOidc { role_arn, provider_arn, token, session_name } = request;
+        let AssumeRoleWithOidc { role_arn, provider_arn, token, session } = request;
         let token = token.expose_secret();
-        let params = [
-            pair("RoleArn", role_arn),
-            pair("OIDCProviderArn", provider_arn),
-            pair("OIDCToken", token),
-            pair("RoleSessionName", session_name),
-            pair("DurationSeconds", DURATION_SECONDS),
-        ];
+        let mut params = vec![pair("RoleArn", role_arn), pair("OIDCProviderArn", provider_arn), pair("OIDCToken", token)];
+        params.extend(session.params());
         read(self.0.call_without_signature("AssumeRoleWithOIDC", &params, &[token]).await?)
     }
 
@@ -87,8 +99,9 @@ impl Client {
     /// # Errors
     /// There is no key.
     pub async fn assume_role(&self, credentials: &Credentials, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
-        let AssumeRole { role_arn, session_name, external_id } = request;
-        let mut params = vec![pair("RoleArn", role_arn), pair("RoleSessionName", session_name), pair("DurationSeconds", DURATION_SECONDS)];
+        let AssumeRole { role_arn, session, external_id } = request;
+        let mut params = vec![pair("RoleArn", role_arn)];
+        params.extend(session.params());
         params.extend(external_id.map(|id| pair("ExternalId", id)));
         read(self.0.call("AssumeRole", &params, credentials, &self.0.stamp()).await?)
     }
@@ -151,13 +164,17 @@ mod tests {
     const GOOD: &str = r#"{"RequestId": "R-1", "AssumedRoleUser": {"Arn": "acs:ram::1:role/r/s"}, "Credentials": {
         "AccessKeyId": "STS.id", "AccessKeySecret": "secret", "SecurityToken": "token", "Expiration": "2026-03-01T14:00:00Z"}}"#;
 
+    fn session(policy: Option<&str>) -> Session {
+        Session { name: "session-1".into(), duration_seconds: 3600, policy: policy.map(str::to_owned) }
+    }
+
     async fn with_oidc(client: &Client) -> Result<Credentials, StsError> {
         let token = TOKEN.to_owned().into();
         let request = AssumeRoleWithOidc {
             role_arn: "acs:ram::1:role/backup",
             provider_arn: "acs:ram::1:oidc-provider/ack",
             token: &token,
-            session_name: "session-1",
+            session: &session(None),
         };
         client.assume_role_with_oidc(&request).await
     }
@@ -195,13 +212,15 @@ mod tests {
             security_token: None,
             expires_at: None,
         };
-        let request = AssumeRole { role_arn: "acs:ram::2:role/backup", session_name: "s", external_id: Some("team a") };
+        let session = Session { duration_seconds: 900, ..session(Some(r#"{"Version": "1"}"#)) };
+        let request = AssumeRole { role_arn: "acs:ram::2:role/backup", session: &session, external_id: Some("team a") };
         for version in [SignatureVersion::V1, SignatureVersion::V3] {
             let (client, transport) = client(200, GOOD, version);
             client.assume_role(&signer, &request).await.unwrap();
             let sent = transport.2.lock().unwrap();
             let all = format!("{}{}", sent[0].url, sent[0].body);
             assert!(all.contains("ExternalId=team%20a") && all.contains("RoleArn=acs%3Aram%3A%3A2%3Arole%2Fbackup"), "{all}");
+            assert!(all.contains("DurationSeconds=900") && all.contains("Policy=%7B%22Version%22%3A%20%221%22%7D"), "{all}");
             assert_eq!(all.contains("Signature="), version == SignatureVersion::V1);
             assert_eq!(sent[0].headers.contains_key("authorization"), version == SignatureVersion::V3);
         }

@@ -5,6 +5,6 @@ mod client;
 mod error;
 mod hosts;
 
-pub use client::{AssumeRole, AssumeRoleWithOidc, Client};
+pub use client::{AssumeRole, AssumeRoleWithOidc, Client, Session};
 pub use error::{StsError, StsErrorKind};
 pub use hosts::endpoint;

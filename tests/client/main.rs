@@ -6,3 +6,4 @@ mod calls;
 mod egress;
 mod no_resend;
 mod old_gateway;
+mod profiles;

@@ -11,24 +11,12 @@ import time
 import urllib.request
 
 import dialects
+from checks import Checks
 from dialects import NoAnswer, Refused
 from tap import Tap, body_of
 
 KEY, SECRET = "sandbox-key", "sandbox-secret"
 PAGE = 30
-
-
-class Checks:
-    def __init__(self):
-        self.done, self.failed = 0, 0
-
-    def check(self, what, found, expected):
-        self.done += 1
-        if found == expected:
-            print("ok      %s" % what)
-        else:
-            self.failed += 1
-            print("FAILED  %s: found %r, expected %r" % (what, found, expected))
 
 
 class Control:

@@ -119,6 +119,13 @@ fn a_backup_is_made_with_keys_of_rrsa_that_are_renewed_while_its_job_runs() {
         let end: f64 = end.expect("when the key ends").parse().expect("a time");
         let left = end - cloud.sts.now().as_second() as f64;
         assert!((0.0..=20.0).contains(&left), "the key ends in {left} s");
+        let renewed = "rdsbackup_credentials_refreshes_total{account=\"default\",source=\"RRSA\",result=\"OK\"} ";
+        let renewed: Option<usize> = metrics.lines().find_map(|line| line.strip_prefix(renewed)?.parse().ok());
+        assert!(
+            renewed.is_some_and(|renewed| (calls.len()..=calls.len() + 1).contains(&renewed)),
+            "{renewed:?} of {} exchanges",
+            calls.len()
+        );
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         for secret in ["sts-secret-canary", "sts-token-canary", "eyJ"] {
             assert!(!log.contains(secret), "{secret} is in the log");
@@ -315,15 +322,18 @@ fn each_failure_of_the_metadata_service_and_of_a_credentials_uri_has_its_reason_
         let lacks = |member: &'static str| -> Change { Box::new(move |settings| settings.lacks = vec![member.to_owned()]) };
         let cases: Vec<(&str, &str, Change, &str, &str)> = vec![
             ("ecs", "works", change(|_| {}), "Succeeded", ""),
+            ("ecs", "line-break", change(|settings| settings.ends_lines = true), "Succeeded", ""),
             ("ecs", "no-role", change(|settings| settings.role = None), "CredentialsNotFound", "has no RAM role"),
             ("ecs", "no-tokens", change(|settings| settings.gives_tokens = false), "InvalidCredentials", "allowImdsV1"),
             ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
             ("ecs", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
             ("ecs", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 3 s"),
-            ("ecs", "malformed", lacks("Expiration"), "ServiceUnavailable", "no key"),
+            ("ecs", "malformed", lacks("Expiration"), "InvalidCredentials", "lacks one of Code, AccessKeyId"),
+            ("ecs", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "status 200 and no key"),
             ("ecs-v1", "v1", change(|settings| (settings.gives_tokens, settings.serves_without_token) = (false, true)), "Succeeded", ""),
             ("uri", "works", change(|_| {}), "Succeeded", ""),
             ("uri", "malformed", lacks("SecurityToken"), "InvalidCredentials", "lacks one of AccessKeyId"),
+            ("uri", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "is no JSON document"),
             ("uri", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
             ("uri", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
             ("uri", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 10 s"),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Names that a world without temporary keys cannot have: `credentials::a_backup_is_made_with_keys_of_rrsa_...` sees them.
-const OF_TEMPORARY_KEYS: [&str; 1] = ["rdsbackup_credentials_expiry_timestamp_seconds"];
+const OF_TEMPORARY_KEYS: [&str; 2] = ["rdsbackup_credentials_expiry_timestamp_seconds", "rdsbackup_credentials_refreshes_total"];
 
 async fn scrape(operator: &Operator) -> String {
     operator.get("/metrics").await.expect("an answer").body

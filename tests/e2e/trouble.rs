@@ -254,10 +254,10 @@ fn credentials_can_come_from_the_environment() {
         let instance = site.instance("rm-mysql");
         let mut without = site.start(StartOperator { config: Some(config.clone()), ..StartOperator::default() });
         without.wait_ready(Duration::from_secs(30)).await.unwrap_or_else(|error| panic!("{error}"));
-        let lacks = "account default: the operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID";
+        let lacks = "account default: Auto: there is no key. The operator's environment has no ALIBABA_CLOUD_ACCESS_KEY_ID";
         until_told(&without, lacks, "rdsbackup_credentials_usable{account=\"default\"} 0").await;
         site.apply("auto", json!({ "dbInstanceId": instance })).await;
-        let stalled = site.until_reason("auto", "InvalidCredentials").await;
+        let stalled = site.until_reason("auto", "CredentialsNotFound").await;
         assert!(message(&stalled).contains("ALIBABA_CLOUD_ACCESS_KEY_ID"), "{}", message(&stalled));
         without.stop().await.unwrap();
         let env = [("ALIBABA_CLOUD_ACCESS_KEY_ID", "sandbox-key"), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "sandbox-secret")];

@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::randomness::Randomness;
+use crate::{randomness::Randomness, sts::Sts};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -108,6 +108,8 @@ pub struct Cloud {
     pub jobs: Vec<Job>,
     /// The access key that is accepted; None: any key.
     pub key: Option<String>,
+    /// Gives out temporary keys.
+    pub sts: Sts,
     /// The number of calls of a key that are accepted within a second, and the times of its last calls.
     limits: BTreeMap<String, (usize, VecDeque<Timestamp>)>,
     nonces: BTreeMap<String, Timestamp>,
@@ -119,7 +121,17 @@ const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
 
 impl Cloud {
     pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, randomness: Randomness) -> Self {
-        Self { habits, instances, jobs: Vec::new(), key: None, limits: BTreeMap::new(), nonces: BTreeMap::new(), randomness, made: 0 }
+        Self {
+            habits,
+            instances,
+            jobs: Vec::new(),
+            key: None,
+            sts: Sts::default(),
+            limits: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            randomness,
+            made: 0,
+        }
     }
 
     /// Answers a request.
@@ -131,7 +143,11 @@ impl Cloud {
         if self.habits.knows_nonces && self.nonces.insert(call.nonce.clone(), now).is_some() {
             return self.refuse(400, "SignatureNonceUsed", now);
         }
-        if self.key.as_ref().is_some_and(|key| *key != call.key) {
+        if call.key.starts_with("STS.") {
+            if !self.sts.accepts(&call.key, now) {
+                return self.refuse(400, "InvalidSecurityToken.Expired", now);
+            }
+        } else if self.key.as_ref().is_some_and(|key| *key != call.key) {
             return self.refuse(404, "InvalidAccessKeyId.NotFound", now);
         }
         if !self.is_taken(&call.key, now) {

@@ -26,6 +26,7 @@ mod secrets;
 mod serve;
 mod single;
 mod step;
+mod sts;
 mod transport;
 mod world;
 

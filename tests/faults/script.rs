@@ -11,6 +11,7 @@ use crate::{
     people::{Action, Key},
     randomness::Randomness,
     step::Step,
+    sts::Sts,
     world::{Beginning, Pace},
 };
 
@@ -45,6 +46,8 @@ pub struct Script {
     pub lasts: Option<Duration>,
     /// The accounts of the configuration. None: the usual one.
     pub accounts: Option<String>,
+    /// The service that gives out temporary keys.
+    pub sts: Sts,
     /// What they are after the first crash, if they change.
     pub accounts_after_a_crash: Option<String>,
 }
@@ -92,6 +95,7 @@ impl Script {
             bound: lasts + seconds(40 * MINUTE),
             lasts: None,
             accounts: None,
+            sts: Sts::default(),
             accounts_after_a_crash: None,
         }
     }
@@ -294,8 +298,10 @@ impl Script {
     pub fn beginning(&self) -> Beginning {
         let mut randomness = Randomness::new(self.seed ^ 0x00c1_00d0);
         let until = self.begins + self.faults_until;
+        let mut cloud = Cloud::new(self.habits.clone(), self.instances.clone(), randomness.fork());
+        cloud.sts = self.sts.clone();
         Beginning {
-            cloud: Cloud::new(self.habits.clone(), self.instances.clone(), randomness.fork()),
+            cloud,
             fault_plan: FaultPlan::new(self.planned.clone(), self.fault_percent, until, randomness.fork()),
             pace: self.pace.clone(),
             randomness: randomness.fork(),

@@ -36,6 +36,8 @@ pub struct State {
     pub api: Api,
     pub cloud: Cloud,
     pub fault_plan: FaultPlan,
+    /// When the world began.
+    pub begins: Timestamp,
     pub log: Vec<LogEntry>,
     pub pace: Pace,
     pub randomness: Randomness,
@@ -143,6 +145,7 @@ impl World {
             api: Api::new(largest_page, pace.list_lag),
             cloud,
             fault_plan,
+            begins: at,
             log: Vec::new(),
             pace,
             randomness,

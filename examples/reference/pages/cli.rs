@@ -21,6 +21,10 @@ or `next` refuses the schedule. An error is one line on standard error.
 | `KUBECONFIG` | The kubeconfig of the API server that `run` and `report` use. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
 | `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
 | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
+| `ALIBABA_CLOUD_CONFIG_FILE`, `ALIBABA_CLOUD_CREDENTIALS_FILE`, `ALIBABA_CLOUD_PROFILE`, `ALIBABA_CLOUD_CLI_PROFILE_DISABLED`, `HOME` | The files with profiles that such accounts look for, and which profile; see [guides/accounts.md](../guides/accounts.md#profiles-auto). |
+| `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, `ALIBABA_CLOUD_ROLE_SESSION_NAME` | RRSA: set by the webhook of ACK, or by the chart. |
+| `ALIBABA_CLOUD_STS_ENDPOINT`, `ALIBABA_CLOUD_STS_REGION`, `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED` | Where STS is, unless the account has `stsEndpoint`; set by the webhook of ACK. |
+| `ALIBABA_CLOUD_ECS_METADATA`, `ALIBABA_CLOUD_ECS_METADATA_DISABLED`, `ALIBABA_CLOUD_IMDSV1_DISABLED` | The role of the node for accounts of type `EcsRamRole`; `true` forbids the metadata service, or its version 1. |
 ";
 
 pub fn page() -> String {

@@ -40,6 +40,10 @@ pub struct Settings {
     pub silent: bool,
     /// Members that its documents lack.
     pub lacks: Vec<String>,
+    /// Its documents are no JSON.
+    pub garbage: bool,
+    /// The name of its role ends with a line break, as what stands in its place may write it. The official clients do not cut it off.
+    pub ends_lines: bool,
 }
 
 impl Default for Settings {
@@ -54,6 +58,8 @@ impl Default for Settings {
             code: "Success".to_owned(),
             silent: false,
             lacks: Vec::new(),
+            garbage: false,
+            ends_lines: false,
         }
     }
 }
@@ -143,14 +149,18 @@ impl Shared {
                 }
                 let role = state.settings.role.clone();
                 match (path.strip_prefix(ROLES_PATH).unwrap_or_default(), role) {
-                    ("", Some(role)) => (200, format!("{role}\n")),
-                    (asked, Some(role)) if asked == role => (200, self.key(&mut state, now).to_string()),
+                    ("", Some(role)) => (200, if state.settings.ends_lines { format!("{role}\n") } else { role }),
+                    (asked, Some(role)) if asked == role => (200, self.document(&mut state, now)),
                     _ => not_found,
                 }
             }
-            ("GET", path) if path_of_uri == Some((path, request.query.as_str())) => (200, self.key(&mut state, now).to_string()),
+            ("GET", path) if path_of_uri == Some((path, request.query.as_str())) => (200, self.document(&mut state, now)),
             _ => not_found,
         }
+    }
+
+    fn document(&self, state: &mut State, now: Timestamp) -> String {
+        if state.settings.garbage { "<h1>Welcome</h1>".to_owned() } else { self.key(state, now).to_string() }
     }
 
     fn key(&self, state: &mut State, now: Timestamp) -> Value {

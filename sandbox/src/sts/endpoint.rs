@@ -57,6 +57,9 @@ pub struct Settings {
     pub clock_offset_ms: i64,
     /// How long an answer takes.
     pub latency: Duration,
+    /// It takes what the official Python clients send, as the real service does: GET, and a token or another proof in the query. Both are
+    /// written to logs on the way, so it refuses them unless it is told.
+    pub takes_queries: bool,
     /// What is wrong with it.
     pub trouble: Option<Trouble>,
 }
@@ -92,6 +95,10 @@ pub struct StsCall {
     pub role_arn: String,
     /// `RoleSessionName`
     pub session_name: String,
+    /// `DurationSeconds`
+    pub duration_seconds: Option<u32>,
+    /// `Policy`
+    pub policy: Option<String>,
     /// `OK`, or the code of the error; none if nothing was answered.
     pub outcome: Option<String>,
     /// The id of the key that was given out.
@@ -207,7 +214,7 @@ impl Shared {
         let State { directory, settings, calls } = &mut *state;
         directory.life = settings.life;
         let result = match &settings.trouble {
-            None => Some(directory.perform(request, now)),
+            None => Some(directory.perform(request, settings.takes_queries, now)),
             Some(Trouble::Error { status, code }) => Some(Err(ApiError::new(*status, code, "The service is as the test wants it."))),
             Some(_) => None,
         };
@@ -217,6 +224,8 @@ impl Shared {
             action: exchange::action(request),
             role_arn: parameter("RoleArn"),
             session_name: parameter("RoleSessionName"),
+            duration_seconds: request.parameter("DurationSeconds").and_then(|text| text.parse().ok()),
+            policy: request.parameter("Policy"),
             outcome: None,
             key_id: None,
         };

@@ -41,24 +41,29 @@ pub(super) struct Issued {
 
 impl Directory {
     /// Performs the action that the request names.
-    pub(super) fn perform(&mut self, request: &RawRequest, now: Timestamp) -> Result<Issued, ApiError> {
-        if request.method != "POST" || request.path != "/" {
+    pub(super) fn perform(&mut self, request: &RawRequest, takes_queries: bool, now: Timestamp) -> Result<Issued, ApiError> {
+        let is_known = request.method == "POST" || (takes_queries && request.method == "GET");
+        if !is_known || request.path != "/" {
             return Err(ApiError::new(405, "MethodNotAllowed", "Only POST / is served here: what travels in a GET is written to logs."));
         }
         if let Some(name) = request.repeated() {
             return Err(ApiError::invalid(&name));
         }
         match action(request).as_str() {
-            "AssumeRoleWithOIDC" => self.with_oidc(request, now),
+            "AssumeRoleWithOIDC" => self.with_oidc(request, takes_queries, now),
             "AssumeRole" => self.with_key(request, now),
             _ => Err(ApiError::new(404, "InvalidAction.NotFound", "Specified api is not found, please check your url and method.")),
         }
     }
 
-    fn with_oidc(&mut self, request: &RawRequest, now: Timestamp) -> Result<Issued, ApiError> {
+    fn with_oidc(&mut self, request: &RawRequest, takes_queries: bool, now: Timestamp) -> Result<Issued, ApiError> {
         let query: BTreeMap<String, String> = request.query_pairs().into_iter().collect();
-        let known = ["Action", "Version", "Format", "Timestamp"];
-        if let Some(name) = query.keys().find(|name| !known.contains(&name.as_str())) {
+        let of_form = ["RoleArn", "OIDCProviderArn", "OIDCToken", "RoleSessionName", "DurationSeconds", "Policy"];
+        let may_be_in_query = |name: &str| {
+            ["Action", "Version", "Format", "Timestamp"].contains(&name)
+                || (takes_queries && (of_form.contains(&name) || name == "SignatureNonce"))
+        };
+        if let Some(name) = query.keys().find(|name| !may_be_in_query(name)) {
             return Err(ApiError::new(400, "UnsupportedParameter", format!("The parameter {name} does not belong in the query.")));
         }
         if query.get("Version").map(String::as_str) != Some(VERSION) {
@@ -69,13 +74,12 @@ impl Directory {
         if since(sent, now) > EXPIRY || since(now, sent) > EXPIRY {
             return Err(ApiError::new(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired."));
         }
-        if request.header("authorization").is_some() || !request.has_form() {
+        if request.header("authorization").is_some() || !(request.has_form() || takes_queries) {
             return Err(ApiError::new(400, "UnsupportedOperation", "This call is not signed, and its parameters are a form."));
         }
         let parameters = request.parameters();
-        let known = ["RoleArn", "OIDCProviderArn", "OIDCToken", "RoleSessionName", "DurationSeconds", "Policy"];
         let form = parameters.keys().filter(|name| !query.contains_key(name.as_str()));
-        refuse_unknown(form, &known)?;
+        refuse_unknown(form, &of_form)?;
         let required = |name: &str| parameters.get(name).cloned().ok_or_else(|| ApiError::missing(name));
         let (arn, provider_arn) = (required("RoleArn")?, required("OIDCProviderArn")?);
         let session = session_name(&parameters)?;
@@ -182,8 +186,21 @@ fn session_name(parameters: &BTreeMap<String, String>) -> Result<String, ApiErro
     }
 }
 
+/// Its JSON is read, and not what it allows: the simulated RDS endpoint knows no policies.
+fn policy(parameters: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let Some(text) = parameters.get("Policy") else { return Ok(()) };
+    if text.chars().count() > 2048 {
+        return Err(ApiError::new(400, "InvalidParameter.PolicySize", "The size of Policy must be smaller than 2048 bytes."));
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(_)) => Ok(()),
+        _ => Err(ApiError::new(400, "InvalidParameter.PolicyGrammar", "The parameter Policy has not passed grammar check.")),
+    }
+}
+
 fn duration(parameters: &BTreeMap<String, String>, role: &Role) -> Result<Duration, ApiError> {
     let wrong = || ApiError::new(400, "InvalidParameter.DurationSeconds", "The Min/Max value of DurationSeconds is 15min/the role's.");
+    policy(parameters)?;
     let seconds = match parameters.get("DurationSeconds") {
         Some(text) => text.parse().map_err(|_| wrong())?,
         None => 3600,

@@ -11,32 +11,29 @@ use super::{
 };
 use crate::{
     rpc::Credentials,
-    sts::{AssumeRole, Client, StsError, StsErrorKind},
+    sts::{AssumeRole, Client, Session, StsError, StsErrorKind},
 };
 
 /// The role, and whose key it is assumed with.
 pub(super) struct AssumedRole {
     name: String,
-    role_arn: String,
-    external_id: Option<String>,
-    session_name: String,
-    /// The account in the configuration whose key it is.
+    role: RoleToAssume,
+    /// Whose key it is, as messages name it: `account hub`.
     from: String,
     base: Source,
     sts: Client,
 }
 
+/// What is asked for.
+pub(super) struct RoleToAssume {
+    pub arn: String,
+    pub external_id: Option<String>,
+    pub session: Session,
+}
+
 impl AssumedRole {
-    pub fn new(role_arn: &str, external_id: Option<&str>, session_name: String, from: &str, base: Source, sts: Client) -> Self {
-        Self {
-            name: format!("AssumeRole (role {role_arn}, from account {from})"),
-            role_arn: role_arn.to_owned(),
-            external_id: external_id.map(str::to_owned),
-            session_name,
-            from: from.to_owned(),
-            base,
-            sts,
-        }
+    pub fn new(role: RoleToAssume, from: String, base: Source, sts: Client) -> Self {
+        Self { name: format!("AssumeRole (role {}, from {from})", role.arn), role, from, base, sts }
     }
 
     async fn exchange(&self) -> Result<Credentials, CredentialsError> {
@@ -57,18 +54,18 @@ impl AssumedRole {
 
     async fn base_key(&self) -> Result<Credentials, CredentialsError> {
         let Self { name, from, .. } = self;
-        let lacks = |error: CredentialsError| NotGiven::because_of(&error, format!("{name}: account {from} has no key: {error}"));
+        let lacks = |error: CredentialsError| NotGiven::because_of(&error, format!("{name}: {from} has no key: {error}"));
         self.base.get().await.map_err(|error| lacks(error).into())
     }
 
     async fn assume(&self, key: &Credentials) -> Result<Credentials, StsError> {
-        let Self { role_arn, session_name, external_id, .. } = self;
-        self.sts.assume_role(key, &AssumeRole { role_arn, session_name, external_id: external_id.as_deref() }).await
+        let RoleToAssume { arn, external_id, session } = &self.role;
+        self.sts.assume_role(key, &AssumeRole { role_arn: arn, session, external_id: external_id.as_deref() }).await
     }
 
     fn told(&self, error: &StsError) -> CredentialsError {
-        let Self { name, role_arn, from, sts, .. } = self;
-        Exchange { source: name, role_arn, endpoint: sts.endpoint(), proof: Proof::Key { account: from } }.error(error)
+        let Self { name, role, from, sts, .. } = self;
+        Exchange { source: name, role_arn: &role.arn, endpoint: sts.endpoint(), proof: Proof::Key { of: from } }.error(error)
     }
 }
 
@@ -87,5 +84,9 @@ impl TemporarySource for AssumedRole {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "AssumeRole"
     }
 }

@@ -71,4 +71,8 @@ impl TemporarySource for CredentialsUri {
     fn name(&self) -> &str {
         &self.name
     }
+
+    fn kind(&self) -> &'static str {
+        "CredentialsURI"
+    }
 }

@@ -55,17 +55,28 @@ impl EcsRamRole {
             let what = format!("the node has no role {role}. Attach it to the ECS instance, or correct roleName");
             return Err(self.told(Reason::CredentialsNotFound, what));
         }
+        // What is no JSON comes from something else than the service, or from half of it, and may pass. A document of the service without a
+        // key does not.
         let document = Some(&answer).filter(|answer| answer.status == 200).and_then(Document::json);
-        let code = document.as_ref().and_then(|document| document.get("Code")?.as_str());
-        match (&document, code) {
-            (Some(document), Some("Success")) => Credentials::of_answer(document).ok_or_else(|| self.unreadable(answer.status)),
-            (Some(_), Some(_)) => {
+        let document = document.ok_or_else(|| self.unreadable(answer.status))?;
+        match document.get("Code").and_then(|code| code.as_str()) {
+            Some("Success") => Credentials::of_answer(&document).ok_or_else(|| self.malformed(&role)),
+            None => Err(self.malformed(&role)),
+            Some(_) => {
                 let what =
                     format!("the metadata service gives no key of role {role}: its Code is not Success. Check that the role is attached");
                 Err(self.told(Reason::CredentialsNotFound, what))
             }
-            _ => Err(self.unreadable(answer.status)),
         }
+    }
+
+    fn malformed(&self, role: &str) -> CredentialsError {
+        let what = format!(
+            "the document of the metadata service at {} about role {role} lacks one of Code, AccessKeyId, AccessKeySecret, SecurityToken and \
+             Expiration, or one of them is no part of a key. Check what answers there",
+            self.server()
+        );
+        self.told(Reason::InvalidCredentials, what)
     }
 
     /// The token of version 2; none where version 1 is used.
@@ -154,5 +165,9 @@ impl TemporarySource for EcsRamRole {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "EcsRamRole"
     }
 }

@@ -4,11 +4,15 @@ use super::{
 };
 use crate::rpc::Credentials;
 
-const NAMES: [&str; 3] = ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"];
+/// The variables without which there is no key.
+pub(super) const KEY_NAMES: [&str; 2] = ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"];
+
+const TOKEN: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 
 /// The access key in the operator's environment. `lookup` reads one variable, so that one file reads the environment.
 pub(super) fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Credentials, CredentialsError> {
-    parts::credentials(NAMES, |name| lookup(name).map(String::into_bytes)).map_err(|error| match error {
+    let [id, secret] = KEY_NAMES;
+    parts::credentials([id, secret, TOKEN], |name| lookup(name).map(String::into_bytes)).map_err(|error| match error {
         PartError::Missing(name) => CredentialsError::NotInEnvironment(name),
         PartError::Unusable(name) => CredentialsError::UnusableInEnvironment(name),
     })

@@ -69,6 +69,8 @@ pub struct NotGiven {
     why: String,
     /// When to ask again, if that passes and needs no change by a user.
     again_in: Option<SignedDuration>,
+    /// The pause that the service asks for. The refresher makes none that is shorter.
+    asked: Option<SignedDuration>,
 }
 
 /// When an object asks again that waits for what passes by itself. It is looked at before, as soon as there is a key.
@@ -77,22 +79,23 @@ const PASSES: SignedDuration = SignedDuration::from_secs(30);
 impl NotGiven {
     /// Somebody has to change something.
     pub(super) fn new(reason: Reason, why: String) -> Self {
-        Self { reason, why, again_in: None }
+        Self { reason, why, again_in: None, asked: None }
     }
 
     /// It passes by itself.
     pub(super) fn passing(reason: Reason, why: String) -> Self {
-        Self { reason, why, again_in: Some(PASSES) }
+        Self { reason, why, again_in: Some(PASSES), asked: None }
     }
 
     /// It lacks a key for the same reason as the source below it.
     pub(super) fn because_of(below: &CredentialsError, why: String) -> Self {
-        Self { reason: below.reason(), why, again_in: below.again_in() }
+        Self { reason: below.reason(), why, again_in: below.again_in(), asked: below.asked_pause() }
     }
 
-    /// It passes by itself, and the service named the pause.
+    /// It passes by itself, and the service wants a pause: this one, if it named it.
     pub(super) fn passing_in(reason: Reason, why: String, pause: Option<SignedDuration>) -> Self {
-        Self { reason, why, again_in: Some(pause.map_or(PASSES, |pause| pause.max(SignedDuration::from_secs(1)))) }
+        let pause = Some(pause.map_or(PASSES, |pause| pause.max(SignedDuration::from_secs(1))));
+        Self { reason, why, again_in: pause, asked: pause }
     }
 }
 
@@ -114,9 +117,28 @@ impl CredentialsError {
         }
     }
 
+    /// The same, with another sentence. Only a source of temporary keys has more to say.
+    pub(super) fn and(self, sentence: &str) -> Self {
+        match self {
+            Self::NotGiven(mut error) => {
+                error.why = format!("{}. {sentence}", error.why);
+                Self::NotGiven(error)
+            }
+            other => other,
+        }
+    }
+
     /// Whether it says nothing of the key: the API server does not hand it out now.
     pub(in crate::accounts) fn says_nothing_of_the_key(&self) -> bool {
         matches!(self, Self::Unreadable { .. })
+    }
+
+    /// The pause that the service asks for.
+    pub(super) fn asked_pause(&self) -> Option<SignedDuration> {
+        match self {
+            Self::NotGiven(error) => error.asked,
+            _ => None,
+        }
     }
 
     /// When to read again, if that passes and needs no change by a user.

@@ -16,8 +16,11 @@ use crate::{
 pub(super) enum Proof<'a> {
     /// The cluster's token in a file, for a provider.
     Token { file: &'a str, provider_arn: &'a str },
-    /// Another account's key.
-    Key { account: &'a str },
+    /// Another key.
+    Key {
+        /// Whose: `account hub`.
+        of: &'a str,
+    },
 }
 
 /// The exchange that was tried.
@@ -90,8 +93,11 @@ impl Exchange<'_> {
             StsErrorKind::NoRole => (Reason::InvalidCredentials, format!("there is no role {role_arn}. Check its name and its account")),
             StsErrorKind::Parameter => {
                 let given = if provider.is_empty() { String::new() } else { format!(", the provider {provider}") };
-                let what =
-                    format!("STS does not take the request: {}. Check the role {role_arn}{given} and the session's name", spoken(error));
+                let what = format!(
+                    "STS does not take the request: {}. Check the role {role_arn}{given} and the session's name, length and \
+                     policy",
+                    spoken(error)
+                );
                 (Reason::InvalidCredentials, what)
             }
             StsErrorKind::KeyRefused => (Reason::InvalidCredentials, format!("STS does not accept {}. Correct it there", self.signer())),
@@ -129,8 +135,8 @@ impl Exchange<'_> {
                  role's trust policy must name the provider as Federated principal, with the conditions oidc:iss, oidc:aud (sts.aliyuncs.com) and \
                  oidc:sub (system:serviceaccount:NAMESPACE:SERVICEACCOUNT)"
             ),
-            Proof::Key { account } => format!(
-                "the role {role_arn} cannot be assumed with the key of account {account}. The role's trust policy must name that \
+            Proof::Key { of } => format!(
+                "the role {role_arn} cannot be assumed with the key of {of}. The role's trust policy must name that \
                  key's user or role, with the externalId if it asks for one, and that user or role needs sts:AssumeRole on it"
             ),
         }
@@ -139,7 +145,7 @@ impl Exchange<'_> {
     fn signer(&self) -> String {
         match self.proof {
             Proof::Token { .. } => "the request".to_owned(),
-            Proof::Key { account } => format!("the key of account {account}"),
+            Proof::Key { of } => format!("the key of {of}"),
         }
     }
 
@@ -216,9 +222,9 @@ mod tests {
         assert_eq!((throttled.reason(), throttled.again_in()), (Reason::Throttled, Some(SignedDuration::from_secs(4))));
         let fault = told("InternalError", 500, token());
         assert_eq!((fault.reason(), fault.again_in().is_some()), (Reason::ServiceUnavailable, true));
-        let key = told("InvalidAccessKeyId.NotFound", 404, Proof::Key { account: "hub" });
+        let key = told("InvalidAccessKeyId.NotFound", 404, Proof::Key { of: "account hub" });
         assert!(key.to_string().contains("does not accept the key of account hub"), "{key}");
-        let untrusted = told("AuthenticationFail.NoPermission", 401, Proof::Key { account: "hub" });
+        let untrusted = told("AuthenticationFail.NoPermission", 401, Proof::Key { of: "account hub" });
         assert!(untrusted.to_string().contains("externalId"), "{untrusted}");
     }
 }

@@ -2,6 +2,7 @@
 //! until shortly before its true end, however often its renewal fails. A source that fails is never replaced by another.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -44,6 +45,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// So long after an exchange a refused key causes no other one: a key that the service refuses for ever must not be renewed for ever.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// A key without an end, of a file, is read again so often, and served so much longer if it cannot be read.
+const REREAD: SignedDuration = SignedDuration::from_secs(60);
+
 /// How often the clock is looked at while a key lives. It may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -57,6 +61,20 @@ pub(in crate::accounts) trait TemporarySource: Send + Sync {
 
     /// As messages name it, for example `RRSA (role acs:ram::1:role/backup)`.
     fn name(&self) -> &str;
+
+    /// Its type, as the configuration and the metrics name it.
+    fn kind(&self) -> &'static str;
+}
+
+/// How many exchanges of a source had the same result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshCount {
+    /// The type of the source.
+    pub source: &'static str,
+    /// `OK`, or the reason why there was no key.
+    pub result: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 /// Credentials that are renewed before they end. The work begins with the first caller and ends with this value.
@@ -79,6 +97,8 @@ struct State {
     /// Why the newest exchange failed; none if it succeeded.
     failure: Option<CredentialsError>,
     exchanges: u64,
+    /// How many of them had which result.
+    results: BTreeMap<&'static str, u64>,
     /// When the newest exchange ended.
     at: Option<Instant>,
 }
@@ -110,6 +130,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    fn without_end(now: Timestamp) -> Self {
+        let refresh_at = now.plus(REREAD);
+        Self { refresh_at, serve_until: refresh_at.plus(REREAD) }
+    }
+}
+
 impl Refresher {
     pub(super) fn new(source: Box<dyn TemporarySource>, entropy: Entropy) -> Self {
         let shared = Shared { source, entropy, state: watch::Sender::new(State::default()), wanted: Notify::new() };
@@ -128,7 +155,7 @@ impl Refresher {
         match tokio::time::timeout(LONGEST_WAIT, state.wait_for(settled)).await {
             Ok(Ok(state)) => match (state.serves(shared.source.now()), &state.failure) {
                 (Some(credentials), _) => Ok(credentials.clone()),
-                (None, Some(failure)) => Err(failure.clone()),
+                (None, Some(failure)) => Err(state.told(failure, shared.source.as_ref())),
                 (None, None) => Err(no_answer(shared.source.name())),
             },
             Ok(Err(_)) | Err(_) => Err(no_answer(shared.source.name())),
@@ -152,6 +179,13 @@ impl Refresher {
         let _ = tokio::time::timeout(LONGEST_WAIT, state.wait_for(|state| state.exchanges > exchanges)).await;
     }
 
+    /// What became of its exchanges so far.
+    pub(super) fn counts(&self) -> Vec<RefreshCount> {
+        let source = self.shared.source.kind();
+        let state = self.shared.state.borrow();
+        state.results.iter().map(|(result, count)| RefreshCount { source, result, count: *count }).collect()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "it ends with this value")]
     fn begin(&self) {
         self.task.get_or_init(|| AbortOnDropHandle::new(tokio::spawn(Shared::renew(self.shared.clone()))));
@@ -162,6 +196,14 @@ impl State {
     /// The key that is held, unless it ends now.
     fn serves(&self, now: Timestamp) -> Option<&Credentials> {
         self.held.as_ref().filter(|held| now < held.plan.serve_until).map(|held| &held.credentials)
+    }
+
+    /// The failure, and since when there is no key because of it.
+    fn told(&self, failure: &CredentialsError, source: &dyn TemporarySource) -> CredentialsError {
+        let end = self.held.as_ref().and_then(|held| held.credentials.expires_at);
+        let Some(end) = end else { return failure.clone() };
+        let verb = if source.now() < end { "ends" } else { "ended" };
+        failure.clone().and(&format!("The last key of {} {verb} at {end}", source.kind()))
     }
 
     fn is_recent(&self) -> bool {
@@ -199,7 +241,7 @@ impl Shared {
                     if failures == 1 {
                         warn!("{failure}");
                     }
-                    let pause = self.pause(failures, failure.again_in());
+                    let pause = self.pause(failures, failure.asked_pause());
                     self.publish(None, Some(failure));
                     self.rest(pause).await;
                 }
@@ -209,8 +251,10 @@ impl Shared {
 
     fn held(&self, credentials: Credentials, earlier: u64) -> Result<Held, CredentialsError> {
         let (now, name) = (self.source.now(), self.source.name());
-        let end = credentials.expires_at.unwrap_or(Timestamp::MAX);
-        if credentials.ended_at(now).is_some() {
+        let Some(end) = credentials.expires_at else {
+            return Ok(Held { credentials, plan: Plan::without_end(now) });
+        };
+        if end <= now {
             let why =
                 format!("{name}: the key that was given out ended at {end}, and it is {now}. Check what gives it out, and the clocks");
             return Err(NotGiven::new(Reason::CredentialsExpired, why).into());
@@ -221,6 +265,8 @@ impl Shared {
     /// A failure leaves the old key as it is.
     fn publish(&self, held: Option<Held>, failure: Option<CredentialsError>) {
         self.state.send_modify(|state| {
+            let count = state.results.entry(failure.as_ref().map_or("OK", |failure| failure.reason().as_str())).or_default();
+            *count = count.saturating_add(1);
             state.held = held.or(state.held.take());
             state.failure = failure;
             state.exchanges = state.exchanges.saturating_add(1);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::Reason,
     rpc::Credentials,
-    sts::{AssumeRoleWithOidc, Client},
+    sts::{AssumeRoleWithOidc, Client, Session},
 };
 
 /// The longest token that is read, bytes. A projected token has about 1,000.
@@ -28,16 +28,22 @@ pub(super) const TOKEN_FILE: &str = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
 /// The role, the provider and the file.
 pub(super) struct Rrsa {
     name: String,
-    role_arn: String,
-    provider_arn: String,
-    token_file: String,
-    session_name: String,
+    proof: TokenProof,
+    session: Session,
     sts: Client,
 }
 
-impl Rrsa {
+/// Which token is offered to which provider for which role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenProof {
+    pub role_arn: String,
+    pub provider_arn: String,
+    pub token_file: String,
+}
+
+impl TokenProof {
     /// By the variables that the webhook of ACK sets.
-    pub fn new(variable: impl Fn(&'static str) -> Option<String>, session_name: String, sts: Client) -> Result<Self, CredentialsError> {
+    pub fn of_environment(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self, CredentialsError> {
         let required = |name: &'static str| {
             variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).ok_or_else(|| {
                 let why = format!(
@@ -49,16 +55,22 @@ impl Rrsa {
             })
         };
         let (role_arn, provider_arn, token_file) = (required(ROLE_ARN)?, required(PROVIDER_ARN)?, required(TOKEN_FILE)?);
-        Ok(Self { name: format!("RRSA (role {role_arn})"), role_arn, provider_arn, token_file, session_name, sts })
+        Ok(Self { role_arn, provider_arn, token_file })
+    }
+}
+
+impl Rrsa {
+    pub fn new(proof: TokenProof, session: Session, sts: Client) -> Self {
+        Self { name: format!("RRSA (role {})", proof.role_arn), proof, session, sts }
     }
 
     async fn exchange(&self) -> Result<Credentials, CredentialsError> {
-        let Self { name, role_arn, provider_arn, token_file, session_name, sts } = self;
+        let Self { name, proof: TokenProof { role_arn, provider_arn, token_file }, session, sts } = self;
         let path = token_file.clone();
         let read = tokio::task::spawn_blocking(move || read_token(Path::new(&path)));
         let token = read.await.unwrap_or(Err(TokenError::Unreadable("the read was given up".to_owned())));
         let token = token.map_err(|error| error.told(name, token_file))?;
-        let request = AssumeRoleWithOidc { role_arn, provider_arn, token: &token, session_name };
+        let request = AssumeRoleWithOidc { role_arn, provider_arn, token: &token, session };
         sts.assume_role_with_oidc(&request).await.map_err(|error| {
             let proof = Proof::Token { file: token_file, provider_arn };
             Exchange { source: name, role_arn, endpoint: sts.endpoint(), proof }.error(&error)
@@ -77,6 +89,10 @@ impl TemporarySource for Rrsa {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "RRSA"
     }
 }
 

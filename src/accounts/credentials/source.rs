@@ -1,6 +1,11 @@
 use std::sync::Arc;
 
-use super::{environment, error::CredentialsError, refresh::Refresher, secret::SecretReader};
+use super::{
+    environment,
+    error::CredentialsError,
+    refresh::{RefreshCount, Refresher},
+    secret::SecretReader,
+};
 use crate::rpc::Credentials;
 
 /// The source of one account's credentials.
@@ -31,6 +36,14 @@ impl Source {
             Self::Fixed(credentials) => credentials.clone(),
             Self::Secret(reader) => reader.get().await,
             Self::Refreshed(refresher) => refresher.get().await,
+        }
+    }
+
+    /// What became of the exchanges for them; nothing of keys that need none.
+    pub(in crate::accounts) fn refreshes(&self) -> Vec<RefreshCount> {
+        match self {
+            Self::Fixed(_) | Self::Secret(_) => Vec::new(),
+            Self::Refreshed(refresher) => refresher.counts(),
         }
     }
 

@@ -1,9 +1,10 @@
 use jiff::SignedDuration;
 
-use super::{World, no_answer};
+use super::{CONFIG, World, no_answer};
 use crate::{
     accounts::{AccountFacts, ClientFacts},
     api::RdsBackupSpec,
+    config::Config,
     controller::Fence,
     rds::InstanceId,
     rpc::{Failure, HttpResponse},
@@ -60,6 +61,24 @@ async fn a_call_is_counted_by_its_outcome_and_a_refused_key_is_not_usable() {
     assert_eq!(silent.series("rdsbackup_credentials_usable").values().collect::<Vec<_>>(), ["1"], "no answer says nothing of the key");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_exchanges_of_an_account_are_counted_by_their_result_and_gone_with_it() {
+    let world = World::with(Vec::new(), Vec::new(), Fence::none(), refused);
+    assert_eq!(world.series("rdsbackup_credentials_refreshes_total").len(), 0, "nothing was asked yet");
+    let exchanges = |world: &World| world.series("rdsbackup_credentials_refreshes_total").into_iter().collect::<Vec<_>>();
+    let accounts = &world.backups.accounts;
+    accounts.credentials().await;
+    let series = r#"rdsbackup_credentials_refreshes_total{account="hub",source="CredentialsURI",result="AccessDenied"}"#;
+    assert_eq!(exchanges(&world), [(series.to_owned(), "1".to_owned())], "accounts with a key of their own have no exchanges");
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    let Some(count) = world.series("rdsbackup_credentials_refreshes_total").remove(series) else { panic!("it is gone") };
+    assert!(matches!(count.parse(), Ok(4..=6)), "{count}: after 1, 2 and 4 s or a little less");
+    let Config { submissions, accounts: mut left, .. } = Config::parse(CONFIG).unwrap();
+    left.remove("hub");
+    accounts.replace(left, submissions);
+    assert_eq!(exchanges(&world), []);
+}
+
 /// The account has an endpoint, so any text that looks like a region is taken.
 #[tokio::test(start_paused = true)]
 async fn regions_that_a_tenant_invents_make_one_series() {
@@ -84,8 +103,9 @@ async fn regions_that_a_tenant_invents_make_one_series() {
 fn the_facts_of_an_account_have_no_place_for_a_secret() {
     // Taken apart without `..`: a new field does not compile until somebody has decided that it may be shown.
     let client = ClientFacts { region: "r".into(), clock_offset: None, waited_for_limits: std::time::Duration::ZERO };
-    let AccountFacts { name: _, paused: _, key: _, clients, calls: _ } =
-        AccountFacts { name: "a".into(), paused: false, key: None, clients: vec![client], calls: Vec::new() };
+    let AccountFacts { name: _, paused: _, key: _, refreshes, clients, calls: _ } =
+        AccountFacts { name: "a".into(), paused: false, key: None, refreshes: Vec::new(), clients: vec![client], calls: Vec::new() };
+    assert!(refreshes.is_empty());
     let ClientFacts { region: _, clock_offset, waited_for_limits: _ } = &clients[0];
     assert_eq!(*clock_offset, None::<SignedDuration>);
 }

@@ -89,6 +89,7 @@ async fn backups_are_counted_by_what_they_are_in() {
         world.series("rdsbackup_backups_outcome_unknown"),
         of(&[
             (r#"rdsbackup_backups_outcome_unknown{account="prod"}"#, "1"),
+            (r#"rdsbackup_backups_outcome_unknown{account="hub"}"#, "0"),
             (r#"rdsbackup_backups_outcome_unknown{account="spare"}"#, "0"),
         ])
     );
@@ -107,8 +108,8 @@ async fn backups_are_counted_by_what_they_are_in() {
 async fn every_account_has_its_counters_before_anything_happened() {
     let world = World::of(Vec::new(), Vec::new());
     for name in ["rdsbackup_operator_unknown_outcomes_total", "rdsbackup_operator_adoptions_total"] {
-        let [prod, spare] = ["prod", "spare"].map(|account| format!("{name}{{account=\"{account}\"}}"));
-        assert_eq!(world.series(name), of(&[(&prod, "0"), (&spare, "0")]));
+        let [hub, prod, spare] = ["hub", "prod", "spare"].map(|account| format!("{name}{{account=\"{account}\"}}"));
+        assert_eq!(world.series(name), of(&[(&hub, "0"), (&prod, "0"), (&spare, "0")]));
     }
 }
 

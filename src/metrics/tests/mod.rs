@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{ConfigState, Format, Metrics, MetricsSettings, Sources};
 use crate::{
-    accounts::{Accounts, ClientDeps, Source},
+    accounts::{AccountSettings, Accounts, ClientDeps, CredentialsSettings, Source, Sources as KeySources},
     backup,
     clock::Clock,
     config::Config,
@@ -39,6 +39,10 @@ accounts:
     regionId: cn-beijing
     credentials: { type: Auto }
     submissions: Paused
+    allow: []
+  hub:
+    regionId: cn-beijing
+    credentials: { type: CredentialsURI, uri: \"http://127.0.0.1:1/key\" }
     allow: []
 ";
 
@@ -72,7 +76,7 @@ impl World {
             Ok::<_, std::convert::Infallible>(http::Response::new(kube::client::Body::empty()))
         });
         let client = kube_requests.counting(kube::Client::new(nothing, "ops"));
-        let cluster = Cluster::new(client, Scope::Cluster, "test".to_owned(), fence);
+        let cluster = Cluster::new(client.clone(), Scope::Cluster, "test".to_owned(), fence);
         let now = "2026-03-01T12:00:00Z".parse().unwrap();
         let (clock, entropy) = (Clock::new(move || now), Entropy::system());
         let deps = ClientDeps { clock: clock.clone(), entropy: entropy.clone(), transport: Some(Arc::new(Always(cloud))) };
@@ -83,7 +87,12 @@ impl World {
             security_token: None,
             expires_at: Some("2026-03-01T13:00:00Z".parse().unwrap()),
         };
-        let accounts = Accounts::new(accounts, submissions, move |_| Source::Fixed(Ok(key.clone())), deps);
+        let exchanged = KeySources::new(client, "ops", |_| None, deps.clone());
+        let source = move |account: &AccountSettings| match &account.credentials {
+            CredentialsSettings::CredentialsUri { .. } => exchanged.of(account),
+            _ => Source::Fixed(Ok(key.clone())),
+        };
+        let accounts = Accounts::new(accounts, submissions, source, deps);
         let counts = backup::Counts::of_accounts(accounts.names());
         let (wake, _) = mpsc::unbounded();
         let (wake_schedule, _) = mpsc::unbounded();

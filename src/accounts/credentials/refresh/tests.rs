@@ -2,7 +2,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -20,6 +20,7 @@ struct Service {
     ahead: AtomicI64,
     exchanges: AtomicU64,
     script: Mutex<Script>,
+    has_no_end: AtomicBool,
     takes: Duration,
 }
 
@@ -37,7 +38,7 @@ impl TemporarySource for Ours {
                 access_key_id: format!("STS.key-{number}"),
                 access_key_secret: "secret-of-the-test".to_owned().into(),
                 security_token: Some("token-of-the-test".to_owned().into()),
-                expires_at: Some(self.now().plus(SignedDuration::from_secs(life))),
+                expires_at: Some(self.now().plus(SignedDuration::from_secs(life))).filter(|_| !self.0.has_no_end.load(Ordering::SeqCst)),
             })
         })
     }
@@ -48,6 +49,10 @@ impl TemporarySource for Ours {
 
     fn name(&self) -> &str {
         "the service of the test"
+    }
+
+    fn kind(&self) -> &'static str {
+        "RRSA"
     }
 }
 
@@ -61,6 +66,7 @@ fn service(script: impl IntoIterator<Item = Result<i64, CredentialsError>>, take
         ahead: AtomicI64::new(0),
         exchanges: AtomicU64::new(0),
         script: Mutex::new(script.into_iter().collect()),
+        has_no_end: AtomicBool::new(false),
         takes: Duration::from_millis(takes),
     });
     let refresher = Refresher::new(Box::new(Ours(service.clone())), Entropy::new(|| 0));
@@ -121,7 +127,10 @@ async fn while_the_service_is_away_the_old_key_is_served_to_its_end_and_no_other
     let tried = service.exchanges();
     assert!((8..=14).contains(&tried), "{tried}: with growing pauses");
     tokio::time::sleep(seconds(6)).await;
-    assert_eq!(id(&refresher).await, Err("it is away".to_owned()));
+    let told = |verb: &str| Err(format!("it is away. The last key of RRSA {verb} at 2026-03-01T12:15:00Z"));
+    assert_eq!(id(&refresher).await, told("ends"));
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(id(&refresher).await, told("ended"));
     *service.script.lock().unwrap() = VecDeque::from([Ok(900)]);
     tokio::time::sleep(seconds(61)).await;
     assert!(id(&refresher).await.is_ok(), "it heals within the longest pause");
@@ -138,6 +147,34 @@ async fn a_caller_learns_at_once_why_there_is_no_key_and_its_asking_makes_no_exc
     assert_eq!((began.elapsed(), service.exchanges()), (Duration::ZERO, 1));
     tokio::time::sleep(seconds(600)).await;
     assert!((13..=20).contains(&service.exchanges()), "{}", service.exchanges());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_away_for_a_moment_costs_seconds_and_one_that_asks_for_a_pause_has_it() {
+    let (service, refresher) = service([Err(away()), Err(away()), Ok(3600)], 0);
+    assert!(id(&refresher).await.is_err());
+    tokio::time::sleep(seconds(4)).await;
+    assert_eq!((service.exchanges(), id(&refresher).await.is_ok()), (3, true), "after 1 and 2 s");
+    let busy = NotGiven::passing_in(Reason::Throttled, "it is busy".to_owned(), Some(SignedDuration::from_secs(20)));
+    let (service, refresher) = self::service([Err(busy.into()), Ok(3600)], 0);
+    assert!(id(&refresher).await.is_err());
+    tokio::time::sleep(seconds(19)).await;
+    assert_eq!(service.exchanges(), 1);
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!((service.exchanges(), id(&refresher).await.is_ok()), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_without_an_end_is_read_again_each_minute_and_not_kept_for_ever_when_it_is_gone() {
+    let (service, refresher) = service([Ok(0), Ok(0), Err(away())], 0);
+    service.has_no_end.store(true, Ordering::SeqCst);
+    assert_eq!(id(&refresher).await.as_deref(), Ok("STS.key-1"));
+    tokio::time::sleep(seconds(61)).await;
+    assert_eq!(id(&refresher).await.as_deref(), Ok("STS.key-2"));
+    tokio::time::sleep(seconds(100)).await;
+    assert_eq!(id(&refresher).await.as_deref(), Ok("STS.key-2"), "it could not be read for 40 s");
+    tokio::time::sleep(seconds(25)).await;
+    assert_eq!(id(&refresher).await, Err("it is away".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
