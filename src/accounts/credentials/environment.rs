@@ -8,7 +8,7 @@ const NAMES: [&str; 3] = ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_K
 
 /// The access key in the operator's environment. `lookup` reads one variable, so that one file reads the environment.
 pub(super) fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Credentials, CredentialsError> {
-    parts::credentials(NAMES, |name| lookup(name).map(String::into_bytes)).map_err(|error| match error {
+    parts::credentials(NAMES, |name| lookup(name).map(|value| value.into_bytes().into())).map_err(|error| match error {
         PartError::Missing(name) => CredentialsError::NotInEnvironment(name),
         PartError::Unusable(name) => CredentialsError::UnusableInEnvironment(name),
     })
