@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn a_filter_opens_the_operators_lines_and_never_those_of_libraries_below_info() {
-        for filter in ["trace", "hyper=trace,kube_client=trace,rds_backup_operator=trace,log=trace,rds_backup_operator_of_another=trace,rustls=info,kube_runtime=warn"] {
+        for filter in [
+            "trace",
+            "hyper=trace,kube_client=trace,rds_backup_operator=trace,log=trace,rds_backup_operator_of_another=trace,rustls=info,kube_runtime=warn",
+        ] {
             for format in [Format::Json, Format::Text] {
                 let text = written(filter, format);
                 for shown in ["ours-trace", "ours-debug", "foreign-info", "foreign-warn", "foreign-error", "within"] {

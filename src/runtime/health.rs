@@ -67,11 +67,7 @@ impl Served {
 }
 
 /// Serves /healthz, /readyz and /metrics until `stop`.
-pub(super) async fn serve(
-    address: SocketAddr,
-    served: Served,
-    stop: CancellationToken,
-) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
+pub(super) async fn serve(address: SocketAddr, served: Served, stop: CancellationToken) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
     let (listener, address) = listen(address).await?;
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

@@ -16,7 +16,9 @@ use rds_backup_operator::{
     config::Config,
     no_answer::NoAnswer,
     rds::{self, CreateBackup, InstanceId, JobId, Limits, SetQuery},
-    rpc::{ClientOptions, Credentials, DocumentClient, Endpoint, Failure, HttpRequest, HttpResponse, HttpTransport, SignatureVersion, Stamp},
+    rpc::{
+        ClientOptions, Credentials, DocumentClient, Endpoint, Failure, HttpRequest, HttpResponse, HttpTransport, SignatureVersion, Stamp,
+    },
     sts,
 };
 use rds_backup_sandbox::marks::{FORMS, Marks};
@@ -111,7 +113,8 @@ fn own(request: &HttpRequest) -> &'static [&'static str] {
 
 /// Everything that was sent, as it is and in base64, and all that the server knows besides.
 fn echo(request: &HttpRequest) -> String {
-    let headers: Vec<String> = request.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default())).collect();
+    let headers: Vec<String> =
+        request.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default())).collect();
     let sent = format!("{} {} {}", request.url, headers.join(" "), request.body);
     let known = own(request).iter().map(|text| format!("{} {text} {}", &text[..14], BASE64_STANDARD.encode(format!("x:{text}"))));
     let known: Vec<String> = known.collect();
@@ -193,8 +196,12 @@ async fn outcomes(Clients { rds, sts }: &Clients) -> Vec<String> {
     let (key, id) = (credentials(), InstanceId::new("rm-1"));
     let stamp = Stamp { nonce: "nonce-of-the-test".to_owned(), timestamp: at() };
     let oidc = OIDC.to_owned().into();
-    let with_oidc =
-        sts::AssumeRoleWithOidc { role_arn: "acs:ram::1:role/r", provider_arn: "acs:ram::1:oidc-provider/p", token: &oidc, session_name: "s" };
+    let with_oidc = sts::AssumeRoleWithOidc {
+        role_arn: "acs:ram::1:role/r",
+        provider_arn: "acs:ram::1:oidc-provider/p",
+        token: &oidc,
+        session_name: "s",
+    };
     let with_key = sts::AssumeRole { role_arn: "acs:ram::1:role/r", session_name: "s", external_id: None };
     let call = |result: Option<rds::CallError>| result.map_or_else(String::new, |error| shown(&error));
     vec![
@@ -261,9 +268,11 @@ async fn panics_with_everything_in_its_hands() {
     let clients = clients(&transport, SignatureVersion::V3);
     let outcomes = outcomes(&clients).await;
     let address = format!("https://keys.example/{PATH}");
-    let config = format!("accounts: {{ a: {{ regionId: cn-hangzhou, credentials: {{ type: CredentialsURI, uri: '{address}' }}, allow: [] }} }}");
+    let config =
+        format!("accounts: {{ a: {{ regionId: cn-hangzhou, credentials: {{ type: CredentialsURI, uri: '{address}' }}, allow: [] }} }}");
     let config = Config::parse(&config).expect("a configuration");
-    let documents = DocumentClient::new(true, Clock::new(at), Default::default(), Default::default(), Default::default(), Some(transport.clone()));
+    let documents =
+        DocumentClient::new(true, Clock::new(at), Default::default(), Default::default(), Default::default(), Some(transport.clone()));
     let header = ("x-aliyun-ecs-metadata-token", TOKEN);
     let lost = documents.expect("a client").get(address.parse().expect("an address"), Some(header)).await.err();
     let answers = transport.answers.lock().expect("whole").clone();

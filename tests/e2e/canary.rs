@@ -61,8 +61,10 @@ const ACCOUNTS: [(&str, [&str; 2]); 5] = [
 fn faults(own: [&str; 2]) -> Vec<Effect> {
     let [secret, token] = own;
     let encoded = BASE64_STANDARD.encode(format!("id:{token}"));
-    let message = format!("you sent {token} {} Basic {encoded} {secret} and https://oss.example/b?Signature={PRESIGNED_CANARY}", &token[..12]);
-    let error = |code: &str, http_status: u16| Effect::ApiError { code: code.into(), http_status, message: message.clone(), executed: false };
+    let message =
+        format!("you sent {token} {} Basic {encoded} {secret} and https://oss.example/b?Signature={PRESIGNED_CANARY}", &token[..12]);
+    let error =
+        |code: &str, http_status: u16| Effect::ApiError { code: code.into(), http_status, message: message.clone(), executed: false };
     vec![
         error("SomethingNew", 400),
         error("SignatureDoesNotMatch", 400),
@@ -92,7 +94,8 @@ fn no_source_of_keys_shows_a_secret_at_the_level_trace() {
                  allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]\n"
             )
         };
-        let assumed = format!("stsEndpoint: {sts}\n    credentials: {{ type: AssumeRole, roleArn: \"{SPOKE}\", externalId: team-a, from: rrsa }}");
+        let assumed =
+            format!("stsEndpoint: {sts}\n    credentials: {{ type: AssumeRole, roleArn: \"{SPOKE}\", externalId: team-a, from: rrsa }}");
         let accounts = [
             account("rrsa", "V3", &format!("stsEndpoint: {sts}\n    credentials: {{ type: RRSA }}")),
             account("assumed", "V1", &assumed),

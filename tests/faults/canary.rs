@@ -89,16 +89,8 @@ pub fn search(ended: &Ended) -> Searched {
     Searched { hits, marks: marks.planted(), places, injected }
 }
 
-const CLOUD: [Step; 8] = [
-    Step::Instance,
-    Step::TasksBefore,
-    Step::SetsBefore,
-    Step::Create,
-    Step::TasksLook,
-    Step::SetsLook,
-    Step::TaskById,
-    Step::SetById,
-];
+const CLOUD: [Step; 8] =
+    [Step::Instance, Step::TasksBefore, Step::SetsBefore, Step::Create, Step::TasksLook, Step::SetsLook, Step::TaskById, Step::SetById];
 
 /// Answers of the cloud that hold what they should not.
 fn repeating() -> Vec<Fault> {
@@ -161,13 +153,18 @@ fn others() -> Vec<(Step, Fault)> {
 fn scripts() -> Vec<Script> {
     let after_a_lost_answer = |step: Step| {
         let script = calm(2);
-        if matches!(step, Step::TasksLook | Step::SetsLook) { script.fault(Step::Create, 1, Fault::Lost { executed: true }) } else { script }
+        if matches!(step, Step::TasksLook | Step::SetsLook) {
+            script.fault(Step::Create, 1, Fault::Lost { executed: true })
+        } else {
+            script
+        }
     };
     let mut scripts = Vec::new();
     for step in CLOUD {
         scripts.extend(repeating().into_iter().map(|fault| after_a_lost_answer(step).fault(step, 1, fault)));
     }
-    for (step, fault) in [Step::Instance, Step::Create].into_iter().flat_map(|step| repeating().into_iter().map(move |fault| (step, fault))) {
+    for (step, fault) in [Step::Instance, Step::Create].into_iter().flat_map(|step| repeating().into_iter().map(move |fault| (step, fault)))
+    {
         let mut script = calm(2).fault(step, 1, fault);
         script.signature = "V1";
         scripts.push(script);

@@ -139,7 +139,17 @@ const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
 
 impl Cloud {
     pub fn new(habits: Habits, instances: BTreeMap<String, &'static str>, randomness: Randomness) -> Self {
-        Self { habits, instances, jobs: Vec::new(), key: None, limits: BTreeMap::new(), nonces: BTreeMap::new(), randomness, made: 0, echo: String::new() }
+        Self {
+            habits,
+            instances,
+            jobs: Vec::new(),
+            key: None,
+            limits: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            randomness,
+            made: 0,
+            echo: String::new(),
+        }
     }
 
     /// Answers a request.

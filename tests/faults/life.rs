@@ -104,12 +104,7 @@ fn scrape(served: &Served) -> [(&'static str, Vec<u8>); 3] {
 }
 
 /// One process, or several at once, from their start to their death or to the end of the world.
-async fn live(
-    world: &Arc<World>,
-    script: &Script,
-    actions: &mut VecDeque<(Timestamp, Action)>,
-    served: &mut Vec<Served>,
-) -> End {
+async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>, served: &mut Vec<Served>) -> End {
     let life = world.begin_life();
     let tasks = TaskTracker::new();
     for process in 0..script.processes {

@@ -17,8 +17,7 @@ async fn install(cluster: &Cluster, policy: &Value, more: &[&str]) -> Vec<Value>
     let args = ["template", "rds", &chart, "--namespace", "ops", "--values", &values, "--values", &file];
     let rendered = cluster.helm().run(&[&args[..], more].concat()).await.unwrap_or_else(|error| panic!("{error}"));
     let wanted = ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
-    let objects: Vec<Value> =
-        documents(&rendered).into_iter().filter(|object| wanted.iter().any(|kind| object["kind"] == *kind)).collect();
+    let objects: Vec<Value> = documents(&rendered).into_iter().filter(|object| wanted.iter().any(|kind| object["kind"] == *kind)).collect();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
     apply(cluster, &list).await;
     cluster.served().await;
