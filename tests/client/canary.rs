@@ -186,8 +186,8 @@ fn request() -> CreateBackup {
 }
 
 /// An error as a log, a person and a debugger see it, with all that is behind it.
-fn shown(error: &(dyn Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
+fn shown<'a>(error: &'a (dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source());
     chain.map(|error| format!("{error} {error:?} {error:#?}")).collect::<Vec<_>>().join(" <- ")
 }
 
@@ -299,7 +299,7 @@ fn a_panic_shows_no_secret() {
         text.len()
     );
     assert_eq!((count("panicked at"), count("with a request in its hands: HttpRequest(POST")), (5, 4), "{shown}");
-    for told in ["the last panic: (Credentials(..)", "HttpResponse(200, ", "rpc::client::Client::call", "credentials: CredentialsUri"] {
+    for told in ["the last panic: (Credentials(..)", "HttpResponse(200, ", "rds_backup_operator::rpc::client::", "credentials: CredentialsUri"] {
         assert!(shown.contains(told), "{told} is not in {shown}");
     }
 }
