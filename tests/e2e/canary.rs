@@ -123,7 +123,7 @@ fn no_source_of_keys_shows_a_secret_at_the_level_trace() {
             }
         }
         site.apply("lacking", json!({ "dbInstanceId": site.instance("rm-mysql-lacking"), "account": "lacking" })).await;
-        site.until_reason("lacking", "CredentialsNotFound").await;
+        site.until_reason("lacking", "AccessDenied").await;
         // The sources themselves fail, until the keys that they gave out have ended.
         let troubles = [
             Trouble::Error { status: 401, code: "AuthenticationFail.OIDCToken.Invalid".into() },
