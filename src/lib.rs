@@ -13,6 +13,7 @@
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
+//! - [`logging`]: the log, and what may be in it.
 //! - [`metrics`]: what `/metrics` says, from the caches and the counters of the other modules.
 //! - [`runtime`]: the process: leader election, watches, health, metrics, shutdown.
 //! - [`clock`]: the only file that reads the wall clock.
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod entropy;
+pub mod logging;
 pub mod metrics;
 pub mod no_answer;
 pub mod rds;

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod faults;
 mod http;
 pub mod manifests;
+pub mod marks;
 pub mod metadata;
 pub mod plane;
 pub mod rds;

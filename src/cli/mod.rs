@@ -7,7 +7,7 @@ use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::{api, config::Config, runtime};
+use crate::{api, config::Config, logging, runtime};
 
 /// Backups of Alibaba Cloud ApsaraDB RDS instances, declared in Kubernetes.
 #[derive(Debug, Parser)]
@@ -153,16 +153,16 @@ fn fail(code: u8, message: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Logs the operator's lines from `info` on and those of libraries from `warn` on, unless RUST_LOG is set.
+/// Logs what RUST_LOG asks for, as far as it may be written.
 fn log_to_stderr(format: LogFormat) {
-    use tracing_subscriber::{EnvFilter, fmt};
+    use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,rds_backup_operator=info"));
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        LogFormat::Text => lines.with_ansi(false).init(),
-    }
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(logging::DEFAULT_FILTER));
+    let format = match format {
+        LogFormat::Json => logging::Format::Json,
+        LogFormat::Text => logging::Format::Text,
+    };
+    logging::subscriber(filter, format, std::io::stderr).init();
 }
 
 #[cfg(test)]

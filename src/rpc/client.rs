@@ -7,6 +7,7 @@ use reqwest::{
     Method,
     header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
 };
+use secrecy::zeroize::Zeroize;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -181,14 +182,14 @@ impl Client {
     }
 
     /// Sends one request, once, and reads its answer.
-    async fn exchange(&self, action: &'static str, request: Signed, hidden: &Hidden<'_>) -> Result<Response, Failure> {
+    async fn exchange(&self, action: &'static str, request: Signed, hidden: &Hidden) -> Result<Response, Failure> {
         let product = self.api.product;
         let sent = self.options.clock.now();
         let began = Instant::now();
         let answer = self.post(request).await;
         let took = began.elapsed();
         let elapsed_ms = self.options.clock.now().duration_since(sent).as_millis();
-        let answer = answer.inspect_err(|failure| {
+        let mut answer = answer.inspect_err(|failure| {
             match failure {
                 Failure::NotSent { why, .. } | Failure::Unusable(why) => debug!(product, action, elapsed_ms, why, "not sent"),
                 Failure::Lost { why, .. } | Failure::TooLarge(why) => debug!(product, action, elapsed_ms, why, "no answer"),
@@ -196,6 +197,8 @@ impl Client {
             self.count(action, CallOutcome::of_failure(failure), took);
         })?;
         let mut response = Response::read_hiding(action, &answer, hidden);
+        // It may be a key of STS.
+        answer.body.zeroize();
         self.count(action, CallOutcome::of_response(&response), took);
         let code = response.error.as_ref().map(|error| error.code.as_str());
         debug!(product, action, elapsed_ms, http_status = response.status, code, request_id = response.request_id, "answered");
@@ -213,21 +216,22 @@ impl Client {
         }
     }
 
-    async fn post(&self, Signed { query, headers, body }: Signed) -> Result<HttpResponse, Failure> {
-        let url = self.options.endpoint.with_query(query.as_deref());
+    async fn post(&self, Signed { query, headers, mut body }: Signed) -> Result<HttpResponse, Failure> {
+        let url = self.options.endpoint.with_query(query.as_ref().map(|query| query.as_str()));
         // hyper leaves this header out if there is no body, and gateways answer a POST without it with 411.
         let mut sent = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from(body.len()))]);
-        for (name, value) in headers {
+        for (name, value) in headers.iter() {
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| Failure::NotSent { why: "a header's name cannot be sent".to_owned(), cause: NoAnswer::Other })?;
             // The value may be a signature or a token: the error does not show it.
             let mut value =
-                HeaderValue::from_str(&value).map_err(|_| Failure::Unusable(format!("the value of {name} cannot be sent in a header")))?;
+                HeaderValue::from_str(value).map_err(|_| Failure::Unusable(format!("the value of {name} cannot be sent in a header")))?;
             value.set_sensitive(true);
             sent.insert(name, value);
         }
         let used = response::USED.iter().chain(self.api.used).copied().collect();
         let call_timeout = self.options.call_timeout;
+        let body = std::mem::take(&mut *body);
         let answer = self.transport.send(HttpRequest { method: Method::POST, url, headers: sent, body, used });
         tokio::time::timeout(call_timeout, answer).await.map_err(|_| Failure::Lost {
             why: format!("no whole answer within {} s", call_timeout.as_secs_f32()),

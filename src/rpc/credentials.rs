@@ -21,18 +21,23 @@ pub struct Credentials {
 const LONGEST: usize = 8192;
 
 impl Credentials {
-    /// A temporary key as services write it. All four parts, or none: a key without its end would be used for ever.
-    pub fn of_answer(found: &Value) -> Option<Self> {
-        let part = |name: &str| {
-            let text = found.get(name)?.as_str()?;
-            let usable = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic());
-            usable.then(|| text.to_owned())
+    /// A temporary key as services write it. All four parts, or none: a key without its end would be used for ever. The parts are moved
+    /// out of the document, so that what is left of them in memory is wiped when the key is dropped.
+    pub fn of_answer(mut found: Value) -> Option<Self> {
+        let mut part = |name: &str| {
+            let Value::String(text) = found.get_mut(name)?.take() else { return None };
+            let text = SecretString::from(text);
+            let shown = text.expose_secret();
+            let usable = !shown.is_empty() && shown.len() <= LONGEST && shown.bytes().all(|byte| byte.is_ascii_graphic());
+            usable.then_some(text)
         };
+        // All parts are taken out before any of them may be missing.
+        let (id, secret, token, end) = (part("AccessKeyId"), part("AccessKeySecret"), part("SecurityToken"), part("Expiration"));
         Some(Self {
-            access_key_id: part("AccessKeyId")?,
-            access_key_secret: part("AccessKeySecret")?.into(),
-            security_token: Some(part("SecurityToken")?.into()),
-            expires_at: Some(part("Expiration")?.parse().ok()?),
+            access_key_id: id?.expose_secret().to_owned(),
+            access_key_secret: secret?,
+            security_token: Some(token?),
+            expires_at: Some(end?.expose_secret().parse().ok()?),
         })
     }
 

@@ -8,6 +8,7 @@ use reqwest::{
     Method,
     header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
 };
+use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 use url::Url;
 
@@ -35,7 +36,7 @@ pub struct DocumentClient {
 pub struct Document {
     /// The HTTP status.
     pub status: u16,
-    body: Vec<u8>,
+    body: Zeroizing<Vec<u8>>,
 }
 
 impl Document {
@@ -118,6 +119,6 @@ impl DocumentClient {
         if let Some(date) = date {
             self.clock_offset.service_time(sent, received, date.timestamp(), false);
         }
-        Ok(Document { status, body })
+        Ok(Document { status, body: body.into() })
     }
 }

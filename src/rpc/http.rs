@@ -1,5 +1,7 @@
 //! What goes to the service and what comes back, below all meaning: an HTTP request, an HTTP response, and the way between them.
 
+use std::fmt;
+
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::{Method, header::HeaderMap};
@@ -30,8 +32,9 @@ pub enum Failure {
     TooLarge(String),
 }
 
-/// A request: a signed one, which is always a POST, or one for a document.
-#[derive(Clone, Debug)]
+/// A request: a signed one, which is always a POST, or one for a document. Its `Debug` shows where it goes and nothing of what it holds:
+/// key, token and signature are in headers, query or body, and the path of a document may be secret.
+#[derive(Clone)]
 pub struct HttpRequest {
     /// POST for every call of an API.
     pub method: Method,
@@ -46,8 +49,9 @@ pub struct HttpRequest {
     pub used: Vec<&'static str>,
 }
 
-/// An answer, from the service or from anything in front of it.
-#[derive(Clone, Debug)]
+/// An answer, from the service or from anything in front of it. Its `Debug` does not show the body: it may be a key, and it may hold
+/// pre-signed addresses.
+#[derive(Clone)]
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
@@ -57,6 +61,21 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
     /// When the head of the answer arrived, by our clock.
     pub received: Timestamp,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, url, headers, body, used: _ } = self;
+        let names: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
+        write!(f, "HttpRequest({method} {}, headers {names:?}, {} bytes)", url.host_str().unwrap_or_default(), body.len())
+    }
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers: _, body, received } = self;
+        write!(f, "HttpResponse({status}, {} bytes, at {received})", body.len())
+    }
 }
 
 /// Sends a request to the service, once, and brings back its answer. The operator uses the network; tests use a transport of their own. The

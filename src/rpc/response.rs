@@ -67,7 +67,7 @@ impl Response {
     }
 
     /// The same, and an error's message shows nothing of what is hidden.
-    pub(super) fn read_hiding(action: &str, answer: &HttpResponse, hidden: &Hidden<'_>) -> Self {
+    pub(super) fn read_hiding(action: &str, answer: &HttpResponse, hidden: &Hidden) -> Self {
         let HttpResponse { status, headers, body, received: _ } = answer;
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let date = header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp());
@@ -75,7 +75,7 @@ impl Response {
         let bytes = body.len();
         let body = decode::body(action, body);
         let error = body.as_ref().and_then(|body| error(*status, body, hidden));
-        let request_id = body.as_ref().and_then(request_id);
+        let request_id = body.as_ref().and_then(|body| request_id(body, hidden));
         Self { status: *status, bytes, body, request_id, error, date, service_time: None, retry_after }
     }
 
@@ -104,18 +104,20 @@ pub fn text(object: &Value, key: &str) -> Option<String> {
 }
 
 /// `RequestId` is a UUID: letters, digits and hyphens.
-fn request_id(body: &Value) -> Option<String> {
-    text(body, "RequestId").map(|id| cut(&id, 64).to_owned()).filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+fn request_id(body: &Value, hidden: &Hidden) -> Option<String> {
+    let is_id = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !hidden.is_in(id);
+    text(body, "RequestId").map(|id| cut(&id, 64).to_owned()).filter(is_id)
 }
 
 /// A `Code` makes an answer an error, also under status 200, unless it says that all is well.
-fn error(http_status: u16, body: &Value, hidden: &Hidden<'_>) -> Option<ServiceError> {
+fn error(http_status: u16, body: &Value, hidden: &Hidden) -> Option<ServiceError> {
     let code = text(body, "Code");
     let code = code.filter(|code| !["200", "ok", "success"].iter().any(|well| code.eq_ignore_ascii_case(well)))?;
     // A code is one word. Any other text is not the service's, and is not repeated.
-    let code = if code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { code } else { "(unreadable)".to_owned() };
+    let is_code = code.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !hidden.is_in(&code);
+    let code = if is_code { code } else { "(unreadable)".to_owned() };
     let message = redact::message(&code, body.get("Message").and_then(Value::as_str).unwrap_or_default(), hidden);
-    Some(ServiceError { code, message, request_id: request_id(body), http_status })
+    Some(ServiceError { code, message, request_id: request_id(body, hidden), http_status })
 }
 
 #[cfg(test)]
@@ -136,6 +138,9 @@ mod tests {
             error(400, &json!({"Code": "see https://oss.example/?Signature=x", "Message": "no", "RequestId": "a b"}), &Hidden::NOTHING)
                 .unwrap();
         assert_eq!((odd.code.as_str(), odd.request_id), ("(unreadable)", None));
+        let repeated = json!({"Code": "LTAI5tKeyOfOurs", "Message": "no", "RequestId": "a-LTAI5tKeyOfOurs"});
+        let repeated = error(400, &repeated, &Hidden::all(["LTAI5tKeyOfOurs"])).unwrap();
+        assert_eq!((repeated.code.as_str(), repeated.request_id), ("(unreadable)", None), "a key that is repeated as a code or as an id");
         for well in [json!({"Code": "200"}), json!({"Code": 200}), json!({"Code": "OK"}), json!({"Code": null}), json!({})] {
             assert_eq!(error(200, &well, &Hidden::NOTHING), None, "{well}");
         }

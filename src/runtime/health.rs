@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -18,13 +18,39 @@ use crate::{
     metrics::{Format, Metrics},
 };
 
-struct Served {
+/// What is served.
+pub struct Served {
     readiness: Arc<Readiness>,
     context: Arc<Context>,
     metrics: Metrics,
 }
 
 impl Served {
+    pub(super) fn new(context: Arc<Context>, readiness: Arc<Readiness>, metrics: Metrics) -> Self {
+        Self { readiness, context, metrics }
+    }
+
+    /// What `/readyz` says, and whether the operator is ready. `verbose` adds what concerns a part of the work only, one line each.
+    pub fn readiness(&self, verbose: bool) -> (bool, String) {
+        let blocker = self.readiness.blocker();
+        let is_ready = blocker.is_none();
+        let mut lines = vec![blocker.unwrap_or_else(|| "ok".to_owned())];
+        if verbose {
+            lines.extend(self.readiness.details());
+            lines.extend(self.limits_of_sight());
+            lines.extend(self.unseen_pauses());
+        }
+        (is_ready, format!("{}\n", lines.join("\n")))
+    }
+
+    /// What `/metrics` says.
+    ///
+    /// # Errors
+    /// Never in practice: nothing can fail that writes into memory.
+    pub fn metrics(&self, format: Format) -> Result<String, fmt::Error> {
+        self.metrics.scrape(format)
+    }
+
     /// Where an annotation has no effect.
     fn unseen_pauses(&self) -> impl Iterator<Item = String> {
         let unseen = self.context.cluster.unseen_pauses().into_iter();
@@ -41,20 +67,13 @@ impl Served {
 }
 
 /// Serves /healthz, /readyz and /metrics until `stop`.
-pub(super) async fn serve(
-    address: SocketAddr,
-    context: Arc<Context>,
-    readiness: Arc<Readiness>,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
+pub(super) async fn serve(address: SocketAddr, served: Served, stop: CancellationToken) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
     let (listener, address) = listen(address).await?;
-    let served = Arc::new(Served { readiness, context, metrics });
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
-        .with_state(served);
+        .with_state(Arc::new(served));
     info!(%address, "serving health and metrics");
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the process, and is joined at its end")]
     let task = tokio::spawn(async move {
@@ -65,24 +84,17 @@ pub(super) async fn serve(
     Ok((address, task))
 }
 
-/// `?verbose` adds what concerns a part of the work only, one line each.
 async fn ready(State(served): State<Arc<Served>>, RawQuery(query): RawQuery) -> Response {
-    let blocker = served.readiness.blocker();
-    let status = if blocker.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let mut lines = vec![blocker.unwrap_or_else(|| "ok".to_owned())];
-    if query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose"))) {
-        lines.extend(served.readiness.details());
-        lines.extend(served.limits_of_sight());
-        lines.extend(served.unseen_pauses());
-    }
-    (status, format!("{}\n", lines.join("\n"))).into_response()
+    let verbose = query.is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose")));
+    let (is_ready, text) = served.readiness(verbose);
+    (if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, text).into_response()
 }
 
 async fn scrape(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response {
     // A client may send several of these headers.
     let accepted: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let format = Format::of_accept(Some(&accepted.join(",")));
-    match served.metrics.scrape(format) {
+    match served.metrics(format) {
         Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 pub use error::RunError;
+pub use health::Served;
 pub use live::{Live, Taken};
 pub use operator::{Deps, Operator};
 pub use reload::ConfigFile;

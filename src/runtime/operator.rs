@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::{
     controllers::{self, Wake},
     error::RunError,
-    health,
+    health::{self, Served},
     live::{Live, warn_of_unusable},
     readiness::Readiness,
 };
@@ -136,9 +136,14 @@ impl Operator {
         kube_requests: KubeRequests,
         stop: CancellationToken,
     ) -> Result<(SocketAddr, JoinHandle<()>), RunError> {
+        health::serve(address, self.served(kube_requests), stop).await
+    }
+
+    /// What is served there.
+    pub fn served(&self, kube_requests: KubeRequests) -> Served {
         let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
         let metrics = Metrics::new(metrics::Sources { backups, schedules, kube_requests, config: self.config.clone() });
-        health::serve(address, self.backups.clone(), self.readiness.clone(), metrics, stop).await
+        Served::new(self.backups.clone(), self.readiness.clone(), metrics)
     }
 
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.

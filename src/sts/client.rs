@@ -107,11 +107,13 @@ impl Client {
     }
 }
 
-fn read(response: Response) -> Result<Credentials, StsError> {
+fn read(mut response: Response) -> Result<Credentials, StsError> {
     if let Some(error) = response.error {
         return Err(StsError::Refused { kind: StsErrorKind::of(&error), error, retry_after: response.retry_after });
     }
-    let key = response.success().and_then(|body| Credentials::of_answer(body.get("Credentials")?));
+    let is_success = response.is_success();
+    let found = response.body.as_mut().filter(|_| is_success).and_then(|body| body.get_mut("Credentials")).map(serde_json::Value::take);
+    let key = found.and_then(Credentials::of_answer);
     key.ok_or_else(|| StsError::Unavailable(format!("status {} with {} bytes that hold no key", response.status, response.bytes)))
 }
 

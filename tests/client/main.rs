@@ -3,6 +3,7 @@
 
 mod api_pages;
 mod calls;
+mod canary;
 mod egress;
 mod no_resend;
 mod old_gateway;

@@ -18,21 +18,21 @@ use serde_json::json;
 use crate::site::{Site, at_site, message};
 
 const ROLE: &str = "acs:ram::1234567890123456:role/backup";
-const SPOKE: &str = "acs:ram::6543210987654321:role/backup-spoke";
+pub const SPOKE: &str = "acs:ram::6543210987654321:role/backup-spoke";
 const PROVIDER: &str = "acs:ram::1234567890123456:oidc-provider/ack-rrsa-c1";
-const AUDIENCE: &str = "sts.aliyuncs.com";
-const SUBJECT: &str = "system:serviceaccount:rds-backup-system:rds-backup-operator";
+pub const AUDIENCE: &str = "sts.aliyuncs.com";
+pub const SUBJECT: &str = "system:serviceaccount:rds-backup-system:rds-backup-operator";
 
 /// A cloud account with a provider and a role for the operator, and the token of its pod.
-struct Cloud {
-    sts: Sts,
-    issuer: Issuer,
+pub struct Cloud {
+    pub sts: Sts,
+    pub issuer: Issuer,
     token: ProjectedToken,
 }
 
 impl Cloud {
     /// Its keys live so long.
-    async fn new(site: &Site, life: Duration) -> Self {
+    pub async fn new(site: &Site, life: Duration) -> Self {
         let issuer = Issuer::new("https://oidc.sandbox.example", "secret-of-the-issuer");
         let provider = Provider { arn: PROVIDER.into(), issuer: issuer.clone(), audiences: vec![AUDIENCE.into()] };
         let options = Options {
@@ -57,7 +57,7 @@ impl Cloud {
     }
 
     /// What the webhook of ACK sets.
-    fn env(&self) -> Vec<(String, String)> {
+    pub fn env(&self) -> Vec<(String, String)> {
         let path = self.token.path().display().to_string();
         let env =
             [("ALIBABA_CLOUD_ROLE_ARN", ROLE), ("ALIBABA_CLOUD_OIDC_PROVIDER_ARN", PROVIDER), ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", &path)];

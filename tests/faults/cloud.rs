@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -19,6 +20,10 @@ pub struct Call {
     pub nonce: String,
     pub signed_at: Option<Timestamp>,
     pub params: BTreeMap<String, String>,
+    /// The signature.
+    pub signature: String,
+    /// What a service, or a proxy, may repeat of it in an error: the key and the token as they are and encoded, and what was signed.
+    pub echo: String,
 }
 
 impl Call {
@@ -28,13 +33,26 @@ impl Call {
             [query, body].iter().flat_map(|text| url::form_urlencoded::parse(text.as_bytes()).into_owned()).collect();
         let either = |name: &str, parameter: &str| header(name).or_else(|| params.get(parameter).cloned()).unwrap_or_default();
         // "ACS3-HMAC-SHA256 Credential=...,SignedHeaders=...,Signature=..."
-        let credential = header("authorization").and_then(|line| {
-            let (_, rest) = line.split_once("Credential=")?;
+        let part = |name: &str| {
+            let line = header("authorization")?;
+            let (_, rest) = line.split_once(&format!("{name}="))?;
             Some(rest.split(',').next()?.to_owned())
-        });
+        };
+        let key = part("Credential").or_else(|| params.get("AccessKeyId").cloned()).unwrap_or_default();
+        let token = either("x-acs-security-token", "SecurityToken");
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let echo = [
+            format!("key {key}, token {token}, {}", encoded(&key)),
+            format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:{token}"))),
+            format!("{query}&{body}"),
+            header("authorization").unwrap_or_default(),
+            token.chars().take(12).collect(),
+        ];
         Self {
             action: either("x-acs-action", "Action"),
-            key: credential.or_else(|| params.get("AccessKeyId").cloned()).unwrap_or_default(),
+            signature: part("Signature").or_else(|| params.get("Signature").cloned()).unwrap_or_default(),
+            echo: echo.join(" "),
+            key,
             nonce: either("x-acs-signature-nonce", "SignatureNonce"),
             signed_at: either("x-acs-date", "Timestamp").parse().ok(),
             params,
@@ -115,6 +133,8 @@ pub struct Cloud {
     nonces: BTreeMap<String, Timestamp>,
     randomness: Randomness,
     made: u64,
+    /// What an error repeats of the newest request.
+    pub echo: String,
 }
 
 const EXPIRY: SignedDuration = SignedDuration::from_mins(15);
@@ -131,6 +151,7 @@ impl Cloud {
             nonces: BTreeMap::new(),
             randomness,
             made: 0,
+            echo: String::new(),
         }
     }
 
@@ -305,7 +326,8 @@ impl Cloud {
 
     /// An error of the service.
     pub fn refuse(&mut self, status: u16, code: &str, now: Timestamp) -> Reply {
-        self.answer(status, json!({ "Code": code, "Message": "scripted", "HostId": "rds.example" }), now)
+        let message = format!("scripted: {}", self.echo);
+        self.answer(status, json!({ "Code": code, "Message": message, "HostId": "rds.example" }), now)
     }
 
     fn answer(&mut self, status: u16, mut document: Value, now: Timestamp) -> Reply {

@@ -87,6 +87,10 @@ pub enum Fault {
     Deleted {
         again: bool,
     },
+    /// The answer of the API server is damaged: a half, another type, what is no text, an error page with the answer in it.
+    Garbled {
+        which: u8,
+    },
     /// The watch leaves this event out.
     Dropped,
     /// The watch breaks in the middle of this event.
@@ -127,6 +131,7 @@ impl Fault {
             Self::Freeze(_) => "process frozen",
             Self::Deleted { again: false } => "deleted",
             Self::Deleted { again: true } => "deleted and created again",
+            Self::Garbled { .. } => "damaged answer",
             Self::Dropped => "watch: event left out",
             Self::Torn => "watch: torn event",
             Self::Mute => "watch: only bookmarks",

@@ -11,9 +11,10 @@ use rds_backup_operator::{
     accounts::ClientDeps,
     clock::Clock,
     config::Config,
-    controller::{Fence, Scope},
+    controller::{Fence, KubeRequests, Scope},
     entropy::Entropy,
-    runtime::{Deps, Operator},
+    metrics::Format,
+    runtime::{Deps, Operator, Served},
 };
 use serde_json::Value;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     people::{Action, act},
     randomness::Randomness,
+    recording::Recording,
     script::Script,
     serve::serve,
     transport::ScriptedTransport,
@@ -43,6 +45,8 @@ pub struct Ended {
     /// Since when the operator should have been at rest; an error if it never was.
     pub rested: Result<Timestamp, String>,
     pub at: Timestamp,
+    /// What it told besides its requests: the place, and the text.
+    pub told: Vec<(&'static str, Vec<u8>)>,
 }
 
 enum End {
@@ -54,13 +58,17 @@ enum End {
 /// Runs a world to its end.
 pub fn run(script: &Script) -> Ended {
     let world = Arc::new(World::new(script.beginning()));
+    let recording = script.recorded.then(Recording::begin);
+    let mut told = Vec::new();
     let mut actions: VecDeque<(Timestamp, Action)> =
         script.actions.iter().map(|(at, action)| (script.begins + *at, action.clone())).collect();
     for life in 0.. {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without sockets");
-        let end = runtime.block_on(live(&world, script, &mut actions));
+        let mut served = Vec::new();
+        let end = runtime.block_on(live(&world, script, &mut actions, &mut served));
         let at = runtime.block_on(async { world.now() });
+        told.extend(served.iter().flat_map(|served| runtime.block_on(async { scrape(served) })));
         let pause = script.pauses.get(life).copied().unwrap_or(Duration::from_secs(1));
         {
             let _inside = runtime.enter();
@@ -73,23 +81,37 @@ pub fn run(script: &Script) -> Ended {
             }
             world.end_life((at + pause).duration_since(world.now()).unsigned_abs());
         }
-        drop(runtime);
         let rested = match end {
             End::Died => continue,
             End::Rested(since) => Ok(since),
             End::Stuck(why) => Err(why),
         };
-        return Ended { world, rested, at };
+        drop(runtime);
+        told.extend(recording.map(|recording| ("the log", recording.end())));
+        return Ended { world, rested, at, told };
     }
     unreachable!("a fault plan has a finite number of crashes")
 }
 
+/// What a process says of itself.
+fn scrape(served: &Served) -> [(&'static str, Vec<u8>); 3] {
+    let metrics = |format| served.metrics(format).expect("memory takes it").into_bytes();
+    [
+        ("/readyz?verbose", served.readiness(true).1.into_bytes()),
+        ("/metrics", metrics(Format::of_accept(None))),
+        ("/metrics", metrics(Format::of_accept(Some("application/openmetrics-text")))),
+    ]
+}
+
 /// One process, or several at once, from their start to their death or to the end of the world.
-async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>) -> End {
+async fn live(world: &Arc<World>, script: &Script, actions: &mut VecDeque<(Timestamp, Action)>, served: &mut Vec<Served>) -> End {
     let life = world.begin_life();
     let tasks = TaskTracker::new();
     for process in 0..script.processes {
         let (operator, world) = (operator(world, script, life, process), world.clone());
+        if script.scraped {
+            served.push(operator.served(KubeRequests::default()));
+        }
         tasks.spawn(async move {
             operator.run().await;
             world.has_ended(process);

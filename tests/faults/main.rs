@@ -6,6 +6,7 @@
 
 mod api;
 mod busy;
+mod canary;
 mod check;
 mod cloud;
 mod damage;
@@ -18,6 +19,7 @@ mod matrix;
 mod pace;
 mod people;
 mod randomness;
+mod recording;
 mod report;
 mod schedules;
 mod scopes;

@@ -50,6 +50,10 @@ pub struct Script {
     pub sts: Sts,
     /// What they are after the first crash, if they change.
     pub accounts_after_a_crash: Option<String>,
+    /// Whether the log is recorded at the level trace and searched for secrets.
+    pub recorded: bool,
+    /// Whether metrics and readiness are asked for at the end of each process.
+    pub scraped: bool,
 }
 
 const MINUTE: u64 = 60;
@@ -97,6 +101,8 @@ impl Script {
             accounts: None,
             sts: Sts::default(),
             accounts_after_a_crash: None,
+            recorded: true,
+            scraped: false,
         }
     }
 
@@ -123,6 +129,8 @@ impl Script {
         let d = &mut randomness;
         let mut script = Self::calm(Duration::ZERO);
         script.seed = seed;
+        // Writing and searching the log of each of them would take a tenth of the time.
+        script.recorded = seed % 5 == 0;
         script.begins = script.begins + seconds(d.in_range(0..=24 * 3600)) + Duration::from_millis(d.in_range(0..=999));
         script.actions.clear();
         script.world(&mut d.fork());

@@ -110,7 +110,24 @@ pub async fn serve(world: Arc<World>, life: u32, process: u32, request: Request<
             }
             reply(&world, process, &call, Answer::error(code, reason(code), "scripted"))
         }
+        Some(Fault::Garbled { which }) => {
+            let (code, body) = garbled(which, &execute().body.to_string());
+            let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+            Ok(Response::builder().status(code).header("content-type", "application/json").body(body)?)
+        }
         Some(other) => unreachable!("{other:?} is not for the API server"),
+    }
+}
+
+/// An answer as a proxy or a torn connection damages it.
+fn garbled(which: u8, whole: &str) -> (u16, Vec<u8>) {
+    match which {
+        0 => (200, whole[..whole.len() / 2].into()),
+        1 => (200, json!({ "kind": "Secret", "data": whole }).to_string().into()),
+        2 => (200, json!({ "kind": "Secret", "data": { "accessKeyId": [whole], "accessKeySecret": 7 } }).to_string().into()),
+        3 => (200, [whole.as_bytes(), b"\xff\xfe"].concat()),
+        4 => (502, format!("<html><body>Bad gateway: {whole}</body></html>").into()),
+        _ => (200, json!({ "kind": "Secret", "data": { "accessKeyId": whole } }).to_string().into()),
     }
 }
 

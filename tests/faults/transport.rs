@@ -53,6 +53,7 @@ impl ScriptedTransport {
         }
         let (travel, step, fault) = world.with(|state, now| {
             let step = step_of(state, &call);
+            state.cloud.echo.clone_from(&call.echo);
             if state.dead || state.life != self.life {
                 return (Duration::ZERO, step, None);
             }
@@ -151,7 +152,7 @@ impl ScriptedTransport {
             }
             Some(Fault::Garbage { which, executed }) => {
                 let whole = if executed { execute().body } else { Vec::new() };
-                garbage(which, whole)
+                garbage(which, whole, &call.echo)
             }
             Some(Fault::Throttled { pause_ms }) => world.with(|state, now| {
                 state.cloud.consume(&call, now);
@@ -189,8 +190,8 @@ impl ScriptedTransport {
 }
 
 /// An answer as a proxy or a torn connection corrupts it.
-fn garbage(which: u8, whole: Vec<u8>) -> Reply {
-    let html = |status: u16| (status, b"<html><body>It works!</body></html>".to_vec());
+fn garbage(which: u8, whole: Vec<u8>, echo: &str) -> Reply {
+    let html = |status: u16| (status, format!("<html><body>It works! {echo}</body></html>").into_bytes());
     let (status, body) = match which {
         0 => html(200),
         1 => html(502),

@@ -21,8 +21,8 @@ use crate::{
     step::Step,
 };
 
-/// Every secret contains this text, so that a search finds a leak.
-pub const CANARY: &str = "CANARY";
+/// Every secret contains this text, so that a search finds a leak. It is another text when it is percent-encoded.
+pub const CANARY: &str = "CANARY/+=07";
 
 pub struct World {
     state: Mutex<State>,

@@ -61,6 +61,13 @@ const BAD: &[(&[&str], &[&str])] = &[
         &["--set=rrsa.enabled=true,rrsa.roleName=backup", "--set=serviceAccount.create=false,serviceAccount.name=mine"],
         &["rrsa:", "pod-identity.alibabacloud.com/role-name"],
     ),
+    (&["--set=admissionPolicy.enabled=true"], &["admissionPolicy: it refuses nothing yet", "minScheduleInterval"]),
+    (&["--set=admissionPolicy.enabled=true,admissionPolicy.rules[0].accounts={a}"], &["admissionPolicy.rules[0]", "namespaceLabels"]),
+    (&["--set=admissionPolicy.rules[0].namespaces={team-a}"], &["/admissionPolicy/rules/0", "accounts"]),
+    (&["--set=admissionPolicy.rules[0].accounts={a*b}"], &["/admissionPolicy/rules/0/accounts/0", "pattern"]),
+    (&["--set=admissionPolicy.rules[0].accounts={a},admissionPolicy.rules[0].namespaces={Team'a}"], &["/rules/0/namespaces/0", "pattern"]),
+    (&["--set=admissionPolicy.minScheduleInterval=90m"], &["/admissionPolicy/minScheduleInterval", "pattern"]),
+    (&["--set=admissionPolicy.actions={Refuse}"], &["/admissionPolicy/actions/0", "'Deny'"]),
     (&["--set=submissions=Stopped"], &["/submissions", "'Enabled', 'Paused'"]),
 ];
 

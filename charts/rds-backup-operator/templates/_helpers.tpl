@@ -106,9 +106,31 @@ accounts:
 {{- if and (eq .Values.scope "cluster") .Values.namespaces }}
 {{- fail "namespaces: it is read only with scope=namespaces; set that, or leave namespaces empty to work on all of them" }}
 {{- end }}
+{{- with .Values.admissionPolicy }}
+{{- if and .enabled (not .rules) (not .minScheduleInterval) }}
+{{- fail "admissionPolicy: it refuses nothing yet: give rules, for example rules: [{ namespaces: [team-a], accounts: [default] }], or minScheduleInterval, or leave it disabled" }}
+{{- end }}
+{{- range $index, $rule := .rules }}
+{{- if not (or $rule.namespaces $rule.namespaceLabels) }}
+{{- fail (printf "admissionPolicy.rules[%d]: say which namespaces it is for, by namespaces or by namespaceLabels; namespaces: [\"*\"] is all of them" $index) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and (gt (int .Values.replicaCount) 1) .Values.podDisruptionBudget.enabled (ge (int .Values.podDisruptionBudget.maxUnavailable) (int .Values.replicaCount)) }}
 {{- fail "podDisruptionBudget.maxUnavailable: it must be less than replicaCount, or the budget allows every replica to go at once" }}
 {{- end }}
+{{- end }}
+
+{{/* admissionPolicy.minScheduleInterval in minutes; 0 if it is empty. */}}
+{{- define "rds.leastIntervalMinutes" -}}
+{{- $interval := .Values.admissionPolicy.minScheduleInterval -}}
+{{- if hasSuffix "h" $interval }}{{ mul (trimSuffix "h" $interval | int) 60 }}{{ else if $interval }}{{ trimSuffix "m" $interval }}{{ else }}0{{ end }}
+{{- end }}
+
+{{/* Whether a text is what a pattern says, in CEL: (list TEXT PATTERN). */}}
+{{- define "rds.celFits" -}}
+{{- $text := first . }}{{ $pattern := last . }}
+{{- if hasSuffix "*" $pattern }}{{ $text }}.startsWith({{ trimSuffix "*" $pattern | squote }}){{ else }}{{ $text }} == {{ $pattern | squote }}{{ end }}
 {{- end }}
 
 {{/* The operator's rights on the objects of its kinds. */}}

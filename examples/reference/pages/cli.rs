@@ -19,7 +19,7 @@ or `next` refuses the schedule. An error is one line on standard error.
 | Variable | Meaning |
 |---|---|
 | `KUBECONFIG` | The kubeconfig of the API server that `run` and `report` use. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
-| `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. |
+| `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. Of libraries nothing below `info` is written, whatever it says. |
 | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
 | `ALIBABA_CLOUD_CONFIG_FILE`, `ALIBABA_CLOUD_CREDENTIALS_FILE`, `ALIBABA_CLOUD_PROFILE`, `ALIBABA_CLOUD_CLI_PROFILE_DISABLED`, `HOME` | The files with profiles that such accounts look for, and which profile; see [guides/accounts.md](../guides/accounts.md#profiles-auto). |
 | `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN`, `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, `ALIBABA_CLOUD_ROLE_SESSION_NAME` | RRSA: set by the webhook of ACK, or by the chart. |

@@ -38,7 +38,7 @@ impl CredentialsUri {
         if code.is_some_and(|code| code != "Success") {
             return Err(self.told(Reason::CredentialsNotFound, "the server gives no key: its Code is not Success".to_owned()));
         }
-        Credentials::of_answer(&document).ok_or_else(|| {
+        Credentials::of_answer(document).ok_or_else(|| {
             let what = "the server's answer lacks one of AccessKeyId, AccessKeySecret, SecurityToken and Expiration, or one of them is no part of a \
                         key";
             self.told(Reason::InvalidCredentials, what.to_owned())

@@ -3,6 +3,7 @@
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
@@ -45,7 +46,7 @@ impl EcsRamRole {
 
     async fn exchange(&self) -> Result<Credentials, CredentialsError> {
         let token = self.token().await?;
-        let token = token.as_deref();
+        let token = token.as_ref().map(ExposeSecret::expose_secret);
         let role = match &self.role {
             Some(role) => role.clone(),
             None => self.node_role(token).await?,
@@ -59,10 +60,11 @@ impl EcsRamRole {
         // key does not.
         let document = Some(&answer).filter(|answer| answer.status == 200).and_then(Document::json);
         let document = document.ok_or_else(|| self.unreadable(answer.status))?;
-        match document.get("Code").and_then(|code| code.as_str()) {
-            Some("Success") => Credentials::of_answer(&document).ok_or_else(|| self.malformed(&role)),
+        let is_success = document.get("Code").and_then(|code| code.as_str()).map(|code| code == "Success");
+        match is_success {
+            Some(true) => Credentials::of_answer(document).ok_or_else(|| self.malformed(&role)),
             None => Err(self.malformed(&role)),
-            Some(_) => {
+            Some(false) => {
                 let what =
                     format!("the metadata service gives no key of role {role}: its Code is not Success. Check that the role is attached");
                 Err(self.told(Reason::CredentialsNotFound, what))
@@ -80,11 +82,11 @@ impl EcsRamRole {
     }
 
     /// The token of version 2; none where version 1 is used.
-    async fn token(&self) -> Result<Option<String>, CredentialsError> {
+    async fn token(&self) -> Result<Option<SecretString>, CredentialsError> {
         let answer = self.http.put(self.at(TOKEN_PATH), Some(TTL)).await;
         match &answer {
             Ok(answer) if answer.status == 200 => match answer.word() {
-                Some(token) => return Ok(Some(token.to_owned())),
+                Some(token) => return Ok(Some(token.into())),
                 None if !self.allow_imds_v1 => return Err(self.unreadable(answer.status)),
                 None => {}
             },

@@ -12,7 +12,7 @@ const TOKEN: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 /// The access key in the operator's environment. `lookup` reads one variable, so that one file reads the environment.
 pub(super) fn read(lookup: impl Fn(&'static str) -> Option<String>) -> Result<Credentials, CredentialsError> {
     let [id, secret] = KEY_NAMES;
-    parts::credentials([id, secret, TOKEN], |name| lookup(name).map(String::into_bytes)).map_err(|error| match error {
+    parts::credentials([id, secret, TOKEN], |name| lookup(name).map(|value| value.into_bytes().into())).map_err(|error| match error {
         PartError::Missing(name) => CredentialsError::NotInEnvironment(name),
         PartError::Unusable(name) => CredentialsError::UnusableInEnvironment(name),
     })

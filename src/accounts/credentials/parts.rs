@@ -1,4 +1,4 @@
-use secrecy::SecretString;
+use secrecy::{SecretString, zeroize::Zeroizing};
 
 use crate::rpc::Credentials;
 
@@ -19,7 +19,7 @@ pub(super) enum PartError {
 /// no part of an access key, and no header could carry it.
 pub(super) fn credentials(
     [id, secret, token]: [&'static str; 3],
-    lookup: impl Fn(&'static str) -> Option<Vec<u8>>,
+    lookup: impl Fn(&'static str) -> Option<Zeroizing<Vec<u8>>>,
 ) -> Result<Credentials, PartError> {
     let part = |name: &'static str| {
         let bytes = lookup(name).unwrap_or_default();
@@ -51,7 +51,7 @@ mod tests {
                 "secret" => secret,
                 _ => token,
             };
-            (value != "-").then(|| value.as_bytes().to_vec())
+            (value != "-").then(|| value.as_bytes().to_vec().into())
         };
         let found = credentials(["id", "secret", "token"], lookup)?;
         let token = found.security_token.map(|token| token.expose_secret().to_owned());

@@ -70,7 +70,7 @@ pub(super) fn key(id: Option<&str>, secret: Option<&str>, token: Option<(&'stati
             KEY_SECRET => secret,
             _ => token,
         };
-        value.map(|value| value.as_bytes().to_vec())
+        value.map(|value| value.as_bytes().to_vec().into())
     };
     let found = parts::credentials([KEY_ID, KEY_SECRET, token_name], lookup).map_err(|error| match error {
         PartError::Missing(name) => missing(name),

@@ -1,9 +1,12 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Resource, core::Request};
+use secrecy::zeroize::Zeroizing;
+use serde::{Deserialize, Deserializer, de};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -32,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Reads a Secret of the operator's namespace by GET, when it is used. The operator never lists or watches Secrets.
 pub struct SecretReader {
-    api: Api<Secret>,
+    client: kube::Client,
     namespace: String,
     name: String,
     last: Mutex<Option<LastRead>>,
@@ -48,7 +51,7 @@ struct LastRead {
 
 impl SecretReader {
     pub(super) fn new(client: kube::Client, namespace: &str, name: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned(), name: name.to_owned(), last: Mutex::default() }
+        Self { client, namespace: namespace.to_owned(), name: name.to_owned(), last: Mutex::default() }
     }
 
     /// The credentials, at most 60 s old. Callers that come at the same time share one read.
@@ -65,14 +68,14 @@ impl SecretReader {
         let recent = last.as_ref().filter(|last| last.at.elapsed() < 2 * LONGEST_PAUSE);
         let failing_since = recent.and_then(|last| last.failing_since).unwrap_or_else(Instant::now);
         let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(MORE_ATTEMPTS);
-        let attempts = (|| self.api.get_opt(name)).retry(pauses).when(|error| !is_forbidden(error));
+        let attempts = (|| self.read()).retry(pauses).when(ReadError::may_pass);
         let unreadable =
             |why| CredentialsError::Unreadable { namespace: namespace.clone(), name: name.clone(), why, again_in: pause(failing_since) };
         let result = match tokio::time::timeout(READ_TIMEOUT, attempts).await {
-            Ok(Ok(Some(secret))) => self.parse(&secret),
-            Ok(Ok(None)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(error)) if is_forbidden(&error) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
-            Ok(Err(error)) => Err(unreadable(error_text(&error))),
+            Ok(Ok(secret)) => self.parse(&secret),
+            Ok(Err(ReadError::Missing)) => Err(CredentialsError::Missing { namespace: namespace.clone(), name: name.clone() }),
+            Ok(Err(ReadError::Forbidden)) => Err(CredentialsError::Forbidden { namespace: namespace.clone(), name: name.clone() }),
+            Ok(Err(ReadError::Unreadable(why))) => Err(unreadable(why)),
             Err(_) => Err(unreadable("there is no answer within 10 s".to_owned())),
         };
         let failing_since = matches!(result, Err(CredentialsError::Unreadable { .. })).then_some(failing_since);
@@ -90,7 +93,15 @@ impl SecretReader {
         }
     }
 
-    fn parse(&self, secret: &Secret) -> Result<Credentials, CredentialsError> {
+    /// Reads the Secret once, as text: kube would write an answer that is no Secret to the log, and a part of it into its error.
+    async fn read(&self) -> Result<SecretData, ReadError> {
+        let secrets = Request::new(Secret::url_path(&(), Some(&self.namespace)));
+        let request = secrets.get(&self.name, &Default::default()).map_err(|error| ReadError::Unreadable(error.to_string()))?;
+        let text = Zeroizing::new(self.client.request_text(request).await.map_err(|error| ReadError::of(&error))?);
+        serde_json::from_str(&text).map_err(|_| ReadError::Unreadable("its answer is no Secret".to_owned()))
+    }
+
+    fn parse(&self, secret: &SecretData) -> Result<Credentials, CredentialsError> {
         let lookup = |name: &'static str| secret.data.as_ref()?.get(name).map(|bytes| bytes.0.clone());
         parts::credentials(["accessKeyId", "accessKeySecret", "securityToken"], lookup).map_err(|error| {
             let (PartError::Missing(key) | PartError::Unusable(key)) = error;
@@ -105,6 +116,44 @@ fn pause(failing_since: Instant) -> SignedDuration {
     SignedDuration::try_from(pause).unwrap_or(SignedDuration::from_secs(60))
 }
 
-fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 403)
+/// Why a read gave no Secret. No variant holds any part of an answer that may be one.
+#[derive(Debug)]
+enum ReadError {
+    Missing,
+    Forbidden,
+    Unreadable(String),
+}
+
+impl ReadError {
+    fn of(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => Self::Missing,
+            kube::Error::Api(status) if status.code == 403 => Self::Forbidden,
+            // kube makes a status of an answer that is none, with the whole answer in it: it may be a part of the Secret.
+            kube::Error::Api(status) if status.reason == "Failed to parse error data" => {
+                Self::Unreadable(format!("it answers {} with what is no Status", status.code))
+            }
+            error => Self::Unreadable(error_text(error)),
+        }
+    }
+
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreadable(_))
+    }
+}
+
+/// What is read of a Secret.
+#[derive(Deserialize)]
+struct SecretData {
+    data: Option<BTreeMap<String, Bytes>>,
+}
+
+/// A value of a Secret.
+struct Bytes(Zeroizing<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        BASE64_STANDARD.decode(text.as_bytes()).map(|bytes| Self(bytes.into())).map_err(|_| de::Error::custom("it is no base64"))
+    }
 }

@@ -10,6 +10,6 @@ mod v3;
 mod vectors;
 mod version;
 
-pub(super) use request::{Signed, Unsigned, without_signature};
+pub(super) use request::{Signed, Unsigned, encode, without_signature};
 pub use version::SignatureVersion;
 pub(super) use version::sign;

@@ -5,38 +5,39 @@ use std::fmt::Write as _;
 
 use base16ct::lower::encode_string;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, zeroize::Zeroizing};
 use sha2::{Digest, Sha256};
 
-use super::request::{Signed, Unsigned, canonical_query, pair};
+use super::request::{Pairs, Signed, Unsigned, canonical_query, pair, with_room};
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// The parameters travel in the query, key and token in headers; there is no body.
 pub(super) fn sign(unsigned: &Unsigned<'_>) -> Signed {
     let Unsigned { action, version, params, host, nonce, date, credentials } = unsigned;
-    let mut headers = vec![
+    let mut headers = Pairs::new(vec![
         pair("host", host),
         pair("x-acs-action", action),
         pair("x-acs-version", version),
         pair("x-acs-date", date),
         pair("x-acs-signature-nonce", nonce),
         pair("x-acs-content-sha256", &sha256_hex(b"")),
-    ];
+    ]);
     headers.extend(credentials.security_token.as_ref().map(|token| pair("x-acs-security-token", token.expose_secret())));
     let canonical = Canonical::new("POST", params, &headers, b"");
     let authorization = canonical.authorization(&credentials.access_key_id, credentials.access_key_secret.expose_secret());
     headers.push(pair("authorization", &authorization));
-    Signed { query: Some(canonical.query), headers, body: String::new() }
+    Signed { query: Some(canonical.query), headers, body: Zeroizing::default() }
 }
 
 /// The text that is signed: the whole request, in the service's canonical form.
 struct Canonical {
     /// The query, in the form in which it must be sent.
-    query: String,
+    query: Zeroizing<String>,
     /// The names of the signed headers.
     signed_headers: String,
-    text: String,
+    /// The token is in it.
+    text: Zeroizing<String>,
 }
 
 impl Canonical {
@@ -47,14 +48,21 @@ impl Canonical {
         for (name, value) in headers {
             by_name.entry(name.to_ascii_lowercase()).or_default().push(value.trim());
         }
-        let mut lines = String::new();
+        let signed_headers = by_name.keys().map(String::as_str).collect::<Vec<_>>().join(";");
+        let hash = sha256_hex(body);
+        let of_headers: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let mut text = with_room(method.len() + query.len() + of_headers + signed_headers.len() + hash.len() + 6);
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{method}\n/\n{}\n", *query);
         for (name, values) in &mut by_name {
             values.sort_unstable();
-            // Writing into a String cannot fail.
-            let _ = writeln!(lines, "{name}:{}", values.join(","));
+            let _ = write!(text, "{name}:");
+            for (place, value) in values.iter().enumerate() {
+                let _ = write!(text, "{}{value}", if place == 0 { "" } else { "," });
+            }
+            text.push('\n');
         }
-        let signed_headers = by_name.keys().map(String::as_str).collect::<Vec<_>>().join(";");
-        let text = format!("{method}\n/\n{query}\n{lines}\n{signed_headers}\n{}", sha256_hex(body));
+        let _ = write!(text, "\n{signed_headers}\n{hash}");
         Self { query, signed_headers, text }
     }
 
@@ -96,7 +104,7 @@ mod tests {
                 let end = canonical.text.len() - 64;
                 canonical.text.replace_range(end.., hash);
             }
-            assert_eq!(canonical.text, text(&vector, "canonical_request"), "{name}");
+            assert_eq!(*canonical.text, text(&vector, "canonical_request"), "{name}");
             assert_eq!(canonical.signature(&text(&vector, "access_key_secret")), text(&vector, "signature"), "{name}");
             if let Some(authorization) = vector["authorization"].as_str() {
                 let (id, secret) = (text(&vector, "access_key_id"), text(&vector, "access_key_secret"));

@@ -72,6 +72,9 @@ pub struct Values {
     pub service_account: ServiceAccount,
     /// RAM Roles for Service Accounts, for accounts with `credentials: { type: RRSA }`.
     pub rrsa: Rrsa,
+    /// A ValidatingAdmissionPolicy for each kind, which the API server applies when an object is created or changed:
+    /// docs/guides/admission-policy.md.
+    pub admission_policy: AdmissionPolicy,
     /// Roles and bindings.
     pub rbac: Rbac,
     /// The pods' securityContext. The default meets Pod Security `restricted`.
@@ -147,6 +150,49 @@ pub struct LeaderElection {
     /// works; with `scope: namespaces` the release's own. Where `kube-system` is closed, give every release of the cluster the same one.
     #[schemars(regex(pattern = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"))]
     pub namespace: String,
+}
+
+/// `admissionPolicy`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdmissionPolicy {
+    /// Whether the chart creates it.
+    pub enabled: bool,
+    /// What becomes of an object that it does not allow. `Warn` and `Audit` let it pass: to try the policy.
+    #[schemars(length(min = 1, max = 2))]
+    pub actions: Vec<AdmissionAction>,
+    /// Which accounts each namespace may name. A namespace that no rule is for may name none; without rules, all may name all. The
+    /// accounts' own `allow` is checked besides.
+    pub rules: Vec<AdmissionRule>,
+    /// The least time between two runs of a schedule, for example `1h`: 1m to 59m, or 1h to 24h. Days are not looked at. If it is empty,
+    /// none is asked for.
+    #[schemars(regex(pattern = r"^(([1-9]|[1-5][0-9])m|([1-9]|1[0-9]|2[0-4])h)?$"))]
+    pub min_schedule_interval: String,
+}
+
+/// `admissionPolicy.actions`
+#[derive(Deserialize, JsonSchema)]
+pub enum AdmissionAction {
+    Deny,
+    Warn,
+    Audit,
+}
+
+/// `admissionPolicy.rules`
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdmissionRule {
+    /// The namespaces that it is for; `*` at the end stands for any ending.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^([a-z0-9][-a-z0-9]*)?[*]?$"), length(min = 1)))]
+    pub namespaces: Vec<String>,
+    /// It is for the namespaces with all of these labels too.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z0-9._/-]+$" }, "additionalProperties" = { "type": "string", "pattern": "^[A-Za-z0-9._-]*$" }))]
+    pub namespace_labels: Texts,
+    /// The accounts that they may name; `*` at the end stands for any ending.
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[A-Za-z0-9._-]*[*]?$"), length(min = 1)))]
+    pub accounts: Vec<String>,
 }
 
 /// `crds`
