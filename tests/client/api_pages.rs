@@ -275,7 +275,7 @@ fn errors(page: &Page) -> Vec<(ApiError, String)> {
             request_id: Some(REQUEST_ID.to_owned()),
             http_status: row.status,
             retry_after: None,
-            action: None,
+            action: ["CreateBackup", "DescribeBackups"].into_iter().find(|action| *action == page.operation),
         };
         if row.status < 500 {
             assert_eq!(error.meaning(), published.meaning, "{}", row.code);
