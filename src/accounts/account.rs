@@ -7,8 +7,6 @@ use std::{
 };
 
 use jiff::SignedDuration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::{
     allow::AllowedRegions,
     cloud_counts::{CallCount, CallDurations, Calls},
@@ -20,8 +18,8 @@ use super::{
 use crate::{
     clock::Clock,
     entropy::Entropy,
-    rds::{self, Admission, Client, ClientOptions},
-    rpc::{self, Credentials, HttpTransport},
+    rds::{self, Client, ClientOptions},
+    rpc::{self, Credentials, HttpTransport, Place, Places},
 };
 
 /// What the metrics say of an account.
@@ -80,15 +78,15 @@ pub(super) struct Connection {
     source: Source,
     key: Arc<KeyState>,
     clients: Mutex<HashMap<String, Client>>,
-    callers: Arc<Semaphore>,
+    callers: Places,
 }
 
 /// How many objects of one account call the service at a time, over all regions; a client admits 8 of them. Each account has its own, so
 /// one whose endpoints hang takes no place of another.
 pub const MOST_CALLERS: usize = 16;
 
-/// The pause after which one asks again that finds no place among the callers of its account.
-const CALLERS_PAUSE: Duration = Duration::from_secs(2);
+/// How far apart those ask again that find no place among the callers of their account, over all its regions.
+const CALLERS_APART: Duration = Duration::from_millis(200);
 
 /// The label of every region that is neither known nor the account's own.
 const OTHER_REGION: &str = "other";
@@ -96,8 +94,8 @@ const OTHER_REGION: &str = "other";
 /// A place among the callers of an account, for as long as it is held.
 #[derive(Debug)]
 pub struct Admitted {
-    _of_the_account: OwnedSemaphorePermit,
-    _of_the_client: Admission,
+    _of_the_account: Place,
+    _of_the_client: Place,
 }
 
 /// The right to act in one region for one object.
@@ -112,17 +110,24 @@ pub struct Access {
     pub region_id: String,
     /// The regions that the allow-list opens to the object.
     pub regions: AllowedRegions,
+    /// The object's namespace.
+    pub(super) namespace: String,
 }
 
 impl Access {
-    /// Admits one more caller.
+    /// Admits one more caller. The namespaces of the account take turns.
     ///
     /// # Errors
-    /// There are enough callers. The error is the time after which to ask again.
+    /// There are enough callers, or it is another namespace's turn. The error is the time after which to ask again.
     pub fn admit(&self) -> Result<Admitted, Duration> {
-        let of_the_client = self.client.admit()?;
-        let of_the_account = self.account.connection.callers.clone().try_acquire_owned().map_err(|_| CALLERS_PAUSE)?;
-        Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client })
+        let of_the_account = self.account.connection.callers.take(&self.namespace, CALLERS_APART, None)?;
+        match self.client.admit() {
+            Ok(of_the_client) => Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client }),
+            Err(wait) => {
+                of_the_account.give_back();
+                Err(wait)
+            }
+        }
     }
 }
 
@@ -217,6 +222,6 @@ impl Account {
 
 impl Connection {
     fn new(id: u64, source: Source) -> Self {
-        Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Arc::new(Semaphore::new(MOST_CALLERS)) }
+        Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Places::new(MOST_CALLERS) }
     }
 }

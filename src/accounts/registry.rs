@@ -124,8 +124,8 @@ impl Accounts {
             instance: spec.db_instance_id.clone(),
             regions: regions.clone(),
         };
-        let client = account.client(&region, &self.deps, &self.durations)?.under(Arc::new(permit));
-        Ok(Access { account, client, region_id: region, regions })
+        let client = account.client(&region, &self.deps, &self.durations)?.under(namespace, Arc::new(permit));
+        Ok(Access { account, client, region_id: region, regions, namespace: namespace.to_owned() })
     }
 
     /// Whether the object may use its account, and the account is not paused.

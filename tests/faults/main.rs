@@ -27,6 +27,7 @@ mod serve;
 mod single;
 mod step;
 mod transport;
+mod turns;
 mod world;
 
 use std::{
