@@ -2,11 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use jiff::SignedDuration;
 use super::{
     allow::AllowedRegions,
     cloud_counts::{CallCount, CallDurations, Calls},
@@ -21,6 +20,7 @@ use crate::{
     rds::{self, Client, ClientOptions},
     rpc::{self, Credentials, HttpTransport, Place, Places},
 };
+use jiff::SignedDuration;
 
 /// What the metrics say of an account.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +29,8 @@ pub struct AccountFacts {
     pub name: String,
     /// Whether new attempts are paused, for this account or for all.
     pub paused: bool,
-    /// Its access key; none before it was read.
-    pub key: Option<KeyFacts>,
+    /// Its access keys that were read: one, with an empty namespace; or with `TenantSecret` that of each namespace.
+    pub keys: Vec<(String, KeyFacts)>,
     /// Its clients, by the label of their region.
     pub clients: Vec<ClientFacts>,
     /// Its calls.
@@ -65,9 +65,18 @@ pub struct Account {
     /// Its part of the configuration.
     pub settings: AccountSettings,
     paused: bool,
-    pub(super) connection: Arc<Connection>,
+    connections: Connections,
     /// Its calls since the process started, over all connections of the name.
     calls: Calls,
+}
+
+/// The connections of an account.
+#[derive(Clone)]
+enum Connections {
+    /// All its objects share this one.
+    Shared(Arc<Connection>),
+    /// Each namespace has one of its own, from its first use on: tenants share no key, no client and no limit.
+    OfNamespaces(Arc<Mutex<BTreeMap<String, Arc<Connection>>>>),
 }
 
 /// What an account calls the service with: its credentials, and a client for each region that was used. It lives for as long as the
@@ -103,6 +112,7 @@ pub struct Admitted {
 pub struct Access {
     /// The account.
     pub account: Arc<Account>,
+    pub(super) connection: Arc<Connection>,
     /// Its client for the region, which sends only while the configuration still gives the right. All objects of the account and region
     /// share its limits.
     pub client: Client,
@@ -115,12 +125,29 @@ pub struct Access {
 }
 
 impl Access {
+    /// Which connection it has: another number, another endpoint, key or pace. What was read with one proves nothing for another.
+    pub fn connection_id(&self) -> u64 {
+        self.connection.id
+    }
+
+    /// The credentials, at most 60 s old.
+    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        self.connection.credentials().await
+    }
+
+    /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
+    /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
+    pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
+        self.connection.source.forget(refused).await;
+        self.credentials().await.ok().filter(|found| !found.is(refused))
+    }
+
     /// Admits one more caller. The namespaces of the account take turns.
     ///
     /// # Errors
     /// There are enough callers, or it is another namespace's turn. The error is the time after which to ask again.
     pub fn admit(&self) -> Result<Admitted, Duration> {
-        let of_the_account = self.account.connection.callers.take(&self.namespace, CALLERS_APART, None)?;
+        let of_the_account = self.connection.callers.take(&self.namespace, CALLERS_APART, None)?;
         match self.client.admit() {
             Ok(of_the_client) => Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client }),
             Err(wait) => {
@@ -131,9 +158,19 @@ impl Access {
     }
 }
 
+impl Connection {
+    /// The credentials, at most 60 s old.
+    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let found = self.source.get().await;
+        self.key.read(&found);
+        found
+    }
+}
+
 impl Account {
     /// The account after a change of the configuration, or at the start. It keeps the connection of the one `before` it unless the settings
-    /// changed that a connection is made of; then it gets one with this `id`, whose credentials come from `source`.
+    /// changed that a connection is made of; then it gets one with this `id`, whose credentials come from `source`. Where each namespace has
+    /// its own, none is made yet.
     pub(super) fn after(
         before: Option<&Arc<Self>>,
         name: String,
@@ -142,10 +179,13 @@ impl Account {
         id: u64,
         source: impl FnOnce(&AccountSettings) -> Source,
     ) -> Self {
-        let kept = before.filter(|before| before.settings.connects_like(&settings)).map(|before| before.connection.clone());
-        let connection = kept.unwrap_or_else(|| Arc::new(Connection::new(id, source(&settings))));
+        let kept = before.filter(|before| before.settings.connects_like(&settings)).map(|before| before.connections.clone());
+        let connections = kept.unwrap_or_else(|| match settings.credentials.is_of_tenants() {
+            true => Connections::OfNamespaces(Arc::default()),
+            false => Connections::Shared(Arc::new(Connection::new(id, source(&settings)))),
+        });
         let calls = before.map(|before| before.calls.clone()).unwrap_or_default();
-        Self { name, settings, paused, connection, calls }
+        Self { name, settings, paused, connections, calls }
     }
 
     /// Whether new attempts are paused, for this account or for all.
@@ -153,39 +193,59 @@ impl Account {
         self.paused
     }
 
-    /// Which connection it has: another number, another endpoint, key or pace. What was read with one proves nothing for another.
-    pub fn connection_id(&self) -> u64 {
-        self.connection.id
+    /// The connection that serves the namespace; none where that has one of its own and it was never used.
+    pub(super) fn known_connection(&self, namespace: &str) -> Option<Arc<Connection>> {
+        match &self.connections {
+            Connections::Shared(connection) => Some(connection.clone()),
+            Connections::OfNamespaces(connections) => locked(connections).get(namespace).cloned(),
+        }
     }
 
-    /// The credentials, at most 60 s old.
-    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let found = self.connection.source.get().await;
-        self.connection.key.read(&found);
-        found
+    /// The connection that serves the namespace. One of its own that was never used is made with this `id`.
+    pub(super) fn connection(&self, namespace: &str, id: impl FnOnce() -> u64, source: impl FnOnce() -> Source) -> Arc<Connection> {
+        match &self.connections {
+            Connections::Shared(connection) => connection.clone(),
+            Connections::OfNamespaces(connections) => {
+                let make = || Arc::new(Connection::new(id(), source()));
+                locked(connections).entry(namespace.to_owned()).or_insert_with(make).clone()
+            }
+        }
     }
 
-    /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
-    /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
-    pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
-        self.connection.source.forget(refused).await;
-        self.credentials().await.ok().filter(|found| !found.is(refused))
+    /// All connections, each with its namespace; that of a shared one is empty.
+    pub(super) fn all_connections(&self) -> Vec<(String, Arc<Connection>)> {
+        match &self.connections {
+            Connections::Shared(connection) => vec![(String::new(), connection.clone())],
+            Connections::OfNamespaces(connections) => {
+                locked(connections).iter().map(|(namespace, connection)| (namespace.clone(), connection.clone())).collect()
+            }
+        }
+    }
+
+    /// Forgets the connections of namespaces that `keep` does not name.
+    pub(super) fn sweep(&self, keep: impl Fn(&str) -> bool) {
+        if let Connections::OfNamespaces(connections) = &self.connections {
+            locked(connections).retain(|namespace, _| keep(namespace));
+        }
     }
 
     pub(super) fn facts(&self) -> AccountFacts {
+        let connections = self.all_connections();
         let mut by_label = BTreeMap::<&str, ClientFacts>::new();
-        for (region, client) in self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let label = self.region_label(region);
-            let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
-            let facts = by_label.entry(label).or_insert_with(none);
-            facts.clock_offset =
-                facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
-            facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
+        for (_, connection) in &connections {
+            for (region, client) in locked(&connection.clients).iter() {
+                let label = self.region_label(region);
+                let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
+                let facts = by_label.entry(label).or_insert_with(none);
+                facts.clock_offset =
+                    facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
+                facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
+            }
         }
         AccountFacts {
             name: self.name.clone(),
             paused: self.paused,
-            key: self.connection.key.facts(),
+            keys: connections.into_iter().filter_map(|(namespace, connection)| Some((namespace, connection.key.facts()?))).collect(),
             clients: by_label.into_values().collect(),
             calls: self.calls.counts(),
         }
@@ -199,8 +259,15 @@ impl Account {
         known.or(own).unwrap_or(OTHER_REGION)
     }
 
-    pub(super) fn client(&self, region: &str, deps: &ClientDeps, durations: &CallDurations) -> Result<Client, AccountError> {
-        let mut clients = self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The client of a connection for a region.
+    pub(super) fn client(
+        &self,
+        connection: &Connection,
+        region: &str,
+        deps: &ClientDeps,
+        durations: &CallDurations,
+    ) -> Result<Client, AccountError> {
+        let mut clients = locked(&connection.clients);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
@@ -210,7 +277,7 @@ impl Account {
             signature: self.settings.signature.to_client(),
             egress: self.settings.egress.clone(),
             transport,
-            counts: Some(self.calls.of_client(self.region_label(region), durations, self.connection.key.clone())),
+            counts: Some(self.calls.of_client(self.region_label(region), durations, connection.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
         let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })
@@ -224,4 +291,8 @@ impl Connection {
     fn new(id: u64, source: Source) -> Self {
         Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Places::new(MOST_CALLERS) }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,7 @@ mod events;
 mod everywhere;
 #[path = "../gitops/mod.rs"]
 mod gitops;
+mod hostile;
 mod installs;
 mod leader;
 mod lost;
@@ -32,5 +33,6 @@ mod setup;
 mod site;
 mod start;
 mod status_owners;
+mod tenants;
 mod trouble;
 mod used;

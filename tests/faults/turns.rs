@@ -91,7 +91,6 @@ fn five_hundred_queued_backups_of_one_namespace_do_not_delay_the_first_of_anothe
         script.lasts = Some(Duration::from_secs(at + 24));
         let ended = life::run(&script);
         let requests = requests(&script, &ended);
-        #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
         let since = at as f64;
         let found = creates(&requests, "b", since);
         println!("limits {limits}, the backup of b is made after {at} s; (second, requests of a before it) {found:?}{}", order(&requests));

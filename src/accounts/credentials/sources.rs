@@ -67,11 +67,16 @@ impl Sources {
         Self { client, namespace: namespace.to_owned(), variable: Box::new(variable), deps, shared: Mutex::default() }
     }
 
-    /// The source of an account.
-    pub fn of(&self, account: &AccountSettings) -> Source {
+    /// The source of an account, or of one namespace of it where each has its own.
+    pub fn of(&self, account: &AccountSettings, tenant: Option<&str>) -> Source {
         match &account.credentials {
             CredentialsSettings::Auto {} => Source::environment(|name| (self.variable)(name)),
             CredentialsSettings::Secret { name } => Source::secret(self.client.clone(), &self.namespace, name),
+            // In the tenant's own namespace, and nowhere else.
+            CredentialsSettings::TenantSecret { name } => match tenant {
+                Some(namespace) => Source::secret(self.client.clone(), namespace, name),
+                None => Source::Fixed(Err(wrong("TenantSecret", "it is read for one namespace at a time"))),
+            },
             CredentialsSettings::Rrsa { session_name } => self.refreshed(account, || {
                 let sts = self.sts(account, "RRSA")?;
                 Ok(Box::new(Rrsa::new(|name| (self.variable)(name), self.session_name(session_name.as_deref()), sts)?))
@@ -83,7 +88,7 @@ impl Sources {
                     return Err(NotGiven::new(Reason::InvalidCredentials, why).into());
                 };
                 let session_name = self.session_name(session_name.as_deref());
-                Ok(Box::new(AssumedRole::new(role_arn, external_id.as_deref(), session_name, from, self.of(base), sts)))
+                Ok(Box::new(AssumedRole::new(role_arn, external_id.as_deref(), session_name, from, self.of(base, None), sts)))
             }),
             CredentialsSettings::EcsRamRole { role_name, allow_imds_v1 } => self.refreshed(account, || {
                 let disabled = |name: &str| (self.variable)(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -242,7 +247,7 @@ mod tests {
                 "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
             ),
         ] {
-            let error = sources(variables).of(&account("")).get().await.unwrap_err();
+            let error = sources(variables).of(&account(""), None).get().await.unwrap_err();
             assert_eq!(error.reason(), Reason::InvalidCredentials);
             assert!(error.to_string().contains(&format!("has no {missing}. On ACK")), "{error}");
         }

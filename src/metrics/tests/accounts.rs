@@ -28,7 +28,7 @@ async fn ask_in(world: &World, region: &str) {
     let spec = serde_json::json!({ "dbInstanceId": "rm-1", "account": "prod", "regionId": region });
     let spec: RdsBackupSpec = serde_json::from_value(spec).unwrap();
     let access = world.backups.accounts.access("team-a", &spec, None).unwrap();
-    let credentials = access.account.credentials().await.unwrap();
+    let credentials = access.credentials().await.unwrap();
     let instance: InstanceId = InstanceId::new("rm-1");
     assert!(access.client.describe_instance(&credentials, &instance).await.is_err());
 }
@@ -84,8 +84,8 @@ async fn regions_that_a_tenant_invents_make_one_series() {
 fn the_facts_of_an_account_have_no_place_for_a_secret() {
     // Taken apart without `..`: a new field does not compile until somebody has decided that it may be shown.
     let client = ClientFacts { region: "r".into(), clock_offset: None, waited_for_limits: std::time::Duration::ZERO };
-    let AccountFacts { name: _, paused: _, key: _, clients, calls: _ } =
-        AccountFacts { name: "a".into(), paused: false, key: None, clients: vec![client], calls: Vec::new() };
+    let AccountFacts { name: _, paused: _, keys: _, clients, calls: _ } =
+        AccountFacts { name: "a".into(), paused: false, keys: Vec::new(), clients: vec![client], calls: Vec::new() };
     let ClientFacts { region: _, clock_offset, waited_for_limits: _ } = &clients[0];
     assert_eq!(*clock_offset, None::<SignedDuration>);
 }

@@ -83,7 +83,7 @@ impl World {
             security_token: None,
             expires_at: Some("2026-03-01T13:00:00Z".parse().unwrap()),
         };
-        let accounts = Accounts::new(accounts, submissions, move |_| Source::Fixed(Ok(key.clone())), deps);
+        let accounts = Accounts::new(accounts, submissions, move |_, _| Source::Fixed(Ok(key.clone())), deps);
         let counts = backup::Counts::of_accounts(accounts.names());
         let (wake, _) = mpsc::unbounded();
         let (wake_schedule, _) = mpsc::unbounded();
