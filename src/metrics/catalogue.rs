@@ -92,7 +92,7 @@ catalogue! {
         /// answer.
         CLOUD_CLOCK_OFFSET: Gauge "rdsbackup_cloud_clock_offset_seconds" [account, region];
         /// 1 if the access key can be read and the service did not refuse it at its last use, else 0. With credentials of type TenantSecret
-        /// each namespace whose RdsBackups use the account has a key and a series of its own; with any other there is no label `namespace`.
+        /// each namespace whose RdsBackups use the account has a key and a series of its own; with any other the label namespace is absent.
         CREDENTIALS_USABLE: Gauge "rdsbackup_credentials_usable" [account, namespace];
         /// When the access key of the account ends, as it was read last. Absent for one that does not end, and while there is none.
         CREDENTIALS_EXPIRY: Gauge "rdsbackup_credentials_expiry_timestamp_seconds" [account, namespace];

@@ -1,9 +1,10 @@
 use jiff::SignedDuration;
 
-use super::{World, no_answer};
+use super::{CONFIG, World, no_answer};
 use crate::{
     accounts::{AccountFacts, ClientFacts},
     api::RdsBackupSpec,
+    config::Config,
     controller::Fence,
     rds::InstanceId,
     rpc::{Failure, HttpResponse},
@@ -22,6 +23,16 @@ pub(super) fn refused() -> Result<HttpResponse, Failure> {
 /// Asks the cloud once, as a pass does.
 pub(super) async fn ask(world: &World) {
     ask_in(world, "cn-hangzhou").await;
+}
+
+/// Adds an account of which each namespace has its own key, and reads that of team-a.
+pub(super) async fn read_the_key_of_a_tenant(world: &World) {
+    let teams = "  teams: { regionId: cn-hangzhou, credentials: { type: TenantSecret, name: k }, allow: [{ namespaces: [team-a], instances: [\"*\"], \
+                 regions: [\"*\"] }] }\n";
+    let Config { submissions, accounts, .. } = Config::parse(&format!("{CONFIG}{teams}")).unwrap();
+    world.backups.accounts.replace(accounts, submissions);
+    let spec: RdsBackupSpec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1", "account": "teams" })).unwrap();
+    world.backups.accounts.access("team-a", &spec, None).unwrap().credentials().await.unwrap();
 }
 
 async fn ask_in(world: &World, region: &str) {
@@ -78,6 +89,15 @@ async fn regions_that_a_tenant_invents_make_one_series() {
         assert!(lines.iter().any(|line| line.contains(r#"region="other""#) && line.ends_with(&format!(" {of_other}"))), "{lines:?}");
         assert!(["cn-hangzhou", "ap-southeast-1"].iter().all(|known| lines.iter().any(|line| line.contains(known))), "{lines:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_each_tenant_has_a_series_of_its_own() {
+    let world = World::with(Vec::new(), Vec::new(), Fence::none(), refused);
+    read_the_key_of_a_tenant(&world).await;
+    let usable = world.series("rdsbackup_credentials_usable");
+    let line = r#"rdsbackup_credentials_usable{account="teams",namespace="team-a"}"#;
+    assert_eq!(usable.iter().map(|(series, value)| (series.as_str(), value.as_str())).collect::<Vec<_>>(), [(line, "1")]);
 }
 
 #[test]
