@@ -250,7 +250,8 @@ async fn post(world: &World, round: u32, inputs: &[&Input]) -> Vec<Got> {
         got.push(match posted {
             Ok(_) => Got::Taken(name),
             Err(error) => {
-                assert!(error.stderr().contains("Error from server"), "the API server did not judge it: {error}");
+                let judged = ["Error from server", " is invalid"].iter().any(|words| error.stderr().contains(words));
+                assert!(judged, "the API server did not judge it: {error}");
                 Got::Refused(error.stderr().trim().chars().take(300).collect())
             }
         });
