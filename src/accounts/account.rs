@@ -2,12 +2,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-use jiff::SignedDuration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     allow::AllowedRegions,
@@ -20,9 +17,10 @@ use super::{
 use crate::{
     clock::Clock,
     entropy::Entropy,
-    rds::{self, Admission, Client, ClientOptions},
-    rpc::{self, Credentials, HttpTransport},
+    rds::{self, Client, ClientOptions},
+    rpc::{self, Credentials, HttpTransport, Place, Places},
 };
+use jiff::SignedDuration;
 
 /// What the metrics say of an account.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +29,8 @@ pub struct AccountFacts {
     pub name: String,
     /// Whether new attempts are paused, for this account or for all.
     pub paused: bool,
-    /// Its access key; none before it was read.
-    pub key: Option<KeyFacts>,
+    /// Its access keys that were read: one, with an empty namespace; or with `TenantSecret` that of each namespace.
+    pub keys: Vec<(String, KeyFacts)>,
     /// What became of the exchanges for its key, if it is one that is exchanged.
     pub refreshes: Vec<RefreshCount>,
     /// Its clients, by the label of their region.
@@ -69,9 +67,18 @@ pub struct Account {
     /// Its part of the configuration.
     pub settings: AccountSettings,
     paused: bool,
-    pub(super) connection: Arc<Connection>,
+    connections: Connections,
     /// Its calls since the process started, over all connections of the name.
     calls: Calls,
+}
+
+/// The connections of an account.
+#[derive(Clone)]
+enum Connections {
+    /// All its objects share this one.
+    Shared(Arc<Connection>),
+    /// Each namespace has one of its own, from its first use on: tenants share no key, no client and no limit.
+    OfNamespaces(Arc<Mutex<BTreeMap<String, Arc<Connection>>>>),
 }
 
 /// What an account calls the service with: its credentials, and a client for each region that was used. It lives for as long as the
@@ -82,15 +89,16 @@ pub(super) struct Connection {
     source: Source,
     key: Arc<KeyState>,
     clients: Mutex<HashMap<String, Client>>,
-    callers: Arc<Semaphore>,
+    callers: Places,
 }
 
 /// How many objects of one account call the service at a time, over all regions; a client admits 8 of them. Each account has its own, so
 /// one whose endpoints hang takes no place of another.
 pub const MOST_CALLERS: usize = 16;
 
-/// The pause after which one asks again that finds no place among the callers of its account.
-const CALLERS_PAUSE: Duration = Duration::from_secs(2);
+/// How far apart those ask again that find no place among the callers of their account, over all its regions: its callers are more than two
+/// regions' then, and each region goes on with 5 of them a second at the usual limits.
+const CALLERS_APART: Duration = Duration::from_millis(50);
 
 /// The label of every region that is neither known nor the account's own.
 const OTHER_REGION: &str = "other";
@@ -98,8 +106,8 @@ const OTHER_REGION: &str = "other";
 /// A place among the callers of an account, for as long as it is held.
 #[derive(Debug)]
 pub struct Admitted {
-    _of_the_account: OwnedSemaphorePermit,
-    _of_the_client: Admission,
+    _of_the_account: Place,
+    _of_the_client: Place,
 }
 
 /// The right to act in one region for one object.
@@ -107,6 +115,7 @@ pub struct Admitted {
 pub struct Access {
     /// The account.
     pub account: Arc<Account>,
+    pub(super) connection: Arc<Connection>,
     /// Its client for the region, which sends only while the configuration still gives the right. All objects of the account and region
     /// share its limits.
     pub client: Client,
@@ -114,42 +123,11 @@ pub struct Access {
     pub region_id: String,
     /// The regions that the allow-list opens to the object.
     pub regions: AllowedRegions,
+    /// The object's namespace.
+    pub(super) namespace: String,
 }
 
 impl Access {
-    /// Admits one more caller.
-    ///
-    /// # Errors
-    /// There are enough callers. The error is the time after which to ask again.
-    pub fn admit(&self) -> Result<Admitted, Duration> {
-        let of_the_client = self.client.admit()?;
-        let of_the_account = self.account.connection.callers.clone().try_acquire_owned().map_err(|_| CALLERS_PAUSE)?;
-        Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client })
-    }
-}
-
-impl Account {
-    /// The account after a change of the configuration, or at the start. It keeps the connection of the one `before` it unless the settings
-    /// changed that a connection is made of; then it gets one with this `id`, whose credentials come from `source`.
-    pub(super) fn after(
-        before: Option<&Arc<Self>>,
-        name: String,
-        settings: AccountSettings,
-        paused: bool,
-        id: u64,
-        source: impl FnOnce(&AccountSettings) -> Source,
-    ) -> Self {
-        let kept = before.filter(|before| before.settings.connects_like(&settings)).map(|before| before.connection.clone());
-        let connection = kept.unwrap_or_else(|| Arc::new(Connection::new(id, source(&settings))));
-        let calls = before.map(|before| before.calls.clone()).unwrap_or_default();
-        Self { name, settings, paused, connection, calls }
-    }
-
-    /// Whether new attempts are paused, for this account or for all.
-    pub fn paused(&self) -> bool {
-        self.paused
-    }
-
     /// Which connection it has: another number, another endpoint, key or pace. What was read with one proves nothing for another.
     pub fn connection_id(&self) -> u64 {
         self.connection.id
@@ -157,9 +135,7 @@ impl Account {
 
     /// The credentials, at most 60 s old.
     pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let found = self.connection.source.get().await;
-        self.connection.key.read(&found);
-        found
+        self.connection.credentials().await
     }
 
     /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
@@ -169,21 +145,111 @@ impl Account {
         self.credentials().await.ok().filter(|found| !found.is(refused))
     }
 
+    /// Admits one more caller. The namespaces of the account take turns.
+    ///
+    /// # Errors
+    /// There are enough callers, or it is another namespace's turn. The error is the time after which to ask again.
+    pub fn admit(&self) -> Result<Admitted, Duration> {
+        let of_the_client = self.client.admit()?;
+        match self.connection.callers.take(&self.namespace, CALLERS_APART, None) {
+            Ok(of_the_account) => Ok(Admitted { _of_the_account: of_the_account, _of_the_client: of_the_client }),
+            Err(wait) => {
+                of_the_client.give_back();
+                Err(wait)
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// The credentials, at most 60 s old.
+    pub async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let found = self.source.get().await;
+        self.key.read(&found);
+        found
+    }
+}
+
+impl Account {
+    /// The account after a change of the configuration, or at the start. It keeps the connection of the one `before` it unless the settings
+    /// changed that a connection is made of; then it gets one with this `id`, whose credentials come from `source`. Where each namespace has
+    /// its own, none is made yet.
+    pub(super) fn after(
+        before: Option<&Arc<Self>>,
+        name: String,
+        settings: AccountSettings,
+        paused: bool,
+        id: u64,
+        source: impl FnOnce(&AccountSettings) -> Source,
+    ) -> Self {
+        let kept = before.filter(|before| before.settings.connects_like(&settings)).map(|before| before.connections.clone());
+        let connections = kept.unwrap_or_else(|| match settings.credentials.is_of_tenants() {
+            true => Connections::OfNamespaces(Arc::default()),
+            false => Connections::Shared(Arc::new(Connection::new(id, source(&settings)))),
+        });
+        let calls = before.map(|before| before.calls.clone()).unwrap_or_default();
+        Self { name, settings, paused, connections, calls }
+    }
+
+    /// Whether new attempts are paused, for this account or for all.
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The connection that serves the namespace; none where that has one of its own and it was never used.
+    pub(super) fn known_connection(&self, namespace: &str) -> Option<Arc<Connection>> {
+        match &self.connections {
+            Connections::Shared(connection) => Some(connection.clone()),
+            Connections::OfNamespaces(connections) => locked(connections).get(namespace).cloned(),
+        }
+    }
+
+    /// The connection that serves the namespace. One of its own that was never used is made with this `id`.
+    pub(super) fn connection(&self, namespace: &str, id: impl FnOnce() -> u64, source: impl FnOnce() -> Source) -> Arc<Connection> {
+        match &self.connections {
+            Connections::Shared(connection) => connection.clone(),
+            Connections::OfNamespaces(connections) => {
+                let make = || Arc::new(Connection::new(id(), source()));
+                locked(connections).entry(namespace.to_owned()).or_insert_with(make).clone()
+            }
+        }
+    }
+
+    /// All connections, each with its namespace; that of a shared one is empty.
+    pub(super) fn all_connections(&self) -> Vec<(String, Arc<Connection>)> {
+        match &self.connections {
+            Connections::Shared(connection) => vec![(String::new(), connection.clone())],
+            Connections::OfNamespaces(connections) => {
+                locked(connections).iter().map(|(namespace, connection)| (namespace.clone(), connection.clone())).collect()
+            }
+        }
+    }
+
+    /// Forgets the connections of namespaces that `keep` does not name.
+    pub(super) fn sweep(&self, keep: impl Fn(&str) -> bool) {
+        if let Connections::OfNamespaces(connections) = &self.connections {
+            locked(connections).retain(|namespace, _| keep(namespace));
+        }
+    }
+
     pub(super) fn facts(&self) -> AccountFacts {
+        let connections = self.all_connections();
         let mut by_label = BTreeMap::<&str, ClientFacts>::new();
-        for (region, client) in self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let label = self.region_label(region);
-            let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
-            let facts = by_label.entry(label).or_insert_with(none);
-            facts.clock_offset =
-                facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
-            facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
+        for (_, connection) in &connections {
+            for (region, client) in locked(&connection.clients).iter() {
+                let label = self.region_label(region);
+                let none = || ClientFacts { region: label.to_owned(), clock_offset: None, waited_for_limits: Duration::ZERO };
+                let facts = by_label.entry(label).or_insert_with(none);
+                facts.clock_offset =
+                    facts.clock_offset.into_iter().chain(client.known_clock_offset()).max_by_key(|offset| offset.unsigned_abs());
+                facts.waited_for_limits = facts.waited_for_limits.saturating_add(client.waited_for_limits());
+            }
         }
         AccountFacts {
             name: self.name.clone(),
             paused: self.paused,
-            key: self.connection.key.facts(),
-            refreshes: self.connection.source.refreshes(),
+            refreshes: connections.iter().flat_map(|(_, connection)| connection.source.refreshes()).collect(),
+            keys: connections.into_iter().filter_map(|(namespace, connection)| Some((namespace, connection.key.facts()?))).collect(),
             clients: by_label.into_values().collect(),
             calls: self.calls.counts(),
         }
@@ -197,8 +263,15 @@ impl Account {
         known.or(own).unwrap_or(OTHER_REGION)
     }
 
-    pub(super) fn client(&self, region: &str, deps: &ClientDeps, durations: &CallDurations) -> Result<Client, AccountError> {
-        let mut clients = self.connection.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The client of a connection for a region.
+    pub(super) fn client(
+        &self,
+        connection: &Connection,
+        region: &str,
+        deps: &ClientDeps,
+        durations: &CallDurations,
+    ) -> Result<Client, AccountError> {
+        let mut clients = locked(&connection.clients);
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
@@ -208,7 +281,7 @@ impl Account {
             signature: self.settings.signature.to_client(),
             egress: self.settings.egress.clone(),
             transport,
-            counts: Some(self.calls.of_client(self.region_label(region), durations, self.connection.key.clone())),
+            counts: Some(self.calls.of_client(self.region_label(region), durations, connection.key.clone())),
             ..rpc::ClientOptions::new(endpoint, clock, Arc::new(move || entropy.nonce()))
         };
         let client = Client::new(ClientOptions { rpc, region_id: Some(region.to_owned()), limits: self.settings.limits.to_client() })
@@ -220,6 +293,10 @@ impl Account {
 
 impl Connection {
     fn new(id: u64, source: Source) -> Self {
-        Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Arc::new(Semaphore::new(MOST_CALLERS)) }
+        Self { id, source, key: Arc::default(), clients: Mutex::default(), callers: Places::new(MOST_CALLERS) }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

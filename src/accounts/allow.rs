@@ -1,16 +1,66 @@
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-/// One rule of an account's allow-list. An object must match all three lists of a rule; `*` stands for any text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+use super::{labels::Labels, namespace_selector::NamespaceSelector};
+
+/// One rule of an account's allow-list. An object must match all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawRule")]
 pub struct AllowRule {
-    /// Namespaces, for example `team-a` or `team-a-*`: `*` stands for any text, here and below.
+    /// Names of namespaces, as patterns.
     pub namespaces: Vec<String>,
-    /// Instances, for example `rm-a*`.
+    /// What the labels of the Namespace must match, beside its name.
+    pub namespace_selector: Option<NamespaceSelector>,
+    /// Instances, as patterns.
     pub instances: Vec<String>,
-    /// Regions, for example `cn-hangzhou`.
+    /// Regions, as patterns.
     pub regions: Vec<String>,
+}
+
+/// One rule of an account's allow-list. An object must match all of it; in the lists `*` stands for any text.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AllowRule")]
+struct RawRule {
+    /// Namespaces, for example `team-a` or `team-a-*`: `*` stands for any text, here and below. May be left out beside
+    /// `namespaceSelector`: then the name is not looked at.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    namespaces: Option<Vec<String>>,
+    /// Labels that the Namespace must have, as Kubernetes selects by them. Whoever may label a Namespace decides by that who may use the
+    /// account. The labels are at most 10 s old, and at most 60 s while the API server does not hand them out; then nothing is allowed.
+    #[serde(default)]
+    #[schemars(with = "NamespaceSelector")]
+    namespace_selector: Option<NamespaceSelector>,
+    /// Instances, for example `rm-a*`.
+    instances: Vec<String>,
+    /// Regions, for example `cn-hangzhou`.
+    regions: Vec<String>,
+}
+
+impl JsonSchema for AllowRule {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        RawRule::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = RawRule::json_schema(generator);
+        schema.insert("anyOf".to_owned(), serde_json::json!([{ "required": ["namespaces"] }, { "required": ["namespaceSelector"] }]));
+        schema
+    }
+}
+
+impl TryFrom<RawRule> for AllowRule {
+    type Error = String;
+
+    fn try_from(RawRule { namespaces, namespace_selector, instances, regions }: RawRule) -> Result<Self, String> {
+        let namespaces = match (namespaces, &namespace_selector) {
+            (Some(namespaces), _) => namespaces,
+            (None, Some(_)) => vec!["*".to_owned()],
+            (None, None) => return Err("a rule of allow needs namespaces or namespaceSelector".to_owned()),
+        };
+        Ok(Self { namespaces, namespace_selector, instances, regions })
+    }
 }
 
 /// The regions that an account's allow-list opens to one namespace for one instance, as patterns.
@@ -23,9 +73,15 @@ impl AllowedRegions {
         Self(patterns.into_iter().collect())
     }
 
-    /// Those of the rules that match the namespace and the instance.
-    pub fn of(rules: &[AllowRule], namespace: &str, instance: &str) -> Self {
-        let matching = rules.iter().filter(|rule| rule.opens(namespace, instance));
+    /// Those of the rules that match the namespace and the instance. Labels that are not known match nothing.
+    pub fn of(rules: &[AllowRule], namespace: &str, labels: Option<&Labels>, instance: &str) -> Self {
+        let matching = rules.iter().filter(|rule| rule.opens(namespace, labels, instance));
+        Self::new(matching.flat_map(|rule| rule.regions.clone()))
+    }
+
+    /// Those of the rules that match where the labels of the namespace are as the rules want them.
+    pub(super) fn at_most(rules: &[AllowRule], namespace: &str, instance: &str) -> Self {
+        let matching = rules.iter().filter(|rule| rule.may_open(namespace, instance));
         Self::new(matching.flat_map(|rule| rule.regions.clone()))
     }
 
@@ -39,8 +95,18 @@ impl AllowedRegions {
 }
 
 impl AllowRule {
-    /// Whether the rule matches in some region.
-    pub fn opens(&self, namespace: &str, instance: &str) -> bool {
+    /// Whether the rule matches in some region. Labels that are not known match nothing.
+    fn opens(&self, namespace: &str, labels: Option<&Labels>, instance: &str) -> bool {
+        let by_labels = match (&self.namespace_selector, labels) {
+            (None, _) => true,
+            (Some(selector), Some(labels)) => selector.matches(labels),
+            (Some(_), None) => false,
+        };
+        by_labels && self.may_open(namespace, instance)
+    }
+
+    /// Whether the rule matches in some region, whatever the labels of the namespace.
+    pub(super) fn may_open(&self, namespace: &str, instance: &str) -> bool {
         any(&self.namespaces, namespace) && any(&self.instances, instance)
     }
 }
@@ -74,19 +140,42 @@ mod tests {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let rule = |namespaces: &[&str], instances: &[&str], regions: &[&str]| AllowRule {
             namespaces: texts(namespaces),
+            namespace_selector: None,
             instances: texts(instances),
             regions: texts(regions),
         };
         let rules = [rule(&["team-a"], &["rm-a*"], &["cn-hangzhou"]), rule(&["team-a", "team-b"], &["rm-a1"], &["cn-b*"])];
-        let allow = |namespace: &str, instance: &str, region: &str| AllowedRegions::of(&rules, namespace, instance).allow(Some(region));
+        let allow =
+            |namespace: &str, instance: &str, region: &str| AllowedRegions::of(&rules, namespace, None, instance).allow(Some(region));
         assert!(
             allow("team-a", "rm-a1", "cn-hangzhou") && allow("team-a", "rm-a1", "cn-beijing") && allow("team-b", "rm-a1", "cn-beijing")
         );
         assert!(
             !allow("team-a", "rm-a2", "cn-beijing") && !allow("team-b", "rm-a1", "cn-hangzhou") && !allow("team-c", "rm-a1", "cn-beijing")
         );
-        assert!(!AllowedRegions::of(&rules, "team-a", "rm-a1").allow(None), "one that is not told may be any");
-        assert!(AllowedRegions::of(&[rule(&["*"], &["*"], &["*"])], "team-c", "rm-9").allow(None));
+        assert!(!AllowedRegions::of(&rules, "team-a", None, "rm-a1").allow(None), "one that is not told may be any");
+        assert!(AllowedRegions::of(&[rule(&["*"], &["*"], &["*"])], "team-c", None, "rm-9").allow(None));
+    }
+
+    #[test]
+    fn a_selector_is_matched_beside_the_name_and_labels_that_are_not_known_match_nothing() {
+        let rule: AllowRule = serde_json::from_value(serde_json::json!({
+            "namespaces": ["team-*"], "namespaceSelector": { "matchLabels": { "backups": "on" } }, "instances": ["rm-1"], "regions": ["*"],
+        }))
+        .unwrap();
+        let labels = |value: &str| Labels::from([("backups".to_owned(), value.to_owned())]);
+        let allows = |namespace: &str, labels: Option<&Labels>| {
+            AllowedRegions::of(std::slice::from_ref(&rule), namespace, labels, "rm-1").allow(Some("cn-hangzhou"))
+        };
+        assert!(allows("team-a", Some(&labels("on"))));
+        assert!(!allows("team-a", Some(&labels("off"))) && !allows("team-a", Some(&Labels::new())) && !allows("team-a", None));
+        assert!(!allows("other", Some(&labels("on"))), "the name must match too");
+        let alone =
+            serde_json::json!({ "namespaceSelector": { "matchLabels": { "backups": "on" } }, "instances": ["*"], "regions": ["*"] });
+        let alone: AllowRule = serde_json::from_value(alone).unwrap();
+        assert!(alone.opens("any", Some(&labels("on")), "rm-1") && !alone.opens("any", None, "rm-1") && alone.may_open("any", "rm-1"));
+        let neither = serde_json::from_value::<AllowRule>(serde_json::json!({ "instances": ["*"], "regions": ["*"] })).unwrap_err();
+        assert!(neither.to_string().contains("needs namespaces or namespaceSelector"), "{neither}");
     }
 
     #[test]

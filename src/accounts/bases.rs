@@ -33,6 +33,9 @@ fn base<'a>(
     let Some((from, found)) = accounts.get_key_value(from) else {
         return Err(format!("{at}: {from:?} is not an account of this configuration"));
     };
+    if found.credentials.is_of_tenants() {
+        return Err(format!("{at}: account {from:?} has no key of its own: its credentials are of type TenantSecret"));
+    }
     let is_circle = chain.contains(&from.as_str());
     chain.push(from);
     if is_circle {
@@ -70,6 +73,14 @@ mod tests {
             depth
         };
         Ok(config.accounts.values().map(depth).collect())
+    }
+
+    #[test]
+    fn a_role_is_not_assumed_with_the_key_of_whatever_namespace() {
+        let text = "accounts:\n  a: { regionId: cn-hangzhou, credentials: { type: TenantSecret, name: key }, allow: [] }\n  b: { regionId: \
+                    cn-hangzhou, credentials: { type: AssumeRole, roleArn: 'acs:ram::1:role/r', from: a }, allow: [] }\n";
+        let error = Config::parse(text).unwrap_err();
+        assert!(error.contains("accounts.b.credentials.from: account \"a\" has no key of its own"), "{error}");
     }
 
     #[test]

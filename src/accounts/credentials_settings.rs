@@ -24,6 +24,12 @@ pub enum CredentialsSettings {
         /// The name of the Secret. The operator's Role must name it too. The chart does that by itself.
         name: String,
     },
+    /// A Secret of this name in the namespace of the RdsBackup itself, with the same keys as with `Secret`: each team brings its own. A
+    /// namespace without it waits, and never gets another key. Namespaces share neither keys nor limits.
+    TenantSecret {
+        /// The name of the Secret, the same in every namespace. The operator needs get on it there; the chart grants it.
+        name: String,
+    },
     /// RAM Roles for Service Accounts: the token of the operator's ServiceAccount, exchanged for temporary keys of a RAM role, which are
     /// renewed before they end. Role, provider and token file are in `ALIBABA_CLOUD_ROLE_ARN`, `ALIBABA_CLOUD_OIDC_PROVIDER_ARN` and
     /// `ALIBABA_CLOUD_OIDC_TOKEN_FILE`, which the webhook of ACK sets.
@@ -151,10 +157,17 @@ impl CredentialsSettings {
         matches!(self, Self::Auto {}) || self.needs_sts()
     }
 
+    /// Whether each namespace has a key of its own.
+    pub(super) fn is_of_tenants(&self) -> bool {
+        matches!(self, Self::TenantSecret { .. })
+    }
+
     /// Whether its keys come from STS.
     pub(super) fn needs_sts(&self) -> bool {
         match self {
-            Self::Auto {} | Self::Secret { .. } | Self::EcsRamRole { .. } | Self::CredentialsUri { .. } => false,
+            Self::Auto {} | Self::Secret { .. } | Self::TenantSecret { .. } | Self::EcsRamRole { .. } | Self::CredentialsUri { .. } => {
+                false
+            }
             Self::Rrsa { .. } | Self::AssumeRole { .. } => true,
         }
     }
@@ -166,6 +179,7 @@ impl fmt::Display for CredentialsSettings {
         match self {
             Self::Auto {} => f.write_str("the operator's environment, or a profile that is mounted into it (Auto)"),
             Self::Secret { name } => write!(f, "the Secret {name} in the operator's namespace"),
+            Self::TenantSecret { name } => write!(f, "the Secret {name} in the namespace of the RdsBackup"),
             Self::Rrsa { .. } => f.write_str("the role of the operator's ServiceAccount (RRSA)"),
             Self::AssumeRole { role_arn, from, .. } => write!(f, "the role {role_arn}, assumed with the key of account {from}"),
             Self::EcsRamRole { role_name: Some(role), .. } => write!(f, "the role {role} of the operator's node (EcsRamRole)"),

@@ -30,6 +30,18 @@ pub enum AccountError {
         /// The region.
         region: String,
     },
+    /// A rule of the account's allow-list asks for labels of the namespace, and they are not known.
+    #[error(
+        "account {account:?} allows namespaces by their labels, and the labels of namespace {namespace:?} cannot be read: {why}. Nothing is sent until they can be"
+    )]
+    LabelsUnread {
+        /// The account.
+        account: String,
+        /// The object's namespace.
+        namespace: String,
+        /// Why not.
+        why: String,
+    },
     /// The region does not lead to a host.
     #[error("regionId: {0}")]
     Region(#[from] RegionError),
@@ -52,7 +64,7 @@ impl AccountError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Unknown { .. } => Reason::AccountNotFound,
-            Self::NotAllowed { .. } => Reason::NotAllowed,
+            Self::NotAllowed { .. } | Self::LabelsUnread { .. } => Reason::NotAllowed,
             Self::Region(_) | Self::Client { .. } => Reason::InvalidSpec,
         }
     }

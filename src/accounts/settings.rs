@@ -106,7 +106,8 @@ struct RawAccount {
     /// The objects that may use the account. An object must match all three lists of one rule. An empty list allows none. The list is
     /// checked at every use.
     allow: Vec<AllowRule>,
-    /// How many calls the account makes per second and region. Halved for a minute when the service complains.
+    /// How many calls the account makes per second and region, or with `TenantSecret` each namespace of it. Halved for a minute when the service
+    /// complains. Namespaces that wait for the same limit take turns.
     #[serde(default)]
     limits: LimitSettings,
     /// Whether new requests are sent for this account.

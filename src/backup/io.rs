@@ -131,6 +131,7 @@ impl Io {
         let server_now = context.server_clock.now(Instant::now());
         let by_api_server = context.server_clock.offset(local, Instant::now());
         let time = |offset: Option<SignedDuration>| (local.plus(offset.unwrap_or(SignedDuration::ZERO)), offset.is_some());
+        self.read_labels(object).await;
         let access = match context.accounts.access(namespace_of(object), &object.spec, recorded::region(object)) {
             Ok(access) => access,
             Err(error) => {
@@ -153,7 +154,7 @@ impl Io {
                 randomness,
             };
         }
-        let credentials = match access.account.credentials().await {
+        let credentials = match access.credentials().await {
             Ok(credentials) => {
                 self.means = Some((access.clone(), credentials));
                 Ok(())
@@ -163,6 +164,15 @@ impl Io {
         let (cached, claims) = self.siblings(object).await;
         let namespace = self.submissions(object).await;
         Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, namespace, randomness }
+    }
+
+    /// Reads the labels of the object's Namespace where the account's allow-list asks for them: the check that follows knows them.
+    async fn read_labels(&self, object: &RdsBackup) {
+        let Context { accounts, cluster, .. } = self.context.as_ref();
+        let namespace = namespace_of(object);
+        if cluster.watches(namespace) && accounts.asks_for_labels(&object.spec.account) {
+            accounts.labels().note(namespace, cluster.labels(namespace).await);
+        }
     }
 
     /// Whether the object's Namespace pauses submissions. It is not asked about an object whose request may have left: that one is followed.
@@ -187,7 +197,10 @@ impl Io {
                 continue;
             }
             match &guarded.0 {
-                Ok(other) => cached.push(self.listed(other.clone())),
+                Ok(other) => {
+                    self.read_labels(other).await;
+                    cached.push(self.listed(other.clone()));
+                }
                 Err(other) if self.may_hold(other, instance) => {
                     claims = claims.and(Err(unreadable::object(other, namespace_of(object))));
                 }
@@ -240,7 +253,10 @@ impl Io {
             InstanceObjects { unreadable: found.closed.into_iter().filter(opens).collect(), ..InstanceObjects::default() };
         for guarded in found.objects {
             match guarded.0 {
-                Ok(object) => of_instance.listed.push(self.listed(object)),
+                Ok(object) => {
+                    self.read_labels(&object).await;
+                    of_instance.listed.push(self.listed(object));
+                }
                 Err(object) if self.may_hold(&object, instance) => of_instance.unreadable.push(unreadable::name(&object)),
                 Err(object) => of_instance.claims.extend(Claim::of_unreadable(&object)),
             }
@@ -283,7 +299,7 @@ impl Io {
 
     async fn renew(&mut self) -> bool {
         let Some((access, refused)) = &mut self.means else { return false };
-        match access.account.instead_of(refused).await {
+        match access.instead_of(refused).await {
             Some(renewed) => {
                 *refused = renewed;
                 true
@@ -372,7 +388,7 @@ async fn pause_recording(object: &RdsBackup, pause: Duration, why: &str) {
 fn view(access: &Access, credentials: Result<(), Blocker>) -> AccountView {
     let settings = &access.account.settings;
     AccountView {
-        connection: access.account.connection_id(),
+        connection: access.connection_id(),
         region_id: access.region_id.clone(),
         regions: access.regions.clone(),
         key_source: settings.credentials.to_string(),

@@ -1,6 +1,6 @@
 //! The API server, for every kind that is ours. Each call has a timeout: kube has none of its own.
 
-use std::{fmt, future::Future};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -9,17 +9,18 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     error::Error,
     fence::Fence,
     guarded::Guarded,
     kind::{Kind, pruned},
+    namespace_facts::{Known, NamespaceAnswer, NamespaceFacts},
     namespaces::{Closed, Namespaces},
-    pauses::{Known, NamespacePauses, Pauses},
     retry::{Call, MORE_TRIES, tried},
 };
-use crate::api::{FIELD_MANAGER, NAMESPACE_SUBMISSIONS_ANNOTATION};
+use crate::api::FIELD_MANAGER;
 
 /// The namespaces that the operator watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub struct Cluster {
     more_tries: usize,
     /// Which namespaces of the scope cannot be read.
     namespaces: Namespaces,
-    /// Which namespaces pause submissions.
-    pauses: NamespacePauses,
+    /// What the Namespaces say.
+    namespace_facts: NamespaceFacts,
 }
 
 /// What a list found.
@@ -97,7 +98,7 @@ impl Cluster {
             fence,
             more_tries: MORE_TRIES,
             namespaces: Namespaces::default(),
-            pauses: NamespacePauses::default(),
+            namespace_facts: NamespaceFacts::default(),
         }
     }
 
@@ -271,31 +272,53 @@ impl Cluster {
     /// # Errors
     /// The API server did not answer, and it never has.
     pub async fn pauses(&self, namespace: &str) -> Result<bool, Error> {
-        let mut known = self.pauses.of(namespace).await;
-        if !known.is_some_and(|known| known.is_fresh()) {
+        let (known, error) = self.read_namespace(namespace).await;
+        match (known, error) {
+            (Some(known), _) => Ok(matches!(known.answer, NamespaceAnswer::Found { paused: true, .. })),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(false),
+        }
+    }
+
+    /// The labels of a Namespace, and when they were read: at most 10 s ago, or earlier while the API server does not answer.
+    ///
+    /// # Errors
+    /// They cannot be read: why not, for a user.
+    pub async fn labels(&self, namespace: &str) -> Result<(Arc<BTreeMap<String, String>>, Instant), String> {
+        let (known, error) = self.read_namespace(namespace).await;
+        match (known, error) {
+            (Some(Known { at, answer: NamespaceAnswer::Found { labels, .. } }), _) => Ok((labels, at)),
+            (Some(Known { answer: NamespaceAnswer::Refused, .. }), _) => {
+                Err(format!("the operator may not get the Namespace. Grant its ServiceAccount get on the Namespace {namespace}"))
+            }
+            (Some(Known { answer: NamespaceAnswer::Gone, .. }), _) => Err("it does not exist".to_owned()),
+            (None, error) => Err(error.map_or_else(|| "they were not read".to_owned(), |error| error.to_string())),
+        }
+    }
+
+    /// What is known of a Namespace once it has been read where that is due, and why a read that was due failed.
+    async fn read_namespace(&self, namespace: &str) -> (Option<Known>, Option<Error>) {
+        let mut known = self.namespace_facts.of(namespace).await;
+        let mut failure = None;
+        if !known.as_ref().is_some_and(Known::is_fresh) {
             let api: Api<Namespace> = Api::all(self.client.clone());
             match self.ask_about("Namespace", Call::Read("get"), || api.get_metadata_opt(namespace)).await {
-                Ok(found) => {
-                    let annotations = found.and_then(|found| found.metadata.annotations).unwrap_or_default();
-                    let paused = annotations.get(NAMESPACE_SUBMISSIONS_ANNOTATION).is_some_and(|value| value == "Paused");
-                    *known = Some(Known::now(if paused { Pauses::Yes } else { Pauses::No }));
-                }
-                Err(error) if error.is_forbidden() => *known = Some(Known::now(Pauses::Refused)),
-                Err(error) if known.is_none() => return Err(error),
-                Err(_) => {}
+                Ok(found) => *known = Some(Known::now(NamespaceAnswer::of(found.map(|found| found.metadata)))),
+                Err(error) if error.is_forbidden() => *known = Some(Known::now(NamespaceAnswer::Refused)),
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(known.is_some_and(|known| known.answer == Pauses::Yes))
+        (known.clone(), failure)
     }
 
     /// Frees what is remembered of namespaces that `keep` does not name.
-    pub fn forget_pauses(&self, keep: impl Fn(&str) -> bool) {
-        self.pauses.sweep(keep);
+    pub fn forget_namespaces(&self, keep: impl Fn(&str) -> bool) {
+        self.namespace_facts.sweep(keep);
     }
 
     /// The namespaces whose pause cannot be seen, because the operator may not read them.
     pub fn unseen_pauses(&self) -> Vec<String> {
-        self.pauses.refused()
+        self.namespace_facts.refused()
     }
 
     /// A watch shows the namespace. Answers whether it could not be read before.

@@ -31,8 +31,9 @@ fn write_facts(out: &mut Exposition<'_>, accounts: &[AccountFacts]) -> fmt::Resu
     let of_accounts = |value: fn(&AccountFacts) -> Option<f64>| {
         accounts.iter().filter_map(move |account| Some(([account.name.as_str()], value(account)?)))
     };
-    out.computed(&CREDENTIALS_USABLE, of_accounts(|account| Some(f64::from(u8::from(account.key?.usable)))))?;
-    out.computed(&CREDENTIALS_EXPIRY, of_accounts(|account| Some(account.key?.ends_at?.as_duration().as_secs_f64())))?;
+    let keys = || accounts.iter().flat_map(|account| account.keys.iter().map(|(of, key)| ([account.name.as_str(), of.as_str()], *key)));
+    out.computed(&CREDENTIALS_USABLE, keys().map(|(labels, key)| (labels, f64::from(u8::from(key.usable)))))?;
+    out.computed(&CREDENTIALS_EXPIRY, keys().filter_map(|(labels, key)| Some((labels, key.ends_at?.as_duration().as_secs_f64()))))?;
     let refreshes = accounts.iter().flat_map(|AccountFacts { name, refreshes, .. }| {
         refreshes.iter().map(|refresh| ([name.as_str(), refresh.source, refresh.result], refresh.count as f64))
     });

@@ -91,10 +91,11 @@ catalogue! {
         /// How far the clock of the service is ahead of ours, by its answers; 0 while they differ by less than 2 s. Absent before the first
         /// answer.
         CLOUD_CLOCK_OFFSET: Gauge "rdsbackup_cloud_clock_offset_seconds" [account, region];
-        /// 1 if the access key can be read and the service did not refuse it at its last use, else 0.
-        CREDENTIALS_USABLE: Gauge "rdsbackup_credentials_usable" [account];
+        /// 1 if the access key can be read and the service did not refuse it at its last use, else 0. With credentials of type TenantSecret
+        /// each namespace whose RdsBackups use the account has a key and a series of its own; with any other the label namespace is absent.
+        CREDENTIALS_USABLE: Gauge "rdsbackup_credentials_usable" [account, namespace];
         /// When the access key of the account ends, or ended if there has been none since. Absent for one that does not end.
-        CREDENTIALS_EXPIRY: Gauge "rdsbackup_credentials_expiry_timestamp_seconds" [account];
+        CREDENTIALS_EXPIRY: Gauge "rdsbackup_credentials_expiry_timestamp_seconds" [account, namespace];
         /// Exchanges for a temporary key by their result: OK, or the reason why there was no key. Accounts with the same source share a key,
         /// and each shows its exchanges.
         CREDENTIALS_REFRESHES: Counter "rdsbackup_credentials_refreshes_total" [account, source, result];

@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, debug_span};
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
     model::{BackupTask, Instance, SetList},
     wire,
 };
-use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Limiter, Response, Stamp};
+use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Limiter, Place, Places, Response, Stamp};
 
 /// The API that these calls belong to.
 const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED };
@@ -32,9 +31,6 @@ const LONGEST_READ_WAIT: Duration = Duration::from_secs(10);
 /// on a limited number of objects at a time, and the objects of a slow or throttled account would fill that number (found by tests/faults:
 /// 60 backups that take 18 s alone took 280 s beside an account that was throttled).
 const MOST_CALLERS: usize = 8;
-
-/// The right to make calls, for as long as it is held.
-pub type Admission = OwnedSemaphorePermit;
 
 /// Calls per second, for one account and region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +81,9 @@ pub struct Client {
     region_id: Option<Arc<str>>,
     creates: Arc<Limiter>,
     reads: Arc<Limiter>,
-    callers: Arc<Semaphore>,
+    callers: Places,
+    /// Whose calls these are: tenants take turns.
+    tenant: Arc<str>,
     permit: Option<Arc<dyn Permit>>,
 }
 
@@ -107,22 +105,24 @@ impl Client {
             region_id: region_id.map(Arc::from),
             creates: Arc::new(Limiter::new(limits.create_per_second)),
             reads: Arc::new(Limiter::new(limits.describe_per_second)),
-            callers: Arc::new(Semaphore::new(MOST_CALLERS)),
+            callers: Places::new(MOST_CALLERS),
+            tenant: Arc::from(""),
             permit: None,
         })
     }
 
-    /// The same client, which sends what `permit` allows at that moment.
-    pub fn under(&self, permit: Arc<dyn Permit>) -> Self {
-        Self { permit: Some(permit), ..self.clone() }
+    /// The same client for a tenant, which sends what `permit` allows at that moment. The tenants of a client take turns.
+    pub fn under(&self, tenant: &str, permit: Arc<dyn Permit>) -> Self {
+        Self { tenant: Arc::from(tenant), permit: Some(permit), ..self.clone() }
     }
 
-    /// Admits one more caller. A request that must be sent now needs no admission.
+    /// Admits one more caller of the tenant. A request that must be sent now needs no admission.
     ///
     /// # Errors
-    /// There are enough callers. The error is the time after which to ask again.
-    pub fn admit(&self) -> Result<Admission, Duration> {
-        self.callers.clone().try_acquire_owned().map_err(|_| self.reads.retry_hint())
+    /// There are enough callers, or it is another tenant's turn. The error is the time after which to ask again.
+    pub fn admit(&self) -> Result<Place, Duration> {
+        let (apart, earliest) = self.reads.spacing();
+        self.callers.take(&self.tenant, apart, earliest)
     }
 
     /// How far the service's clock is ahead of ours, by its answers. Zero while they differ by less than 2 s.
@@ -160,7 +160,7 @@ impl Client {
             ("ResourceGroupId", resource_group_id),
         ];
         let params = optional.into_iter().filter_map(|(name, value)| Some(pair(name, value.as_ref()?))).collect();
-        if let Err(wait) = self.creates.acquire(LONGEST_CREATE_WAIT).await {
+        if let Err(wait) = self.creates.acquire(&self.tenant, LONGEST_CREATE_WAIT).await {
             return CreateOutcome::Rejected(Rejection::Paused { wait });
         }
         if self.permit.as_ref().is_some_and(|permit| !permit.creates()) {
@@ -250,7 +250,7 @@ impl Client {
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Answer<T>, Unread> {
         params.extend(self.region_id.as_ref().map(|region| pair("RegionId", region)));
-        self.reads.acquire(LONGEST_READ_WAIT).await.map_err(|wait| CallError::Paused { wait })?;
+        self.reads.acquire(&self.tenant, LONGEST_READ_WAIT).await.map_err(|wait| CallError::Paused { wait })?;
         if self.permit.as_ref().is_some_and(|permit| !permit.reads()) {
             return Err(CallError::Withdrawn.into());
         }

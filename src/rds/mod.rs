@@ -18,7 +18,7 @@ mod table;
 mod wire;
 
 pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, StatusFilter, TypeFilter, Unknown};
-pub use client::{Admission, Client, ClientOptions, Limits, Permit};
+pub use client::{Client, ClientOptions, Limits, Permit};
 pub use codes::{PublishedError, error_families, meaning_of, published_code, published_errors};
 pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};

@@ -21,6 +21,8 @@ use governor::{
 };
 use tokio::time::Instant;
 
+use super::turns::Queue;
+
 /// After a complaint the pace is halved, down to an eighth at most. After this time without a complaint it doubles again.
 const RECOVERY: Duration = Duration::from_secs(60);
 
@@ -28,9 +30,6 @@ const LARGEST_DIVISOR: u32 = 8;
 
 /// The service may ask for a pause. The official client follows it up to this long.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-
-/// The longest hint of [`Limiter::retry_hint`]: the pace may have recovered by then.
-const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 /// tokio's time, so that tests can pause it.
 #[derive(Clone, Debug)]
@@ -46,11 +45,11 @@ impl governor::clock::Clock for TokioClock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>;
 
-/// One token bucket with a queue: callers go in the order in which they came.
+/// One token bucket with a queue: tenants take turns, and callers of one tenant go in the order in which they came.
 pub struct Limiter {
     per_second: u32,
     clock: TokioClock,
-    queue: tokio::sync::Mutex<()>,
+    queue: Queue,
     state: Mutex<State>,
     waited_ms: AtomicU64,
 }
@@ -63,26 +62,23 @@ struct State {
     /// The newest complaint, or the last step of the recovery from it.
     complained: Option<Instant>,
     paused_until: Option<Instant>,
-    /// The latest moment at which a rejected caller was told to come back.
-    hinted: Option<Instant>,
 }
 
 impl Limiter {
     /// A limit of calls per second; 0 counts as 1.
     pub fn new(per_second: u32) -> Self {
         let clock = TokioClock(Instant::now());
-        let state =
-            State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None, hinted: None };
-        Self { per_second, clock, queue: tokio::sync::Mutex::new(()), state: Mutex::new(state), waited_ms: AtomicU64::new(0) }
+        let state = State { bucket: bucket(per_second, 1, &clock), divisor: 1, slowed: None, complained: None, paused_until: None };
+        Self { per_second, clock, queue: Queue::default(), state: Mutex::new(state), waited_ms: AtomicU64::new(0) }
     }
 
-    /// Waits until a call may be made.
+    /// Waits until a call of the tenant may be made.
     ///
     /// # Errors
     /// That would take longer than `longest`. The error is the whole wait, or a lower bound of it.
-    pub async fn acquire(&self, longest: Duration) -> Result<(), Duration> {
+    pub async fn acquire(&self, tenant: &str, longest: Duration) -> Result<(), Duration> {
         let begun = Instant::now();
-        let acquired = self.acquire_from(begun, longest).await;
+        let acquired = self.acquire_from(tenant, begun, longest).await;
         self.waited_ms.fetch_add(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         acquired
     }
@@ -92,8 +88,8 @@ impl Limiter {
         Duration::from_millis(self.waited_ms.load(Ordering::Relaxed))
     }
 
-    async fn acquire_from(&self, begun: Instant, longest: Duration) -> Result<(), Duration> {
-        let Ok(_queue) = tokio::time::timeout(longest, self.queue.lock()).await else { return Err(longest) };
+    async fn acquire_from(&self, tenant: &str, begun: Instant, longest: Duration) -> Result<(), Duration> {
+        let Ok(_entered) = tokio::time::timeout(longest, self.queue.enter(tenant)).await else { return Err(longest) };
         loop {
             let Some(wait) = self.try_acquire() else { return Ok(()) };
             if begun.elapsed() + wait > longest {
@@ -121,16 +117,11 @@ impl Limiter {
         }
     }
 
-    /// When a rejected caller should come back. Callers are spread out, two calls' time apart: a thousand callers that all came back at
-    /// once would be rejected again, for ever.
-    pub fn retry_hint(&self) -> Duration {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let two_calls = Duration::from_secs(2) * state.divisor / self.per_second.max(1);
-        let last = [Some(now), state.paused_until, state.hinted].into_iter().flatten().max().unwrap_or(now);
-        let at = (last + two_calls).min(now + LONGEST_HINT);
-        state.hinted = Some(at);
-        at - now
+    /// The time that two calls take at the present pace, and the end of the pause that the service asked for: so far apart, and from then on,
+    /// callers come back that found no place.
+    pub fn spacing(&self) -> (Duration, Option<Instant>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (Duration::from_secs(2) * state.divisor / self.per_second.max(1), state.paused_until)
     }
 
     /// Takes a token; without one, the time until the next.
@@ -177,7 +168,7 @@ mod tests {
         let begun = Instant::now();
         let mut calls = 0;
         loop {
-            limiter.acquire(Duration::from_secs(3600)).await.unwrap();
+            limiter.acquire("a", Duration::from_secs(3600)).await.unwrap();
             if begun.elapsed() > span {
                 return calls;
             }
@@ -209,44 +200,60 @@ mod tests {
     async fn a_pause_that_the_service_names_is_kept_up_to_two_minutes() {
         let limiter = Limiter::new(10);
         limiter.slow_down(Some(Duration::from_secs(7)));
-        assert!(limiter.acquire(Duration::from_secs(5)).await.is_err(), "it does not wait longer than allowed");
+        assert!(limiter.acquire("a", Duration::from_secs(5)).await.is_err(), "it does not wait longer than allowed");
         let begun = Instant::now();
-        limiter.acquire(Duration::from_secs(10)).await.unwrap();
+        limiter.acquire("a", Duration::from_secs(10)).await.unwrap();
         assert!(begun.elapsed() >= Duration::from_secs(7), "{:?}", begun.elapsed());
         limiter.slow_down(Some(Duration::from_secs(86_400)));
         let begun = Instant::now();
-        limiter.acquire(Duration::from_secs(200)).await.unwrap();
+        limiter.acquire("a", Duration::from_secs(200)).await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 120);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rejected_callers_come_back_one_after_another_and_within_a_minute() {
+    async fn callers_come_back_at_the_present_pace_and_after_the_pause() {
         let limiter = Limiter::new(10);
-        let hints = |many: usize| (0..many).map(|_| limiter.retry_hint().as_millis()).collect::<Vec<_>>();
-        assert_eq!(hints(3), [200, 400, 600], "two calls each");
+        assert_eq!(limiter.spacing(), (Duration::from_millis(200), None), "two calls");
         limiter.slow_down(Some(Duration::from_secs(7)));
-        assert_eq!(hints(2), [7400, 7800], "after the pause, at half the pace");
-        assert_eq!(hints(1000).last(), Some(&60_000));
-        tokio::time::advance(Duration::from_secs(300)).await;
-        assert_eq!(hints(1), [400], "an old hint delays no new caller");
+        assert_eq!(limiter.spacing(), (Duration::from_millis(400), Some(Instant::now() + Duration::from_secs(7))), "at half the pace");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_with_many_callers_delays_anothers_first_by_one_call() {
+        let limiter = Limiter::new(1);
+        limiter.acquire("a", Duration::ZERO).await.unwrap();
+        let begun = Instant::now();
+        let call = |tenant: &'static str, after: u64| {
+            let limiter = &limiter;
+            async move {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                limiter.acquire(tenant, Duration::from_secs(60)).await.unwrap();
+                (tenant, begun.elapsed().as_millis())
+            }
+        };
+        let calls = (0..6).map(|number| call("a", number)).chain([call("b", 1500), call("b", 1600)]);
+        let mut calls = futures::future::join_all(calls).await;
+        calls.sort_by_key(|(_, at)| *at);
+        let order: Vec<_> = calls.into_iter().map(|(tenant, at)| format!("{tenant} {at}")).collect();
+        assert_eq!(order, ["a 1000", "a 2000", "b 3000", "a 4000", "b 5000", "a 6000", "a 7000", "a 8000"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_complaint_there_is_no_burst() {
         let limiter = Limiter::new(10);
         limiter.slow_down(None);
-        limiter.acquire(Duration::ZERO).await.unwrap();
-        assert_eq!(limiter.acquire(Duration::ZERO).await, Err(Duration::from_millis(200)));
+        limiter.acquire("a", Duration::ZERO).await.unwrap();
+        assert_eq!(limiter.acquire("a", Duration::ZERO).await, Err(Duration::from_millis(200)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_go_in_order_and_none_waits_longer_than_allowed() {
         let limiter = Limiter::new(1);
-        limiter.acquire(Duration::ZERO).await.unwrap();
+        limiter.acquire("a", Duration::ZERO).await.unwrap();
         let begun = Instant::now();
         let wait = |longest: u64| {
             let limiter = &limiter;
-            async move { (limiter.acquire(Duration::from_millis(longest)).await.is_ok(), begun.elapsed().as_millis()) }
+            async move { (limiter.acquire("a", Duration::from_millis(longest)).await.is_ok(), begun.elapsed().as_millis()) }
         };
         let (first, second, third, fourth) = tokio::join!(wait(10_000), wait(10_000), wait(1500), wait(10_000));
         assert_eq!((first, second, third, fourth), ((true, 1000), (true, 2000), (false, 1500), (true, 3000)));
@@ -255,20 +262,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_waits_of_all_callers_add_up_and_a_refusal_at_once_is_none() {
         let limiter = Limiter::new(1);
-        limiter.acquire(Duration::ZERO).await.unwrap();
+        limiter.acquire("a", Duration::ZERO).await.unwrap();
         assert_eq!(limiter.waited(), Duration::ZERO);
-        let (first, second) = tokio::join!(limiter.acquire(Duration::from_secs(9)), limiter.acquire(Duration::from_secs(9)));
+        let (first, second) = tokio::join!(limiter.acquire("a", Duration::from_secs(9)), limiter.acquire("a", Duration::from_secs(9)));
         assert_eq!((first, second, limiter.waited()), (Ok(()), Ok(()), Duration::from_secs(1 + 2)));
-        assert!(limiter.acquire(Duration::from_millis(100)).await.is_err());
+        assert!(limiter.acquire("a", Duration::from_millis(100)).await.is_err());
         assert_eq!(limiter.waited(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_is_too_long_is_refused_at_once() {
         let limiter = Limiter::new(1);
-        limiter.acquire(Duration::ZERO).await.unwrap();
+        limiter.acquire("a", Duration::ZERO).await.unwrap();
         let begun = Instant::now();
-        assert!(limiter.acquire(Duration::from_millis(500)).await.is_err());
+        assert!(limiter.acquire("a", Duration::from_millis(500)).await.is_err());
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

@@ -45,13 +45,18 @@ pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
     loop {
         let checked = context.accounts.credentials().await;
         let mut missing = false;
-        for (account, result) in checked {
-            let cure = match result {
+        for checked in checked {
+            let name = checked.name();
+            let cure = match checked.found {
                 Ok(found) => {
-                    let is_news = reported.contains_key(&account) || known.get(&account).is_some_and(|before| !before.is(&found));
-                    known.insert(account.clone(), found);
+                    let is_news = reported.contains_key(&name) || known.get(&name).is_some_and(|before| !before.is(&found));
+                    known.insert(name.clone(), found);
                     if is_news {
-                        context.wake_where(|object| object.spec.account == account && waits_for_its_key(object));
+                        let uses = |object: &RdsBackup| {
+                            object.spec.account == checked.account
+                                && (checked.namespace.is_none() || object.metadata.namespace == checked.namespace)
+                        };
+                        context.wake_where(|object| uses(object) && waits_for_its_key(object));
                     }
                     None
                 }
@@ -59,17 +64,17 @@ pub(super) async fn run(context: Arc<Context>, readiness: Arc<Readiness>) {
             };
             missing |= cure.is_some();
             match &cure {
-                Some(cure) if reported.get(&account) != Some(cure) => {
-                    warn!("account {account}: {cure}");
-                    reported.insert(account.clone(), cure.clone());
+                Some(cure) if reported.get(&name) != Some(cure) => {
+                    warn!("account {name}: {cure}");
+                    reported.insert(name.clone(), cure.clone());
                 }
-                None if reported.remove(&account).is_some() => info!("account {account}: its access key is there"),
+                None if reported.remove(&name).is_some() => info!("account {name}: its access key is there"),
                 _ => {}
             }
-            readiness.account(&account, cure);
+            readiness.account(&name, cure);
         }
         // An account may have gone while the keys were read.
-        let names = context.accounts.names();
+        let names = context.accounts.names_of_keys();
         readiness.accounts_are(&names);
         reported.retain(|name, _| names.contains(name));
         known.retain(|name, _| names.contains(name));

@@ -96,7 +96,7 @@ impl Operator {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
         });
-        let accounts = Accounts::new(accounts, submissions, move |settings| sources.of(settings), client_deps);
+        let accounts = Accounts::new(accounts, submissions, move |settings, namespace| sources.of(settings, namespace), client_deps);
         let counts = Counts::of_accounts(accounts.names());
         let backups = Arc::new(Context {
             cluster,
@@ -202,7 +202,8 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.too_large.sweep(|uid| uids.contains(uid));
         let namespaces: HashSet<String> =
             context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).namespace.clone()).collect();
-        context.cluster.forget_pauses(|namespace| namespaces.contains(namespace));
+        context.cluster.forget_namespaces(|namespace| namespaces.contains(namespace));
+        context.accounts.forget_namespaces(|namespace| namespaces.contains(namespace));
         context.unfinished.sweep();
         context.locks.sweep();
         let uids: HashSet<String> = schedules.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).uid.clone()).collect();

@@ -267,7 +267,7 @@ fn client_of(account: &str) -> Client {
     let text = format!("accounts:\n  default:\n{}{}", indented(common), indented(account));
     let settings: BTreeMap<_, _> = Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).accounts;
     let deps = ClientDeps { clock: Clock::system(), entropy: Entropy::system(), transport: None };
-    let accounts = Accounts::new(settings, Submissions::Enabled, |_| Source::environment(|_| None), deps);
+    let accounts = Accounts::new(settings, Submissions::Enabled, |_, _| Source::environment(|_| None), deps);
     let spec: RdsBackupSpec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-mysql-orders" })).expect("a spec");
     accounts.access("team-a", &spec, None).unwrap_or_else(|error| panic!("{error:?}")).client
 }

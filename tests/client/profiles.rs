@@ -71,7 +71,7 @@ impl Site {
         });
         let client = kube::Client::new(service, "ops");
         let sources = Sources::new(client, "ops", move |name| variables.get(name).cloned(), deps.clone());
-        Accounts::new(settings, Submissions::Enabled, move |account| sources.of(account), deps)
+        Accounts::new(settings, Submissions::Enabled, move |account, tenant| sources.of(account, tenant), deps)
     }
 
     async fn get(&self) -> Result<Credentials, CredentialsError> {
@@ -94,7 +94,7 @@ fn write(path: &Path, text: &str) {
 }
 
 async fn get(accounts: &Accounts) -> Result<Credentials, CredentialsError> {
-    accounts.credentials().await.pop().expect("one account").1
+    accounts.credentials().await.pop().expect("one account").found
 }
 
 const OWN_KEY: &str = r#""access_key_id": "LTAI-file", "access_key_secret": "file-secret-canary""#;
@@ -212,7 +212,7 @@ async fn a_file_that_changes_gives_its_new_key_when_the_service_refuses_the_old_
     let accounts = site.operator(&[]);
     accounts.replace(Config::parse(text).expect("a configuration").accounts, Submissions::Enabled);
     let spec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1" })).expect("a spec");
-    let account = accounts.access("team-a", &spec, None).expect("an account").account;
+    let account = accounts.access("team-a", &spec, None).expect("an account");
     let old = account.credentials().await.expect("a key");
     with("LTAI-new");
     assert!(account.instead_of(&old).await.is_none(), "it has just been read");

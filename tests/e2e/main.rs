@@ -33,5 +33,6 @@ mod setup;
 mod site;
 mod start;
 mod status_owners;
+mod tenants;
 mod trouble;
 mod used;

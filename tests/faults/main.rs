@@ -30,6 +30,7 @@ mod single;
 mod step;
 mod sts;
 mod transport;
+mod turns;
 mod world;
 
 use std::{

@@ -86,6 +86,28 @@ fn values_become_what_they_say() {
         let roles = all(&documents(&auto), "Role");
         assert!(roles.len() == 1 && roles[0]["metadata"]["namespace"] == "kube-system", "{roles:?}");
 
+        // The keys of tenants: get on Secrets of one name, in each of the namespaces or by a ClusterRole, and nothing in the operator's own.
+        let tenants = "--set-json=accounts={\"c\":{\"regionId\":\"cn-beijing\",\"credentials\":{\"type\":\"TenantSecret\",\"name\":\"rds-key\"},\"allow\":[]}}";
+        let of_tenants = |objects: &[Value], kind: &str| {
+            let named = |object: &Value| object["metadata"]["name"] == "x-rds-backup-operator-tenant-secrets";
+            let found = all(objects, kind).into_iter().filter(named);
+            found.map(|object| (object["metadata"]["namespace"].clone(), object["rules"].clone())).collect::<Vec<_>>()
+        };
+        let rules = json!([{ "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["rds-key"], "verbs": ["get"] }]);
+        let narrow = ["template", "x", &chart, "--namespace=ops", tenants, "--set=scope=namespaces", "--set=namespaces={team-b,team-a}"];
+        let narrow = documents(&helm.run(&narrow).await.unwrap_or_else(|error| panic!("{error}")));
+        assert_eq!(of_tenants(&narrow, "Role"), [(json!("team-a"), rules.clone()), (json!("team-b"), rules.clone())]);
+        assert_eq!(of_tenants(&narrow, "RoleBinding").len(), 2);
+        assert!(of_tenants(&narrow, "ClusterRole").is_empty());
+        let wide =
+            documents(&helm.run(&["template", "x", &chart, "--namespace=ops", tenants]).await.unwrap_or_else(|error| panic!("{error}")));
+        assert_eq!(of_tenants(&wide, "ClusterRole"), [(Value::Null, rules)]);
+        assert_eq!((of_tenants(&wide, "ClusterRoleBinding").len(), of_tenants(&wide, "Role").len()), (1, 0));
+        assert!(
+            of_tenants(&plain, "ClusterRole").is_empty() && of_tenants(&scoped, "Role").is_empty(),
+            "only where an account asks for it"
+        );
+
         // All releases of the whole cluster have one lease, wherever they are installed; the holder is named by the Deployment.
         let election = |objects: &[Value]| {
             let of_lease = |object: &&Value| object["metadata"]["name"] == "ops-x-rds-backup-operator-lease";

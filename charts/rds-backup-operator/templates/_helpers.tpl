@@ -58,6 +58,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $names | uniq | sortAlpha | toJson }}
 {{- end }}
 
+{{/* The names of the Secrets that accounts read in the namespaces of the RdsBackups, each once, in order. */}}
+{{- define "rds.tenantSecrets" -}}
+{{- $names := list -}}
+{{- range .Values.accounts }}{{ if eq .credentials.type "TenantSecret" }}{{ $names = append $names .credentials.name }}{{ end }}{{ end -}}
+{{- $names | uniq | sortAlpha | toJson }}
+{{- end }}
+
+{{/* The right to read those Secrets, by name. The operator never lists or watches Secrets. */}}
+{{- define "rds.tenantSecretRules" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ include "rds.tenantSecrets" . }}
+  verbs: [get]
+{{- end }}
+
 {{/* Whether the webhook of ACK gives the pods their token; else the chart does it, with rrsa.manual. */}}
 {{- define "rds.rrsaByWebhook" -}}
 {{- if and .Values.rrsa.enabled (not .Values.rrsa.manual.roleArn) }}true{{ end }}

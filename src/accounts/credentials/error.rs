@@ -10,7 +10,7 @@ pub enum CredentialsError {
         "the Secret {name} with the account's access key does not exist in namespace {namespace}. Create it with the keys accessKeyId and accessKeySecret; the operator looks for it every minute"
     )]
     Missing {
-        /// The operator's namespace.
+        /// Its namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
@@ -20,7 +20,7 @@ pub enum CredentialsError {
         "the Secret {name} in namespace {namespace} has no usable key {key}: it is missing, empty, or has a blank or a line break in it. Give it the keys accessKeyId and accessKeySecret, and securityToken for temporary keys"
     )]
     Incomplete {
-        /// The operator's namespace.
+        /// Its namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
@@ -38,7 +38,7 @@ pub enum CredentialsError {
     /// The operator may not read the Secret.
     #[error("the operator may not read the Secret {name} in namespace {namespace}. Grant its ServiceAccount get on that Secret")]
     Forbidden {
-        /// The operator's namespace.
+        /// Its namespace.
         namespace: String,
         /// The Secret's name.
         name: String,
@@ -46,7 +46,7 @@ pub enum CredentialsError {
     /// The API server did not answer, or answered with an error.
     #[error("the API server cannot hand out the Secret {name} in namespace {namespace} now: {why}. The operator tries again")]
     Unreadable {
-        /// The operator's namespace.
+        /// Its namespace.
         namespace: String,
         /// The Secret's name.
         name: String,

@@ -33,7 +33,7 @@ const MORE_ATTEMPTS: usize = 3;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Reads a Secret of the operator's namespace by GET, when it is used. The operator never lists or watches Secrets.
+/// Reads a Secret of one namespace by GET, when it is used. The operator never lists or watches Secrets.
 pub struct SecretReader {
     client: kube::Client,
     namespace: String,

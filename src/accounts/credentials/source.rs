@@ -20,7 +20,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A Secret of the operator's namespace.
+    /// A Secret.
     pub fn secret(client: kube::Client, namespace: &str, name: &str) -> Self {
         Self::Secret(SecretReader::new(client, namespace, name))
     }

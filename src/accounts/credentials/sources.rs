@@ -38,8 +38,8 @@ impl Sources {
         Self { client, namespace: namespace.to_owned(), clients: SourceClients::new(variable, deps), shared: Mutex::default() }
     }
 
-    /// The source of an account.
-    pub fn of(&self, account: &AccountSettings) -> Source {
+    /// The source of an account, or of one namespace of it where each has its own.
+    pub fn of(&self, account: &AccountSettings, tenant: Option<&str>) -> Source {
         let clients = &self.clients;
         match &account.credentials {
             CredentialsSettings::Auto {} => match auto::in_environment(clients) {
@@ -48,6 +48,14 @@ impl Sources {
                 InEnvironment::Nothing => self.refreshed(account, || Ok(Box::new(Auto::new(clients.clone(), account.clone())))),
             },
             CredentialsSettings::Secret { name } => Source::secret(self.client.clone(), &self.namespace, name),
+            // In the tenant's own namespace, and nowhere else.
+            CredentialsSettings::TenantSecret { name } => match tenant {
+                Some(namespace) => Source::secret(self.client.clone(), namespace, name),
+                None => {
+                    let why = "TenantSecret: it is read for one namespace at a time".to_owned();
+                    Source::Fixed(Err(NotGiven::new(Reason::InvalidCredentials, why).into()))
+                }
+            },
             CredentialsSettings::Rrsa { session_name, duration_seconds, policy } => {
                 self.refreshed(account, || self.rrsa(account, session_name.as_deref(), *duration_seconds, policy.as_deref()))
             }
@@ -60,7 +68,7 @@ impl Sources {
                     };
                     let session = clients.session(session_name.as_deref(), *duration_seconds, policy.as_deref());
                     let role = RoleToAssume { arn: role_arn.clone(), external_id: external_id.clone(), session };
-                    Ok(Box::new(AssumedRole::new(role, format!("account {from}"), self.of(base), sts)))
+                    Ok(Box::new(AssumedRole::new(role, format!("account {from}"), self.of(base, None), sts)))
                 })
             }
             CredentialsSettings::EcsRamRole { role_name, allow_imds_v1 } => {
@@ -136,7 +144,7 @@ mod tests {
                 "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
             ),
         ] {
-            let error = sources(variables).of(&account("type: RRSA")).get().await.unwrap_err();
+            let error = sources(variables).of(&account("type: RRSA"), None).get().await.unwrap_err();
             assert_eq!(error.reason(), Reason::InvalidCredentials);
             assert!(error.to_string().contains(&format!("has no {missing}. On ACK")), "{error}");
         }
@@ -148,7 +156,7 @@ mod tests {
         let token = ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "/no/token");
         let get = |variables: &[(&'static str, &'static str)]| {
             let variables: &'static [_] = variables.to_vec().leak();
-            async move { sources(variables).of(&account("type: Auto")).get().await }
+            async move { sources(variables).of(&account("type: Auto"), None).get().await }
         };
         assert_eq!(get(&[key[0], key[1], token]).await.unwrap().access_key_id, "LTAI-of-test");
         for (variables, words) in [

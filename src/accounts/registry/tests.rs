@@ -16,6 +16,8 @@ use crate::{
     rpc::{Failure, HttpRequest, HttpResponse, HttpTransport},
 };
 
+mod tenants;
+
 /// `a` allows team-a, `b` everybody.
 const CONFIG: &str = "\
 accounts:
@@ -57,7 +59,7 @@ impl World {
         let Config { submissions, accounts, .. } = Config::parse(CONFIG).unwrap();
         let sent = Arc::new(Counting::default());
         let deps = ClientDeps { clock: Clock::new(now), entropy: Entropy::system(), transport: Some(sent.clone()) };
-        let source = |settings: &AccountSettings| Source::Fixed(Ok(key(&settings.credentials.to_string())));
+        let source = |settings: &AccountSettings, _: Option<&str>| Source::Fixed(Ok(key(&settings.credentials.to_string())));
         Self { accounts: Accounts::new(accounts, submissions, source, deps), sent }
     }
 
@@ -135,12 +137,12 @@ async fn an_account_keeps_its_connection_unless_the_settings_change_that_it_is_m
         ("cn-hangzhou\n", "cn-shanghai\n", false),
     ] {
         let world = World::new();
-        let (a, b) = (world.access("a").account, world.access("b").account);
+        let (a, b) = (world.access("a"), world.access("b").account);
         let changes = world.change(from, to);
         assert_eq!(changes, AccountChanges { changed: same(&["a"]), ..AccountChanges::default() }, "{to}");
         let spec =
             serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1", "account": "a", "regionId": "cn-hangzhou" })).unwrap();
-        let after = world.accounts.access("team-a", &spec, None).unwrap().account;
+        let after = world.accounts.access("team-a", &spec, None).unwrap();
         assert_eq!(after.connection_id() == a.connection_id(), keeps, "{to}");
         let other_key = to == "key-c" || to.contains("RRSA");
         assert_eq!(after.credentials().await.unwrap().is(&a.credentials().await.unwrap()), !other_key, "{to}");

@@ -25,11 +25,21 @@ pub(super) async fn ask(world: &World) {
     ask_in(world, "cn-hangzhou").await;
 }
 
+/// Adds an account of which each namespace has its own key, and reads that of team-a.
+pub(super) async fn read_the_key_of_a_tenant(world: &World) {
+    let teams = "  teams: { regionId: cn-hangzhou, credentials: { type: TenantSecret, name: k }, allow: [{ namespaces: [team-a], instances: [\"*\"], \
+                 regions: [\"*\"] }] }\n";
+    let Config { submissions, accounts, .. } = Config::parse(&format!("{CONFIG}{teams}")).unwrap();
+    world.backups.accounts.replace(accounts, submissions);
+    let spec: RdsBackupSpec = serde_json::from_value(serde_json::json!({ "dbInstanceId": "rm-1", "account": "teams" })).unwrap();
+    world.backups.accounts.access("team-a", &spec, None).unwrap().credentials().await.unwrap();
+}
+
 async fn ask_in(world: &World, region: &str) {
     let spec = serde_json::json!({ "dbInstanceId": "rm-1", "account": "prod", "regionId": region });
     let spec: RdsBackupSpec = serde_json::from_value(spec).unwrap();
     let access = world.backups.accounts.access("team-a", &spec, None).unwrap();
-    let credentials = access.account.credentials().await.unwrap();
+    let credentials = access.credentials().await.unwrap();
     let instance: InstanceId = InstanceId::new("rm-1");
     assert!(access.client.describe_instance(&credentials, &instance).await.is_err());
 }
@@ -99,12 +109,21 @@ async fn regions_that_a_tenant_invents_make_one_series() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_key_of_each_tenant_has_a_series_of_its_own() {
+    let world = World::with(Vec::new(), Vec::new(), Fence::none(), refused);
+    read_the_key_of_a_tenant(&world).await;
+    let usable = world.series("rdsbackup_credentials_usable");
+    let line = r#"rdsbackup_credentials_usable{account="teams",namespace="team-a"}"#;
+    assert_eq!(usable.iter().map(|(series, value)| (series.as_str(), value.as_str())).collect::<Vec<_>>(), [(line, "1")]);
+}
+
 #[test]
 fn the_facts_of_an_account_have_no_place_for_a_secret() {
     // Taken apart without `..`: a new field does not compile until somebody has decided that it may be shown.
     let client = ClientFacts { region: "r".into(), clock_offset: None, waited_for_limits: std::time::Duration::ZERO };
-    let AccountFacts { name: _, paused: _, key: _, refreshes, clients, calls: _ } =
-        AccountFacts { name: "a".into(), paused: false, key: None, refreshes: Vec::new(), clients: vec![client], calls: Vec::new() };
+    let AccountFacts { name: _, paused: _, keys: _, refreshes, clients, calls: _ } =
+        AccountFacts { name: "a".into(), paused: false, keys: Vec::new(), refreshes: Vec::new(), clients: vec![client], calls: Vec::new() };
     assert!(refreshes.is_empty());
     let ClientFacts { region: _, clock_offset, waited_for_limits: _ } = &clients[0];
     assert_eq!(*clock_offset, None::<SignedDuration>);

@@ -39,6 +39,7 @@ async fn eventful() -> World {
     world.schedules.objectives.note("s", Some(Objective { max_age: one_day, longest_gap: Some(one_day) }));
     accounts::ask(&world).await;
     world.backups.accounts.credentials().await;
+    accounts::read_the_key_of_a_tenant(&world).await;
     let (counts, object) = (&world.backups.counts, serde_json::from_value::<RdsBackup>(backup("queued", "prod", queued)).unwrap());
     counts.accepted(&object, "2026-03-01T12:00:05Z".parse().unwrap());
     counts.outcome_unknown(&object);

@@ -88,8 +88,8 @@ impl World {
             expires_at: Some("2026-03-01T13:00:00Z".parse().unwrap()),
         };
         let exchanged = KeySources::new(client, "ops", |_| None, deps.clone());
-        let source = move |account: &AccountSettings| match &account.credentials {
-            CredentialsSettings::CredentialsUri { .. } => exchanged.of(account),
+        let source = move |account: &AccountSettings, tenant: Option<&str>| match &account.credentials {
+            CredentialsSettings::CredentialsUri { .. } => exchanged.of(account, tenant),
             _ => Source::Fixed(Ok(key.clone())),
         };
         let accounts = Accounts::new(accounts, submissions, source, deps);
