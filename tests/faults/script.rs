@@ -130,7 +130,7 @@ impl Script {
         let mut script = Self::calm(Duration::ZERO);
         script.seed = seed;
         // Writing and searching the log of each of them would take a tenth of the time.
-        script.recorded = seed % 5 == 0;
+        script.recorded = seed.is_multiple_of(5);
         script.begins = script.begins + seconds(d.in_range(0..=24 * 3600)) + Duration::from_millis(d.in_range(0..=999));
         script.actions.clear();
         script.world(&mut d.fork());
