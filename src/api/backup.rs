@@ -110,7 +110,7 @@ pub struct RdsBackupSpec {
 
     /// The databases to back up: only and always with `strategy: db`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128), regex(pattern = r"^[^,\s]+$")))]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128), regex(pattern = r"^[^,\s\x00-\x1f\x7f]+$")))]
     pub databases: Vec<String>,
 
     /// SQL Server only: `FullBackup`, or `Auto` to let the service choose between a full and an incremental backup (the service's default).
@@ -129,7 +129,7 @@ pub struct RdsBackupSpec {
     /// The resource group of the instance (`rg-...`). Newer versions of the service have no such parameter, so it is sent only when it is
     /// set. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 64))]
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub resource_group_id: Option<String>,
 
     /// The longest wait until the service accepts the backup. Causes of a wait: a busy instance, a quota, throttling, or an error that a

@@ -2,6 +2,9 @@ use jiff::SignedDuration;
 
 use super::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span};
 
+/// The most letters that the id of a resource group has in the CRD.
+const LONGEST_GROUP_ID: usize = 64;
+
 impl RdsBackupSpec {
     /// `queueTimeout`, or its default of 2 hours; the default also for one that cannot be read.
     pub fn queue_timeout(&self) -> SignedDuration {
@@ -22,7 +25,7 @@ impl RdsBackupSpec {
             databases,
             backup_type,
             retention_days,
-            resource_group_id: _,
+            resource_group_id,
             queue_timeout,
             timeout,
             retry,
@@ -32,12 +35,22 @@ impl RdsBackupSpec {
         if db_instance_id.is_empty() || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err("dbInstanceId: write the id of the instance, for example rm-uf6wjk5xxxx".into());
         }
+        let is_of_an_id = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if resource_group_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > LONGEST_GROUP_ID || !id.bytes().all(is_of_an_id)) {
+            return Err("resourceGroupId: write the id of the resource group, for example rg-acfmy5xxxx, or remove it".into());
+        }
         let single_databases = *strategy == Some(BackupStrategy::Db);
         if single_databases == databases.is_empty() {
             return Err("databases and strategy: db belong together: give both, or neither".into());
         }
-        if databases.iter().any(|name| name.is_empty() || name.contains(|c: char| c == ',' || c.is_whitespace())) {
-            return Err("databases: write one name per item, without commas and blanks".into());
+        let is_no_name = |name: &String| {
+            name.is_empty() || name.chars().count() > 128 || name.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control())
+        };
+        if databases.len() > 100 || databases.iter().any(is_no_name) {
+            return Err(
+                "databases: write at most 100 names, each of at most 128 characters and without commas, blanks and control characters"
+                    .into(),
+            );
         }
         let full = *backup_type == Some(BackupType::FullBackup);
         if single_databases && *method != Some(BackupMethod::Logical) && !full {
@@ -58,5 +71,34 @@ impl RdsBackupSpec {
             .into_iter()
             .filter_map(|(field, span)| Some((field, span?)))
             .try_for_each(|(field, span): (&str, &Span)| span.get().map(drop).map_err(|error| format!("{field}: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_id_and_no_name_is_refused_also_without_the_rules_of_the_crd() {
+        let long = |letters: usize| "a".repeat(letters);
+        let check = |fields: serde_json::Value| {
+            let mut spec = serde_json::json!({ "dbInstanceId": "rm-1", "method": "Logical" });
+            spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            serde_json::from_value::<RdsBackupSpec>(spec).unwrap().check()
+        };
+        let group = |id: &str| check(serde_json::json!({ "resourceGroupId": id }));
+        for id in ["../rg-1", "rg-1&Action=DeleteBackup", "rg\n1", "rg 1", "", "rg-\u{430}", &long(65)] {
+            assert!(group(id).is_err_and(|error| error.starts_with("resourceGroupId: ")), "{id:?}");
+        }
+        assert_eq!((group("rg-acfmy5xxxx"), group(&long(64))), (Ok(()), Ok(())));
+        let databases = |names: &[&str]| check(serde_json::json!({ "strategy": "db", "databases": names }));
+        for name in ["*\0", "a\u{7f}", "a\u{85}b", "a b", "a,b", "", &long(129)] {
+            assert!(databases(&[name]).is_err_and(|error| error.starts_with("databases: ")), "{name:?}");
+        }
+        assert!(databases(&["a"; 101]).is_err());
+        assert_eq!((databases(&["a"; 100]), databases(&["шоп-1", &long(128)])), (Ok(()), Ok(())));
+        for id in ["", "rm 1", "rm-1/../rm-2"] {
+            assert!(check(serde_json::json!({ "dbInstanceId": id })).is_err(), "{id:?}");
+        }
     }
 }
