@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
+
 use super::{
     allow::AllowedRegions,
     cloud_counts::{CallCount, CallDurations, Calls},
@@ -20,7 +22,6 @@ use crate::{
     rds::{self, Client, ClientOptions},
     rpc::{self, Credentials, HttpTransport, Place, Places},
 };
-use jiff::SignedDuration;
 
 /// What the metrics say of an account.
 #[derive(Clone, Debug, PartialEq)]

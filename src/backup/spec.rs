@@ -26,6 +26,11 @@ impl ValidatedSpec {
     /// Checks the spec; the error says which field is wrong and what to write instead.
     pub fn from_spec(spec: &RdsBackupSpec) -> Result<Self, String> {
         spec.check()?;
+        Ok(Self::as_sent(spec))
+    }
+
+    /// What a request asked for that may have left. The rules are not checked: they may be stricter now than they were then.
+    pub fn as_sent(spec: &RdsBackupSpec) -> Self {
         let RdsBackupSpec {
             db_instance_id,
             region_id: _,
@@ -45,7 +50,7 @@ impl ValidatedSpec {
         let takes_strategy = *method == Some(BackupMethod::Logical) || *backup_type == Some(BackupType::FullBackup);
         let strategy = strategy.filter(|strategy| *strategy == BackupStrategy::Db || takes_strategy);
         let retry_backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
-        Ok(Self {
+        Self {
             request: CreateBackup {
                 instance: InstanceId::new(db_instance_id),
                 method: method.map(|method| method.as_str().to_owned()),
@@ -59,7 +64,7 @@ impl ValidatedSpec {
             timeout: span(timeout.as_ref(), SignedDuration::from_hours(24)),
             retry_limit: retry.as_ref().map_or(0, |retry| retry.limit.clamp(0, 10)),
             retry_backoff: span(retry_backoff, SignedDuration::from_mins(5)),
-        })
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub use errors::reason_when_submitted;
 pub use look::absorb_look;
 
 use super::{observation::Observation, spec::ValidatedSpec};
-use crate::api::{Phase, RdsBackupSpec};
+use crate::api::{Phase, RdsBackupSpec, RdsBackupStatus};
 use delete::LetGo;
 use draft::Draft;
 
@@ -64,6 +64,8 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
     }
     let valid = match ValidatedSpec::from_spec(spec) {
         Ok(valid) => valid,
+        // An earlier version took it, and its request may have left: that one is followed to its end.
+        Err(_) if may_have_left(observed.status) => ValidatedSpec::as_sent(spec),
         Err(wrong) => return admission::invalid(draft, &wrong),
     };
     let account = match observed.account {
@@ -91,6 +93,11 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
         }
         _ => decision,
     }
+}
+
+/// Whether a request of the object may have reached the service, and is not decided otherwise.
+fn may_have_left(status: &RdsBackupStatus) -> bool {
+    status.has_result() || status.open_submission().is_some_and(|intent| intent.cleared) || begun::lacks_its_job(status)
 }
 
 /// What says that the object is held up; none if its status has conditions already.

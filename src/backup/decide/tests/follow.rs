@@ -369,3 +369,17 @@ fn a_look_in_the_second_of_the_poll_is_not_made_again() {
     let decision = case.decide(2005);
     assert!(!matches!(decision.effect, Some(Effect::Look { .. })), "{decision:?}");
 }
+
+#[test]
+fn a_backup_that_runs_is_followed_also_if_its_spec_would_not_be_taken_any_more() {
+    let mut case = running(PLAIN);
+    case.object.spec.resource_group_id = Some("../rg-1".into());
+    case.poll(60, Some(task("77", JobState::Active)), None);
+    case.step(60);
+    case.assert_place(Phase::Running, Reason::Running);
+    // Nothing has left: nothing is sent.
+    let mut fresh = Case::new();
+    fresh.object.spec.resource_group_id = Some("../rg-1".into());
+    fresh.step(1);
+    fresh.assert_place(Phase::Pending, Reason::InvalidSpec);
+}
