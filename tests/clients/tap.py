@@ -23,7 +23,7 @@ class Tap:
         self.answer = b""
         self.alter = None
         self.hold = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_connections(self._listener, self._serve)
 
     def close(self):
         self._listener.close()
@@ -33,14 +33,6 @@ class Tap:
         with socket.create_connection(self._target, timeout=PATIENCE) as upstream:
             upstream.sendall(request)
             return read_message(upstream)
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         with client:
@@ -58,6 +50,20 @@ class Tap:
                     return
                 self.answer = self.send(self.alter(request) if self.alter else request)
                 client.sendall(self.answer)
+
+
+def serve_connections(listener, serve):
+    """Hands each connection to `serve`, in a thread of its own, until the listener is closed."""
+
+    def accept():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
 
 
 def read_message(stream):

@@ -5,14 +5,13 @@ import ipaddress
 import os
 import socket
 import ssl
-import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tap import PATIENCE, read_message
+from tap import PATIENCE, read_message, serve_connections
 
 
 def certificate(name, issuer_name, key, issuer_key, extensions):
@@ -53,18 +52,10 @@ class Tls:
         self._context.load_cert_chain(paths["cert.pem"], paths["key.pem"])
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        serve_connections(self._listener, self._serve)
 
     def close(self):
         self._listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         client.settimeout(PATIENCE)
