@@ -2,8 +2,8 @@ use jiff::SignedDuration;
 
 use super::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span};
 
-/// The most letters that the id of a resource group has in the CRD.
-const LONGEST_GROUP_ID: usize = 64;
+/// The most letters that the id of an instance or of a resource group has in the CRD.
+const LONGEST_ID: usize = 64;
 
 impl RdsBackupSpec {
     /// `queueTimeout`, or its default of 2 hours; the default also for one that cannot be read.
@@ -32,11 +32,12 @@ impl RdsBackupSpec {
             not_after: _,
         } = self;
 
-        if db_instance_id.is_empty() || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        let is_an_id = |id: &str| !id.is_empty() && id.len() <= LONGEST_ID;
+        if !is_an_id(db_instance_id) || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err("dbInstanceId: write the id of the instance, for example rm-uf6wjk5xxxx".into());
         }
         let is_of_an_id = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if resource_group_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > LONGEST_GROUP_ID || !id.bytes().all(is_of_an_id)) {
+        if resource_group_id.as_ref().is_some_and(|id| !is_an_id(id) || !id.bytes().all(is_of_an_id)) {
             return Err("resourceGroupId: write the id of the resource group, for example rg-acfmy5xxxx, or remove it".into());
         }
         let single_databases = *strategy == Some(BackupStrategy::Db);
@@ -97,7 +98,7 @@ mod tests {
         }
         assert!(databases(&["a"; 101]).is_err());
         assert_eq!((databases(&["a"; 100]), databases(&["шоп-1", &long(128)])), (Ok(()), Ok(())));
-        for id in ["", "rm 1", "rm-1/../rm-2"] {
+        for id in ["", "rm 1", "rm-1/../rm-2", &long(65)] {
             assert!(check(serde_json::json!({ "dbInstanceId": id })).is_err(), "{id:?}");
         }
     }

@@ -18,6 +18,7 @@ mod events;
 mod everywhere;
 #[path = "../gitops/mod.rs"]
 mod gitops;
+mod hostile;
 mod installs;
 mod leader;
 mod lost;

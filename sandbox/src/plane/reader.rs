@@ -53,6 +53,11 @@ impl Reader {
         Ok(Self { client: kube::Client::try_from(config).map_err(|error| wrong(&error))? })
     }
 
+    /// The client that it reads with, for what a test does over it beside reads.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// What is at a path of the API, for example `/api/v1/namespaces/team-a/secrets/key`.
     pub async fn get(&self, path: &str) -> Result<Value, ReadError> {
         match self.once(path).await {
