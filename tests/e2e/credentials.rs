@@ -295,72 +295,115 @@ fn a_role_of_another_cloud_account_is_assumed_with_the_key_of_the_hub() {
     });
 }
 
-/// The keys of a node's metadata service and of a server of keys: each situation with its reason, and what heals it.
+/// A change of a service's settings.
+type Change = Box<dyn Fn(&mut metadata::Settings)>;
+
+/// A source of keys in a situation, and what an object of its account gets: `Succeeded`, or a reason and words of its message.
+struct Situation {
+    source: &'static str,
+    name: &'static str,
+    change: Change,
+    reason: &'static str,
+    words: &'static str,
+    service: Metadata,
+}
+
+/// Keys live so long, by all of these services.
+fn of_seconds() -> metadata::Settings {
+    metadata::Settings { life: seconds(8), ..metadata::Settings::default() }
+}
+
+async fn situations(site: &Site) -> Vec<Situation> {
+    let change = |change: fn(&mut metadata::Settings)| -> Change { Box::new(change) };
+    let lacks = |member: &'static str| -> Change { Box::new(move |settings| settings.lacks = vec![member.to_owned()]) };
+    let all: Vec<(&str, &str, Change, &str, &str)> = vec![
+        ("ecs", "works", change(|_| {}), "Succeeded", ""),
+        ("ecs", "line-break", change(|settings| settings.ends_lines = true), "Succeeded", ""),
+        ("ecs", "no-role", change(|settings| settings.role = None), "CredentialsNotFound", "has no RAM role"),
+        ("ecs", "no-tokens", change(|settings| settings.gives_tokens = false), "InvalidCredentials", "allowImdsV1"),
+        ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
+        ("ecs", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
+        ("ecs", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 3 s"),
+        ("ecs", "malformed", lacks("Expiration"), "InvalidCredentials", "lacks one of Code, AccessKeyId"),
+        ("ecs", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "status 200 and no key"),
+        ("ecs-v1", "v1", change(|settings| (settings.gives_tokens, settings.serves_without_token) = (false, true)), "Succeeded", ""),
+        ("uri", "works", change(|_| {}), "Succeeded", ""),
+        ("uri", "malformed", lacks("SecurityToken"), "InvalidCredentials", "lacks one of AccessKeyId"),
+        ("uri", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "is no JSON document"),
+        ("uri", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
+        ("uri", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
+        ("uri", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 10 s"),
+    ];
+    let mut situations = Vec::new();
+    for (source, name, change, reason, words) in all {
+        let service = Metadata::start(of_seconds(), site.rds().key_sink()).await.expect("a service of keys");
+        situations.push(Situation { source, name, change, reason, words, service });
+    }
+    situations
+}
+
+impl Situation {
+    /// Of the account, of the object, and of the instance before the site's part.
+    fn id(&self) -> String {
+        format!("{}-{}", self.source, self.name)
+    }
+
+    fn account(&self, site: &Site) -> String {
+        let url = self.service.url();
+        let credentials = match self.source {
+            "ecs" => format!("{{ type: EcsRamRole }}\n    metadataEndpoint: {url}"),
+            "ecs-v1" => format!("{{ type: EcsRamRole, allowImdsV1: true }}\n    metadataEndpoint: {url}"),
+            _ => format!("{{ type: CredentialsURI, uri: \"{url}{}\" }}", metadata::URI_PATH),
+        };
+        format!(
+            "  {}:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {credentials}\n    \
+             allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
+            self.id(),
+            site.rds().url()
+        )
+    }
+
+    /// Its service works until the operator has a key of it.
+    async fn has_its_reason_and_heals(&self, site: &Site) {
+        let (name, instance) = (self.id(), site.instance(&format!("rm-mysql-{}", self.id())));
+        self.service.update(|settings| (self.change)(settings));
+        tokio::time::sleep(seconds(7)).await;
+        site.apply(&name, json!({ "dbInstanceId": instance, "account": name })).await;
+        let mut since = Instant::now();
+        if self.reason != "Succeeded" {
+            let troubled = site.until_reason(&name, self.reason).await;
+            let told = message(&troubled);
+            let source = if self.source == "uri" { "CredentialsURI (127.0.0.1): " } else { "EcsRamRole (the role of the node): " };
+            assert!(told.starts_with(source) && told.contains(self.words), "{name}: {told}");
+            assert!(site.creates(&instance).is_empty(), "{name}: nothing is sent without a key");
+            self.service.update(|settings| *settings = of_seconds());
+            since = Instant::now();
+        }
+        site.until_phase(&name, "Succeeded").await;
+        println!(
+            "| {} | {} | {} | {:.0} s, of which 5 are the backup's |",
+            self.source,
+            self.name,
+            self.reason,
+            since.elapsed().as_secs_f64()
+        );
+    }
+}
+
+/// The keys of a node's metadata service and of a server of keys: each situation with its reason, and what heals it; each with an account and a
+/// service of its own, all at the same time.
 #[test]
 fn each_failure_of_the_metadata_service_and_of_a_credentials_uri_has_its_reason_and_heals() {
     at_site(|site| async move {
-        let short = metadata::Settings { life: seconds(8), ..metadata::Settings::default() };
-        let node = Metadata::start(short.clone(), site.rds().key_sink()).await.expect("a metadata service");
-        let server = Metadata::start(short.clone(), site.rds().key_sink()).await.expect("a server of keys");
-        let account = |name: &str, credentials: &str| {
-            format!(
-                "  {name}:\n    regionId: cn-hangzhou\n    endpoint: {}\n    credentials: {credentials}\n    \
-                 allow: [{{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }}]\n",
-                site.rds().url()
-            )
-        };
-        let ecs = format!("{{ type: EcsRamRole }}\n    metadataEndpoint: {}", node.url());
-        let v1 = format!("{{ type: EcsRamRole, allowImdsV1: true }}\n    metadataEndpoint: {}", node.url());
-        let uri = format!("{{ type: CredentialsURI, uri: \"{}{}\" }}", server.url(), metadata::URI_PATH);
-        let accounts = [account("ecs", &ecs), account("ecs-v1", &v1), account("uri", &uri)].concat();
+        let situations = situations(&site).await;
+        let accounts: String = situations.iter().map(|situation| situation.account(&site)).collect();
         let config = site.world.operator_config(&accounts);
         let config = site.world.write_config(&format!("{}-metadata.yaml", site.namespace), &config).expect("a file");
         let operator = site.operator_with(StartOperator { config: Some(config), ..StartOperator::default() }).await;
-
-        type Change = Box<dyn Fn(&mut metadata::Settings)>;
-        let change = |change: fn(&mut metadata::Settings)| -> Change { Box::new(change) };
-        let lacks = |member: &'static str| -> Change { Box::new(move |settings| settings.lacks = vec![member.to_owned()]) };
-        let cases: Vec<(&str, &str, Change, &str, &str)> = vec![
-            ("ecs", "works", change(|_| {}), "Succeeded", ""),
-            ("ecs", "line-break", change(|settings| settings.ends_lines = true), "Succeeded", ""),
-            ("ecs", "no-role", change(|settings| settings.role = None), "CredentialsNotFound", "has no RAM role"),
-            ("ecs", "no-tokens", change(|settings| settings.gives_tokens = false), "InvalidCredentials", "allowImdsV1"),
-            ("ecs", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
-            ("ecs", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
-            ("ecs", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 3 s"),
-            ("ecs", "malformed", lacks("Expiration"), "InvalidCredentials", "lacks one of Code, AccessKeyId"),
-            ("ecs", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "status 200 and no key"),
-            ("ecs-v1", "v1", change(|settings| (settings.gives_tokens, settings.serves_without_token) = (false, true)), "Succeeded", ""),
-            ("uri", "works", change(|_| {}), "Succeeded", ""),
-            ("uri", "malformed", lacks("SecurityToken"), "InvalidCredentials", "lacks one of AccessKeyId"),
-            ("uri", "no-document", change(|settings| settings.garbage = true), "ServiceUnavailable", "is no JSON document"),
-            ("uri", "expired", change(|settings| settings.age = seconds(60)), "CredentialsExpired", "ended at"),
-            ("uri", "no-success", change(|settings| settings.code = "Failed".into()), "CredentialsNotFound", "its Code is not Success"),
-            ("uri", "silent", change(|settings| settings.silent = true), "ServiceUnavailable", "no whole answer within 10 s"),
-        ];
         println!("| source | situation | reason | healed after |");
-        for (account, situation, change, reason, words) in cases {
-            let service = if account == "uri" { &server } else { &node };
-            service.update(|settings| change(settings));
-            tokio::time::sleep(seconds(7)).await;
-            let name = format!("{account}-{situation}");
-            let instance = site.instance(&format!("rm-mysql-{name}"));
-            site.apply(&name, json!({ "dbInstanceId": instance, "account": account })).await;
-            let changed = Instant::now();
-            if reason != "Succeeded" {
-                let troubled = site.until_reason(&name, reason).await;
-                let told = message(&troubled);
-                let source = if account == "uri" { "CredentialsURI (127.0.0.1): " } else { "EcsRamRole (the role of the node): " };
-                assert!(told.starts_with(source) && told.contains(words), "{name}: {told}");
-                assert!(site.creates(&instance).is_empty(), "{name}: nothing is sent without a key");
-                service.update(|settings| *settings = short.clone());
-            }
-            let healed = if reason == "Succeeded" { changed } else { Instant::now() };
-            site.until_phase(&name, "Succeeded").await;
-            println!("| {account} | {situation} | {reason} | {:.0} s, of which 5 are the backup's |", healed.elapsed().as_secs_f64());
-            service.update(|settings| *settings = short.clone());
-        }
-        assert!(!node.requests().iter().any(|request| request.contains("canary")), "the node is asked by version 2's rules");
+        futures::future::join_all(situations.iter().map(|situation| situation.has_its_reason_and_heals(&site))).await;
+        let requests = situations.iter().filter(|situation| situation.source != "uri").flat_map(|situation| situation.service.requests());
+        assert!(!requests.into_iter().any(|request| request.contains("canary")), "the node is asked by version 2's rules");
         let log = std::fs::read_to_string(operator.log()).expect("its log");
         assert!(!log.contains("canary"), "a key, a token or the secret part of an address is in the log");
     });
