@@ -12,21 +12,23 @@ fn a_slot_makes_one_backup_that_costs_two_writes_and_one_at_its_end() {
     at_site(|site| async move {
         let _operator = site.operator().await;
         let instance = site.instance("rm-mysql");
-        site.apply_schedule("every-minute", &spec(&instance, &json!({}))).await;
-        let armed = site.until_observed("every-minute").await;
+        // The next slot and no other for an hour: the counts would change with each.
+        let next_minute = minute_of(now() + Duration::from_secs(65));
+        let schedule = next_minute.strftime("%-M * * * *").to_string();
+        site.apply_schedule("hourly", &spec(&instance, &json!({ "schedule": schedule }))).await;
+        let armed = site.until_observed("hourly").await;
         assert_eq!(condition(&armed, "Ready")["reason"], "Scheduled");
         assert_eq!(condition(&armed, "Fresh")["status"], "Unknown");
         assert_eq!(armed["status"]["lastBackup"], json!(null));
-        let ended = site.until_schedule("every-minute", "fresh", |object| condition(object, "Fresh")["status"] == "True").await;
-        // Before the next slot, for which the counts would change.
-        let [creation] = &site.created_by("every-minute")[..] else { panic!("{:?}", site.created_by("every-minute")) };
+        let ended = site.until_schedule("hourly", "fresh", |object| condition(object, "Fresh")["status"] == "True").await;
+        let [creation] = &site.created_by("hourly")[..] else { panic!("{:?}", site.created_by("hourly")) };
         let slot = creation.slot.expect("a slot");
         assert_eq!(slot, minute_of(creation.at), "the slot is the minute in which it was created");
         let late = creation.at.duration_since(slot);
         println!("created {:.3} s after its slot", late.as_secs_f64());
-        assert_eq!(creation.name, format!("every-minute-{}", slot.strftime("%Y%m%d%H%M")));
+        assert_eq!(creation.name, format!("hourly-{}", slot.strftime("%Y%m%d%H%M")));
         assert_eq!((site.creates(&instance).len(), site.rds().accepted(&instance)), (1, 1));
-        assert_eq!(site.status_writes("every-minute"), 3, "seen, fired, ended");
+        assert_eq!(site.status_writes("hourly"), 3, "seen, fired, ended");
 
         let status = &ended["status"];
         assert_eq!(status["lastScheduleTime"], slot.to_string());
@@ -37,7 +39,7 @@ fn a_slot_makes_one_backup_that_costs_two_writes_and_one_at_its_end() {
         assert_eq!(backup["metadata"]["ownerReferences"], json!(null));
         assert_eq!(condition(&ended, "LastBackupSucceeded")["status"], "True");
         let next: jiff::Timestamp = status["nextScheduleTime"].as_str().expect("a time").parse().expect("a time");
-        assert!(next > now() - Duration::from_secs(5) && next == slot + Duration::from_secs(60), "{next}");
+        assert!(next > now() - Duration::from_secs(5) && next == slot + Duration::from_secs(3600), "{next}");
         let table = site.kubectl().run(&["get", "rdsbs", "-n", &site.namespace, "-o", "wide"]).await.unwrap();
         println!("{table}");
         for column in [
@@ -57,7 +59,7 @@ fn a_slot_makes_one_backup_that_costs_two_writes_and_one_at_its_end() {
             assert!(table.contains(column), "{column}: {table}");
         }
         // Its backups stay when it is deleted.
-        site.delete_schedule("every-minute").await;
+        site.delete_schedule("hourly").await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         site.get(&creation.name).await;
     });
