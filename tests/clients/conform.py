@@ -40,6 +40,21 @@ class Control:
     def calls(self):
         return self._ask("GET", "calls")
 
+    def define(self, instance, **spec):
+        self._ask("PUT", "instances", {instance: spec})
+
+    def made_by_hand(self, instance, ago):
+        """A backup that somebody made in the console so many days ago."""
+        self.set(clockOffsetMs=-ago * 24 * 3600 * 1000)
+        self._ask("POST", "jobs", dict(instance=instance, kind="Manual", length="0s"))
+        self.set(clockOffsetMs=0)
+
+    def sets(self, instance):
+        return [str(found["backupId"]) for found in self._ask("GET", "sets?instance=" + instance)]
+
+    def deletions(self, instance):
+        return [str(found["backupId"]) for found in self._ask("GET", "deletions?instance=" + instance)]
+
 
 def verdict(call):
     try:
@@ -130,6 +145,26 @@ def conform(checks, control, tap, dialect, number):
         verdict(lambda: call("DescribeBackups", DBInstanceId=instance, PageSize=31)),
         "InvalidMaxRecordsPerPage.Malformed",
     )
+
+    # The policy, and what is deleted by it.
+    old = "rm-mysql-old-%d" % number
+    control.define(old, policy=dict(retentionDays=30, logBackup=True, logRetentionDays=7))
+    policy = call("DescribeBackupPolicy", DBInstanceId=old, BackupPolicyMode="DataBackupPolicy")
+    told = [str(policy[field]) for field in ("BackupRetentionPeriod", "LogBackupRetentionPeriod", "EnableBackupLog", "BackupLog")]
+    checks.check("%s: the policy is read" % name, told, ["30", "7", "1", "Enable"])
+    for ago in (8, 6):
+        control.made_by_hand(old, ago)
+    aged, fresh = control.sets(old)
+    states = [found["StoreStatus"] for found in call("DescribeBackups", DBInstanceId=old)["Items"]["Backup"]]
+    checks.check("%s: the list says what can be deleted, newest first" % name, states, ["Disabled", "Enabled"])
+
+    def delete(backup):
+        return verdict(lambda: call("DeleteBackup", DBInstanceId=old, BackupId=backup))
+
+    checks.check("%s: a set that its log still needs" % name, delete(fresh), "OperationDenied.BackupSetDeleteNotSupport")
+    checks.check("%s: a set that is old enough" % name, delete(aged), "OK")
+    checks.check("%s: ... once more" % name, delete(aged), "InvalidBackupSetID.NotFound")
+    checks.check("%s: one was deleted" % name, (control.deletions(old), control.sets(old)), ([aged], [fresh]))
 
     # What the documentation says is refused. From here on nothing may be accepted.
     accepted = len(control.ledger())

@@ -6,6 +6,8 @@ from aliyunsdkcore.acs_exception.exceptions import ClientException, ServerExcept
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import RpcRequest
 from aliyunsdkrds.request.v20140815.CreateBackupRequest import CreateBackupRequest
+from aliyunsdkrds.request.v20140815.DeleteBackupRequest import DeleteBackupRequest
+from aliyunsdkrds.request.v20140815.DescribeBackupPolicyRequest import DescribeBackupPolicyRequest
 from aliyunsdkrds.request.v20140815.DescribeBackupsRequest import DescribeBackupsRequest
 from aliyunsdkrds.request.v20140815.DescribeBackupTasksRequest import DescribeBackupTasksRequest
 from aliyunsdkrds.request.v20140815.DescribeDBInstanceAttributeRequest import DescribeDBInstanceAttributeRequest
@@ -40,6 +42,8 @@ class Tea:
         request_class = getattr(models, action + "Request")
         method = {
             "CreateBackup": "create_backup_with_options",
+            "DeleteBackup": "delete_backup_with_options",
+            "DescribeBackupPolicy": "describe_backup_policy_with_options",
             "DescribeBackups": "describe_backups_with_options",
             "DescribeBackupTasks": "describe_backup_tasks_with_options",
             "DescribeDBInstanceAttribute": "describe_dbinstance_attribute_with_options",
@@ -78,6 +82,8 @@ class Classic:
         "DescribeBackups": DescribeBackupsRequest,
         "DescribeBackupTasks": DescribeBackupTasksRequest,
         "DescribeDBInstanceAttribute": DescribeDBInstanceAttributeRequest,
+        "DescribeBackupPolicy": DescribeBackupPolicyRequest,
+        "DeleteBackup": DeleteBackupRequest,
     }
 
     def __init__(self, method):

@@ -1,9 +1,10 @@
-//! The four actions.
+//! What each action does.
 
 use serde_json::Value;
 
 use super::clock::Now;
 use super::cloud::{Cloud, Start};
+use super::deletion;
 use super::error::ApiError;
 use super::faults::{Effect, Faults};
 use super::gateway::{Action, Call};
@@ -54,6 +55,27 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
             Ok(style.sets(&spec, instance, &page, now))
         }
         Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),
+        Action::DescribeBackupPolicy => {
+            let mode = call.parameters.get("BackupPolicyMode").map(String::as_str);
+            if !matches!(mode, None | Some("DataBackupPolicy" | "LogBackupPolicy")) {
+                return Err(ApiError::invalid("BackupPolicyMode"));
+            }
+            Ok(style.policy(&spec))
+        }
+        Action::DeleteBackup => {
+            let named = call.parameters.get("BackupId").ok_or_else(|| ApiError::missing("BackupId"))?;
+            let ids = deletion::ids(named)?;
+            deletion::check_instance(&spec)?;
+            // All of them or none: what becomes of the others when one is refused is not documented.
+            for id in &ids {
+                let job = cloud.jobs(instance).iter().find(|job| job.backup_id.to_string() == *id);
+                deletion::check_set(&spec, job, now)?;
+            }
+            for id in ids {
+                cloud.delete_set(call, id, now);
+            }
+            Ok(style.done())
+        }
     }
 }
 

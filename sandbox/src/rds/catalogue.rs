@@ -42,6 +42,27 @@ pub struct InstanceSpec {
     pub busy_for: Option<Duration>,
     /// How many automated sets it has from the days before the endpoint started.
     pub history: u32,
+    /// Its backup policy.
+    pub policy: BackupPolicy,
+}
+
+/// How long the service keeps what it backs up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BackupPolicy {
+    /// `BackupRetentionPeriod`: days that a data backup is kept, 7 to 730.
+    pub retention_days: u32,
+    /// Whether the log is backed up.
+    pub log_backup: bool,
+    /// `LogBackupRetentionPeriod`: days that a log backup is kept, not more than those of the data.
+    pub log_retention_days: u32,
+}
+
+impl Default for BackupPolicy {
+    /// As the service sets it up.
+    fn default() -> Self {
+        Self { retention_days: 7, log_backup: true, log_retention_days: 7 }
+    }
 }
 
 /// A database engine, as `Engine` spells it.
@@ -86,6 +107,7 @@ impl Default for InstanceSpec {
             job_spread: None,
             busy_for: None,
             history: 0,
+            policy: BackupPolicy::default(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::clock::{Now, earlier};
 use super::error::ApiError;
 use super::gateway::Call;
 use super::jobs::Job;
-use super::ledger::{JobKind, JobOutcome, LedgerEntry, Origin, SetRecord};
+use super::ledger::{DeletionRecord, JobKind, JobOutcome, LedgerEntry, Origin, SetRecord};
 use super::rules::{self, BackupType, Method, Wanted};
 use super::settings::Settings;
 
@@ -43,6 +43,7 @@ pub(super) struct Cloud {
     /// By instance, oldest first. An instance has an entry once it has been asked for.
     jobs: BTreeMap<String, Vec<Job>>,
     accepted: Vec<Accepted>,
+    deletions: Vec<DeletionRecord>,
     next_job: u64,
     next_set: u64,
     chance: StdRng,
@@ -53,7 +54,7 @@ impl Cloud {
         let mut chance = StdRng::seed_from_u64(seed);
         // Ids of the real service's size. Sets are numbered far above jobs, so that one taken for the other finds nothing.
         let (next_job, next_set) = (chance.random_range(11_000_000..12_000_000), chance.random_range(700_000_000..760_000_000));
-        Self { catalogue, jobs: BTreeMap::new(), accepted: Vec::new(), next_job, next_set, chance }
+        Self { catalogue, jobs: BTreeMap::new(), accepted: Vec::new(), deletions: Vec::new(), next_job, next_set, chance }
     }
 
     /// What the instance is. One that is asked for the first time gets its past, and the job that keeps it busy.
@@ -164,6 +165,22 @@ impl Cloud {
             }
             None => false,
         }
+    }
+
+    /// Deletes a set that may be deleted, and keeps who asked for it.
+    pub(super) fn delete_set(&mut self, call: &Call, backup_id: &str, now: Now) {
+        if self.remove_set(&call.instance, backup_id, now) {
+            self.deletions.push(DeletionRecord {
+                time: now.service,
+                instance: call.instance.clone(),
+                backup_id: backup_id.to_owned(),
+                access_key_id: call.key_id.clone(),
+            });
+        }
+    }
+
+    pub(super) fn deletions(&self) -> &[DeletionRecord] {
+        &self.deletions
     }
 
     pub(super) fn accepted(&self, instance: &str) -> usize {

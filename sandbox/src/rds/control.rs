@@ -20,6 +20,7 @@ const INDEX: &[&str] = &[
     "GET /sandbox/ledger?instance=",
     "GET /sandbox/calls?instance=&action=",
     "GET /sandbox/sets?instance=",
+    "GET /sandbox/deletions?instance=",
     "GET|PATCH /sandbox/settings",
     "GET|POST|DELETE /sandbox/faults, DELETE /sandbox/faults/{id}",
     "POST /sandbox/jobs",
@@ -69,6 +70,7 @@ fn route(shared: &Shared, request: &RawRequest) -> Result<Value, Refused> {
             Some(instance) => all(state.cloud.sets(instance, state.settings.lag, now).iter()),
             None => Err(Refused(400, "say which: ?instance=".into())),
         },
+        ("GET", "deletions") => all(state.cloud.deletions().iter().filter(|deleted| is(&asked, "instance", &deleted.instance))),
         ("GET", "settings") => Ok(serde_json::to_value(&state.settings)?),
         ("PATCH", "settings") => {
             state.settings = state.settings.patched(&body(request)?)?;

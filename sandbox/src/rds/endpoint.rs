@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, InstanceSpec};
 use super::clock::{Clock, Now, SystemClock};
 use super::error::ApiError;
 use super::faults::{Fault, FaultId};
-use super::ledger::{CallRecord, JobKind, LedgerEntry, SetRecord};
+use super::ledger::{CallRecord, DeletionRecord, JobKind, LedgerEntry, SetRecord};
 use super::settings::Settings;
 use super::shared::{OnCall, Shared};
 use super::state::State;
@@ -161,6 +161,11 @@ impl Endpoint {
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         let state = self.shared.state();
         state.cloud.ledger(self.shared.now(&state))
+    }
+
+    /// Every set that a DeleteBackup deleted, oldest first.
+    pub fn deletions(&self) -> Vec<DeletionRecord> {
+        self.shared.state().cloud.deletions().to_vec()
     }
 
     /// How many CreateBackup calls were accepted for the instance.

@@ -23,10 +23,19 @@ pub(super) enum Action {
     DescribeBackupTasks,
     DescribeBackups,
     DescribeDBInstanceAttribute,
+    DescribeBackupPolicy,
+    DeleteBackup,
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::CreateBackup, Self::DescribeBackupTasks, Self::DescribeBackups, Self::DescribeDBInstanceAttribute];
+    const ALL: [Self; 6] = [
+        Self::CreateBackup,
+        Self::DescribeBackupTasks,
+        Self::DescribeBackups,
+        Self::DescribeDBInstanceAttribute,
+        Self::DescribeBackupPolicy,
+        Self::DeleteBackup,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -34,6 +43,8 @@ impl Action {
             Self::DescribeBackupTasks => "DescribeBackupTasks",
             Self::DescribeBackups => "DescribeBackups",
             Self::DescribeDBInstanceAttribute => "DescribeDBInstanceAttribute",
+            Self::DescribeBackupPolicy => "DescribeBackupPolicy",
+            Self::DeleteBackup => "DeleteBackup",
         }
     }
 
@@ -45,6 +56,8 @@ impl Action {
                 &["DBInstanceId", "BackupId", "BackupStatus", "BackupMode", "BackupType", "StartTime", "EndTime", "PageSize", "PageNumber"]
             }
             Self::DescribeDBInstanceAttribute => &["DBInstanceId", "Expired"],
+            Self::DescribeBackupPolicy => &["DBInstanceId", "BackupPolicyMode", "CompressType", "ReleasedKeepPolicy"],
+            Self::DeleteBackup => &["DBInstanceId", "BackupId"],
         }
     }
 }

@@ -32,6 +32,20 @@ pub struct LedgerEntry {
     pub backup_id: Option<String>,
 }
 
+/// One set that a DeleteBackup deleted, whether or not its answer was delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionRecord {
+    /// When, by the service's clock.
+    pub time: Timestamp,
+    /// The instance.
+    pub instance: String,
+    /// The set.
+    pub backup_id: String,
+    /// The access key that asked for it.
+    pub access_key_id: String,
+}
+
 /// What became of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobOutcome {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Format};
 use super::catalogue::InstanceSpec;
 use super::clock::Now;
+use super::deletion;
 use super::error::ApiError;
 use super::jobs::Job;
 use super::ledger::JobOutcome;
@@ -77,6 +78,26 @@ impl Style<'_> {
     /// The answer to CreateBackup.
     pub(super) fn created(&self, job: u64) -> Value {
         self.document(json!({ "BackupJobId": self.id(job) }))
+    }
+
+    /// An answer that holds nothing but its request id.
+    pub(super) fn done(&self) -> Value {
+        self.document(json!({}))
+    }
+
+    /// The answer to DescribeBackupPolicy, the same in both modes.
+    pub(super) fn policy(&self, spec: &InstanceSpec) -> Value {
+        let (enabled, words) = deletion::log_words(spec);
+        self.document(json!({
+            "BackupRetentionPeriod": spec.policy.retention_days,
+            "LogBackupRetentionPeriod": spec.policy.log_retention_days,
+            "EnableBackupLog": enabled,
+            "BackupLog": words,
+            "PreferredBackupPeriod": "Tuesday,Thursday,Saturday",
+            "PreferredBackupTime": "15:00Z-16:00Z",
+            "BackupMethod": if spec.local_disk() { "Physical" } else { "Snapshot" },
+            "ReleasedKeepPolicy": if spec.local_disk() { "None" } else { "Lastest" },
+        }))
     }
 
     /// The answer to DescribeBackupTasks. `by_id` when the request named the job.
@@ -158,7 +179,7 @@ impl Style<'_> {
         item.insert("EngineVersion".into(), json!(spec.engine_version));
         item.insert("HostInstanceID".into(), self.id(4_711_000 + job.id % 1000));
         item.insert("StorageClass".into(), json!("0"));
-        item.insert("StoreStatus".into(), json!("Disabled"));
+        item.insert("StoreStatus".into(), json!(if deletion::let_go(spec, job, now) { "Enabled" } else { "Disabled" }));
         self.put(&mut item, "BackupDownloadURL", link("public"));
         self.put(&mut item, "BackupIntranetDownloadURL", link("internal"));
         self.put(&mut item, "Checksum", success.then(|| (job.backup_id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_string()));

@@ -4,6 +4,7 @@ mod auth;
 mod backups;
 mod client;
 mod control;
+mod deletion;
 mod faults;
 mod quirks;
 mod rpc1;

@@ -227,7 +227,7 @@ async fn what_does_not_belong_is_refused() {
     let rpc = |own: &[(&str, &str)]| world.rpc("DescribeBackups", own);
     assert_eq!(world.rpc_verdict(&rpc(&[INSTANCE]).with("Pagesize", "30")).await, "400 UnsupportedParameter");
     assert_eq!(world.rpc_verdict(&rpc(&[INSTANCE]).with("Version", "2014-08-16")).await, "400 InvalidVersion");
-    assert_eq!(world.rpc_verdict(&rpc(&[INSTANCE]).with("Action", "DeleteBackup")).await, "404 InvalidAction.NotFound");
+    assert_eq!(world.rpc_verdict(&rpc(&[INSTANCE]).with("Action", "ModifyBackupPolicy")).await, "404 InvalidAction.NotFound");
     assert_eq!(world.rpc_verdict(&rpc(&[])).await, "400 MissingParameter");
     // The parameters of this signature mean nothing to the other.
     assert_eq!(world.verdict("DescribeBackups", &[INSTANCE, ("Format", "XML")]).await, "400 UnsupportedParameter");
