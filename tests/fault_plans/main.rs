@@ -1,12 +1,12 @@
 //! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, disconnected and delayed at requests that it
-//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults`, about 30 minutes.
+//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults --jobs 40`, about 12 minutes.
 
 use rds_backup_sandbox::{
     faults::{self, FaultsArgs, Output},
     world::{Signature, cli::WorldArgs},
 };
 
-/// Of some 600 plans every 37th, which are plans of every scenario and of every fault; 3 minutes on 2 cores.
+/// Of some 650 plans every 37th, which are plans of every scenario and of every fault; 2 minutes on 2 cores.
 const EVERY: u16 = 37;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +19,7 @@ async fn one_backup_is_made_and_recorded_whichever_request_a_fault_hits() {
         signature: Signature::V3,
         xml: false,
     };
-    let args = FaultsArgs { plan: Vec::new(), repeat: 1, every: EVERY, jobs: 10, output: Output::Text, world };
+    let args = FaultsArgs { plan: Vec::new(), repeat: 1, every: EVERY, jobs: 20, output: Output::Text, world };
     let code = faults::run(args).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(code, 0, "a rule was broken: the table above names the plans");
 }
