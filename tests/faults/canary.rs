@@ -111,7 +111,7 @@ fn repeating() -> Vec<Fault> {
 /// Answers to the read of the Secret, and what happens instead of one.
 fn of_the_secret() -> Vec<Fault> {
     let points = [Point::Before, Point::Executed, Point::Answered, Point::Stopped].map(Fault::Crash);
-    let garbled = (0..=5).map(|which| Fault::Garbled { which });
+    let garbled = (0..=6).map(|which| Fault::Garbled { which });
     let statuses = [429, 500, 503].map(|code| Fault::Status { code, executed: true });
     let more = [Fault::Hang { executed: true }, Fault::Lost { executed: true }, Fault::Late(Duration::from_secs(12))];
     garbled.chain(points).chain(statuses).chain(more).collect()
@@ -169,7 +169,12 @@ fn scripts() -> Vec<Script> {
         script.signature = "V1";
         scripts.push(script);
     }
-    scripts.extend(of_the_secret().into_iter().map(|fault| calm(2).fault(Step::Secret, 1, fault)));
+    // An answer that is damaged once is asked for again, and nothing is told: so each read of the first seconds is.
+    let each_read = |fault: Fault| (1..=8).fold(calm(2), |script, nth| script.fault(Step::Secret, nth, fault));
+    let damaged = |fault: &Fault| matches!(fault, Fault::Garbled { .. });
+    scripts.extend(
+        of_the_secret().into_iter().map(|fault| if damaged(&fault) { each_read(fault) } else { calm(2).fault(Step::Secret, 1, fault) }),
+    );
     scripts.extend(others().into_iter().map(|(step, fault)| calm(2).fault(step, 1, fault)));
     for key in [Key::Right, Key::Rotated, Key::Gone, Key::Emptied, Key::Wrong, Key::Junk, Key::WrongKind, Key::Forbidden] {
         for at in [0, 90] {

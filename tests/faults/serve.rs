@@ -127,7 +127,12 @@ fn garbled(which: u8, whole: &str) -> (u16, Vec<u8>) {
         2 => (200, json!({ "kind": "Secret", "data": { "accessKeyId": [whole], "accessKeySecret": 7 } }).to_string().into()),
         3 => (200, [whole.as_bytes(), b"\xff\xfe"].concat()),
         4 => (502, format!("<html><body>Bad gateway: {whole}</body></html>").into()),
-        _ => (200, json!({ "kind": "Secret", "data": { "accessKeyId": whole } }).to_string().into()),
+        5 => (200, json!({ "kind": "Secret", "data": { "accessKeyId": whole } }).to_string().into()),
+        // The key alone, where a parser shows what it found instead of an object.
+        _ => {
+            let secret: Value = serde_json::from_str(whole).unwrap_or_default();
+            (200, json!({ "kind": "Secret", "data": secret["data"]["accessKeySecret"] }).to_string().into())
+        }
     }
 }
 
