@@ -19,14 +19,14 @@ use kube::{
     },
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
-use super::readiness::Readiness;
+use super::{readiness::Readiness, unreadable::Unreadables};
 use crate::{
     accounts::MOST_CALLERS,
     api::{RdsBackup, RdsBackupSchedule},
     backup,
-    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, Unreadable, without_secrets},
+    controller::{Closed, Cluster, Guarded, InitialSync, Kind, Scope, without_secrets},
     schedule,
 };
 
@@ -102,23 +102,32 @@ pub(super) async fn run(
     let most_accounts = backups.accounts.count().saturating_add(MORE_ACCOUNTS);
     let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(most_accounts));
     let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
+    let unreadables = Arc::new(Unreadables::default());
+    let also = unreadables.clone();
     let controllers = runtime
         .controllers(of_backups.watches, most_backups, move |object: Arc<backup::Guarded>| {
-            let context = backups.clone();
+            let (context, unreadables) = (backups.clone(), unreadables.clone());
             async move {
                 match &object.0 {
                     Ok(backup) => backup::reconcile(backup.clone(), context).await,
-                    Err(invalid) => unreadable::<RdsBackup>(invalid),
+                    // It is left as it is, and holds up no other object.
+                    Err(invalid) => {
+                        unreadables.log::<RdsBackup>(invalid);
+                        Action::await_change()
+                    }
                 }
             }
         })
         .into_iter()
         .chain(runtime.controllers(of_schedules.watches, most_schedules, move |object: Arc<schedule::Guarded>| {
-            let context = schedules.clone();
+            let (context, unreadables) = (schedules.clone(), also.clone());
             async move {
                 match &object.0 {
                     Ok(schedule) => schedule::reconcile(schedule.clone(), context).await,
-                    Err(invalid) => unreadable::<RdsBackupSchedule>(invalid),
+                    Err(invalid) => {
+                        unreadables.log::<RdsBackupSchedule>(invalid);
+                        Action::await_change()
+                    }
                 }
             }
         }));
@@ -252,19 +261,6 @@ impl Runtime<'_> {
             Scope::Namespaces(names) => names.iter().cloned().map(Some).collect(),
         }
     }
-}
-
-/// Logs an object that does not deserialise, and leaves it as it is. No other object is held up by it.
-fn unreadable<K: Kind>(invalid: &Unreadable) -> Action {
-    error!(
-        kind = %K::kind(&()),
-        namespace = invalid.metadata.namespace.as_deref().unwrap_or_default(),
-        name = invalid.metadata.name.as_deref().unwrap_or_default(),
-        uid = invalid.metadata.uid.as_deref().unwrap_or_default(),
-        error = %invalid.error,
-        "this object cannot be read, so the operator leaves it as it is, and sends nothing for its instance unless it has ended: a CRD of another version may be installed, or its status was edited. Correct or delete it"
-    );
-    Action::await_change()
 }
 
 /// Hands each request to reconcile an object to the controller of its namespace. Never ends, so that a controller's stream never ends.

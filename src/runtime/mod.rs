@@ -14,6 +14,7 @@ mod operator;
 mod readiness;
 mod reload;
 mod served_schema;
+mod unreadable;
 mod waiting;
 
 use std::{net::SocketAddr, time::Duration};
