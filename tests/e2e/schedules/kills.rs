@@ -59,14 +59,16 @@ fn five_kills_during_200_fires_leave_one_backup_for_each_slot() {
         let last = minute_of(now());
         assert!(operator.stop().await.unwrap().success());
 
-        let created = site.created_by_schedules();
+        let created = site.created_also_for_killed_clients().await;
         let mut slots: BTreeMap<&str, BTreeSet<Timestamp>> = BTreeMap::new();
         for creation in &created {
             let slot = creation.slot.expect("a slot");
             assert!(creation.at >= slot, "{creation:?} is early");
             let first = slots.entry(&creation.schedule).or_default().insert(slot);
             assert!(first, "a second backup for {} at {slot}", creation.schedule);
-            assert!(site.rds().accepted(&creation.instance) <= created.iter().filter(|other| other.instance == creation.instance).count());
+            let of_instance = created.iter().filter(|other| other.instance == creation.instance).count();
+            let accepted = site.rds().accepted(&creation.instance);
+            assert!(accepted <= of_instance, "{accepted} backups for {of_instance} objects of {}", creation.instance);
         }
         assert_eq!(slots.len(), SCHEDULES, "every schedule has fired");
         // No slot is forgotten: each between the first and the last was run, skipped because of the one before, or missed while it was
