@@ -102,32 +102,25 @@ pub(super) async fn run(
     let most_accounts = backups.accounts.count().saturating_add(MORE_ACCOUNTS);
     let most_backups = backup::PASSES.saturating_add(MOST_CALLERS.saturating_mul(most_accounts));
     let most_schedules = (SCHEDULES / of_schedules.watches.len().max(1)).max(2);
-    let unreadables = Arc::new(Unreadables::default());
-    let also = unreadables.clone();
+    let unreadable_backups = Arc::new(Unreadables::default());
+    let unreadable_schedules = unreadable_backups.clone();
     let controllers = runtime
         .controllers(of_backups.watches, most_backups, move |object: Arc<backup::Guarded>| {
-            let (context, unreadables) = (backups.clone(), unreadables.clone());
+            let (context, unreadables) = (backups.clone(), unreadable_backups.clone());
             async move {
                 match &object.0 {
                     Ok(backup) => backup::reconcile(backup.clone(), context).await,
-                    // It is left as it is, and holds up no other object.
-                    Err(invalid) => {
-                        unreadables.log::<RdsBackup>(invalid);
-                        Action::await_change()
-                    }
+                    Err(invalid) => unreadables.leave::<RdsBackup>(invalid),
                 }
             }
         })
         .into_iter()
         .chain(runtime.controllers(of_schedules.watches, most_schedules, move |object: Arc<schedule::Guarded>| {
-            let (context, unreadables) = (schedules.clone(), also.clone());
+            let (context, unreadables) = (schedules.clone(), unreadable_schedules.clone());
             async move {
                 match &object.0 {
                     Ok(schedule) => schedule::reconcile(schedule.clone(), context).await,
-                    Err(invalid) => {
-                        unreadables.log::<RdsBackupSchedule>(invalid);
-                        Action::await_change()
-                    }
+                    Err(invalid) => unreadables.leave::<RdsBackupSchedule>(invalid),
                 }
             }
         }));
