@@ -19,7 +19,7 @@ const DAYS_WITHOUT_LOG: u32 = 7;
 
 /// Whether the set may be deleted by its age and kind; `StoreStatus` says it of each set in the list. That an instance's edition or state
 /// refuses every deletion is not in it.
-pub(super) fn let_go(spec: &InstanceSpec, job: &Job, now: Now) -> bool {
+pub(super) fn may_be_deleted(spec: &InstanceSpec, job: &Job, now: Now) -> bool {
     let policy = spec.policy;
     let days = match policy.log_backup {
         false => DAYS_WITHOUT_LOG,
@@ -70,18 +70,9 @@ pub(super) fn ids(text: &str) -> Result<Vec<&str>, ApiError> {
 /// The set of a DeleteBackup, if it may be deleted now.
 pub(super) fn check_set(spec: &InstanceSpec, job: Option<&Job>, now: Now) -> Result<(), ApiError> {
     let absent = || ApiError::new(404, "InvalidBackupSetID.NotFound", "Specified backup set ID does not exist.");
-    if let_go(spec, job.filter(|job| !job.removed).ok_or_else(absent)?, now) { Ok(()) } else { Err(not_supported()) }
+    if may_be_deleted(spec, job.filter(|job| !job.removed).ok_or_else(absent)?, now) { Ok(()) } else { Err(not_supported()) }
 }
 
 fn not_supported() -> ApiError {
     ApiError::new(403, "OperationDenied.BackupSetDeleteNotSupport", "The Specified backup does not support this operation.")
-}
-
-/// `EnableBackupLog` and `BackupLog`. The log backup of SQL Server cannot be switched off, and the first says so by 0.
-pub(super) fn log_words(spec: &InstanceSpec) -> (&'static str, &'static str) {
-    match (spec.engine, spec.policy.log_backup) {
-        (Engine::SQLServer, _) => ("0", "Enable"),
-        (_, true) => ("1", "Enable"),
-        (_, false) => ("0", "Disabled"),
-    }
 }

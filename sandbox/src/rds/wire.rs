@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Format};
-use super::catalogue::InstanceSpec;
+use super::catalogue::{Engine, InstanceSpec};
 use super::clock::Now;
 use super::deletion;
 use super::error::ApiError;
@@ -87,7 +87,12 @@ impl Style<'_> {
 
     /// The answer to DescribeBackupPolicy, the same in both modes.
     pub(super) fn policy(&self, spec: &InstanceSpec) -> Value {
-        let (enabled, words) = deletion::log_words(spec);
+        let (enabled, words) = match (spec.engine, spec.policy.log_backup) {
+            // The log backup of SQL Server cannot be switched off, and the first of the two says so by 0.
+            (Engine::SQLServer, _) => ("0", "Enable"),
+            (_, true) => ("1", "Enable"),
+            (_, false) => ("0", "Disabled"),
+        };
         self.document(json!({
             "BackupRetentionPeriod": spec.policy.retention_days,
             "LogBackupRetentionPeriod": spec.policy.log_retention_days,
@@ -179,7 +184,7 @@ impl Style<'_> {
         item.insert("EngineVersion".into(), json!(spec.engine_version));
         item.insert("HostInstanceID".into(), self.id(4_711_000 + job.id % 1000));
         item.insert("StorageClass".into(), json!("0"));
-        item.insert("StoreStatus".into(), json!(if deletion::let_go(spec, job, now) { "Enabled" } else { "Disabled" }));
+        item.insert("StoreStatus".into(), json!(if deletion::may_be_deleted(spec, job, now) { "Enabled" } else { "Disabled" }));
         self.put(&mut item, "BackupDownloadURL", link("public"));
         self.put(&mut item, "BackupIntranetDownloadURL", link("internal"));
         self.put(&mut item, "Checksum", success.then(|| (job.backup_id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_string()));
