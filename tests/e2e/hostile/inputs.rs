@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
+/// The namespace of all of them.
+pub const NAMESPACE: &str = "hostile";
 
 /// An instance that is allowed.
 pub const GOOD: &str = "rm-mysql-good";

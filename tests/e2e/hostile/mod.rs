@@ -12,7 +12,7 @@ use http::Request;
 use rds_backup_sandbox::world::{Operator, StartOperator, World};
 use serde_json::{Value, json};
 
-use self::inputs::{GOOD, Harm, Input, backup, inputs};
+use self::inputs::{GOOD, Harm, Input, NAMESPACE, backup, inputs};
 use crate::{
     environment::{condition, world_options},
     rights,
@@ -20,7 +20,6 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(240);
-const NAMESPACE: &str = "hostile";
 
 /// What became of one.
 enum Got {
