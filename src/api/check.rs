@@ -32,12 +32,12 @@ impl RdsBackupSpec {
             not_after: _,
         } = self;
 
-        let is_an_id = |id: &str| !id.is_empty() && id.len() <= LONGEST_ID;
-        if !is_an_id(db_instance_id) || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        let has_the_length_of_an_id = |id: &str| (1..=LONGEST_ID).contains(&id.len());
+        if !has_the_length_of_an_id(db_instance_id) || !db_instance_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err("dbInstanceId: write the id of the instance, for example rm-uf6wjk5xxxx".into());
         }
         let is_of_an_id = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if resource_group_id.as_ref().is_some_and(|id| !is_an_id(id) || !id.bytes().all(is_of_an_id)) {
+        if resource_group_id.as_ref().is_some_and(|id| !has_the_length_of_an_id(id) || !id.bytes().all(is_of_an_id)) {
             return Err("resourceGroupId: write the id of the resource group, for example rg-acfmy5xxxx, or remove it".into());
         }
         let single_databases = *strategy == Some(BackupStrategy::Db);

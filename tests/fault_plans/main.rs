@@ -6,7 +6,7 @@ use rds_backup_sandbox::{
     world::{Signature, cli::WorldArgs},
 };
 
-/// Of some 650 plans every 37th, which are plans of every scenario and of every fault; 2 minutes on 2 cores.
+/// Of some 650 plans every 37th, which are plans of every scenario and of every fault; 2 to 3 minutes on 2 cores.
 const EVERY: u16 = 37;
 
 #[tokio::test(flavor = "multi_thread")]
