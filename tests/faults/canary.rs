@@ -169,12 +169,10 @@ fn scripts() -> Vec<Script> {
         script.signature = "V1";
         scripts.push(script);
     }
-    // An answer that is damaged once is asked for again, and nothing is told: so each read of the first seconds is.
-    let each_read = |fault: Fault| (1..=8).fold(calm(2), |script, nth| script.fault(Step::Secret, nth, fault));
-    let damaged = |fault: &Fault| matches!(fault, Fault::Garbled { .. });
-    scripts.extend(
-        of_the_secret().into_iter().map(|fault| if damaged(&fault) { each_read(fault) } else { calm(2).fault(Step::Secret, 1, fault) }),
-    );
+    scripts.extend(of_the_secret().into_iter().map(|fault| calm(2).fault(Step::Secret, 1, fault)));
+    // An answer that is damaged once is asked for again, and nothing is told of it: so each of the first is, too.
+    let damaged = of_the_secret().into_iter().filter(|fault| matches!(fault, Fault::Garbled { .. }));
+    scripts.extend(damaged.map(|fault| (1..=8).fold(calm(2), |script, nth| script.fault(Step::Secret, nth, fault))));
     scripts.extend(others().into_iter().map(|(step, fault)| calm(2).fault(step, 1, fault)));
     for key in [Key::Right, Key::Rotated, Key::Gone, Key::Emptied, Key::Wrong, Key::Junk, Key::WrongKind, Key::Forbidden] {
         for at in [0, 90] {
