@@ -6,7 +6,8 @@ use super::{RdsBackupStatus, Span, Time};
 
 /// One wanted backup of one ApsaraDB RDS instance.
 ///
-/// `queueTimeout`, `timeout` and `retry` can be changed. The other fields cannot: delete the object and create another.
+/// `queueTimeout`, `timeout`, `retry`, `deletionPolicy` and `cleanupDeadline` can be changed. The other fields cannot: delete the object and
+/// create another.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "rdsbackup.io",
@@ -77,6 +78,8 @@ use super::{RdsBackupStatus, Span, Time};
     .message("type exists only for physical backups (SQL Server): set method: Physical or remove type"))]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'Snapshot' || !has(self.strategy)")
     .message("a snapshot holds the whole instance: remove strategy and databases, or choose another method"))]
+#[x_kube(validation = Rule::new("!has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || !has(self.method) || self.method != 'Logical'")
+    .message("the service never deletes a logical backup set on request: remove deletionPolicy or set it to Retain; retentionDays says how long the service keeps the set"))]
 pub struct RdsBackupSpec {
     /// The instance to back up (`DBInstanceId`), for example `rm-uf6wjk5xxxx`. Cannot be changed.
     #[schemars(length(min = 3, max = 64))]
@@ -158,10 +161,36 @@ pub struct RdsBackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub not_after: Option<Time>,
+
+    /// What happens to the backup set when this object is deleted. Default `Retain`: nothing. With `Delete`, the object stays, with a
+    /// finalizer, until the service has deleted the set. For most sets the service never does that on request: the condition
+    /// `DeletionSupported` says it from the end of the backup on, and then the object goes and the set stays. A set that was found after a
+    /// lost answer (`origin: Adopted`) or that another RdsBackup names, and that of an object with the annotation `rdsbackup.io/hold:
+    /// "true"`, is not deleted. Can be changed at any time: `Retain` lets go of an object that is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// The longest time from the deletion of this object to the moment when it is gone, with `deletionPolicy: Delete`. If the set could not
+    /// be deleted by then, the object goes and the set stays. Default 192h: the service deletes no set that is younger than 7 days. Can be
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub cleanup_deadline: Option<Span>,
 }
 
 fn default_account() -> String {
     "default".to_owned()
+}
+
+/// What happens to a backup set when its RdsBackup is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Nothing: the service keeps it for as long as it would anyway.
+    #[default]
+    Retain,
+    /// The service is asked to delete it.
+    Delete,
 }
 
 /// A new run after a job that the service reports as failed. There is none after a timeout: that job may still be running.

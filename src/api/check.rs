@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 
-use super::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span};
+use super::{BackupMethod, BackupStrategy, BackupType, DeletionPolicy, RdsBackupSpec, Span};
 
 /// The most letters that the id of an instance or of a resource group has in the CRD.
 const LONGEST_ID: usize = 64;
@@ -9,6 +9,16 @@ impl RdsBackupSpec {
     /// `queueTimeout`, or its default of 2 hours; the default also for one that cannot be read.
     pub fn queue_timeout(&self) -> SignedDuration {
         self.queue_timeout.as_ref().and_then(|span| span.get().ok()).unwrap_or(SignedDuration::from_hours(2))
+    }
+
+    /// Whether the backup set is deleted with the object.
+    pub fn deletes_set(&self) -> bool {
+        self.deletion_policy == Some(DeletionPolicy::Delete)
+    }
+
+    /// `cleanupDeadline`, or its default of 8 days; the default also for one that cannot be read.
+    pub fn cleanup_deadline(&self) -> SignedDuration {
+        self.cleanup_deadline.as_ref().and_then(|span| span.get().ok()).unwrap_or(SignedDuration::from_hours(192))
     }
 
     /// Checks the spec. The error names the field and the cure.
@@ -30,6 +40,8 @@ impl RdsBackupSpec {
             timeout,
             retry,
             not_after: _,
+            deletion_policy,
+            cleanup_deadline,
         } = self;
 
         let has_the_length_of_an_id = |id: &str| (1..=LONGEST_ID).contains(&id.len());
@@ -66,8 +78,16 @@ impl RdsBackupSpec {
         if retention_days.is_some_and(|days| days != -1 && !(7..=730).contains(&days)) {
             return Err("retentionDays is 7 to 730, or -1".into());
         }
+        if *deletion_policy == Some(DeletionPolicy::Delete) && *method == Some(BackupMethod::Logical) {
+            return Err("the service never deletes a logical backup set on request: remove deletionPolicy or set it to Retain".into());
+        }
         let backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
-        let spans = [("queueTimeout", queue_timeout.as_ref()), ("timeout", timeout.as_ref()), ("retry.backoff", backoff)];
+        let spans = [
+            ("queueTimeout", queue_timeout.as_ref()),
+            ("timeout", timeout.as_ref()),
+            ("retry.backoff", backoff),
+            ("cleanupDeadline", cleanup_deadline.as_ref()),
+        ];
         spans
             .into_iter()
             .filter_map(|(field, span)| Some((field, span?)))

@@ -5,6 +5,7 @@ mod check;
 mod closed;
 mod condition;
 mod crd;
+mod hold;
 mod pause;
 mod reason;
 mod reason_docs;
@@ -13,9 +14,10 @@ mod schedule_status;
 mod span;
 mod status;
 
-pub use backup::{BackupMethod, BackupStrategy, BackupType, RdsBackup, RdsBackupSpec, RetrySpec};
+pub use backup::{BackupMethod, BackupStrategy, BackupType, DeletionPolicy, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, repeated_condition, set_condition};
 pub use crd::crds_yaml;
+pub use hold::HOLD_ANNOTATION;
 pub use pause::{NAMESPACE_SUBMISSIONS_ANNOTATION, PAUSED_ANNOTATION};
 pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
@@ -45,11 +47,7 @@ pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 /// The annotation with the time at which the schedule of an RdsBackup starts the next one: a retry does not wait past it.
 pub const NEXT_START_ANNOTATION: &str = "rdsbackup.io/next-start";
 
-/// An RdsBackup with this annotation, and the value `true`, is never deleted by its schedule.
-pub const HOLD_ANNOTATION: &str = "rdsbackup.io/hold";
-
-/// The finalizer of a release that deletes backup sets. This release puts it on no object, and takes it off an object that is being
-/// deleted: after a roll-back the object must not stay for ever.
+/// The finalizer of an RdsBackup whose backup set is deleted with it.
 pub const FINALIZER: &str = "rdsbackup.io/backup-set";
 
 /// The operator's name as field manager and as reporter of events. If it changed, the old manager would keep its status fields.

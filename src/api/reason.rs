@@ -184,13 +184,34 @@ reasons! {
         PossibleDuplicate,
         /// The operator adopted a backup, but its set shows that it is not this object's. It is not the result any more.
         SetDiffers,
-        /// The object was deleted or replaced while its request was under way. The event holds the job's id.
+        /// The object was deleted or replaced while its request or its job was under way. The event holds the job's id.
         Abandoned,
         /// The API server does not take the object's status, because the object would become larger than its store allows. Take labels,
         /// annotations or finalizers off it. Until then it does not go on, and others of its instance go first.
         ObjectTooLarge,
         /// The answer to the request was lost. The operator found a backup and adopted it as the outcome of the request.
         Adopted,
+    }
+    Deletes, "The backup set of an RdsBackup is deleted with it",
+        "Only with `deletionPolicy: Delete`. The condition `DeletionSupported` has these reasons from the end of the backup on." => {
+        /// The service deletes the set when the object is deleted.
+        Deletable,
+        /// The service deletes the set, and not before the time in the message. An object that is deleted earlier stays until then, if that
+        /// is within `cleanupDeadline`.
+        NotOldEnough,
+        /// The service never deletes this set on request; the message says why. When the object is deleted, it goes and the set stays, for
+        /// as long as the service keeps it. Set `deletionPolicy: Retain`; where the engine has `retentionDays`, that limits how long the set
+        /// is kept.
+        NeverDeletable,
+        /// Whether the service deletes the set cannot be told; the message says why. When the object is deleted, the service is asked.
+        DeletionUnknown,
+        /// The object is being deleted, and its set cannot be deleted now; the message says why, and when the operator lets go of it. The
+        /// operator tries again. To let go of the object at once and keep the set, set `deletionPolicy: Retain`.
+        DeletionBlocked,
+        /// The service has deleted the set, or has none of this id any more.
+        BackupSetDeleted,
+        /// The object goes, and its set stays in the cloud, although `deletionPolicy` is `Delete`. The message says why.
+        BackupSetKept,
     }
     Schedule, "An RdsBackupSchedule",
         "Reasons of the schedule itself. Its condition `LastBackupSucceeded` has the reason with which the backup ended." => {

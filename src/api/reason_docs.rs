@@ -79,7 +79,12 @@ impl Reason {
             Self::PossibleDuplicate => &["DuplicateBackup"],
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
+            Self::Deletable | Self::NotOldEnough | Self::NeverDeletable | Self::DeletionUnknown | Self::DeletionBlocked => {
+                &["DeletionSupported"]
+            }
             Self::Abandoned
+            | Self::BackupSetDeleted
+            | Self::BackupSetKept
             | Self::ObjectTooLarge
             | Self::Adopted
             | Self::NameCollision
@@ -166,7 +171,22 @@ impl Reason {
             | Self::ResultLost => &[ENDS],
             Self::PossibleDuplicate => const { &[Rule::backup(true, "`DuplicateBackup` is raised, or names another backup.")] },
             Self::SetDiffers => const { &[Rule::backup(true, "`AdoptionMismatch` is raised, or names another backup.")] },
-            Self::Abandoned => const { &[Rule::backup(true, "The answer to the request came after the object was deleted or replaced.")] },
+            Self::Abandoned => {
+                const {
+                    &[Rule::backup(
+                        true,
+                        "The answer to the request came after the object was deleted or replaced, or the object went while its job ran.",
+                    )]
+                }
+            }
+            Self::NeverDeletable => {
+                const { &[Rule::backup(true, "The backup has succeeded, and its set cannot be deleted with the object.")] }
+            }
+            Self::DeletionBlocked => {
+                const { &[Rule::backup(true, "The set of an object that is being deleted cannot be deleted now: once for each cause.")] }
+            }
+            Self::BackupSetDeleted => const { &[Rule::backup(false, "The set was deleted with its object, or was gone before.")] },
+            Self::BackupSetKept => const { &[Rule::backup(true, "The object goes, and its set stays although it was to be deleted.")] },
             Self::ObjectTooLarge => {
                 const { &[Rule::backup(true, "The status was refused because of the object's size: once for each time that it becomes so.")] }
             }
@@ -201,6 +221,9 @@ impl Reason {
             | Self::Fresh
             | Self::TooOld
             | Self::NoBackupYet
+            | Self::Deletable
+            | Self::NotOldEnough
+            | Self::DeletionUnknown
             | Self::TooManySlots => &[],
         }
     }

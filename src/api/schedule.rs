@@ -102,7 +102,8 @@ pub struct RdsBackupScheduleSpec {
     pub trigger: Option<String>,
 
     /// How many RdsBackup objects that succeeded are kept, default 10. Older ones are deleted; their backup sets in the cloud are not. The
-    /// newest one is always kept, and so is one with the annotation `rdsbackup.io/hold: "true"`.
+    /// newest one is always kept, and so is one with the annotation `rdsbackup.io/hold: "true"`, or with `deletionPolicy: Delete`: its
+    /// backup set would be deleted with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1000))]
     pub successful_history_limit: Option<i32>,

@@ -23,9 +23,9 @@ pub struct RdsBackupStatus {
 
     /// `Ready` (True at the end, when the backup set exists and is usable), `Reconciling` (True while the operator works on it), `Stalled`
     /// (True when it failed, or a person must act), `DuplicateBackup` (more than one backup may have been made), `AdoptionMismatch` (an
-    /// adopted backup was not this object's).
+    /// adopted backup was not this object's), `DeletionSupported` (whether the service deletes the backup set with this object).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
@@ -232,6 +232,9 @@ closed_list! {
         DuplicateBackup,
         /// Present, and True, when the operator adopted a backup that was not this object's. It is not the result any more.
         AdoptionMismatch,
+        /// Present when the backup has succeeded and `deletionPolicy` is `Delete`: whether the service deletes the backup set when this
+        /// object is deleted. False also while the object is being deleted and the set cannot be deleted now.
+        DeletionSupported,
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Hi
 use crate::{
     api::{Phase, RdsBackup, RdsBackupStatus},
     controller::PassCounts,
+    rds::{CallError, SetDeletion},
 };
 
 /// The upper bounds of the buckets, in seconds: a minute to a day.
@@ -29,6 +30,12 @@ const OTHER: &str = "other";
 /// By account.
 type AccountLabels = [(&'static str, String); 1];
 
+/// By account and by what came of it.
+type DeletionLabels = [(&'static str, String); 2];
+
+/// What a DeleteBackup can come to.
+const DELETION_RESULTS: [&str; 4] = ["deleted", "gone", "refused", "failed"];
+
 /// By engine and method.
 type KindLabels = [(&'static str, &'static str); 2];
 
@@ -45,6 +52,8 @@ pub struct Counts {
     pub unknown_outcomes: Family<AccountLabels, Counter>,
     /// Backups that were found after that and adopted.
     pub adoptions: Family<AccountLabels, Counter>,
+    /// What became of the deletions of backup sets.
+    pub deletions: Family<DeletionLabels, Counter>,
     /// The accounts of the configuration.
     accounts: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -57,6 +66,7 @@ impl Default for Counts {
             queue_waits: Family::new_with_constructor(|| Histogram::new(WAITS)),
             unknown_outcomes: Family::default(),
             adoptions: Family::default(),
+            deletions: Family::default(),
             accounts: Arc::default(),
         }
     }
@@ -78,12 +88,18 @@ impl Counts {
             let labels = [("account", name.clone())];
             self.unknown_outcomes.get_or_create(&labels).inc_by(0);
             self.adoptions.get_or_create(&labels).inc_by(0);
+            for result in DELETION_RESULTS {
+                self.deletions.get_or_create(&deletion_labels(name, result)).inc_by(0);
+            }
         }
         for name in before.difference(&accounts) {
             let labels = [("account", name.clone())];
             self.queue_waits.remove(&labels);
             self.unknown_outcomes.remove(&labels);
             self.adoptions.remove(&labels);
+            for result in DELETION_RESULTS {
+                self.deletions.remove(&deletion_labels(name, result));
+            }
         }
     }
 
@@ -116,6 +132,17 @@ impl Counts {
         self.count(object, |account| _ = self.adoptions.get_or_create(account).inc());
     }
 
+    /// The service was asked to delete the set of the object.
+    pub fn deletion(&self, object: &RdsBackup, result: &Result<SetDeletion, CallError>) {
+        let result = match result {
+            Ok(SetDeletion::Deleted) => "deleted",
+            Ok(SetDeletion::WasGone) => "gone",
+            Err(CallError::Api(_)) => "refused",
+            Err(_) => "failed",
+        };
+        self.count(object, |_| _ = self.deletions.get_or_create(&deletion_labels(&object.spec.account, result)).inc());
+    }
+
     /// The object has this status now, and had another phase or reason before.
     pub fn moved_to(&self, status: &RdsBackupStatus) {
         let (Phase::Succeeded, Some(started), Some(completed)) = (status.phase, &status.started_at, &status.completed_at) else { return };
@@ -125,6 +152,10 @@ impl Counts {
         let took = completed.0.duration_since(started.0).as_secs_f64().max(0.0);
         self.durations.get_or_create(&[("engine", engine), ("method", method)]).observe(took);
     }
+}
+
+fn deletion_labels(account: &str, result: &str) -> DeletionLabels {
+    [("account", account.to_owned()), ("result", result.to_owned())]
 }
 
 /// The service's own text is no label.

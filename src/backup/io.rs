@@ -19,6 +19,8 @@ use super::{
     siblings::{self, Claim},
     unreadable,
 };
+mod deletion;
+
 use crate::{
     accounts::{Access, Admitted, Submissions},
     api::{RdsBackup, RdsBackupStatus, Reason},
@@ -77,6 +79,13 @@ impl Io {
                 let answer = self.read(&instance, what).await;
                 self.take_place().await;
                 answer
+            }
+            Request::ReadSurroundings => Answer::Surroundings(self.context.cluster.surroundings::<RdsBackup>(namespace_of(object)).await),
+            Request::DeleteSet { instance, set } => {
+                self.place = None;
+                let result = self.delete_set(object, &instance, &set).await;
+                self.take_place().await;
+                Answer::Deleted(result)
             }
             Request::RenewCredentials => Answer::Renewed(self.renew().await),
             Request::WriteStatus { status, unfenced } => Answer::Written(self.write(object, &status, unfenced).await),
@@ -292,6 +301,7 @@ impl Io {
             CloudRead::ManualSets(from) => {
                 sets(SetQuery { mode: Some(ModeFilter::Manual), from: Some(from), ..SetQuery::of(instance.clone()) }).await
             }
+            CloudRead::Policy => client.describe_backup_policy(credentials, instance).await.map(|told| CloudFinding::Policy(told.value)),
             CloudRead::Set(id) => sets(SetQuery { backup_id: Some(id), ..SetQuery::of(instance.clone()) }).await,
         };
         Answer::Read { at: self.context.clock.now().plus(client.clock_offset()), result }
@@ -349,8 +359,12 @@ impl Io {
                 "RdsBackup"
             );
         } else {
-            for event in events.iter().filter(|event| event.is_warning()) {
-                warn!(namespace = namespace_of(object), name = name_of(object), uid = uid_of(object), "{}", event.note());
+            for event in &events {
+                let (namespace, name, uid) = (namespace_of(object), name_of(object), uid_of(object));
+                match event.is_warning() {
+                    true => warn!(namespace, name, uid, "{}", event.note()),
+                    false => info!(namespace, name, uid, "{}", event.note()),
+                }
             }
         }
         for event in events {

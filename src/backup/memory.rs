@@ -3,6 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+mod deletion;
+
+pub use deletion::{Answered, Deletion, Findings, Inspection, Other, Surrounded};
+
 use super::{
     policy::FRESH,
     siblings::{Claim, Commitments},
@@ -22,6 +26,8 @@ pub struct Memory {
     pub follow: Follow,
     /// No new attempt before this.
     pub hold_until: Option<Timestamp>,
+    /// What was learnt for the deletion of the set.
+    pub deletion: Deletion,
 }
 
 /// An intent of this process.
@@ -169,6 +175,7 @@ impl Memory {
     /// The account has another endpoint or key: what was read before may be of another service.
     pub fn forget_reads(&mut self) {
         (self.preflight, self.looks, self.follow) = (None, Looks::default(), Follow::default());
+        self.deletion = Deletion::default();
     }
 
     /// Takes in a preflight.

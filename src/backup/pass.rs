@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, decide},
+    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, asks_of_its_set, decide},
     memory::OwnIntent,
     observation::Observation,
     policy::{BURST_PAUSE, LOCKED_PAUSE, MOST_STEPS},
@@ -21,6 +21,7 @@ use crate::{
     rds::{BackupRef, JobId},
 };
 
+mod delete;
 mod stage;
 mod submit;
 mod write;
@@ -123,6 +124,11 @@ impl Pass {
             }
             (Stage::Clear(decided), Answer::Instance(listed)) => self.listed(state, &decided, listed?),
             (Stage::Send(decided), Answer::Sent(outcome)) => Ok(self.sent(state, &decided, outcome)),
+            (Stage::Surroundings(decided), Answer::Surroundings(found)) => {
+                state.memory.deletion.absorb_surroundings(decided.observed.now, found);
+                Ok(self.observe(Purpose::Decide))
+            }
+            (Stage::DeleteSet(decided), Answer::Deleted(result)) => Ok(self.deleted(state, &decided, result)),
             (Stage::PauseRecording { failures }, Answer::Done) => Ok(self.refresh(state, Purpose::Record { failures })),
             _ => Err(Error::Mismatch),
         }
@@ -139,7 +145,9 @@ impl Pass {
 
     /// Reads the object where only the API server knows what stands there, then observes.
     fn refresh(&mut self, state: &ObjectState, purpose: Purpose) -> Next {
-        if state.freshest.is_unsure() {
+        // Of an ended object the cache has not what is asked of its set.
+        let is_short = self.is_projected && asks_of_its_set(&self.object, &self.status);
+        if state.freshest.is_unsure() || is_short {
             return self.ask(Stage::Refresh(purpose), Request::ReadObject);
         }
         self.observe(purpose)
@@ -165,8 +173,8 @@ impl Pass {
     }
 
     fn observe(&mut self, purpose: Purpose) -> Next {
-        // An ended object asks for nothing, and a record needs nothing of the account: no credentials are read for them.
-        let at_rest = self.status.phase.is_terminal() || purpose != Purpose::Decide;
+        // An ended object asks for nothing but for its set, and a record needs nothing of the account: no credentials are read for them.
+        let at_rest = self.status.phase.is_terminal() && !asks_of_its_set(&self.object, &self.status) || purpose != Purpose::Decide;
         self.ask(Stage::Observe(purpose), Request::Observe { at_rest })
     }
 
@@ -251,6 +259,11 @@ impl Pass {
         match (effect, requeue) {
             (Some(Effect::WriteIntent { .. }), _) | (None, Requeue::Now) => Ok(self.observe(Purpose::Decide)),
             (Some(Effect::Clear { .. }), _) => Ok(self.ask(Stage::Clear(decided), Request::ListInstance)),
+            (Some(Effect::ReadSurroundings), _) => Ok(self.ask(Stage::Surroundings(decided), Request::ReadSurroundings)),
+            (Some(Effect::DeleteSet { instance, set }), _) => {
+                let (instance, set) = (instance.clone(), set.clone());
+                self.delete_set(decided, instance, set, present)
+            }
             (Some(Effect::Send { request, stamp }), _) => {
                 let (request, stamp) = (request.clone(), stamp.clone());
                 Ok(self.send(state, decided, request, stamp, present))
@@ -263,7 +276,7 @@ impl Pass {
                 self.held_up(state, &decided, HeldUp::ByTheAccount, wait, present)
             }
             (Some(effect), _) => {
-                let reads = Reads::of(effect, decided.observed.now).ok_or(Error::Mismatch)?;
+                let reads = Reads::of(effect, self.uid(), decided.observed.now).ok_or(Error::Mismatch)?;
                 Ok(self.ask(Stage::Admit(decided, Box::new(reads)), Request::Admit))
             }
             (None, Requeue::After(time)) => {
@@ -297,6 +310,7 @@ impl Pass {
                 let region = observed.account.as_ref().map(|account| account.region_id.as_str()).unwrap_or_default();
                 state.memory.absorb_preflight(attempt, region, at, result);
             }
+            Finding::Inspection { at, findings } => state.memory.deletion.absorb_inspection(at, *findings),
             Finding::Look(look) => {
                 if let Ok(account) = &observed.account {
                     absorb_look(&mut state.memory.looks, &self.status, &account.protocol, look);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::controller::Backoff;
+use crate::{controller::Backoff, rds::ErrorKind};
 
 /// How long after its preflight an intent may still be written, and after its intent a request may still be sent.
 pub const FRESH: SignedDuration = SignedDuration::from_secs(60);
@@ -120,6 +120,35 @@ pub(super) const BURST_PAUSE: Duration = Duration::from_secs(2);
 /// its place back meanwhile: the objects of two accounts whose endpoints hang took all 16, and those of the other accounts waited for
 /// minutes.
 pub const PASSES: usize = 16;
+
+/// A set that cannot be deleted now is looked at again this often where only time or a person can change that.
+pub(super) const CLEANUP_RECHECK: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long after a refused DeleteBackup, the `failures`th in a row, it is made again. A refusal for what the set or its instance is changes
+/// within days, if ever; a grant is asked for again every 5 minutes.
+pub(super) fn refused_deletion_pause(kind: ErrorKind, failures: u32) -> SignedDuration {
+    match kind {
+        ErrorKind::Throttled | ErrorKind::ClockSkew | ErrorKind::ServiceFault | ErrorKind::NonceUsed | ErrorKind::TokenExpired => {
+            backoff(failures, STALLED_RECHECK)
+        }
+        ErrorKind::AccessDenied
+        | ErrorKind::InvalidCredentials
+        | ErrorKind::AccountProblem
+        | ErrorKind::RegionUnavailable
+        | ErrorKind::WrongEndpoint
+        | ErrorKind::DeniedByService
+        | ErrorKind::InstanceNotReady
+        | ErrorKind::BackupJobExists => STALLED_RECHECK,
+        ErrorKind::InstanceNotFound
+        | ErrorKind::UnsupportedMethod
+        | ErrorKind::UnsupportedInstance
+        | ErrorKind::InvalidParameter
+        | ErrorKind::EncryptionKey
+        | ErrorKind::DatabaseNotReady
+        | ErrorKind::DailyLimit
+        | ErrorKind::Unrecognised => CLEANUP_RECHECK,
+    }
+}
 
 /// 5 s, 10 s, 20 s ... up to `longest`, by how many went wrong before.
 pub(super) fn backoff(failures: u32, longest: SignedDuration) -> SignedDuration {

@@ -4,13 +4,15 @@ use jiff::Timestamp;
 
 use super::{
     decide::Effect,
-    memory::{Look, PreflightFacts},
+    memory::{Findings, Look, Other, PreflightFacts},
     policy::BASELINE,
-    request::{Answer, CloudFinding, CloudRead, Error, Request},
+    recorded,
+    request::{Answer, CloudFinding, CloudRead, Error, InstanceObjects, Request},
     siblings::Commitments,
 };
 use crate::{
-    rds::{self, BackupRef, BackupSet, BackupTask, CallError, ErrorKind, Instance, InstanceId},
+    api::RdsBackup,
+    rds::{self, BackupId, BackupPolicy, BackupRef, BackupSet, BackupTask, CallError, ErrorKind, Instance, InstanceId},
     time::SaturatingTime,
 };
 
@@ -23,6 +25,8 @@ pub struct Reads {
     pub decided_at: Timestamp,
     /// What was read so far.
     pub so_far: SoFar,
+    /// The uid of the object that they are for.
+    pub uid: String,
     /// What was refused for its credentials. They are read anew once for each effect.
     pub refused: Option<Box<Finding>>,
 }
@@ -52,6 +56,17 @@ pub enum SoFar {
         /// How many of the claims were dealt with.
         mapped: usize,
     },
+    /// For the deletion of a set. The other objects come last: what names the set by then is seen.
+    Inspect {
+        /// The set, where it is to be deleted.
+        to_delete: Option<BackupId>,
+        /// The first read.
+        instance: Option<Box<Instance>>,
+        /// The second; an error of it stands in no way.
+        policy: Option<Result<BackupPolicy, CallError>>,
+        /// The third.
+        set: Option<Option<BackupSet>>,
+    },
     /// Step 11. The job by its id, and its set once its id is known.
     Follow {
         /// Its job, unless a set was adopted or the job has ended and named its set; its set, where it is known.
@@ -75,6 +90,13 @@ pub enum Finding {
     },
     /// The instance after a request whose answer was lost.
     Look(Look),
+    /// What decides on the deletion of a set.
+    Inspection {
+        /// When.
+        at: Timestamp,
+        /// What was found.
+        findings: Box<Findings>,
+    },
     /// The job and its set.
     Follow {
         /// When.
@@ -92,22 +114,29 @@ pub(super) enum Step {
 
 impl Reads {
     /// The reads of an effect; none if it reads nothing of the service.
-    pub(super) fn of(effect: &Effect, decided_at: Timestamp) -> Option<Self> {
+    pub(super) fn of(effect: &Effect, uid: &str, decided_at: Timestamp) -> Option<Self> {
         let (instance, so_far) = match effect {
             Effect::Preflight { instance, attempt } => (instance, SoFar::Preflight { attempt: *attempt, attributes: None, running: None }),
             Effect::Look { instance, from } => {
                 (instance, SoFar::Look { from: *from, running: None, sets: None, commitments: None, mapped: 0 })
             }
             Effect::Follow { instance, backup } => (instance, SoFar::Follow { backup: backup.clone(), task: None }),
-            Effect::WriteIntent { .. } | Effect::Clear { .. } | Effect::Send { .. } => return None,
+            Effect::Inspect { instance, to_delete } => {
+                (instance, SoFar::Inspect { to_delete: to_delete.clone(), instance: None, policy: None, set: None })
+            }
+            Effect::WriteIntent { .. }
+            | Effect::Clear { .. }
+            | Effect::Send { .. }
+            | Effect::ReadSurroundings
+            | Effect::DeleteSet { .. } => return None,
         };
-        Some(Self { instance: instance.clone(), decided_at, so_far, refused: None })
+        Some(Self { instance: instance.clone(), decided_at, so_far, uid: uid.to_owned(), refused: None })
     }
 
     /// The first read. Only a followed set without a job has another first one than its kind.
     pub(super) fn first(&self) -> Step {
         match &self.so_far {
-            SoFar::Preflight { .. } => self.read(CloudRead::Attributes),
+            SoFar::Preflight { .. } | SoFar::Inspect { .. } => self.read(CloudRead::Attributes),
             SoFar::Look { .. } => self.read(CloudRead::Tasks(None)),
             SoFar::Follow { backup: BackupRef { job: Some(job), .. }, .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
             SoFar::Follow { backup: BackupRef { job: None, set: Some(set) }, .. } => self.read(CloudRead::Set(set.clone())),
@@ -133,10 +162,18 @@ impl Reads {
                     *mapped = mapped.saturating_add(1);
                     self.next_claim()
                 }
+                SoFar::Inspect { instance: Some(_), policy: policy @ None, .. } if !refuses_credentials(&error) => {
+                    *policy = Some(Err(error));
+                    Ok(self.after_policy(at))
+                }
                 _ => Ok(self.failed(at, error)),
             },
             Answer::Instance(listed) => {
                 let found = listed?;
+                if let SoFar::Inspect { to_delete: Some(set), .. } = &self.so_far {
+                    let others = others(set, &self.uid, &found);
+                    return Ok(self.inspected(self.decided_at, Some(others)));
+                }
                 let SoFar::Look { commitments, .. } = &mut self.so_far else { return Err(Error::Mismatch) };
                 // What cannot be read may own whatever the look found.
                 if let Some(unreadable) = found.unreadable.first() {
@@ -167,6 +204,18 @@ impl Reads {
                 let backups = Ok((std::mem::take(running), sets.value));
                 let facts = PreflightFacts::of((**instance).clone(), backups);
                 Ok(Step::Found(Box::new(Finding::Preflight { attempt: *attempt, at, result: Ok(facts) })))
+            }
+            (SoFar::Inspect { instance, .. }, CloudFinding::Attributes(told)) => {
+                *instance = Some(told);
+                Ok(self.read(CloudRead::Policy))
+            }
+            (SoFar::Inspect { policy, .. }, CloudFinding::Policy(told)) => {
+                *policy = Some(Ok(told));
+                Ok(self.after_policy(at))
+            }
+            (SoFar::Inspect { to_delete: Some(id), set, .. }, CloudFinding::Sets(told)) => {
+                *set = Some(told.value.into_iter().find(|listed| listed.backup_id == *id));
+                Ok(Step::Ask(Request::ListInstance))
             }
             (SoFar::Look { from, running: running @ None, .. }, CloudFinding::Tasks(told)) => {
                 *running = Some(told);
@@ -219,23 +268,39 @@ impl Reads {
         Ok(Step::Found(Box::new(Finding::Look(Look::of(running, sets, std::mem::take(commitments), decided_at)))))
     }
 
+    /// The set, where it is to be deleted.
+    fn after_policy(&mut self, at: Timestamp) -> Step {
+        match &self.so_far {
+            SoFar::Inspect { to_delete: Some(set), .. } => self.read(CloudRead::Set(set.clone())),
+            _ => self.inspected(at, None),
+        }
+    }
+
+    /// All that was asked for.
+    fn inspected(&mut self, at: Timestamp, others: Option<Vec<Other>>) -> Step {
+        let SoFar::Inspect { instance, policy, set, .. } = &mut self.so_far else { return self.failed(at, CallError::NoInstance) };
+        let instance = instance.take().map(|instance| *instance).ok_or(CallError::NoInstance);
+        let findings = Findings { instance, policy: policy.take(), set: set.take().map(Ok), others };
+        Step::Found(Box::new(Finding::Inspection { at, findings: Box::new(findings) }))
+    }
+
     /// A read failed, so the effect is over, unless other credentials may be at hand.
     fn failed(&mut self, at: Timestamp, error: CallError) -> Step {
-        let refused = match &error {
-            CallError::Api(error) => error.refuses_credentials(),
-            CallError::Unusable { .. } => true,
-            CallError::NotSent { .. }
-            | CallError::Paused { .. }
-            | CallError::Withdrawn
-            | CallError::NoInstance
-            | CallError::Lost { .. } => false,
-        };
+        let refused = refuses_credentials(&error);
         let finding = match &mut self.so_far {
             SoFar::Preflight { attempt, attributes: None, .. } => Finding::Preflight { attempt: *attempt, at, result: Err(error) },
             SoFar::Preflight { attempt, attributes: Some(instance), .. } => {
                 Finding::Preflight { attempt: *attempt, at, result: Ok(PreflightFacts::of((**instance).clone(), Err(error))) }
             }
             SoFar::Look { .. } => Finding::Look(Look { at: self.decided_at, result: Err(error) }),
+            SoFar::Inspect { instance, policy, .. } => {
+                let (instance, set) = match instance.as_deref() {
+                    None => (Err(error), None),
+                    Some(instance) => (Ok(instance.clone()), Some(Err(error))),
+                };
+                let findings = Findings { instance, policy: policy.clone(), set, others: None };
+                Finding::Inspection { at, findings: Box::new(findings) }
+            }
             SoFar::Follow { .. } => Finding::Follow { at, result: Err(error) },
         };
         if !refused || self.refused.is_some() {
@@ -251,12 +316,42 @@ impl Reads {
             SoFar::Preflight { attributes, running, .. } => (*attributes, *running) = (None, None),
             SoFar::Look { running, sets, commitments, mapped, .. } => (*running, *sets, *commitments, *mapped) = (None, None, None, 0),
             SoFar::Follow { task, .. } => *task = None,
+            SoFar::Inspect { instance, policy, set, .. } => (*instance, *policy, *set) = (None, None, None),
         }
     }
 
     fn read(&self, what: CloudRead) -> Step {
         Step::Ask(Request::Read { instance: self.instance.clone(), what })
     }
+}
+
+/// Whether other credentials may help.
+fn refuses_credentials(error: &CallError) -> bool {
+    match error {
+        CallError::Api(error) => error.refuses_credentials(),
+        CallError::Unusable { .. } => true,
+        CallError::NotSent { .. } | CallError::Paused { .. } | CallError::Withdrawn | CallError::NoInstance | CallError::Lost { .. } => {
+            false
+        }
+    }
+}
+
+/// What else names the set, or may.
+fn others(set: &BackupId, own_uid: &str, found: &InstanceObjects) -> Vec<Other> {
+    let names = |object: &RdsBackup| {
+        let status = object.status.as_ref();
+        let attempts = status.iter().flat_map(|status| &status.attempts).map(recorded::of_attempt);
+        let named = status.map(recorded::result).into_iter().chain(attempts).any(|backup| backup.set.as_ref() == Some(set));
+        named && object.metadata.uid.as_deref() != Some(own_uid)
+    };
+    let named = found.listed.iter().filter(|listed| names(&listed.object)).map(|listed| {
+        let metadata = &listed.object.metadata;
+        let (namespace, name) = (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default());
+        Other::Names(format!("{namespace}/{name}"))
+    });
+    let claimed = found.claims.iter().filter(|claim| claim.backup.set.as_ref() == Some(set) && claim.uid != own_uid);
+    let claimed = claimed.map(|claim| Other::Names(format!("with uid {}", claim.uid)));
+    named.chain(claimed).chain(found.unreadable.iter().cloned().map(Other::Unreadable)).collect()
 }
 
 /// Whether an error may be about the job that was asked for. The rest is about the account or the connection, and meets every call.

@@ -12,8 +12,11 @@ use super::{
 use crate::{
     accounts::Submissions,
     api::{RdsBackup, RdsBackupStatus},
-    controller::{self, Event, WriteResult},
-    rds::{self, BackupId, BackupSet, BackupTask, CallError, CreateBackup, CreateOutcome, Instance, InstanceId, JobId, Stamp},
+    controller::{self, Event, Surroundings, WriteResult},
+    rds::{
+        self, BackupId, BackupPolicy, BackupSet, BackupTask, CallError, CreateBackup, CreateOutcome, Instance, InstanceId, JobId,
+        SetDeletion, Stamp,
+    },
 };
 
 /// What a pass needs next. Each is answered by exactly one [`Answer`].
@@ -38,6 +41,15 @@ pub enum Request {
         instance: InstanceId,
         /// What is read of it.
         what: CloudRead,
+    },
+    /// Whether what the object stands in is being deleted: answered by [`Answer::Surroundings`].
+    ReadSurroundings,
+    /// Deletes one set of the service: answered by [`Answer::Deleted`].
+    DeleteSet {
+        /// The instance.
+        instance: InstanceId,
+        /// The set.
+        set: BackupId,
     },
     /// The account's credentials anew, because the service refused them: answered by [`Answer::Renewed`].
     RenewCredentials,
@@ -88,6 +100,8 @@ pub enum CloudRead {
     ManualSets(Timestamp),
     /// One set.
     Set(BackupId),
+    /// The instance's backup policy.
+    Policy,
 }
 
 /// What a read of the service found.
@@ -99,6 +113,8 @@ pub enum CloudFinding {
     Tasks(rds::Answer<Vec<BackupTask>>),
     /// Sets, without their details.
     Sets(rds::Answer<Vec<BackupSet>>),
+    /// A backup policy.
+    Policy(BackupPolicy),
 }
 
 /// What a write changed, for the log and for events.
@@ -140,6 +156,10 @@ pub enum Answer {
     Written(Result<WriteResult<RdsBackup>, controller::Error>),
     /// What became of CreateBackup.
     Sent(CreateOutcome),
+    /// What the object stands in, or why that cannot be read.
+    Surroundings(Result<Surroundings, String>),
+    /// What became of a DeleteBackup.
+    Deleted(Result<SetDeletion, CallError>),
 }
 
 /// What a decision is made of, besides the object and the memory.

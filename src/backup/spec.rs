@@ -45,6 +45,8 @@ impl ValidatedSpec {
             timeout,
             retry,
             not_after: _,
+            deletion_policy: _,
+            cleanup_deadline: _,
         } = spec;
         // The service takes a strategy only with these two, and refuses others for it. Without one it backs up the whole instance.
         let takes_strategy = *method == Some(BackupMethod::Logical) || *backup_type == Some(BackupType::FullBackup);

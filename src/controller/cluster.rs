@@ -364,7 +364,7 @@ impl Cluster {
     }
 
     /// Makes a call, again where that is worth it. Nothing is written, the second time neither, when another process may lead.
-    async fn ask_about<T, F>(&self, kind: &str, call: Call, make: impl Fn() -> F) -> Result<T, Error>
+    pub(super) async fn ask_about<T, F>(&self, kind: &str, call: Call, make: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, kube::Error>>,
     {

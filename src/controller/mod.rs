@@ -19,6 +19,7 @@ mod namespaces;
 mod pass_counts;
 mod retry;
 mod server_clock;
+mod surroundings;
 mod tracker;
 mod watch_client;
 
@@ -38,5 +39,6 @@ pub use kube_requests::KubeRequests;
 pub use namespaces::{Closed, Namespaces};
 pub use pass_counts::{PassCounts, PassFailure};
 pub use server_clock::ServerClock;
+pub use surroundings::Surroundings;
 pub use tracker::{ObjectTracker, PassGuard};
 pub use watch_client::answering;

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    catalogue::{BACKUP_DURATION, BACKUPS, BACKUPS_QUEUED, BACKUPS_STALLED, DUPLICATE, OLDEST_UNFINISHED, OUTCOME_UNKNOWN, QUEUE_WAIT},
+    catalogue::{
+        BACKUP_DURATION, BACKUPS, BACKUPS_QUEUED, BACKUPS_STALLED, DELETIONS, DELETIONS_BLOCKED, DUPLICATE, OLDEST_UNFINISHED,
+        OUTCOME_UNKNOWN, QUEUE_WAIT,
+    },
     exposition::Exposition,
 };
 use crate::{
@@ -24,6 +27,7 @@ struct Tally {
     oldest: BTreeMap<(String, &'static str), i64>,
     outcome_unknown: BTreeMap<String, u32>,
     duplicate: BTreeMap<String, u32>,
+    deletions_blocked: BTreeMap<(String, &'static str), u32>,
 }
 
 /// Writes the series that are computed from the caches.
@@ -39,6 +43,7 @@ pub(super) fn write(out: &mut Exposition<'_>, context: &Context) -> fmt::Result 
 
 /// Writes what was counted as it happened.
 pub(super) fn write_counted(out: &mut Exposition<'_>, context: &Context) -> fmt::Result {
+    out.counted(&DELETIONS, &context.counts.deletions)?;
     out.counted(&BACKUP_DURATION, &context.counts.durations)?;
     out.counted(&QUEUE_WAIT, &context.counts.queue_waits)
 }
@@ -60,10 +65,14 @@ impl Tally {
         if let Some((_, count)) = Phase::ALL.iter().zip(phases).find(|(known, _)| **known == phase) {
             *count += 1;
         }
+        let account = if self.outcome_unknown.contains_key(&spec.account) { spec.account.as_str() } else { OTHER };
         if phase.is_terminal() {
+            let waits = backup.metadata.deletion_timestamp.as_ref().and(status);
+            if let Some(said) = waits.and_then(|status| status.condition(ConditionType::DeletionSupported)) {
+                *self.deletions_blocked.entry((account.to_owned(), closed(Some(&said.reason)))).or_default() += 1;
+            }
             return;
         }
-        let account = if self.outcome_unknown.contains_key(&spec.account) { spec.account.as_str() } else { OTHER };
         if is_true(ConditionType::Stalled) {
             let reason = closed(status.and_then(|status| status.ready_reason()));
             *self.stalled.entry((namespace, reason)).or_default() += 1;
@@ -95,6 +104,7 @@ impl Tally {
         let oldest = self.oldest.iter().map(|((account, phase), since)| ([account.as_str(), *phase], *since as f64));
         out.computed(&OLDEST_UNFINISHED, oldest)?;
         out.computed(&OUTCOME_UNKNOWN, of_one(&self.outcome_unknown))?;
+        out.computed(&DELETIONS_BLOCKED, of_two(&self.deletions_blocked))?;
         out.computed(&DUPLICATE, of_one(&self.duplicate))
     }
 }

@@ -73,6 +73,11 @@ catalogue! {
         OUTCOME_UNKNOWN: Gauge "rdsbackup_backups_outcome_unknown" [account];
         /// RdsBackups for which more than one backup may have been made; the condition DuplicateBackup.
         DUPLICATE: Gauge "rdsbackup_backups_duplicate" [namespace];
+        /// RdsBackups that are being deleted and wait for the deletion of their sets, by the reason of their condition DeletionSupported:
+        /// DeletionBlocked, or NotOldEnough. Absent while there are none.
+        DELETIONS_BLOCKED: Gauge "rdsbackup_backup_deletions_blocked" [account, reason];
+        /// DeleteBackup calls by their result: deleted, gone (there was no such set any more), refused by the service, or failed.
+        DELETIONS: Counter "rdsbackup_backup_deletions_total" [account, result];
         /// From the start of a backup to its end, of those that succeeded while this process led.
         BACKUP_DURATION: Histogram "rdsbackup_backup_duration_seconds" [engine, method];
         /// From the moment at which a backup began to wait to the service's acceptance, while this process led. A backup whose answer was

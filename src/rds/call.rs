@@ -49,6 +49,15 @@ pub enum CreateOutcome {
     Unknown(Unknown),
 }
 
+/// What became of a set that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetDeletion {
+    /// The service deleted it.
+    Deleted,
+    /// The service knows no such set.
+    WasGone,
+}
+
 /// Why a request began no job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {

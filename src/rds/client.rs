@@ -1,4 +1,4 @@
-//! The four calls that a backup needs.
+//! The calls that a backup needs, from its start to its deletion.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 use tracing::{Instrument, debug_span};
 
 use super::{
-    call::{Answer, CreateBackup, CreateOutcome, PageSize, Rejection, SetQuery, Unknown},
+    call::{Answer, CreateBackup, CreateOutcome, PageSize, Rejection, SetDeletion, SetQuery, Unknown},
     error::{ApiError, CallError},
-    ids::{InstanceId, JobId},
+    ids::{BackupId, InstanceId, JobId},
     listing::{self, Listing},
     meaning::ErrorKind,
-    model::{BackupTask, Instance, SetList},
+    model::{BackupPolicy, BackupTask, Instance, SetList},
     wire,
 };
 use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Limiter, Place, Places, Response, Stamp};
@@ -22,6 +22,9 @@ const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED }
 
 /// The call that begins a backup.
 const CREATE_BACKUP: &str = "CreateBackup";
+
+/// The call that deletes a set.
+const DELETE_BACKUP: &str = "DeleteBackup";
 
 /// How long a call waits until the limits allow it. A request that was announced must be sent soon or not at all; a read can wait.
 const LONGEST_CREATE_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +40,7 @@ const MOST_CALLERS: usize = 8;
 pub struct Limits {
     /// CreateBackup; default 5. The service publishes 50 per second and account.
     pub create_per_second: u32,
-    /// Every read; default 10: no figure is published for DescribeBackupTasks, and 10 is the commonest.
+    /// Every other call; default 10: no figure is published for DescribeBackupTasks, and 10 is the commonest.
     pub describe_per_second: u32,
 }
 
@@ -52,7 +55,7 @@ impl Default for Limits {
 pub trait Permit: Send + Sync {
     /// Whether a read may leave.
     fn reads(&self) -> bool;
-    /// Whether a CreateBackup may leave.
+    /// Whether a CreateBackup or a DeleteBackup may leave.
     fn creates(&self) -> bool;
 }
 
@@ -238,6 +241,39 @@ impl Client {
         let Answer { value, request_id, service_time } =
             self.read("DescribeDBInstanceAttribute", instance, Vec::new(), credentials, |body| wire::instance(body, instance)).await?;
         Ok(Answer { value: value.ok_or(CallError::NoInstance)?, request_id, service_time })
+    }
+
+    /// DescribeBackupPolicy. It waits for the limits, at most 10 s. The page is
+    /// <https://www.alibabacloud.com/help/en/rds/developer-reference/api-rds-2014-08-15-describebackuppolicy>.
+    pub async fn describe_backup_policy(
+        &self,
+        credentials: &Credentials,
+        instance: &InstanceId,
+    ) -> Result<Answer<BackupPolicy>, CallError> {
+        Ok(self.read("DescribeBackupPolicy", instance, Vec::new(), credentials, wire::policy).await?)
+    }
+
+    /// DeleteBackup of one set: what becomes of the others when one id of a list is refused is not documented. A set that is not there any
+    /// more is no error. The call can be made again: the second time there is nothing to delete. It waits for the limits, at most 10 s.
+    /// <https://www.alibabacloud.com/help/en/rds/developer-reference/api-rds-2014-08-15-deletebackup>
+    pub async fn delete_backup(&self, credentials: &Credentials, instance: &InstanceId, set: &BackupId) -> Result<SetDeletion, CallError> {
+        // The service takes a comma for the end of one id and the beginning of another.
+        if set.as_str().is_empty() || !set.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(CallError::NotSent { why: "the id is not that of one backup set".to_owned() });
+        }
+        self.reads.acquire(&self.tenant, LONGEST_READ_WAIT).await.map_err(|wait| CallError::Paused { wait })?;
+        if self.permit.as_ref().is_some_and(|permit| !permit.creates()) {
+            return Err(CallError::Withdrawn);
+        }
+        let params = vec![pair("BackupId", set.as_str())];
+        let mut response = self.call(DELETE_BACKUP, instance, params, credentials, &self.rpc.stamp()).await?;
+        match api_error(DELETE_BACKUP, &mut response) {
+            Some(error) if error.is_of_a_missing_set() && error.request_id.is_some() && error.http_status < 500 => Ok(SetDeletion::WasGone),
+            Some(error) => Err(error.into()),
+            // Without a request id the answer is not the service's own.
+            None if response.success().is_some() && response.request_id.is_some() => Ok(SetDeletion::Deleted),
+            None => Err(CallError::Lost { why: unreadable(response.status, response.bytes) }),
+        }
     }
 
     /// A read, with a nonce and a time of its own.

@@ -6,6 +6,7 @@
 mod call;
 mod client;
 mod codes;
+mod deletable;
 mod error;
 #[cfg(test)]
 mod fuzz;
@@ -17,14 +18,18 @@ mod regions;
 mod table;
 mod wire;
 
-pub use call::{Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetQuery, StatusFilter, TypeFilter, Unknown};
+pub use call::{
+    Answer, CreateBackup, CreateOutcome, ModeFilter, PageSize, Rejection, SetDeletion, SetQuery, StatusFilter, TypeFilter, Unknown,
+};
 pub use client::{Client, ClientOptions, Limits, Permit};
 pub use codes::{PublishedError, error_families, meaning_of, published_code, published_errors};
+pub use deletable::{Deletable, Never, SetToDelete, Unsure, deletable};
 pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
-    BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList, SetStatus, TaskAction,
+    BackupPolicy, BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList, SetStatus,
+    TaskAction,
 };
 pub use regions::hosts;
 

@@ -41,6 +41,8 @@ pub struct Instance {
     pub primary_id: Option<InstanceId>,
     /// `LockMode`: `Unlock` is the only mode in which nothing is locked.
     pub lock_mode: Option<String>,
+    /// `Category`: the edition, for example `HighAvailability` or `Basic`.
+    pub category: Option<String>,
     /// `RegionId`
     pub region_id: Option<String>,
 }
@@ -71,6 +73,17 @@ pub enum Disk {
     Cloud,
     /// Missing, or not documented.
     Unknown,
+}
+
+/// How an instance backs itself up, from DescribeBackupPolicy, as far as it says which sets may be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupPolicy {
+    /// `BackupRetentionPeriod`, days: how long sets are kept.
+    pub retention_days: Option<u32>,
+    /// `EnableBackupLog`, else `BackupLog`: whether logs are backed up too. `None` when the service did not say.
+    pub log_backup: Option<bool>,
+    /// `LogBackupRetentionPeriod`, days: how long logs are kept.
+    pub log_retention_days: Option<u32>,
 }
 
 /// The state of a job (`BackupStatus` of a task). The service's seven states become five.

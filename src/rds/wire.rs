@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     ids::{BackupId, InstanceId, JobId},
-    model::{BackupSet, BackupTask, Engine, Instance, JobState, MetaStatus, Mode, SetDetails, SetStatus, TaskAction},
+    model::{BackupPolicy, BackupSet, BackupTask, Engine, Instance, JobState, MetaStatus, Mode, SetDetails, SetStatus, TaskAction},
 };
 use crate::rpc::text;
 
@@ -19,14 +19,17 @@ pub(super) const USED: &[&str] = &[
     "BackupInitiator",
     "BackupJob",
     "BackupJobId",
+    "BackupLog",
     "BackupMethod",
     "BackupMode",
     "BackupProgressStatus",
+    "BackupRetentionPeriod",
     "BackupSize",
     "BackupStartTime",
     "BackupStatus",
     "BackupType",
     "Backup",
+    "Category",
     "Checksum",
     "ConsistentTime",
     "CopyOnlyBackup",
@@ -35,6 +38,7 @@ pub(super) const USED: &[&str] = &[
     "DBInstanceStatus",
     "DBInstanceStorageType",
     "DBInstanceType",
+    "EnableBackupLog",
     "Encryption",
     "Engine",
     "EngineVersion",
@@ -44,6 +48,7 @@ pub(super) const USED: &[&str] = &[
     "Items",
     "JobMode",
     "LockMode",
+    "LogBackupRetentionPeriod",
     "MasterInstanceId",
     "MetaStatus",
     "Process",
@@ -261,7 +266,33 @@ fn attributes(item: &Value, asked: &InstanceId) -> Option<Instance> {
         primary_id: id(item, "MasterInstanceId").map(InstanceId::new),
         lock_mode: text(item, "LockMode"),
         region_id: text(item, "RegionId"),
+        category: text(item, "Category"),
     })
+}
+
+/// The policy of DescribeBackupPolicy. None if it says nothing of what is read here.
+pub(super) fn policy(body: &Value) -> Option<BackupPolicy> {
+    let days = |key| number(body, key).and_then(|days| u32::try_from(days).ok()).filter(|days| *days > 0);
+    let enabled = number(body, "EnableBackupLog").and_then(|enabled| match enabled {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    });
+    let words = text(body, "BackupLog");
+    let told = match () {
+        () if is(words.as_deref(), "Enable") => Some(true),
+        () if is(words.as_deref(), "Disabled") || is(words.as_deref(), "Disable") => Some(false),
+        () => None,
+    };
+    let policy = BackupPolicy {
+        retention_days: days("BackupRetentionPeriod"),
+        log_backup: match (enabled, told) {
+            (Some(enabled), Some(told)) if enabled != told => None,
+            _ => enabled.or(told),
+        },
+        log_retention_days: days("LogBackupRetentionPeriod"),
+    };
+    (policy != BackupPolicy { retention_days: None, log_backup: None, log_retention_days: None }).then_some(policy)
 }
 
 #[cfg(test)]
@@ -412,7 +443,18 @@ mod tests {
         let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(|text| USED.contains(text)).collect();
         assert_eq!(read, USED.iter().copied().collect(), "in the list and not in the code");
         // A name is the second argument of the readers, or what is got from an object.
-        let names = ["text(item, ", "id(item, ", "number(item, ", "time(item, ", "items(body, ", "number(body, ", "id(body, ", ".get("];
+        let names = [
+            "text(item, ",
+            "id(item, ",
+            "number(item, ",
+            "time(item, ",
+            "items(body, ",
+            "number(body, ",
+            "id(body, ",
+            "text(body, ",
+            "days(",
+            ".get(",
+        ];
         let named = names.iter().flat_map(|before| code.split(before).skip(1)).filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
         let left_out: Vec<&str> = named.filter(|name| !USED.contains(name)).collect();
         assert_eq!(left_out, Vec::<&str>::new(), "in the code and not in the list: it would never arrive");
@@ -425,6 +467,25 @@ mod tests {
             assert_eq!(sets(&listed).is_some(), read, "{listed}");
             let listed = json!({"Items": {"BackupJob": [{"BackupJobId": 5}, {"BackupJobId": 6, "DBInstanceId": id}]}});
             assert_eq!(tasks(&listed).is_some(), read, "{listed}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_read_in_every_form_and_says_nothing_where_its_two_words_for_the_log_differ() {
+        let read = |days, log_backup, log_days| Some(BackupPolicy { retention_days: days, log_backup, log_retention_days: log_days });
+        for (wire, policy) in [
+            (
+                json!({"BackupRetentionPeriod": "7", "EnableBackupLog": "1", "BackupLog": "Enable", "LogBackupRetentionPeriod": 7}),
+                read(Some(7), Some(true), Some(7)),
+            ),
+            (json!({"BackupRetentionPeriod": 30, "EnableBackupLog": 0, "BackupLog": "disabled"}), read(Some(30), Some(false), None)),
+            (json!({"BackupLog": "Disable", "LogBackupRetentionPeriod": "-1"}), read(None, Some(false), None)),
+            (json!({"EnableBackupLog": "0", "BackupLog": "Enable", "BackupRetentionPeriod": 7}), read(Some(7), None, None)),
+            (json!({"EnableBackupLog": "2", "BackupRetentionPeriod": "many"}), None),
+            (json!({"RequestId": "R"}), None),
+            (json!([]), None),
+        ] {
+            assert_eq!(super::policy(&wire), policy, "{wire}");
         }
     }
 

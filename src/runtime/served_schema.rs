@@ -307,7 +307,7 @@ mod tests {
         schema(&mut older)["status"]["properties"]["conditions"]["maxItems"] = json!(4);
         schema(&mut older)["status"]["properties"]["phase"]["enum"] = json!(["Pending"]);
         let told = behind(&crd(), &older);
-        assert!(told.contains(&"maxItems of status.conditions is 4, not 8".to_owned()), "{told:?}");
+        assert!(told.contains(&"maxItems of status.conditions is 4, not 16".to_owned()), "{told:?}");
         assert!(told.contains(&"status.phase does not know Running".to_owned()), "{told:?}");
         let mut older = crd();
         older["spec"]["versions"][0]["served"] = json!(false);

@@ -1,12 +1,10 @@
 //! What one decision about an RdsBackupSchedule is made of, besides the validated spec and the present. Plain data: the pass fills it,
 //! `decide` reads it.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::{memory::Memory, ownership, stalled::Stalled};
-use crate::api::{HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
+use crate::api::{Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -62,6 +60,8 @@ pub struct Child {
     pub of_this_schedule: bool,
     /// Whether an annotation keeps it from being deleted.
     pub held: bool,
+    /// Whether its backup set is deleted with it.
+    pub deletes_set: bool,
     /// Whether it was created after its own `notAfter` and nothing was begun for it: a restored copy, which is about to end.
     pub came_too_late: bool,
     /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
@@ -73,7 +73,6 @@ impl Child {
     pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule) -> Self {
         let (status, template) = (object.status.as_ref(), &schedule.spec.template);
         let uid = object.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_UID_LABEL));
-        let held = |annotations: &BTreeMap<String, String>| annotations.get(HOLD_ANNOTATION).is_some_and(|value| value == "true");
         Self {
             name: object.metadata.name.clone().unwrap_or_default(),
             uid: object.metadata.uid.clone().unwrap_or_default(),
@@ -88,7 +87,8 @@ impl Child {
             same_target: ownership::is_same_target(object, template),
             has_schedule_uid: uid.is_some(),
             of_this_schedule: uid.is_some() && uid == schedule.metadata.uid.as_ref(),
-            held: object.metadata.annotations.as_ref().is_some_and(held),
+            held: object.is_held(),
+            deletes_set: object.spec.deletes_set(),
             came_too_late: came_too_late(object),
             is_being_deleted: object.metadata.deletion_timestamp.is_some(),
         }

@@ -92,6 +92,9 @@ impl Bench {
             CloudRead::Tasks(job) => {
                 return client.describe_backup_tasks(&credentials, instance, job.as_ref()).await.map(CloudFinding::Tasks);
             }
+            CloudRead::Policy => {
+                return client.describe_backup_policy(&credentials, instance).await.map(|told| CloudFinding::Policy(told.value));
+            }
             CloudRead::ManualSets(from) => (query.mode, query.from) = (Some(ModeFilter::Manual), Some(from)),
             CloudRead::Set(id) => query.backup_id = Some(id),
         }

@@ -4,6 +4,7 @@
 mod api_pages;
 mod calls;
 mod canary;
+mod deletable;
 mod egress;
 mod no_resend;
 mod old_gateway;

@@ -72,7 +72,7 @@ pub fn requests(site: &Site) -> BTreeSet<Right> {
     ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn note_calls(rds: &Endpoint) {
+pub fn note_calls(rds: &Endpoint) {
     CALLED.lock().unwrap_or_else(PoisonError::into_inner).extend(rds.calls().into_iter().map(|call| call.action));
 }
 

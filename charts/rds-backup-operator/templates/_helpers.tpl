@@ -150,7 +150,7 @@ accounts:
 
 {{/* The operator's rights on the objects of its kinds. */}}
 {{- define "rds.objectRules" -}}
-# RdsBackups are created and deleted only for the RdsBackupSchedules that name them; patched only to take off a finalizer of the operator.
+# RdsBackups are created and deleted only for the RdsBackupSchedules that name them; patched only for the operator's own finalizer.
 # No spec of an object that stands is written.
 - apiGroups: [rdsbackup.io]
   resources: [rdsbackups]

@@ -57,6 +57,13 @@ impl Cloud {
         Self { catalogue, jobs: BTreeMap::new(), accepted: Vec::new(), deletions: Vec::new(), next_job, next_set, chance }
     }
 
+    /// Makes the jobs of an instance, and their sets, so much older.
+    pub(super) fn age(&mut self, instance: &str, by: Duration) {
+        for job in self.jobs.get_mut(instance).into_iter().flatten() {
+            (job.began, job.started_at) = (earlier(job.began, by), earlier(job.started_at, by));
+        }
+    }
+
     /// What the instance is. One that is asked for the first time gets its past, and the job that keeps it busy.
     /// `region` is the one that a request names, where the host compares it.
     pub(super) fn visit(&mut self, instance: &str, region: Option<&str>, now: Now) -> Result<InstanceSpec, ApiError> {

@@ -163,6 +163,11 @@ impl Endpoint {
         state.cloud.ledger(self.shared.now(&state))
     }
 
+    /// Makes the jobs of an instance, and their sets, so much older.
+    pub fn age(&self, instance: &str, by: Duration) {
+        self.shared.state().cloud.age(instance, by);
+    }
+
     /// Every set that a DeleteBackup deleted, oldest first.
     pub fn deletions(&self) -> Vec<DeletionRecord> {
         self.shared.state().cloud.deletions().to_vec()

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::RdsBackupStatus,
     controller::Event,
-    rds::{BackupRef, CreateBackup, InstanceId, Stamp},
+    rds::{BackupId, BackupRef, CreateBackup, InstanceId, Stamp},
 };
 
 /// Everything that should happen now; nothing else happens.
@@ -60,6 +60,22 @@ pub enum Effect {
         instance: InstanceId,
         /// Sets that started before this cannot be ours.
         from: Timestamp,
+    },
+    /// Read whether the Namespace and the kind of the object are being deleted.
+    ReadSurroundings,
+    /// Read the instance and its backup policy; where the set is to be deleted, the set too, and what else names it.
+    Inspect {
+        /// The instance.
+        instance: InstanceId,
+        /// The set that is to be deleted.
+        to_delete: Option<BackupId>,
+    },
+    /// Re-read the object by a quorum GET, and delete its set if nothing changed.
+    DeleteSet {
+        /// The instance.
+        instance: InstanceId,
+        /// The set.
+        set: BackupId,
     },
     /// Ask for the job by its id, and for its set where it is known.
     Follow {

@@ -282,6 +282,19 @@ impl<'a> Draft<'a> {
         self.waiting_since().unwrap_or(self.now)
     }
 
+    /// Writes no status, and does this.
+    pub fn without_write(self, effect: Option<Effect>, requeue: Requeue) -> Decision {
+        Decision {
+            status: self.observed.status.clone(),
+            effect,
+            events: self.events,
+            requeue,
+            hold_until: None,
+            wakes: false,
+            finalizers: self.finalizers,
+        }
+    }
+
     /// Writes what differs, then does this, then looks at what came of it.
     pub fn then(self, effect: Effect) -> Decision {
         self.finish(Some(effect), Requeue::Now)
@@ -349,12 +362,18 @@ impl<'a> Draft<'a> {
         self.set(kind, "True", reason, message);
     }
 
+    /// Sets a condition that is not always True.
+    pub fn set_condition(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
+        self.set(kind, status, reason, message);
+    }
+
     fn set(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
         let fresh = condition(kind.as_str(), status, reason, message, self.observed.generation(), Time(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }
 
-    fn drop_condition(&mut self, kind: ConditionType) {
+    /// Takes a condition out.
+    pub fn drop_condition(&mut self, kind: ConditionType) {
         self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
     }
 }

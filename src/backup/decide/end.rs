@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{begun::has_begun, decision::Decision, draft::Draft, text::clip};
+use super::{begun::has_begun, decision::Decision, deletable, draft::Draft, text::clip};
 use crate::{
     api::{Attempt, AttemptOutcome, ConditionType, ExpirySource, Reason, Span, SubmissionOutcome, Time},
     backup::{policy::BEFORE_THE_NEXT_START, recorded, spec::ValidatedSpec},
@@ -147,6 +147,7 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
         MetaStatus::Ok | MetaStatus::Empty => "",
     };
     draft.succeed(&format!("backup set {} exists and is usable{single_tables}", set.backup_id));
+    deletable::say(draft);
 }
 
 /// Bytes as Kubernetes writes quantities, rounded to three digits at most: `260Gi`, `1.5Gi`, `512`.

@@ -156,7 +156,7 @@ pub(super) fn refused_request(
 }
 
 /// The service's own message, to stand within a sentence.
-fn spoken(error: &ApiError) -> &str {
+pub(super) fn spoken(error: &ApiError) -> &str {
     match error.message.trim_end_matches(['.', ' ']) {
         "" => &error.code,
         message => message,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decision::{Decision, Effect},
+    deletable,
     draft::Draft,
     end::{self, close, result_lost, succeed},
     look,
@@ -38,10 +39,13 @@ enum Outcome {
 pub(super) fn accepted(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView) -> Decision {
     let follow = newest(&draft);
     match outcome(&mut draft, valid, account, &follow) {
-        Outcome::Good(set) => {
-            succeed(&mut draft, &set);
-            draft.again()
-        }
+        Outcome::Good(set) => match deletable::unread(&draft) {
+            Some(read) => draft.then(read),
+            None => {
+                succeed(&mut draft, &set);
+                draft.again()
+            }
+        },
         Outcome::Failed => {
             let job_failed = end::failed_attempt(&draft);
             draft.remember(job_failed);

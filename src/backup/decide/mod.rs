@@ -8,6 +8,7 @@ mod answer;
 mod begun;
 mod compatibility;
 mod decision;
+mod deletable;
 mod delete;
 mod draft;
 mod end;
@@ -25,18 +26,18 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use admission::HeldUp;
 pub use decision::{Decision, Effect, Requeue};
+pub use delete::asks_of_its_set;
 pub use errors::reason_when_submitted;
 pub use look::absorb_look;
 
 use super::{observation::Observation, spec::ValidatedSpec};
 use crate::api::{Phase, RdsBackupSpec, RdsBackupStatus};
-use delete::LetGo;
 use draft::Draft;
 
 /// Decides. `now` is the service's time: our clock, corrected by the `Date` of its answers. The stages follow from the object alone; what
@@ -48,16 +49,29 @@ pub fn decide(spec: &RdsBackupSpec, observed: &Observation<'_>, now: Timestamp) 
     if answer::record(&mut draft) {
         return draft.again();
     }
-    if observed.is_being_deleted()
-        && let Some(left) = delete::let_go(&mut draft)
-    {
-        return match left {
-            LetGo::Again => draft.again(),
-            LetGo::Settled => draft.settled(),
+    if let Some(finalizers) = delete::other_finalizers(&draft, false) {
+        draft.set_finalizers(finalizers);
+        return draft.without_write(None, Requeue::Now);
+    }
+    if observed.is_being_deleted() {
+        draft = match delete::stage(draft) {
+            ControlFlow::Break(decision) => return decision,
+            ControlFlow::Continue(draft) => draft,
         };
     }
+    let mut decision = alive(draft);
+    // What is followed although it is being deleted is let go of in time.
+    if let (Some(ends), Requeue::After(wait)) = (delete::ends(observed), &mut decision.requeue) {
+        *wait = (*wait).min(ends.duration_since(observed.server_now.unwrap_or(now))).max(SignedDuration::from_secs(1));
+    }
+    decision
+}
+
+/// What should happen to an object that is not being deleted, or is followed all the same.
+fn alive(mut draft: Draft<'_>) -> Decision {
+    let (spec, observed, now) = (draft.spec, draft.observed, draft.now);
     if observed.status.phase.is_terminal() {
-        return draft.settled();
+        return delete::ended(draft);
     }
     if admission::comes_too_late(&draft) {
         return admission::expired(draft);

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     compatibility::{self, Compatibility},
-    decision::{Decision, Effect},
+    decision::{Decision, Effect, Requeue},
+    delete,
     draft::Draft,
     end::waits_for_somebody,
     errors::{self, Remedy},
@@ -79,6 +80,10 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
                     }
                     Some(_) => draft.then(read),
                     None if age > FRESH => draft.then(read),
+                    None if let Some(finalizers) = delete::other_finalizers(&draft, true) => {
+                        draft.set_finalizers(finalizers);
+                        draft.without_write(None, Requeue::Now)
+                    }
                     None => intent::intent(draft, valid, account, (&facts.instance, backups), preflight.at, attempt),
                 },
                 Some(_) if age >= pace => draft.then(read),

@@ -31,6 +31,10 @@ pub enum Stage {
     Clear(Arc<Decided>),
     /// The answer to CreateBackup.
     Send(Arc<Decided>),
+    /// Whether what the object stands in is being deleted.
+    Surroundings(Arc<Decided>),
+    /// What became of the deletion of the set.
+    DeleteSet(Arc<Decided>),
     /// The next try to record the answer.
     PauseRecording {
         /// How many tries failed in a row.

@@ -19,8 +19,8 @@ use crate::{
         observation::{AccountView, Randomness},
         request::{CloudFinding, CloudRead, InstanceObjects},
     },
-    controller::WriteResult,
-    rds::{self, ApiError, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId},
+    controller::{Surroundings, WriteResult},
+    rds::{self, ApiError, BackupPolicy, CallError, CreateOutcome, Engine, Instance, InstanceId, JobId, SetDeletion},
 };
 
 fn at(second: i64) -> Timestamp {
@@ -87,6 +87,8 @@ impl Scene {
                 self.write(|stored| stored.metadata.finalizers = Some(finalizers))
             }
             Request::Send { .. } => Answer::Sent(CreateOutcome::Accepted { job_id: JobId::new("77"), request_id: None }),
+            Request::ReadSurroundings => Answer::Surroundings(Ok(Surroundings::default())),
+            Request::DeleteSet { .. } => Answer::Deleted(Ok(SetDeletion::Deleted)),
             Request::PauseRecording { .. }
             | Request::Announce(_)
             | Request::NoteEnd
@@ -186,9 +188,14 @@ fn finding_of(what: &CloudRead) -> CloudFinding {
             instance_type: Some("Primary".into()),
             primary_id: None,
             lock_mode: Some("Unlock".into()),
+            category: Some("HighAvailability".into()),
             region_id: Some("cn-hangzhou".into()),
         })),
         CloudRead::Tasks(_) => CloudFinding::Tasks(rds::Answer { value: Vec::new(), request_id: None, service_time: None }),
+        CloudRead::Policy => {
+            let policy = BackupPolicy { retention_days: Some(30), log_backup: Some(false), log_retention_days: None };
+            CloudFinding::Policy(policy)
+        }
         CloudRead::ManualSets(_) | CloudRead::Set(_) => {
             CloudFinding::Sets(rds::Answer { value: Vec::new(), request_id: None, service_time: None })
         }

@@ -11,7 +11,7 @@ use crate::{
     backup::{
         decide::{Decision, Effect, Requeue},
         memory::OwnIntent,
-        request::{Error, Next, Present, Request, Rest},
+        request::{Announcement, Error, Next, Present, Request, Rest},
         state::ObjectState,
     },
     controller::{self, WriteResult},
@@ -19,13 +19,13 @@ use crate::{
 
 impl Pass {
     pub(super) fn reread_or_write(&mut self, state: &mut ObjectState, decided: Arc<Decided>, present: Present) -> Result<Next, Error> {
-        if let Some(Effect::WriteIntent { .. }) = &decided.decision.effect {
+        if let Some(Effect::WriteIntent { .. } | Effect::DeleteSet { .. }) = &decided.decision.effect {
             return Ok(self.ask(Stage::Reread(decided), Request::ReadObject));
         }
         self.write(state, decided, present)
     }
 
-    /// Step 3. An intent is written only over what stands.
+    /// Step 3. An intent is written only over what stands, and a set deleted only for it.
     pub(super) fn reread(
         &mut self,
         state: &mut ObjectState,
@@ -158,6 +158,11 @@ impl Pass {
     ) -> Result<Next, Error> {
         match written {
             Ok(WriteResult::Yes(newest)) => {
+                // A status that was written in the same decision has announced them.
+                if decided.decision.status == self.status && !decided.decision.events.is_empty() {
+                    let events = decided.decision.events.clone();
+                    self.notes.push_back(Request::Announce(Box::new(Announcement { transition: None, events })));
+                }
                 self.move_to(state, *newest);
                 Ok(self.observe(decided.purpose))
             }

@@ -52,7 +52,7 @@ fn finished(job: &str, set: &str) -> BackupTask {
 
 /// Answers the reads of a look for sets since second 0; `job` answers for a claimed job.
 fn look(listed: Vec<InstanceObject>, job: impl Fn(&str) -> Result<Vec<BackupTask>, CallError>) -> (Vec<String>, Look) {
-    let mut reads = Reads::of(&Effect::Look { instance: "rm-1".into(), from: at(0) }, at(100)).unwrap();
+    let mut reads = Reads::of(&Effect::Look { instance: "rm-1".into(), from: at(0) }, "uid-5", at(100)).unwrap();
     let (mut asked, mut listed, mut step) = (Vec::new(), Some(listed), reads.first());
     loop {
         let answer = match step {

@@ -155,3 +155,30 @@ async fn no_text_of_a_tenant_makes_series_without_end() {
     let lines = |many: usize| World::of((0..many).map(with_reason).collect(), Vec::new()).scrape().lines().count();
     assert_eq!(lines(500), lines(1));
 }
+
+#[tokio::test]
+async fn what_waits_for_the_deletion_of_its_set_is_counted_by_why() {
+    let said = |name: &str, account: &str, reason: &str, deleted: bool| {
+        let conditions = [condition("DeletionSupported", "False", reason)];
+        let mut object = backup(name, account, json!({ "phase": "Succeeded", "conditions": conditions }));
+        if deleted {
+            object["metadata"]["deletionTimestamp"] = json!("2026-03-01T10:00:00Z");
+        }
+        object
+    };
+    let objects = vec![
+        said("a", "prod", "DeletionBlocked", true),
+        said("b", "prod", "DeletionBlocked", true),
+        said("c", "prod", "NotOldEnough", true),
+        said("d", "of-nobody", "text of a tenant", true),
+        said("e", "prod", "NeverDeletable", false),
+    ];
+    let blocked = World::of(objects, Vec::new()).series("rdsbackup_backup_deletions_blocked");
+    let expected = [
+        (r#"{account="other",reason="other"}"#, "1"),
+        (r#"{account="prod",reason="DeletionBlocked"}"#, "2"),
+        (r#"{account="prod",reason="NotOldEnough"}"#, "1"),
+    ];
+    let found: Vec<_> = blocked.iter().map(|(labels, value)| (labels.as_str(), value.as_str())).collect();
+    assert_eq!(found, expected);
+}

@@ -32,7 +32,11 @@ async fn eventful() -> World {
     });
     let stalled = [condition("Stalled", "True", "NotAllowed"), condition("Ready", "False", "NotAllowed")];
     let queued = json!({ "phase": "Queued", "queue": { "reason": "Throttled", "since": time }, "conditions": stalled, "submission": submission(true) });
-    let objects = vec![backup("ended", "prod", ended.clone()), backup("queued", "prod", queued.clone())];
+    let mut leaving = ended.clone();
+    leaving["conditions"] = json!([condition("DeletionSupported", "False", "DeletionBlocked")]);
+    let mut leaving = backup("leaving", "prod", leaving);
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-03-01T10:00:00Z");
+    let objects = vec![backup("ended", "prod", ended.clone()), backup("queued", "prod", queued.clone()), leaving];
     let world = World::with(objects, vec![schedule.clone()], Fence::none(), accounts::refused);
 
     let one_day = SignedDuration::from_hours(24);

@@ -86,8 +86,8 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
     FinishedBackup { name: name.clone(), completed_at: Time(*at), backup_id: child.backup_id.clone(), reason: child.reason.clone() }
 }
 
-/// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, or one that has not
-/// ended.
+/// The objects beyond the limits, oldest first. Never the newest success, one with the hold annotation, one whose backup set would be deleted
+/// with it, or one that has not ended.
 ///
 /// A person may have labelled an RdsBackup with the schedule's name: only what has a schedule's uid and a name that schedules give is
 /// theirs to delete.
@@ -100,7 +100,8 @@ pub(super) fn beyond_limits<'a>(valid: &ValidatedSpec, schedule: &str, children:
         let mut ended: Vec<(Ended, &Child)> = children.iter().filter(counts).filter_map(|child| Some((ended(child)?, child))).collect();
         ended.sort_by(|a, b| b.0.cmp(&a.0));
         let newest = ended.first().map(|(_, child)| child.name.clone());
-        let kept = |child: &Child| child.held || phase == Phase::Succeeded && newest.as_ref() == Some(&child.name);
+        let keeps_a_set = |child: &Child| child.deletes_set || newest.as_ref() == Some(&child.name);
+        let kept = |child: &Child| child.held || phase == Phase::Succeeded && keeps_a_set(child);
         beyond.extend(ended.into_iter().skip(limit).map(|(_, child)| child).filter(|child| !kept(child)).rev());
     }
     beyond

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     api::{
-        Condition, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
+        Condition, DeletionPolicy, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
         SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, ScheduleCondition, Time, condition,
     },
     controller::{self, Creation, Guarded, WriteResult},
@@ -225,6 +225,7 @@ impl World {
         if !child.has_schedule_uid {
             object.metadata.labels.get_or_insert_default().remove(SCHEDULE_UID_LABEL);
         }
+        object.spec.deletion_policy = child.deletes_set.then_some(DeletionPolicy::Delete);
         object.metadata.deletion_timestamp = child.is_being_deleted.then_some(Time(child.created_at));
         object.metadata.annotations = child.held.then(|| [(HOLD_ANNOTATION.to_owned(), "true".to_owned())].into());
         object.status = Some(RdsBackupStatus {
@@ -262,6 +263,7 @@ impl World {
             has_schedule_uid: true,
             of_this_schedule: true,
             held: false,
+            deletes_set: false,
             came_too_late: false,
             is_being_deleted: false,
         }

@@ -51,6 +51,10 @@ impl World {
                 self.processes[process].memories[work.slot] = Remembered::new(&uid);
                 Answer::Done
             }
+            Request::ReadSurroundings | Request::DeleteSet { .. } => {
+                self.broken = Some("no object of this world wants its set deleted");
+                Answer::Done
+            }
             // A process may look at any object at any time, so it needs no waking; its tries to record do not fail; what it sends is on the
             // wire.
             Request::Announce(_)
@@ -118,6 +122,7 @@ impl World {
                 }
                 CloudFinding::Sets(told(sets, self.now))
             }
+            CloudRead::Policy => return Err(CallError::Lost { why: "no object of this world wants its set deleted".into() }),
             CloudRead::Set(id) => CloudFinding::Sets(told(self.cloud.set(id.as_str()).into_iter().collect(), self.now)),
         })
     }

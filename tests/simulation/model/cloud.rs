@@ -187,6 +187,7 @@ pub fn instance() -> Instance {
         instance_type: Some("Primary".into()),
         primary_id: None,
         lock_mode: Some("Unlock".into()),
+        category: Some("HighAvailability".into()),
         region_id: Some("cn-hangzhou".into()),
     }
 }

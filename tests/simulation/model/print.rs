@@ -167,6 +167,8 @@ impl Print {
             Some(Effect::Send { stamp, .. }) => (4, Some(&stamp.nonce)),
             Some(Effect::Look { .. }) => (5, None),
             Some(Effect::Follow { .. }) => (6, None),
+            // No object of this world wants its set deleted.
+            Some(Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. }) => (7, None),
         };
         print.shape = hash(&(print.shape, effect, decision.requeue == Requeue::Now));
         print
@@ -176,7 +178,8 @@ impl Print {
         // Words that are deferred, and objects to wake, make no difference here: see `process`. No object is too large, and no account is
         // changed.
         let ObjectState { memory, freshest, damping: _, intent_written, place_at: _, too_large: _, owes_wake: _, connection: _ } = state;
-        let Memory { own, preflight, looks, follow, hold_until } = memory;
+        // No object of this world wants its set deleted.
+        let Memory { own, preflight, looks, follow, hold_until, deletion: _ } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();
         (uid, freshest.is_unsure()).hash(hasher);

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use rds_backup_operator::rds::{
     ApiError, BackupId, BackupSet, BackupTask, CallError, CreateOutcome, Engine, ErrorKind, Instance, InstanceId, JobId, JobState, Mode,
-    PublishedError, Rejection, SetStatus, TaskAction, Unknown, published_errors,
+    PublishedError, Rejection, SetDeletion, SetStatus, TaskAction, Unknown, published_errors,
 };
 
 use crate::walks::{
+    deletion,
     network_conditions::NetworkConditions,
     randomness::Randomness,
     time::{HOUR, MINUTE, Ms, SECOND, at, ms},
+    world::World,
 };
 
 /// What the service promises, and what the default `protocol` counts on.
@@ -37,6 +39,7 @@ pub struct Site {
     role: &'static str,
     pub state: &'static str,
     pub lock: &'static str,
+    category: Option<String>,
     /// The newest job: no other runs.
     newest: Option<usize>,
 }
@@ -70,6 +73,7 @@ pub struct Job {
     /// Until then its set is listed as running.
     unsettled_until: Ms,
     method: String,
+    deleted: bool,
 }
 
 /// A CreateBackup on its way.
@@ -91,7 +95,8 @@ impl Site {
             7 => (Engine::SqlServer, "local_ssd"),
             _ => (Engine::MySql, "local_ssd"),
         };
-        Self { id: format!("rm-{number}"), engine, disk, role: "Primary", state: "Running", lock: "Unlock", newest: None }
+        let category = World::edition(number - 1);
+        Self { id: format!("rm-{number}"), engine, disk, role: "Primary", state: "Running", lock: "Unlock", category, newest: None }
     }
 
     /// Whether the service takes a request for it.
@@ -109,6 +114,7 @@ impl Site {
             instance_type: Some(self.role.into()),
             primary_id: None,
             lock_mode: Some(self.lock.into()),
+            category: self.category.clone(),
             region_id: Some("cn-hangzhou".into()),
         }
     }
@@ -167,6 +173,7 @@ impl Cloud {
             names_set: !random.permille(conditions.vague),
             unsettled_until: if random.permille(conditions.vague) { ends + lag + random.between(0, 30 * MINUTE) } else { 0 },
             method,
+            deleted: false,
         });
         self.sites[site].newest = Some(number - 1);
         number - 1
@@ -239,6 +246,17 @@ impl Cloud {
         self.named(&id.as_str()[1..]).filter(|job| job.is_listed(now)).map(|job| job.set(now))
     }
 
+    /// DeleteBackup. Of the first instance it lets some sets go, and none of the others.
+    pub fn delete(&mut self, id: &BackupId, now: Ms, random: &mut Randomness) -> Result<SetDeletion, ApiError> {
+        let found = id.as_str()[1..].parse::<usize>().ok().and_then(|number| self.jobs.get_mut(number - 1));
+        let Some(job) = found.filter(|job| job.is_listed(now)) else { return Ok(SetDeletion::WasGone) };
+        if job.site != 0 || random.permille(300) {
+            return Err(deletion::refusal(random.pick(&["OperationDenied.BackupSetDeleteNotSupport", "Forbidden.RAM", "InternalError"])));
+        }
+        job.deleted = true;
+        Ok(SetDeletion::Deleted)
+    }
+
     /// The job of this id.
     pub fn named(&self, id: &str) -> Option<&Job> {
         self.jobs.get(id.parse::<usize>().ok()?.checked_sub(1)?)
@@ -251,7 +269,7 @@ fn minute(ms: Ms) -> Ms {
 
 impl Job {
     fn is_listed(&self, now: Ms) -> bool {
-        self.listed <= now && now < self.ends + KEPT
+        self.listed <= now && now < self.ends + KEPT && !self.deleted
     }
 
     fn mode(&self) -> Mode {

@@ -89,7 +89,7 @@ impl Judged {
             now: ms(observed.now),
             before: Place::of(&status),
             after: Place::of(&decision.status),
-            changed: status != decision.status,
+            changed: status != decision.status || decision.finalizers.is_some(),
             effect: decision.effect.as_ref().map(name),
             requeue: decision.requeue,
             hold_until: decision.hold_until,
@@ -127,6 +127,9 @@ pub fn name(effect: &Effect) -> &'static str {
         Effect::Send { .. } => "Send",
         Effect::Look { .. } => "Look",
         Effect::Follow { .. } => "Follow",
+        Effect::ReadSurroundings => "ReadSurroundings",
+        Effect::Inspect { .. } => "Inspect",
+        Effect::DeleteSet { .. } => "DeleteSet",
     }
 }
 

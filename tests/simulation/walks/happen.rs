@@ -96,6 +96,7 @@ impl World {
             51..54 => self.foreign(Owner::Automated),
             54..58 => self.administer(),
             58..62 => self.operate(),
+            62 if self.random.permille(100) => self.delete_many(),
             _ => {}
         }
     }
@@ -119,6 +120,9 @@ impl World {
         object.metadata.generation = Some(1);
         object.metadata.creation_timestamp = Some(Time(at(self.now.div_euclid(SECOND) * SECOND)));
         object.status = Some(RdsBackupStatus::fresh());
+        if self.is_going(&object) {
+            return;
+        }
         self.judge.created(&object, slot, self.now);
         self.totals.created += 1;
         self.store(slot, Some(object));
@@ -149,6 +153,10 @@ impl World {
         if random.permille(400) {
             put("retry", json!({ "limit": random.between(1, 3), "backoff": random.pick(&["10s", "2m", "20m"]) }));
         }
+        if random.permille(400) && spec["method"] != "Logical" {
+            spec["deletionPolicy"] = json!("Delete");
+            spec["cleanupDeadline"] = json!(random.pick(&["5m", "2h", "12h", "30h"]));
+        }
         spec
     }
 
@@ -160,16 +168,9 @@ impl World {
             return;
         }
         if !finished && object.metadata.deletion_timestamp.is_none() && self.random.permille(400) {
-            // Somebody's finalizer keeps it for a while.
-            let mut leaving = object.as_ref().clone();
-            leaving.metadata.deletion_timestamp = Some(Time(at(self.now)));
-            leaving.metadata.generation = leaving.metadata.generation.map(|generation| generation + 1);
-            self.store(slot, Some(leaving));
-            let after = self.random.between(SECOND, HOUR);
-            self.plan(self.now + after, Event::Gone { slot, uid: uid_of(&object).to_owned() });
-            return;
+            return self.delete_slowly(&object, slot);
         }
-        self.remove(slot, uid_of(&object));
+        self.delete(&object, slot);
     }
 
     pub fn remove(&mut self, slot: usize, uid: &str) {
@@ -184,6 +185,9 @@ impl World {
         let slot = self.random.index(SLOTS);
         let Some(object) = self.slots[slot].clone() else { return };
         let mut edited = object.as_ref().clone();
+        if self.random.permille(300) {
+            return self.edit_wish(slot, edited);
+        }
         let text = self.random.pick(&["30m", "2h", "5h", "soon"]);
         let span = serde_json::from_value(json!(text)).expect("a text");
         if self.random.permille(500) || text == "soon" {

@@ -63,6 +63,7 @@ impl World {
 
     pub fn inspect(&mut self) {
         self.plan(self.now + ROUND, Event::Inspect);
+        self.inspect_deletions();
         for site in 0..self.cloud.sites.len() {
             self.inspect_site(site);
         }

@@ -7,6 +7,7 @@
 mod accounts;
 mod cloud;
 mod decisions;
+mod deletion;
 mod happen;
 mod inspect;
 mod judge;
@@ -110,7 +111,7 @@ impl World {
             Event::Happening => self.happening(),
             Event::ChangeConditions => self.change_conditions(),
             Event::Inspect => self.inspect(),
-            Event::Gone { slot, uid } => self.remove(slot, &uid),
+            Event::Gone { slot, uid } => self.other_lets_go(slot, &uid),
         }
     }
 }

@@ -10,6 +10,7 @@ use rds_backup_operator::{
 
 use crate::walks::{
     decisions::name,
+    deletion::Deletions,
     judge::Worst,
     time::{HOUR, Ms, told},
 };
@@ -27,6 +28,7 @@ pub struct Totals {
     pub events: u64,
     pub virtual_time: Ms,
     pub worst: Worst,
+    pub deletions: Deletions,
     effects: BTreeMap<&'static str, u64>,
     ends: BTreeMap<String, u64>,
     waits: BTreeMap<String, u64>,
@@ -73,6 +75,7 @@ impl Totals {
             events,
             virtual_time,
             worst,
+            deletions,
             effects,
             ends,
             waits,
@@ -90,6 +93,7 @@ impl Totals {
         self.virtual_time += virtual_time;
         self.writes += writes;
         self.worst.merge(&worst);
+        self.deletions.merge(&deletions);
         effects.into_iter().for_each(|(name, count)| *self.effects.entry(name).or_default() += count);
         ends.into_iter().for_each(|(name, count)| *self.ends.entry(name).or_default() += count);
         waits.into_iter().for_each(|(name, count)| *self.waits.entry(name).or_default() += count);
@@ -116,7 +120,11 @@ impl Totals {
             "Failed QueueTimeout",
             "Failed Timeout",
         ];
-        PLACES.into_iter().filter(|place| !self.ends.contains_key(*place) && !self.waits.contains_key(*place)).collect()
+        let Deletions { asked: _, deleted, refused, let_go } = self.deletions;
+        let counted =
+            [("a set that is deleted", deleted), ("a deletion that is refused", refused), ("an object that is let go of", let_go)];
+        let places = PLACES.into_iter().filter(|place| !self.ends.contains_key(*place) && !self.waits.contains_key(*place));
+        places.chain(counted.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what)).collect()
     }
 
     pub fn told(&self, took: Duration) -> String {
@@ -152,6 +160,8 @@ impl fmt::Display for Totals {
             "requests accepted {}, refused {}, answers without proof {}, intents withdrawn {}, status writes {}, events {}",
             self.accepted, self.refused, self.lost, self.rivals, self.writes, self.events
         )?;
+        let Deletions { asked, deleted, refused, let_go } = &self.deletions;
+        writeln!(f, "sets asked to be deleted {asked}, deleted {deleted}, refused {refused}; objects let go of {let_go}")?;
         for (what, counts) in [("ends", &self.ends), ("places on the way", &self.waits)] {
             writeln!(f, "{what}")?;
             for (name, count) in counts {

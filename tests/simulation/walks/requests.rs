@@ -47,7 +47,10 @@ impl World {
             {
                 self.random.between(0, slow)
             }
-            Asked::WriteStatus { .. } | Asked::ReadObject | Asked::WriteFinalizers(_) => self.random.between(0, 40),
+            Asked::WriteStatus { .. } | Asked::ReadObject | Asked::WriteFinalizers(_) | Asked::ReadSurroundings => {
+                self.random.between(0, 40)
+            }
+            Asked::DeleteSet { .. } => self.random.between(0, 5),
             Asked::PauseRecording { pause, .. } => Ms::try_from(pause.as_millis()).unwrap_or(Ms::MAX / 2),
             Asked::Send { stamp, .. } => {
                 let stamp = stamp.clone();
@@ -83,10 +86,9 @@ impl World {
             // The keys were rotated, or are wrong for everybody.
             Asked::RenewCredentials => Answer::Renewed(self.random.permille(500)),
             Asked::WriteStatus { status, unfenced } => Answer::Written(self.write(process, slot, &object, &status, unfenced)),
-            Asked::WriteFinalizers(_) => {
-                self.judge.wrong(format!("5 the finalizers of {} are written, which it does not have", uid_of(&object)));
-                Answer::Written(Ok(WriteResult::Gone))
-            }
+            Asked::WriteFinalizers(finalizers) => Answer::Written(self.write_finalizers(slot, &object, &finalizers)),
+            Asked::ReadSurroundings => Answer::Surroundings(self.surroundings(&object)),
+            Asked::DeleteSet { set, .. } => Answer::Deleted(self.delete_set(process, slot, &object, &set)),
             Asked::Announce(announcement) => {
                 self.totals.events += announcement.events.len() as u64;
                 Answer::Done
@@ -177,6 +179,7 @@ impl World {
             CloudRead::Tasks(None) => tasks(self.cloud.running(site, self.now)),
             CloudRead::Tasks(Some(job)) => tasks(self.cloud.task(job, self.now).into_iter().collect()),
             CloudRead::ManualSets(from) => sets(self.cloud.sets(site, *from, self.now)),
+            CloudRead::Policy => CloudFinding::Policy(Self::policy(site)),
             CloudRead::Set(id) => sets(self.cloud.set(id, self.now).into_iter().collect()),
         };
         Answer::Read { at: now, result: Ok(finding) }
@@ -319,7 +322,7 @@ fn unheard() -> CreateOutcome {
 }
 
 /// A connection that broke: whether the API server did it is not known.
-fn reset(verb: &'static str) -> controller::Error {
+pub fn reset(verb: &'static str) -> controller::Error {
     let source = kube::Error::Service(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)));
     controller::Error::Api { verb, kind: "RdsBackup".into(), source: Box::new(source) }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::walks::{
     accounts::Account,
     cloud::{Cloud, Request},
+    deletion::Going,
     happen::Kind,
     judge::Judge,
     network_conditions::NetworkConditions,
@@ -77,7 +78,7 @@ pub enum Event {
     ChangeConditions,
     /// The judge looks around.
     Inspect,
-    /// An object that is being deleted is gone.
+    /// Another program lets go of an object.
     Gone {
         slot: usize,
         uid: String,
@@ -101,6 +102,7 @@ pub struct World {
     pub processes: Vec<Process>,
     pub judge: Judge,
     pub totals: Totals,
+    pub going: Going,
     events: BinaryHeap<Reverse<(Ms, u64)>>,
     kept: BTreeMap<u64, Event>,
     count: u64,
@@ -123,6 +125,7 @@ impl World {
             processes: (0..processes).map(|_| Process::new(0, Instant::now())).collect(),
             judge: Judge::new(),
             totals: Totals::default(),
+            going: Going::default(),
             events: BinaryHeap::new(),
             kept: BTreeMap::new(),
             count: 0,

@@ -219,6 +219,7 @@ pub(super) fn instance(engine: Engine, disk: &str) -> Instance {
         instance_type: Some("Primary".into()),
         primary_id: None,
         lock_mode: Some("Unlock".into()),
+        category: Some("HighAvailability".into()),
         region_id: Some("cn-hangzhou".into()),
     }
 }

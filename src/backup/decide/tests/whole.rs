@@ -32,6 +32,7 @@ fn good_backup(unlisted_polls: u32) -> (Vec<RdsBackupStatus>, Vec<String>) {
             }
             Some(Effect::Follow { .. }) => case.poll(second, Some(finished("77", "s7")), Some(set("s7", 2))),
             Some(Effect::Look { .. }) => panic!("nothing was lost"),
+            Some(Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. }) => panic!("nobody wants the set deleted"),
             None => match decision.requeue {
                 Requeue::OnChange => return (writes, events),
                 Requeue::After(time) => second += time.as_secs().max(1),
@@ -130,6 +131,9 @@ proptest! {
                         };
                         let listed = (poll == 2).then(|| set("s7", 2));
                         case.poll(second, task, listed);
+                    }
+                    Some(effect @ (Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. })) => {
+                        prop_assert!(false, "nobody wants the set deleted: {:?}", effect);
                     }
                     None => if decision.requeue != Requeue::Now { break },
                 }
