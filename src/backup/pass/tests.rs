@@ -2,6 +2,7 @@
 
 mod cached_copy;
 mod connections;
+mod deletion;
 mod held_up;
 
 use std::time::Duration;
