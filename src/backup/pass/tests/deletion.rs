@@ -69,7 +69,19 @@ fn a_set_is_deleted_once_after_all_reads_and_then_the_finalizer_is_taken_off_and
     // The copy of the cache is short; then what is around, the instance, its policy, its set, the other objects, and the object once more.
     assert_eq!(
         named,
-        ["ReadObject", "ReadSurroundings", "Admit", "Read", "Read", "Read", "ListInstance", "ReadObject", "DeleteSet", "WriteFinalizers", "Announce"]
+        [
+            "ReadObject",
+            "ReadSurroundings",
+            "Admit",
+            "Read",
+            "Read",
+            "Read",
+            "ListInstance",
+            "ReadObject",
+            "DeleteSet",
+            "WriteFinalizers",
+            "Announce"
+        ]
     );
     assert_eq!(scene.stored.metadata.finalizers, Some(vec!["example.org/keep".to_owned()]));
     assert_eq!(*scene.status(), before);
