@@ -313,13 +313,12 @@ impl Attempt<'_> {
         let Findings { instance: Ok(instance), set: Some(Ok(found)), others: Some(others), .. } = findings else {
             return draft.without_write(Some(read), Requeue::Now);
         };
-        for other in others {
-            match other {
-                Other::Names(name) => return keep(draft, self.set, &format!("RdsBackup {name} names the same set")),
-                Other::Unreadable(name) => {
-                    return self.fails(draft, &format!("{name} cannot be read, and may name the same set"), CLEANUP_RECHECK);
-                }
+        match others.first() {
+            Some(Other::Names(name)) => return keep(draft, self.set, &format!("RdsBackup {name} names the same set")),
+            Some(Other::Unreadable(name)) => {
+                return self.fails(draft, &format!("{name} cannot be read, and may name the same set"), CLEANUP_RECHECK);
             }
+            None => {}
         }
         let Some(found) = found else { return was_gone(draft, self.set) };
         if let Some(why) = is_another(&draft, found) {
