@@ -117,7 +117,7 @@ async fn a_set_is_deleted_when_it_is_old_enough_a_namespace_waits_for_one_try_an
     operator = started(&here.world, start()).await;
     here.until_gone("team-a", "old").await;
     let set = old["status"]["backupId"].as_str().expect("a set").to_owned();
-    assert_eq!(here.deleted(), [set.clone()], "its own set, once");
+    assert_eq!(here.deleted(), std::slice::from_ref(&set), "its own set, once");
     let told = events(&kubectl, "team-a", "old").await;
     assert!(told.iter().any(|(reason, note)| reason == "BackupSetDeleted" && note.contains(&set)), "{told:?}");
     println!("a set of 7 days and 2 hours is deleted: {told:?}");
