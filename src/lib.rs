@@ -10,6 +10,7 @@
 //! - [`controller`]: what both kinds share: access to the API server, state per object, retries, the fence of the lease, events.
 //! - [`backup`]: RdsBackup: its rules (`decide`), the order of its requests (`pass`), its I/O (`io`).
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
+//! - [`audit`]: whether the backup sets of succeeded backups are still there.
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
@@ -28,6 +29,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod audit;
 pub mod backup;
 pub mod cli;
 pub mod clock;

@@ -19,7 +19,7 @@ use super::{
     error::AccountError,
     labels::{Labels, NamespaceLabels},
     settings::{AccountSettings, Submissions},
-    waits::Protocol,
+    waits::{Audit, Protocol},
 };
 use crate::{api::RdsBackupSpec, rds::Permit, rpc::Credentials};
 
@@ -235,6 +235,11 @@ impl Accounts {
     /// The waits of an account's submission protocol; the defaults if the account is unknown.
     pub fn protocol(&self, name: &str) -> Protocol {
         self.read().accounts.get(name).map_or_else(Protocol::default, |account| account.settings.protocol.clone())
+    }
+
+    /// How often the sets of an account are looked at; the defaults if the account is unknown.
+    pub fn audit(&self, name: &str) -> Audit {
+        self.read().accounts.get(name).map_or_else(Audit::default, |account| account.settings.audit.clone())
     }
 
     /// Every account, and its clients that were used, for the metrics.

@@ -5,7 +5,7 @@ use super::{
     allow::AllowRule,
     credentials_settings::CredentialsSettings,
     egress::{self, ProxySettings},
-    waits::{Expiry, Poll, Protocol, RawProtocol},
+    waits::{Audit, Expiry, Poll, Protocol, RawProtocol},
 };
 use crate::{
     rds,
@@ -34,6 +34,8 @@ pub struct AccountSettings {
     pub protocol: Protocol,
     /// How often the operator asks about jobs.
     pub poll: Poll,
+    /// How often it looks whether sets are still there.
+    pub audit: Audit,
     /// How requests are signed.
     pub signature: Signature,
     /// The objects that may use the account. An empty list allows none.
@@ -99,6 +101,9 @@ struct RawAccount {
     /// at most `max`.
     #[serde(default)]
     poll: Poll,
+    /// How often the operator looks whether the backup sets of succeeded RdsBackups are still there and usable.
+    #[serde(default)]
+    audit: Audit,
     /// How requests are signed.
     #[serde(default)]
     #[schemars(extend("default" = "V3"))]
@@ -131,7 +136,7 @@ impl TryFrom<RawAccount> for AccountSettings {
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
         let RawAccount { region_id, credentials, network, endpoint, sts_endpoint, metadata_endpoint, .. } = raw;
-        let RawAccount { proxy, ca, allow_private_addresses, protocol, poll, signature, allow, limits, submissions, .. } = raw;
+        let RawAccount { proxy, ca, allow_private_addresses, protocol, poll, audit, signature, allow, limits, submissions, .. } = raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
@@ -166,6 +171,7 @@ impl TryFrom<RawAccount> for AccountSettings {
             metadata_endpoint,
             protocol,
             poll,
+            audit,
             signature,
             allow,
             limits,
@@ -217,6 +223,7 @@ impl AccountSettings {
             egress,
             protocol: _,
             poll: _,
+            audit: _,
             signature,
             allow: _,
             limits,

@@ -156,6 +156,55 @@ impl From<RawPoll> for Poll {
     }
 }
 
+/// How often the operator looks whether backup sets are still there (`audit`).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(from = "RawAudit")]
+pub struct Audit {
+    /// The time between two looks at the sets of an instance; default 24h. None without looks.
+    pub every: Option<SignedDuration>,
+    /// The most calls in an hour; default 100.
+    pub calls_per_hour: u32,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        RawAudit::default().into()
+    }
+}
+
+/// How often the operator looks whether backup sets are still there.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Audit")]
+struct RawAudit {
+    /// The time between two looks at the sets of an instance. One look is a list of the sets, and a few more calls where one of them is missing.
+    #[serde(default)]
+    #[schemars(with = "Time", extend("default" = "24h"))]
+    every: Option<Time>,
+    /// Whether the operator looks at all. Without it a set that vanishes is found at its restore, and no set is removed by `retention`.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = true))]
+    enabled: Option<bool>,
+    /// The most calls for it in an hour, 1 to 3600.
+    #[serde(default, deserialize_with = "calls_per_hour")]
+    #[schemars(with = "u32", range(min = 1, max = 3600), extend("default" = 100))]
+    calls_per_hour: Option<u32>,
+}
+
+impl From<RawAudit> for Audit {
+    fn from(RawAudit { every, enabled, calls_per_hour }: RawAudit) -> Self {
+        let every = every.map_or(SignedDuration::from_hours(24), |time| time.0);
+        Self { every: enabled.unwrap_or(true).then_some(every), calls_per_hour: calls_per_hour.unwrap_or(100) }
+    }
+}
+
+fn calls_per_hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match Option::<u32>::deserialize(deserializer)? {
+        Some(calls) if !(1..=3600).contains(&calls) => Err(de::Error::custom("callsPerHour is 1 to 3600; to make none set enabled: false")),
+        calls => Ok(calls),
+    }
+}
+
 /// A length of time in the configuration.
 struct Time(SignedDuration);
 

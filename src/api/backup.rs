@@ -6,7 +6,7 @@ use super::{RdsBackupStatus, Span, Time};
 
 /// One wanted backup of one ApsaraDB RDS instance.
 ///
-/// `queueTimeout`, `timeout`, `retry`, `deletionPolicy` and `cleanupDeadline` can be changed. The other fields cannot: delete the object and
+/// `queueTimeout`, `timeout`, `retry`, `ttl`, `deletionPolicy` and `cleanupDeadline` can be changed. The other fields cannot: delete the object and
 /// create another.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -80,6 +80,8 @@ use super::{RdsBackupStatus, Span, Time};
     .message("a snapshot holds the whole instance: remove strategy and databases, or choose another method"))]
 #[x_kube(validation = Rule::new("!has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || !has(self.method) || self.method != 'Logical'")
     .message("the service never deletes a logical backup set on request: remove deletionPolicy or set it to Retain; retentionDays says how long the service keeps the set"))]
+#[x_kube(validation = Rule::new("!has(self.ttl) || !has(self.timeout) || duration(self.ttl) >= duration(self.timeout)")
+    .message("ttl is shorter than timeout: the object would be gone before anybody could look at a backup that took its time; write a longer ttl"))]
 pub struct RdsBackupSpec {
     /// The instance to back up (`DBInstanceId`), for example `rm-uf6wjk5xxxx`. Cannot be changed.
     #[schemars(length(min = 3, max = 64))]
@@ -161,6 +163,14 @@ pub struct RdsBackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub not_after: Option<Time>,
+
+    /// How long this object stays after its end: then it is deleted, and its backup set stays. For backups that nobody keeps in a repository.
+    /// The newest usable backup of an instance stays until another has succeeded. The condition `TtlIgnored` says why an object stays: one with
+    /// the annotation `rdsbackup.io/hold: "true"`, one that a GitOps tool tracks, and one whose set would be deleted with it. Not shorter than
+    /// `timeout`. Default: it stays. Can be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub ttl: Option<Span>,
 
     /// What happens to the backup set when this object is deleted. Default `Retain`: nothing. With `Delete`, the object stays, with a
     /// finalizer, until the service has deleted the set. For most sets the service never does that on request: the condition

@@ -40,6 +40,7 @@ impl RdsBackupSpec {
             timeout,
             retry,
             not_after: _,
+            ttl,
             deletion_policy,
             cleanup_deadline,
         } = self;
@@ -86,6 +87,7 @@ impl RdsBackupSpec {
             ("queueTimeout", queue_timeout.as_ref()),
             ("timeout", timeout.as_ref()),
             ("retry.backoff", backoff),
+            ("ttl", ttl.as_ref()),
             ("cleanupDeadline", cleanup_deadline.as_ref()),
         ];
         spans

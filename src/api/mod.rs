@@ -13,6 +13,7 @@ mod schedule;
 mod schedule_status;
 mod span;
 mod status;
+mod tracked;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, DeletionPolicy, RdsBackup, RdsBackupSpec, RetrySpec};
 pub use condition::{condition, repeated_condition, set_condition};
@@ -20,7 +21,7 @@ pub use crd::crds_yaml;
 pub use hold::HOLD_ANNOTATION;
 pub use pause::{NAMESPACE_SUBMISSIONS_ANNOTATION, PAUSED_ANNOTATION};
 pub use reason::{Reason, ReasonGroup};
-pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, TemplateMetadata};
+pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, RetentionSpec, TemplateMetadata};
 pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
 pub use status::{
@@ -29,6 +30,7 @@ pub use status::{
 };
 
 pub use reason_docs::EventRule;
+pub use tracked::{ARGOCD_HOOK_ANNOTATION, ARGOCD_TRACKING_ANNOTATION, FLUX_LABELS};
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 

@@ -192,6 +192,12 @@ reasons! {
         /// The answer to the request was lost. The operator found a backup and adopted it as the outcome of the request.
         Adopted,
     }
+    Stays, "An RdsBackup stays",
+        "Only with `ttl`." => {
+        /// The object stays although its `ttl` is over, or will be: somebody holds it, a GitOps tool tracks it, its backup set would be deleted
+        /// with it, or it is the newest usable backup of its instance. The message says which.
+        TtlIgnored,
+    }
     Deletes, "The backup set of an RdsBackup is deleted with it",
         "Only with `deletionPolicy: Delete`. The condition `DeletionSupported` has these reasons from the end of the backup on." => {
         /// The service deletes the set when the object is deleted.
@@ -212,6 +218,17 @@ reasons! {
         BackupSetDeleted,
         /// The object goes, and its set stays in the cloud, although `deletionPolicy` is `Delete`. The message says why.
         BackupSetKept,
+    }
+    Audits, "The backup set of an RdsBackup is looked at",
+        "Once a day, by one list of the instance's sets. The condition `Available` has these reasons." => {
+        /// The set is usable again, after it was not.
+        Listed,
+        /// The service does not list the set any more, although its retention is not over. Make another backup, and find out who deleted it.
+        BackupSetGone,
+        /// The service lists the set as not available, empty or of size 0. Make another backup, and look at the set in the console.
+        BackupSetUnusable,
+        /// The service has removed the set, as its retention said. Nothing to do: the object is the record of the backup.
+        BackupSetExpired,
     }
     Schedule, "An RdsBackupSchedule",
         "Reasons of the schedule itself. Its condition `LastBackupSucceeded` has the reason with which the backup ended." => {
@@ -255,6 +272,17 @@ reasons! {
         /// error. The other objects are deleted, and this one is tried again every 10 minutes. Change the admission policy or the role that
         /// forbids it, or raise the limit.
         DeletionRefused,
+        /// The set of the newest successful backup is less than half as large as the median of the newest five before it of its type. Find out
+        /// whether data was deleted, or is missing in the set, before the older sets go.
+        FarSmaller,
+        /// The rules of `retention` are kept, and sets are deleted with their RdsBackups, where the service does that.
+        RetentionApplied,
+        /// The rules of `retention` are kept for RdsBackup objects; their sets stay, and nothing is freed in the cloud. For sets that go by
+        /// themselves use `retentionDays`, or the instance's backup policy; for sets that go with their objects, `deletionPolicy: Delete`.
+        ObjectsOnly,
+        /// A backup that `retention` would remove cannot be removed, or the rules cannot be applied, because no audit has seen the sets for two
+        /// days. The message says which. Nothing is removed in doubt.
+        RetentionBlocked,
         /// A day of the schedule has more than 20 slots, and the service makes at most 20 manual backup sets of an instance a day. The
         /// backups beyond them wait with `QuotaExceeded`, and fail at the end of their `queueTimeout`; the slots that come meanwhile are
         /// skipped. Write a schedule with longer intervals.

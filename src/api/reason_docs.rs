@@ -76,12 +76,16 @@ impl Reason {
             Self::Suspended => &["Ready", "Suspended"],
             Self::DeletionRefused => &["CleanupBlocked"],
             Self::TooManySlots => &["TooFrequent"],
+            Self::FarSmaller => &["Plausible"],
+            Self::RetentionApplied | Self::ObjectsOnly | Self::RetentionBlocked => &["Retention"],
             Self::PossibleDuplicate => &["DuplicateBackup"],
             Self::SetDiffers => &["AdoptionMismatch"],
             Self::Fresh | Self::TooOld | Self::NoBackupYet => &["Fresh"],
             Self::Deletable | Self::NotOldEnough | Self::NeverDeletable | Self::DeletionUnknown | Self::DeletionBlocked => {
                 &["DeletionSupported"]
             }
+            Self::TtlIgnored => &["TtlIgnored"],
+            Self::Listed | Self::BackupSetGone | Self::BackupSetUnusable | Self::BackupSetExpired => &["Available"],
             Self::Abandoned
             | Self::BackupSetDeleted
             | Self::BackupSetKept
@@ -186,6 +190,10 @@ impl Reason {
                 const { &[Rule::backup(true, "The set of an object that is being deleted cannot be deleted now: once for each cause.")] }
             }
             Self::BackupSetDeleted => const { &[Rule::backup(false, "The set was deleted with its object, or was gone before.")] },
+            Self::BackupSetGone | Self::BackupSetUnusable => {
+                const { &[Rule::backup(true, "The daily look found it; or the cause is another than before.")] }
+            }
+            Self::Listed | Self::BackupSetExpired => const { &[Rule::backup(false, "The daily look found it.")] },
             Self::BackupSetKept => const { &[Rule::backup(true, "The object goes, and its set stays although it was to be deleted.")] },
             Self::ObjectTooLarge => {
                 const { &[Rule::backup(true, "The status was refused because of the object's size: once for each time that it becomes so.")] }
@@ -201,6 +209,8 @@ impl Reason {
             Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
             Self::DeletionRefused => const { &[Rule::schedule("`CleanupBlocked` is raised.")] },
+            Self::FarSmaller => const { &[Rule::schedule("`Plausible` turns False, or is about another set.")] },
+            Self::RetentionBlocked => const { &[Rule::schedule("`Retention` turns False.")] },
             Self::ClockSetBack => const { &[Rule::schedule("`status.lastScheduleTime` lies in the future.")] },
             Self::TriggerUsed => {
                 const { &[Rule::schedule("`trigger` was changed to a text that was seen before, or whose backup exists.")] }
@@ -221,6 +231,9 @@ impl Reason {
             | Self::Fresh
             | Self::TooOld
             | Self::NoBackupYet
+            | Self::RetentionApplied
+            | Self::TtlIgnored
+            | Self::ObjectsOnly
             | Self::Deletable
             | Self::NotOldEnough
             | Self::DeletionUnknown

@@ -46,7 +46,10 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
         .field_path(".spec.template.spec.dbInstanceId"),
     validation = Rule::new("!has(self.spec.template.spec.notAfter)")
         .message("remove notAfter: the schedule sets it on each of its backups")
-        .field_path(".spec.template.spec.notAfter")
+        .field_path(".spec.template.spec.notAfter"),
+    validation = Rule::new("!has(self.spec.template.spec.ttl)")
+        .message("remove ttl: retention, or successfulHistoryLimit and failedHistoryLimit, say how many backups of a schedule stay")
+        .field_path(".spec.template.spec.ttl")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RdsBackupScheduleSpec {
@@ -113,6 +116,12 @@ pub struct RdsBackupScheduleSpec {
     #[schemars(with = "i32", range(min = 0, max = 1000))]
     pub failed_history_limit: Option<i32>,
 
+    /// Which successful backups are kept. With it, `successfulHistoryLimit` only says how many RdsBackup objects stay whose backup set is
+    /// gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RetentionSpec")]
+    pub retention: Option<RetentionSpec>,
+
     /// How old the newest successful backup may become.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FreshnessSpec")]
@@ -124,6 +133,29 @@ pub struct RdsBackupScheduleSpec {
 
 fn utc() -> String {
     "Etc/UTC".to_owned()
+}
+
+/// Which successful backups of a schedule are kept. Only those count whose backup set was seen, and was usable, at the last daily look. One
+/// with the annotation `rdsbackup.io/hold: "true"` is neither counted nor removed. Removing a backup deletes its RdsBackup; with
+/// `deletionPolicy: Delete` in the template its set is deleted too, where the service does that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.keepLast) || has(self.maxAge)").message("write keepLast, maxAge or both"))]
+#[x_kube(validation = Rule::new("!has(self.keepLast) || self.keepLast >= (has(self.keepAtLeast) ? self.keepAtLeast : 1)")
+    .message("keepLast is less than keepAtLeast, which is kept whatever the other rules say: write a larger keepLast"))]
+pub struct RetentionSpec {
+    /// The most backups that are kept: older ones are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 1000))]
+    pub keep_last: Option<i32>,
+    /// Backups that ended longer ago are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub max_age: Option<Span>,
+    /// So many backups are kept whatever the other rules say, default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 1000))]
+    pub keep_at_least: Option<i32>,
 }
 
 /// How old the newest successful backup may become.
@@ -143,8 +175,8 @@ pub struct BackupTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TemplateMetadata")]
     pub metadata: Option<TemplateMetadata>,
-    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and `notAfter` is left out: the
-    /// schedule sets it. `dbInstanceId` cannot be changed.
+    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and `notAfter` and `ttl` are left out: the
+    /// schedule sets the one, and `retention` and the history limits stand for the other. `dbInstanceId` cannot be changed.
     pub spec: RdsBackupSpec,
 }
 

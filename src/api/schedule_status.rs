@@ -19,8 +19,9 @@ pub struct RdsBackupScheduleStatus {
     /// `Ready` (the schedule is valid and armed, or suspended; a failed backup does not change it), `Stalled` (True when a person must
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
     /// backup is young enough), `Suspended`, `CleanupBlocked` (an object beyond the history limits may not be deleted),
-    /// `TooFrequent` (a day has more slots than the service makes backup sets) and `BackupStalled` (a backup that waits or runs needs a
-    /// person).
+    /// `TooFrequent` (a day has more slots than the service makes backup sets), `BackupStalled` (a backup that waits or runs needs a
+    /// person) and `Retention` (whether the rules of `retention` are kept) and `Plausible` (False: the newest set
+    /// is far smaller than those before it).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -64,6 +65,11 @@ pub struct RdsBackupScheduleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FinishedBackup")]
     pub last_failure: Option<FinishedBackup>,
+
+    /// How many usable backups `retention` keeps, those that are held apart. Absent without `retention`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32")]
+    pub retained: Option<i32>,
 
     /// The number of backups that failed since the newest one that succeeded.
     #[serde(default)]
@@ -173,6 +179,12 @@ closed_list! {
         /// Present, and True, while a backup of the schedule that waits or runs is Stalled: a person must act for it. The message names it and
         /// says what to do; the reason is its own. It holds up the slots until it has ended.
         BackupStalled,
+        /// Present with `retention`: True when its rules are kept, False when a backup that is to be removed cannot be, or when the rules cannot be
+        /// applied. The message says how many usable backups are kept, and whether sets are deleted with them.
+        Retention,
+        /// Present, and False, while the set of the newest successful backup is less than half as large as those before it. The backup counts as a
+        /// success all the same.
+        Plausible,
     }
 }
 

@@ -23,7 +23,8 @@ pub struct RdsBackupStatus {
 
     /// `Ready` (True at the end, when the backup set exists and is usable), `Reconciling` (True while the operator works on it), `Stalled`
     /// (True when it failed, or a person must act), `DuplicateBackup` (more than one backup may have been made), `AdoptionMismatch` (an
-    /// adopted backup was not this object's), `DeletionSupported` (whether the service deletes the backup set with this object).
+    /// adopted backup was not this object's), `DeletionSupported` (whether the service deletes the backup set with this object),
+    /// `Available` (False when the backup set is gone or cannot be restored any more).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -235,6 +236,11 @@ closed_list! {
         /// Present when the backup has succeeded and `deletionPolicy` is `Delete`: whether the service deletes the backup set when this
         /// object is deleted. False also while the object is being deleted and the set cannot be deleted now.
         DeletionSupported,
+        /// Present when the daily look at the backup set found that it is gone or cannot be restored (False), or that it is usable again
+        /// (True). While it has always been usable the condition is absent.
+        Available,
+        /// Present, and True, when the object stays although its `ttl` is over or will be; the message says why.
+        TtlIgnored,
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     accounts::Accounts,
     api::RdsBackup,
+    audit::Audits,
     clock::Clock,
     controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
     entropy::Entropy,
@@ -52,6 +53,8 @@ pub struct Context {
     pub burst: CreationBurst,
     /// The randomness.
     pub entropy: Entropy,
+    /// What was found of the sets of succeeded objects.
+    pub audits: Audits,
     /// What cannot be computed from the objects.
     pub counts: Counts,
     /// The passes that work at the same time. One that waits for the service is not among them: see [`super::policy::PASSES`].

@@ -81,6 +81,7 @@ impl Io {
                 answer
             }
             Request::ReadSurroundings => Answer::Surroundings(self.context.cluster.surroundings::<RdsBackup>(namespace_of(object)).await),
+            Request::RemoveObject => Answer::Removed(self.remove(object).await),
             Request::DeleteSet { instance, set } => {
                 self.place = None;
                 let result = self.delete_set(object, &instance, &set).await;
@@ -136,6 +137,7 @@ impl Io {
         self.means = None;
         let context = &self.context;
         let randomness = Randomness { nonce: context.entropy.nonce(), pause: context.entropy.pause() };
+        let audited = context.audits.of(uid_of(object));
         let local = context.clock.now();
         let server_now = context.server_clock.now(Instant::now());
         let by_api_server = context.server_clock.offset(local, Instant::now());
@@ -147,7 +149,17 @@ impl Io {
                 let account = Err(Blocker { reason: error.reason(), message: error.to_string(), again_in: None });
                 let (now, time_is_known) = time(by_api_server);
                 let namespace = Ok(Submissions::Enabled);
-                return Observed { now, time_is_known, server_now, account, cached: Vec::new(), claims: Ok(()), namespace, randomness };
+                return Observed {
+                    now,
+                    time_is_known,
+                    server_now,
+                    account,
+                    cached: Vec::new(),
+                    claims: Ok(()),
+                    namespace,
+                    audited,
+                    randomness,
+                };
             }
         };
         let (now, time_is_known) = time(access.client.known_clock_offset().or(by_api_server));
@@ -160,6 +172,7 @@ impl Io {
                 cached: Vec::new(),
                 claims: Ok(()),
                 namespace: Ok(Submissions::Enabled),
+                audited,
                 randomness,
             };
         }
@@ -172,7 +185,7 @@ impl Io {
         };
         let (cached, claims) = self.siblings(object).await;
         let namespace = self.submissions(object).await;
-        Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, namespace, randomness }
+        Observed { now, time_is_known, server_now, account: Ok(view(&access, credentials)), cached, claims, namespace, audited, randomness }
     }
 
     /// Reads the labels of the object's Namespace where the account's allow-list asks for them: the check that follows knows them.

@@ -26,6 +26,8 @@ pub struct Memory {
     pub follow: Follow,
     /// No new attempt before this.
     pub hold_until: Option<Timestamp>,
+    /// Whether another object of the instance has a newer usable backup, and when that was looked up.
+    pub newer: Option<(Timestamp, bool)>,
     /// What was learnt for the deletion of the set.
     pub deletion: Deletion,
 }

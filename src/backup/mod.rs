@@ -1,6 +1,7 @@
 //! RdsBackup: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], the order of requests in [`pass`],
 //! all I/O in `io`.
 
+mod auditor;
 mod context;
 mod counts;
 pub mod decide;
@@ -21,6 +22,7 @@ pub mod state;
 mod unfinished;
 mod unreadable;
 
+pub use auditor::run as audit;
 pub use context::Context;
 pub use counts::Counts;
 pub use driver::reconcile;

@@ -6,6 +6,7 @@ use super::{memory::Memory, siblings::Sibling};
 use crate::{
     accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
+    audit::Audited,
 };
 
 /// Everything that a decision is made of, besides the present.
@@ -23,6 +24,8 @@ pub struct Observation<'a> {
     pub claims: &'a Result<(), Blocker>,
     /// Whether the object's Namespace pauses submissions, or why that cannot be read.
     pub namespace: &'a Result<Submissions, String>,
+    /// What the newest audit of this process found of the object's set.
+    pub audited: Option<&'a Audited>,
     /// The API server's time; none before its first answer.
     pub server_now: Option<Timestamp>,
     /// What this process has learnt about the object.

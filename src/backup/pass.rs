@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, asks_of_its_set, decide},
+    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, asks_of_its_set, decide, has_newer},
     memory::OwnIntent,
     observation::Observation,
     policy::{BURST_PAUSE, LOCKED_PAUSE, MOST_STEPS},
@@ -128,6 +128,11 @@ impl Pass {
                 state.memory.deletion.absorb_surroundings(decided.observed.now, found);
                 Ok(self.observe(Purpose::Decide))
             }
+            (Stage::Newer(decided), Answer::Instance(listed)) => {
+                state.memory.newer = Some((decided.observed.now, has_newer(&self.object, &listed?)));
+                Ok(self.observe(Purpose::Decide))
+            }
+            (Stage::Remove, Answer::Removed(removed)) => self.removed(removed),
             (Stage::DeleteSet(decided), Answer::Deleted(result)) => Ok(self.deleted(state, &decided, result)),
             (Stage::PauseRecording { failures }, Answer::Done) => Ok(self.refresh(state, Purpose::Record { failures })),
             _ => Err(Error::Mismatch),
@@ -221,6 +226,7 @@ impl Pass {
             siblings,
             claims: &observed.claims,
             namespace: &observed.namespace,
+            audited: observed.audited.as_ref(),
             server_now: observed.server_now,
             memory: &state.memory,
             time_is_known: observed.time_is_known,
@@ -260,6 +266,8 @@ impl Pass {
             (Some(Effect::WriteIntent { .. }), _) | (None, Requeue::Now) => Ok(self.observe(Purpose::Decide)),
             (Some(Effect::Clear { .. }), _) => Ok(self.ask(Stage::Clear(decided), Request::ListInstance)),
             (Some(Effect::ReadSurroundings), _) => Ok(self.ask(Stage::Surroundings(decided), Request::ReadSurroundings)),
+            (Some(Effect::LookForNewer), _) => Ok(self.ask(Stage::Newer(decided), Request::ListInstance)),
+            (Some(Effect::RemoveObject), _) => Ok(self.ask(Stage::Remove, Request::RemoveObject)),
             (Some(Effect::DeleteSet { instance, set }), _) => {
                 let (instance, set) = (instance.clone(), set.clone());
                 self.delete_set(decided, instance, set, present)

@@ -121,6 +121,13 @@ pub(super) const BURST_PAUSE: Duration = Duration::from_secs(2);
 /// minutes.
 pub const PASSES: usize = 16;
 
+/// An object whose `ttl` is not over is looked at again at the latest after this long: clocks are set.
+pub(super) const LONGEST_TTL_WAIT: SignedDuration = SignedDuration::from_hours(12);
+
+/// How often it is looked whether an object whose `ttl` is over is still the newest usable backup of its instance; and how often a deletion is
+/// tried again that the API server refused.
+pub(super) const TTL_RECHECK: SignedDuration = SignedDuration::from_hours(1);
+
 /// A set that cannot be deleted now is looked at again this often where only time or a person can change that.
 pub(super) const CLEANUP_RECHECK: SignedDuration = SignedDuration::from_hours(24);
 

@@ -128,6 +128,8 @@ impl Reads {
             | Effect::Clear { .. }
             | Effect::Send { .. }
             | Effect::ReadSurroundings
+            | Effect::LookForNewer
+            | Effect::RemoveObject
             | Effect::DeleteSet { .. } => return None,
         };
         Some(Self { instance: instance.clone(), decided_at, so_far, uid: uid.to_owned(), refused: None })

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     accounts::Submissions,
     api::{RdsBackup, RdsBackupStatus},
+    audit::Audited,
     controller::{self, Event, Surroundings, WriteResult},
     rds::{
         self, BackupId, BackupPolicy, BackupSet, BackupTask, CallError, CreateBackup, CreateOutcome, Instance, InstanceId, JobId,
@@ -44,6 +45,8 @@ pub enum Request {
     },
     /// Whether what the object stands in is being deleted: answered by [`Answer::Surroundings`].
     ReadSurroundings,
+    /// Deletes the object, if it is still as it was seen; its set stays: answered by [`Answer::Removed`].
+    RemoveObject,
     /// Deletes one set of the service: answered by [`Answer::Deleted`].
     DeleteSet {
         /// The instance.
@@ -158,6 +161,8 @@ pub enum Answer {
     Sent(CreateOutcome),
     /// What the object stands in, or why that cannot be read.
     Surroundings(Result<Surroundings, String>),
+    /// Whether the object was deleted; it was not if it had changed, or was gone.
+    Removed(Result<bool, controller::Error>),
     /// What became of a DeleteBackup.
     Deleted(Result<SetDeletion, CallError>),
 }
@@ -179,6 +184,8 @@ pub struct Observed {
     pub claims: Result<(), Blocker>,
     /// Whether the object's Namespace pauses submissions, or why that cannot be read.
     pub namespace: Result<Submissions, String>,
+    /// What the newest audit of this process found of the object's set.
+    pub audited: Option<Audited>,
     /// Randomness for one decision.
     pub randomness: Randomness,
 }

@@ -45,6 +45,7 @@ impl ValidatedSpec {
             timeout,
             retry,
             not_after: _,
+            ttl: _,
             deletion_policy: _,
             cleanup_deadline: _,
         } = spec;

@@ -8,13 +8,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{field_times, guarded::Guarded};
 use crate::api::{
-    FINALIZER, HOLD_ANNOTATION, NEXT_START_ANNOTATION, PAUSED_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupStatus,
-    SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION,
+    ARGOCD_HOOK_ANNOTATION, ARGOCD_TRACKING_ANNOTATION, Effective, FINALIZER, FLUX_LABELS, HOLD_ANNOTATION, NEXT_START_ANNOTATION,
+    PAUSED_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupStatus, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION,
 };
 
 /// The labels and annotations that the operator reads.
-const READ_LABELS: [&str; 2] = [SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL];
-const READ_ANNOTATIONS: [&str; 4] = [SLOT_ANNOTATION, NEXT_START_ANNOTATION, HOLD_ANNOTATION, PAUSED_ANNOTATION];
+const READ_LABELS: [&str; 4] = [SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, FLUX_LABELS[0], FLUX_LABELS[1]];
+const READ_ANNOTATIONS: [&str; 6] =
+    [SLOT_ANNOTATION, NEXT_START_ANNOTATION, HOLD_ANNOTATION, PAUSED_ANNOTATION, ARGOCD_TRACKING_ANNOTATION, ARGOCD_HOOK_ANNOTATION];
 
 /// A namespaced kind of ours.
 pub trait Kind:
@@ -110,6 +111,13 @@ fn ended(status: RdsBackupStatus) -> RdsBackupStatus {
         started_at: status.started_at,
         size_bytes: status.size_bytes,
         completed_at: status.completed_at,
+        expires_at: status.expires_at,
+        expiry_source: status.expiry_source,
+        effective: status.effective.map(|Effective { region_id, backup_type, .. }| Effective {
+            region_id,
+            backup_type,
+            ..Effective::default()
+        }),
         ..RdsBackupStatus::default()
     }
 }

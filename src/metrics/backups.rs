@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     catalogue::{
         BACKUP_DURATION, BACKUPS, BACKUPS_QUEUED, BACKUPS_STALLED, DELETIONS, DELETIONS_BLOCKED, DUPLICATE, OLDEST_UNFINISHED,
-        OUTCOME_UNKNOWN, QUEUE_WAIT,
+        OUTCOME_UNKNOWN, QUEUE_WAIT, UNAVAILABLE,
     },
     exposition::Exposition,
 };
 use crate::{
-    api::{ConditionType, Phase, RdsBackup, Reason, Time},
+    api::{ConditionType, Phase, RdsBackup, RdsBackupStatus, Reason, Time},
     backup::Context,
 };
 
@@ -27,6 +27,7 @@ struct Tally {
     oldest: BTreeMap<(String, &'static str), i64>,
     outcome_unknown: BTreeMap<String, u32>,
     duplicate: BTreeMap<String, u32>,
+    unavailable: BTreeMap<String, u32>,
     deletions_blocked: BTreeMap<(String, &'static str), u32>,
 }
 
@@ -61,6 +62,8 @@ impl Tally {
         let is_true = |kind| status.is_some_and(|status| status.is_true(kind));
         let duplicate = self.duplicate.entry(namespace.clone()).or_default();
         *duplicate += u32::from(is_true(ConditionType::DuplicateBackup));
+        let unavailable = self.unavailable.entry(namespace.clone()).or_default();
+        *unavailable += u32::from(status.is_some_and(is_unavailable));
         let phases = self.by_phase.entry(namespace.clone()).or_default();
         if let Some((_, count)) = Phase::ALL.iter().zip(phases).find(|(known, _)| **known == phase) {
             *count += 1;
@@ -104,9 +107,16 @@ impl Tally {
         let oldest = self.oldest.iter().map(|((account, phase), since)| ([account.as_str(), *phase], *since as f64));
         out.computed(&OLDEST_UNFINISHED, oldest)?;
         out.computed(&OUTCOME_UNKNOWN, of_one(&self.outcome_unknown))?;
+        out.computed(&UNAVAILABLE, of_one(&self.unavailable))?;
         out.computed(&DELETIONS_BLOCKED, of_two(&self.deletions_blocked))?;
         out.computed(&DUPLICATE, of_one(&self.duplicate))
     }
+}
+
+/// Whether its set is gone, or cannot be restored. One that the service has removed in its time is missed by nobody.
+fn is_unavailable(status: &RdsBackupStatus) -> bool {
+    let said = status.condition(ConditionType::Available);
+    said.is_some_and(|said| said.status == "False" && said.reason != Reason::BackupSetExpired.as_str())
 }
 
 /// Since when an unfinished backup is in its phase, as far as its status says. It does not say when a job ended, so one that is Finalizing

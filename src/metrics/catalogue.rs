@@ -56,6 +56,12 @@ catalogue! {
         SCHEDULE_LAST_SIZE: Gauge "rdsbackup_schedule_last_backup_size_bytes" [namespace, schedule];
         /// From the start of the newest success to its end. Absent if its RdsBackup is gone.
         SCHEDULE_LAST_DURATION: Gauge "rdsbackup_schedule_last_backup_duration_seconds" [namespace, schedule];
+        /// 0 while the set of the newest success is less than half as large as those before it, else 1. Absent before the first success.
+        SCHEDULE_PLAUSIBLE: Gauge "rdsbackup_schedule_last_backup_plausible" [namespace, schedule];
+        /// How many usable backups retention keeps, those that are held apart. Absent without retention.
+        SCHEDULE_RETAINED: Gauge "rdsbackup_schedule_retained_backups" [namespace, schedule];
+        /// 1 while a backup that retention would remove cannot be, or its rules cannot be applied, else 0. Absent without retention.
+        SCHEDULE_RETENTION_BLOCKED: Gauge "rdsbackup_schedule_retention_blocked" [namespace, schedule];
         /// From the planned start (slot and jitter) to the creation of the RdsBackup, over all schedules.
         SCHEDULE_START_DELAY: Histogram "rdsbackup_schedule_start_delay_seconds" [];
     }
@@ -78,6 +84,8 @@ catalogue! {
         DELETIONS_BLOCKED: Gauge "rdsbackup_backup_deletions_blocked" [account, reason];
         /// DeleteBackup calls by their result: deleted, gone (there was no such set any more), refused by the service, or failed.
         DELETIONS: Counter "rdsbackup_backup_deletions_total" [account, result];
+        /// RdsBackups whose backup set is gone before its time, or cannot be restored; the condition Available.
+        UNAVAILABLE: Gauge "rdsbackup_backups_unavailable" [namespace];
         /// From the start of a backup to its end, of those that succeeded while this process led.
         BACKUP_DURATION: Histogram "rdsbackup_backup_duration_seconds" [engine, method];
         /// From the moment at which a backup began to wait to the service's acceptance, while this process led. A backup whose answer was

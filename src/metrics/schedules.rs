@@ -6,7 +6,8 @@ use super::{
     catalogue::{
         SCHEDULE_ACTIVE, SCHEDULE_CONSECUTIVE_FAILURES, SCHEDULE_CREATED, SCHEDULE_INFO, SCHEDULE_INTERVAL, SCHEDULE_LAST_DURATION,
         SCHEDULE_LAST_FAILURE, SCHEDULE_LAST_SIZE, SCHEDULE_LAST_SUCCESS, SCHEDULE_LAST_SUCCESS_START, SCHEDULE_MAX_AGE,
-        SCHEDULE_MISSED_RUNS, SCHEDULE_NEXT_RUN, SCHEDULE_READY, SCHEDULE_SKIPPED_RUNS, SCHEDULE_SUSPENDED,
+        SCHEDULE_MISSED_RUNS, SCHEDULE_NEXT_RUN, SCHEDULE_PLAUSIBLE, SCHEDULE_READY, SCHEDULE_RETAINED, SCHEDULE_RETENTION_BLOCKED,
+        SCHEDULE_SKIPPED_RUNS, SCHEDULE_SUSPENDED,
     },
     description::Description,
     exposition::Exposition,
@@ -40,7 +41,7 @@ struct Row {
 type Value = (Description, fn(&Row) -> Option<f64>);
 
 /// All that have no labels but the schedule's own.
-const VALUES: [Value; 14] = [
+const VALUES: [Value; 17] = [
     (SCHEDULE_CREATED, Row::created),
     (SCHEDULE_SUSPENDED, |row| Some(flag(row.schedule.spec.suspend))),
     (SCHEDULE_READY, |row| match row.status()?.condition(ScheduleCondition::Ready)?.status.as_str() {
@@ -58,6 +59,12 @@ const VALUES: [Value; 14] = [
     (SCHEDULE_ACTIVE, |row| Some(row.status()?.active.len() as f64)),
     (SCHEDULE_MISSED_RUNS, |row| Some(count(row.status()?.missed_runs.as_ref()))),
     (SCHEDULE_LAST_SIZE, |row| Some(row.newest_success.as_ref()?.status.as_ref()?.size_bytes? as f64)),
+    (SCHEDULE_PLAUSIBLE, |row| {
+        row.last_success()?;
+        Some(flag(row.status()?.condition(ScheduleCondition::Plausible).is_none()))
+    }),
+    (SCHEDULE_RETAINED, |row| Some(f64::from(row.status()?.retained?))),
+    (SCHEDULE_RETENTION_BLOCKED, |row| Some(flag(row.status()?.condition(ScheduleCondition::Retention)?.status == "False"))),
     (SCHEDULE_LAST_DURATION, |row| {
         let status = row.newest_success.as_ref()?.status.as_ref()?;
         Some(status.completed_at.as_ref()?.0.duration_since(status.started_at.as_ref()?.0).as_secs_f64())

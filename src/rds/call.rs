@@ -217,7 +217,8 @@ impl PageSize {
         }
     }
 
-    pub(super) fn rows(self) -> usize {
+    /// How many rows a page has at most.
+    pub fn rows(self) -> usize {
         match self {
             Self::Thirty => 30,
             Self::Fifty => 50,

@@ -23,7 +23,8 @@ use super::{
 use crate::{
     accounts::{Accounts, ClientDeps, Sources},
     api::{RdsBackup, RdsBackupSchedule, Reason},
-    backup::{Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
+    audit::Audits,
+    backup::{self, Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
     metrics::{self, ConfigState, Metrics},
@@ -82,7 +83,7 @@ impl Operator {
         let cluster = Cluster::new(client.clone(), scope.clone(), instance, fence);
         let (clock, entropy) = (client_deps.clock.clone(), client_deps.entropy.clone());
         let config = Arc::new(ConfigState::new(metrics_settings, clock.now()));
-        let burst = CreationBurst::default();
+        let (burst, audits) = (CreationBurst::default(), Audits::default());
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
             children: schedule::Children::new(wake_schedule),
@@ -95,6 +96,7 @@ impl Operator {
             burst: burst.clone(),
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
+            audits: audits.clone(),
         });
         let accounts = Accounts::new(accounts, submissions, move |settings, namespace| sources.of(settings, namespace), client_deps);
         let counts = Counts::of_accounts(accounts.names());
@@ -114,6 +116,7 @@ impl Operator {
             server_clock,
             burst,
             entropy,
+            audits,
             counts,
             passes: Arc::new(Semaphore::new(PASSES)),
         });
@@ -162,11 +165,13 @@ impl Operator {
         };
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);
         let sweep = sweep(&backups, &schedules).fuse();
-        futures::pin_mut!(controllers, sweep);
+        let audit = backup::audit(backups.clone()).fuse();
+        futures::pin_mut!(controllers, sweep, audit);
         futures::select! {
             // The controllers end by themselves on `stop`, so this arm and the last one may be ready at once.
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
+            () = audit => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: the operator takes no new work and finishes the work under way");
                 drain(controllers, &backups.tasks).await;
@@ -200,6 +205,7 @@ async fn sweep(context: &Context, schedules: &schedule::Context) {
         context.tracker.sweep(|uid| uids.contains(uid));
         context.ended.sweep(|uid| uids.contains(uid));
         context.too_large.sweep(|uid| uids.contains(uid));
+        context.audits.sweep(|uid| uids.contains(uid));
         let namespaces: HashSet<String> =
             context.cached().filter_map(|object| kube::Resource::meta(object.as_ref()).namespace.clone()).collect();
         context.cluster.forget_namespaces(|namespace| namespaces.contains(namespace));

@@ -10,6 +10,7 @@ use super::{
     state::ObjectState,
 };
 use crate::{
+    audit::Audits,
     clock::Clock,
     controller::{Cluster, CreationBurst, InitialSync, ObjectTracker, ServerClock},
 };
@@ -32,6 +33,8 @@ pub struct Context {
     pub objectives: Objectives,
     /// What cannot be computed from the objects.
     pub counts: Counts,
+    /// What was found of the sets of succeeded backups.
+    pub audits: Audits,
     /// Tasks that outlive the pass that began them; drained at shutdown.
     pub tasks: TaskTracker,
     /// The time.

@@ -7,13 +7,16 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
+    children::GuardedBackup,
     context::Context,
     decide::Deletion,
     memory::Outcome,
+    policy::OLDEST_AUDIT,
     request::{Answer, Present, Request},
 };
 use crate::{
     api::{RdsBackup, RdsBackupSchedule},
+    audit::Target,
     controller::{self, Event},
 };
 
@@ -43,7 +46,18 @@ impl Io {
                 children.listed(namespace).await;
                 Answer::Done
             }
-            Request::Observe => Answer::Observed(children.of(namespace, name_of(object))),
+            Request::Observe => {
+                let audits = &self.context.audits;
+                let found = |backup: &GuardedBackup| audits.of(backup.meta().uid.as_deref().unwrap_or_default());
+                let backups = children.of(namespace, name_of(object)).into_iter().map(|backup| (backup.clone(), found(&backup))).collect();
+                Answer::Observed { backups, audits_are_due: audits.runs_for(self.context.clock.now()) > OLDEST_AUDIT }
+            }
+            Request::HurryAudit => {
+                let spec = &object.spec.template.spec;
+                let (account, instance) = (spec.account.clone(), spec.db_instance_id.clone());
+                self.context.audits.hurry(Target { account, namespace: namespace.to_owned(), instance });
+                Answer::Done
+            }
             Request::ReadObject => Answer::Object(cluster.get(object).await.map(|found| found.map(Box::new))),
             Request::ReadBackup(name) => Answer::Backup(cluster.named(namespace, &name).await.map(|found| found.map(Box::new))),
             Request::ReadNamesake(name) => {

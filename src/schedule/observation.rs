@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 
 use super::{memory::Memory, ownership, stalled::Stalled};
-use crate::api::{Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL};
+use crate::{
+    api::{ConditionType, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL},
+    audit::{Audited, Finding},
+};
 
 /// Everything that a decision is made of, besides the validated spec and the present.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Observation<'a> {
     pub memory: &'a Memory,
     /// The API server's time; none before its first answer.
     pub server_now: Option<Timestamp>,
+    /// This process has run for so long that every set should have been looked at.
+    pub audits_are_due: bool,
 }
 
 impl Observation<'_> {
@@ -49,6 +54,10 @@ pub struct Child {
     pub completed_at: Option<Timestamp>,
     /// Its backup set.
     pub backup_id: Option<String>,
+    /// How large its set is.
+    pub size_bytes: Option<i64>,
+    /// The type of its set, for example `FullBackup`.
+    pub kind: Option<String>,
     /// Whether it is of the instance that the template names: the service runs one backup of an instance at a time.
     pub same_instance: bool,
     /// Whether it is of the instance and the account that the template names: only then it is the schedule's own, and says something of
@@ -62,15 +71,58 @@ pub struct Child {
     pub held: bool,
     /// Whether its backup set is deleted with it.
     pub deletes_set: bool,
+    /// What is known of its backup set.
+    pub set: Set,
     /// Whether it was created after its own `notAfter` and nothing was begun for it: a restored copy, which is about to end.
     pub came_too_late: bool,
     /// Whether it is being deleted: it is there only for as long as another program's finalizer keeps it.
     pub is_being_deleted: bool,
 }
 
+/// What is known of the backup set of a child that has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Nobody has looked yet.
+    Unseen,
+    /// An audit saw it, or the end of its backup did, and it was usable.
+    Seen {
+        /// By the service's time.
+        at: Timestamp,
+    },
+    /// It cannot be restored.
+    Unusable,
+    /// The service has it no more.
+    Gone,
+}
+
+impl Set {
+    /// As the newest audit found it, else as the status says.
+    fn of(object: &RdsBackup, audited: Option<&Audited>) -> Self {
+        match audited {
+            Some(Audited { at, finding: Finding::Usable { .. } }) => return Self::Seen { at: *at },
+            Some(Audited { finding: Finding::Unusable(_), .. }) => return Self::Unusable,
+            Some(Audited { finding: Finding::Gone | Finding::Expired, .. }) => return Self::Gone,
+            None => {}
+        }
+        let status = object.status.as_ref();
+        let said = status.and_then(|status| status.condition(ConditionType::Available));
+        match said.filter(|said| said.status == "False").map(|said| said.reason.as_str()) {
+            // The end of the backup is a look as well: it was listed and usable then.
+            None => status.and_then(|status| status.completed_at.as_ref()).map_or(Self::Unseen, |at| Self::Seen { at: at.0 }),
+            Some(reason) if reason == Reason::BackupSetUnusable.as_str() => Self::Unusable,
+            Some(_) => Self::Gone,
+        }
+    }
+
+    /// Whether it is known that nothing can be restored from it.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Unusable | Self::Gone)
+    }
+}
+
 impl Child {
     /// A child as it stands.
-    pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule) -> Self {
+    pub fn of(object: &RdsBackup, schedule: &RdsBackupSchedule, audited: Option<&Audited>) -> Self {
         let (status, template) = (object.status.as_ref(), &schedule.spec.template);
         let uid = object.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_UID_LABEL));
         Self {
@@ -83,12 +135,15 @@ impl Child {
             stalled: Stalled::of(object),
             completed_at: status.and_then(|status| status.completed_at.as_ref()).map(|time| time.0),
             backup_id: status.and_then(|status| status.backup_id.clone()),
+            size_bytes: status.and_then(|status| status.size_bytes),
+            kind: status.and_then(|status| status.effective.as_ref()?.backup_type.clone()),
             same_instance: object.spec.db_instance_id == template.spec.db_instance_id,
             same_target: ownership::is_same_target(object, template),
             has_schedule_uid: uid.is_some(),
             of_this_schedule: uid.is_some() && uid == schedule.metadata.uid.as_ref(),
             held: object.is_held(),
             deletes_set: object.spec.deletes_set(),
+            set: Set::of(object, audited),
             came_too_late: came_too_late(object),
             is_being_deleted: object.metadata.deletion_timestamp.is_some(),
         }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, SCHEDULE_NAME_LABEL},
+    audit::Audited,
     controller::{self, Creation, WriteResult},
     time::SaturatingTime,
 };
@@ -71,6 +72,12 @@ pub enum Stage {
     Delete(Deletions),
     /// The pass is over.
     Over,
+}
+
+/// The backups of the schedule, as they were observed.
+struct Seen {
+    backups: Vec<(Arc<GuardedBackup>, Option<Audited>)>,
+    audits_are_due: bool,
 }
 
 /// A decision, and what it was made of.
@@ -142,7 +149,9 @@ impl Pass {
             (Stage::Begin, Answer::Begin) => Ok(self.ask(Stage::FirstList, Request::AwaitFirstList)),
             (Stage::FirstList, Answer::Done) => Ok(self.begin(state)),
             (Stage::Refresh, Answer::Object(found)) => Ok(self.refreshed(state, found?)),
-            (Stage::Observe, Answer::Observed(backups)) => self.observed(state, &backups, present),
+            (Stage::Observe, Answer::Observed { backups, audits_are_due }) => {
+                self.observed(state, &Seen { backups, audits_are_due }, present)
+            }
             (Stage::Reread(backup, decided), Answer::Object(found)) => Ok(self.reread(state, backup, &decided, found?, present.now)),
             (Stage::LastBackup(backup, last), Answer::Backup(found)) => {
                 Ok(self.last_backup(state, backup, last, found?.as_deref(), present.now))
@@ -177,12 +186,12 @@ impl Pass {
         self.ask(Stage::Observe, Request::Observe)
     }
 
-    fn observed(&mut self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], present: Present) -> Result<Next, Error> {
+    fn observed(&mut self, state: &mut ObjectState, seen: &Seen, present: Present) -> Result<Next, Error> {
         self.decisions = self.decisions.saturating_add(1);
         if self.decisions > MOST_DECISIONS {
             return Err(Error::NoRest(MOST_DECISIONS));
         }
-        let decided = self.decide(state, backups, present);
+        let decided = self.decide(state, seen, present);
         // One that creates asks for no other look: what was due before is due still.
         state.due = decided.due().or(state.due);
         if let Some(backup) = &decided.decision.create {
@@ -199,15 +208,21 @@ impl Pass {
         Ok(self.write(state, decided, present))
     }
 
-    fn decide(&self, state: &mut ObjectState, backups: &[Arc<GuardedBackup>], present: Present) -> Arc<Decided> {
+    fn decide(&self, state: &mut ObjectState, seen: &Seen, present: Present) -> Arc<Decided> {
         let Present { now, server_now, .. } = present;
         // One that cannot be read counts for nothing but its name.
-        let children: Vec<Child> =
-            backups.iter().filter_map(|guarded| guarded.0.as_ref().ok()).map(|backup| Child::of(backup, &self.object)).collect();
-        let cached = backups.iter().filter_map(|guarded| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
+        let readable = seen.backups.iter().filter_map(|(guarded, audited)| Some((guarded.0.as_ref().ok()?, audited.as_ref())));
+        let children: Vec<Child> = readable.map(|(backup, audited)| Child::of(backup, &self.object, audited)).collect();
+        let cached = seen.backups.iter().filter_map(|(guarded, _)| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
         let valid = state.validated(&self.object, now).clone();
-        let observation =
-            Observation { object: &self.object, status: &self.status, children: &children, memory: &state.memory, server_now };
+        let observation = Observation {
+            object: &self.object,
+            status: &self.status,
+            children: &children,
+            memory: &state.memory,
+            server_now,
+            audits_are_due: seen.audits_are_due,
+        };
         let decision = decide(&self.object.spec, &valid, &observation, now);
         Arc::new(Decided { decision, at: now, cached })
     }
@@ -251,7 +266,7 @@ impl Pass {
     ) -> Next {
         let runs = found.is_some_and(|found| {
             let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
-            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object).is_active()
+            label == self.object.metadata.name.as_ref() && Child::of(found, &self.object, None).is_active()
         });
         if !runs {
             return self.create(backup, now);
@@ -263,7 +278,7 @@ impl Pass {
 
     /// One that is over or gone was made, and holds up nothing.
     fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
-        let is_active = found.is_some_and(|found| Child::of(found, &self.object).is_active());
+        let is_active = found.is_some_and(|found| Child::of(found, &self.object, None).is_active());
         if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
             made.outcome = Outcome::Ours;
         }
@@ -389,6 +404,9 @@ impl Pass {
     fn settle(&mut self, state: &mut ObjectState, decided: &Decided, now: Timestamp) -> Next {
         state.memory.settle(|name| decided.cached.contains(name), false, decided.at);
         state.memory.refused_deletions.retain(|name, _| decided.cached.contains(name));
+        if decided.decision.wants_audit {
+            self.notes.push_back(Request::HurryAudit);
+        }
         let left = decided.decision.deletions.iter().cloned().collect();
         self.delete(Deletions { current: None, has_refused: false, left, due: decided.due() }, now)
     }

@@ -51,6 +51,21 @@ pub(super) const SHORTEST_QUEUE: SignedDuration = SignedDuration::from_secs(30);
 /// An API server that is restarted is away for seconds: only a longer outage is told in the conditions.
 pub(super) const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(1);
 
+/// A set is far smaller than those before it when it has less than half of their median; compared with the newest five of its kind, if there are
+/// two at least.
+pub(super) const FAR_SMALLER: i64 = 2;
+pub(super) const MOST_PREDECESSORS: usize = 5;
+pub(super) const FEWEST_PREDECESSORS: usize = 2;
+
+/// A set that no audit has seen for so long counts as unknown: it is neither counted nor removed by `retention`.
+pub(super) const OLDEST_AUDIT: SignedDuration = SignedDuration::from_hours(48);
+
+/// Before a set is deleted for `retention`, an audit no older than this has seen those that must stay.
+pub(super) const LIVE_AUDIT: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a schedule looks whether the audit that it asked for was made.
+pub(super) const AUDIT_RECHECK: SignedDuration = SignedDuration::from_secs(30);
+
 /// Objects that one pass deletes; the next pass goes on. A call takes up to 10 s, so an edit of the schedule waits for 100 s at most.
 pub(super) const MOST_DELETIONS: usize = 10;
 

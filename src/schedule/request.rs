@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{children::GuardedBackup, decide::Deletion, memory::Outcome};
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus},
+    audit::Audited,
     controller::{self, Creation, Event, WriteResult},
 };
 
@@ -27,7 +28,10 @@ pub enum Request {
     Create(Arc<RdsBackup>),
     /// Writes the whole status, with the resourceVersion of the pass's copy: answered by [`Answer::Written`].
     WriteStatus(Box<RdsBackupScheduleStatus>),
-    /// Deletes the object of a backup, if it is still the one that was seen; its backup set stays: answered by [`Answer::Deleted`].
+    /// Has the sets of the schedule's instance looked at soon: answered by [`Answer::Done`].
+    HurryAudit,
+    /// Deletes the object of a backup, if it is still the one that was seen; the backup set goes with it only where the object says so:
+    /// answered by [`Answer::Deleted`].
     Delete(Deletion),
     /// Logs what became of the creation of a backup: answered by [`Answer::Done`].
     LogCreation {
@@ -49,8 +53,13 @@ pub enum Answer {
     Begin,
     /// It was done, whatever came of it.
     Done,
-    /// The backups that carry the schedule's name.
-    Observed(Vec<Arc<GuardedBackup>>),
+    /// The backups that carry the schedule's name, each with what the newest audit found of its set.
+    Observed {
+        /// The backups.
+        backups: Vec<(Arc<GuardedBackup>, Option<Audited>)>,
+        /// This process has run for so long that every set should have been looked at.
+        audits_are_due: bool,
+    },
     /// The schedule; none if it is gone, or another stands under its name.
     Object(Result<Option<Box<RdsBackupSchedule>>, controller::Error>),
     /// The backup of a name; none if there is none.

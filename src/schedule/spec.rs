@@ -10,7 +10,7 @@ use super::{
     policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME},
 };
 use crate::{
-    api::{GROUP, RdsBackupScheduleSpec, Reason, Span},
+    api::{GROUP, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
     rds::SETS_A_DAY,
 };
 
@@ -29,12 +29,25 @@ pub struct ValidatedSpec {
     pub max_age: SignedDuration,
     /// The longest gap between two slots of the coming year; none where there is one slot at most.
     pub longest_gap: Option<SignedDuration>,
+    /// Which usable backups are kept; without it, `successful_history` says how many.
+    pub retention: Option<Retention>,
     /// How many objects that succeeded are kept.
     pub successful_history: usize,
     /// How many objects that failed are kept.
     pub failed_history: usize,
     /// Stands for schedule, time zone and jitter.
     pub timing_hash: String,
+}
+
+/// Which usable backups are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// So many, at most.
+    pub keep_last: Option<usize>,
+    /// None that ended longer ago.
+    pub max_age: Option<SignedDuration>,
+    /// So many, at least, whatever the others say.
+    pub keep_at_least: usize,
 }
 
 /// What is wrong with a schedule, and what to write instead.
@@ -60,6 +73,7 @@ impl ValidatedSpec {
             successful_history_limit,
             failed_history_limit,
             freshness,
+            retention,
             template,
         } = spec;
         let invalid = |message: String| Problem { reason: Reason::InvalidSchedule, message };
@@ -94,10 +108,16 @@ impl ValidatedSpec {
             Some(freshness) => freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?,
             None => default_max_age(longest_gap, most_jitter),
         };
+        let retention =
+            retention.as_ref().map(|rules| retention_of(rules).map_err(|error| invalid(format!("retention: {error}")))).transpose()?;
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
         template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
         if template.spec.not_after.is_some() {
             let message = "template.spec: remove notAfter: the schedule sets it on each of its backups".to_owned();
+            return Err(Problem { reason: Reason::InvalidTemplate, message });
+        }
+        if template.spec.ttl.is_some() {
+            let message = "template.spec: remove ttl: retention and the history limits say how many backups of a schedule stay".to_owned();
             return Err(Problem { reason: Reason::InvalidTemplate, message });
         }
         if let Some(metadata) = &template.metadata {
@@ -111,11 +131,32 @@ impl ValidatedSpec {
             deadline,
             max_age,
             longest_gap,
+            retention,
             successful_history: limit(*successful_history_limit, DEFAULT_SUCCESSFUL_HISTORY),
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
             timing_hash: digest(&format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter)), 6),
         })
     }
+}
+
+/// Checks the rules. The CRD states the same; an older one may be installed.
+fn retention_of(RetentionSpec { keep_last, max_age, keep_at_least }: &RetentionSpec) -> Result<Retention, String> {
+    let count = |field: &str, count: i32| match usize::try_from(count) {
+        Ok(count) if (1..=1000).contains(&count) => Ok(count),
+        _ => Err(format!("{field} is 1 to 1000")),
+    };
+    let keep_last = keep_last.map(|most| count("keepLast", most)).transpose()?;
+    let keep_at_least = keep_at_least.map_or(Ok(1), |least| count("keepAtLeast", least))?;
+    let max_age = max_age.as_ref().map(|age| age.get().map_err(|error| format!("maxAge: {error}"))).transpose()?;
+    if keep_last.is_none() && max_age.is_none() {
+        return Err("write keepLast, maxAge or both".to_owned());
+    }
+    if keep_last.is_some_and(|most| most < keep_at_least) {
+        return Err(format!(
+            "keepLast is less than keepAtLeast ({keep_at_least}), which is kept whatever the other rules say: write a larger keepLast"
+        ));
+    }
+    Ok(Retention { keep_last, max_age, keep_at_least })
 }
 
 /// How old the newest success may become, where the spec itself says so: also of a schedule that is not valid.

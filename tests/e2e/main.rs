@@ -4,6 +4,7 @@
 //! `tests/gitops` is one of these tests, since all of them mostly wait, for jobs and for the clock: at the same time they take no longer than without it.
 
 mod admission;
+mod audit;
 mod canary;
 mod crash;
 mod credentials;

@@ -182,6 +182,9 @@ impl Cloud {
                 "DBInstanceStorageType": disk, "DBInstanceType": "Primary", "LockMode": "Unlock",
                 "RegionId": self.habits.regions.get(&instance).copied().unwrap_or(call.param("RegionId")),
             }] } }),
+            "DescribeBackupPolicy" => {
+                json!({ "BackupRetentionPeriod": "7", "EnableBackupLog": "1", "BackupLog": "Enable", "LogBackupRetentionPeriod": "7" })
+            }
             "DescribeBackupTasks" => self.tasks(&instance, call.param("BackupJobId"), now),
             "DescribeBackups" => self.sets(&instance, call, now),
             "CreateBackup" => {

@@ -222,6 +222,9 @@ fn operator(world: &Arc<World>, script: &Script, life: u32, process: u32) -> Ope
         fence: Fence::none(),
         stop,
     };
-    let config = Config::parse(&script.configuration(life)).expect("a good configuration");
+    let mut config = Config::parse(&script.configuration(life)).expect("a good configuration");
+    if !script.audits {
+        config.accounts.values_mut().for_each(|account| account.audit.every = None);
+    }
     Operator::new(config, deps, |_| None)
 }

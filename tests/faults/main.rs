@@ -21,6 +21,7 @@ mod people;
 mod randomness;
 mod recording;
 mod report;
+mod retention;
 mod schedules;
 mod scopes;
 mod script;

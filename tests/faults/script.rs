@@ -44,6 +44,8 @@ pub struct Script {
     pub bound: Duration,
     /// The world ends after this time, at rest or not. None: it ends when it is at rest.
     pub lasts: Option<Duration>,
+    /// Whether backup sets are looked at once a day. Calls are counted elsewhere without them.
+    pub audits: bool,
     /// The accounts of the configuration. None: the usual one.
     pub accounts: Option<String>,
     /// The service that gives out temporary keys.
@@ -98,6 +100,7 @@ impl Script {
             pauses: Vec::new(),
             bound: lasts + seconds(40 * MINUTE),
             lasts: None,
+            audits: false,
             accounts: None,
             sts: Sts::default(),
             accounts_after_a_crash: None,

@@ -30,6 +30,8 @@ pub enum Step {
     ProgressWrite,
     EndWrite,
     Event,
+    /// A look at sets: how long the instance keeps them.
+    Policy,
     /// The schedule is read before its backup is created.
     ScheduleGet,
     ChildCreate,
@@ -104,6 +106,7 @@ impl Step {
             Self::ProgressWrite => "follow: write",
             Self::EndWrite => "end: write",
             Self::Event => "event",
+            Self::Policy => "audit: backup policy",
             Self::ScheduleGet => "schedule: read live",
             Self::ChildCreate => "schedule: create a backup",
             Self::Namesake => "schedule: read what has the name",
@@ -117,7 +120,8 @@ impl Step {
     pub fn is_cloud(self) -> bool {
         matches!(
             self,
-            Self::Instance
+            Self::Policy
+                | Self::Instance
                 | Self::TasksBefore
                 | Self::SetsBefore
                 | Self::Create

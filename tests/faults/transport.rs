@@ -242,6 +242,7 @@ fn step_of(state: &State, call: &Call) -> Step {
     match call.action.as_str() {
         "CreateBackup" => Step::Create,
         "DescribeDBInstanceAttribute" => Step::Instance,
+        "DescribeBackupPolicy" => Step::Policy,
         "DescribeBackupTasks" if call.params.contains_key("BackupJobId") => Step::TaskById,
         "DescribeBackups" if call.params.contains_key("BackupId") => Step::SetById,
         "DescribeBackupTasks" if looking() => Step::TasksLook,

@@ -109,6 +109,12 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
         ScheduleCondition::BackupStalled => {
             "a backup of the schedule that waits or runs is `Stalled`; the reason is that of the backup | | | no such backup"
         }
+        ScheduleCondition::Retention => {
+            "the rules of `retention` are kept; the message says what is deleted | a backup that is to be removed cannot be, or nothing is known of the sets | | no `retention`"
+        }
+        ScheduleCondition::Plausible => {
+            " | the newest set is less than half as large as those before it | | the newest set is as large as usual, or there are fewer than two before it"
+        }
         ScheduleCondition::TooFrequent => "the schedule is valid, and a day has more than 20 slots | | | no day has so many",
     }
 }

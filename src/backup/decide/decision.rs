@@ -77,6 +77,10 @@ pub enum Effect {
         /// The set.
         set: BackupId,
     },
+    /// List the objects of the instance by a quorum LIST, to see whether one has a newer usable backup.
+    LookForNewer,
+    /// Delete the object, if it is still as it was seen.
+    RemoveObject,
     /// Ask for the job by its id, and for its set where it is known.
     Follow {
         /// The instance.

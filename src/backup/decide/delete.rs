@@ -9,12 +9,12 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    begun,
+    availability, begun,
     decision::{Decision, Effect, Requeue},
     deletable::{self, NOT_OURS, in_words},
     draft::Draft,
     end::close,
-    errors,
+    errors, ttl,
 };
 use crate::{
     api::{ConditionType, FINALIZER, Origin, Phase, RdsBackup, RdsBackupStatus, Reason, Span, SubmissionOutcome},
@@ -61,13 +61,17 @@ pub fn asks_of_its_set(object: &RdsBackup, status: &RdsBackupStatus) -> bool {
     status.phase == Phase::Succeeded && object.spec.deletes_set() && if deleting { is_kept(object) } else { !is_said }
 }
 
-/// An ended object that is not being deleted: what is said of its set follows `deletionPolicy`.
+/// An ended object that is not being deleted: what is said of its set follows the audits and `deletionPolicy`.
 pub(super) fn ended(mut draft: Draft<'_>) -> Decision {
     let status = draft.observed.status;
+    availability::say(&mut draft);
     let is_said = status.condition(ConditionType::DeletionSupported).is_some();
     let wanted = draft.spec.deletes_set() && status.phase == Phase::Succeeded;
-    if draft.observed.is_being_deleted() || wanted == is_said {
+    if draft.observed.is_being_deleted() {
         return draft.settled();
+    }
+    if wanted == is_said {
+        return ttl::ended(draft);
     }
     if wanted
         && draft.observed.account.as_ref().is_ok_and(|account| account.credentials.is_ok())
@@ -76,7 +80,7 @@ pub(super) fn ended(mut draft: Draft<'_>) -> Decision {
         return draft.then(read);
     }
     deletable::say(&mut draft);
-    draft.settled()
+    ttl::ended(draft)
 }
 
 /// Deletes what is to be deleted, and lets go of the object; goes on where a job or a request of it is followed.

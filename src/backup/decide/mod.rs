@@ -5,6 +5,7 @@
 
 mod admission;
 mod answer;
+mod availability;
 mod begun;
 mod compatibility;
 mod decision;
@@ -22,6 +23,7 @@ mod preflight;
 mod quota;
 mod resolve;
 mod text;
+mod ttl;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +33,12 @@ use std::{ops::ControlFlow, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 pub use admission::HeldUp;
+pub use availability::is_news;
 pub use decision::{Decision, Effect, Requeue};
 pub use delete::asks_of_its_set;
 pub use errors::reason_when_submitted;
 pub use look::absorb_look;
+pub use ttl::has_newer;
 
 use super::{observation::Observation, spec::ValidatedSpec};
 use crate::api::{Phase, RdsBackupSpec, RdsBackupStatus};

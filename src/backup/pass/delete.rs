@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     backup::{
-        request::{Error, Next, Present, Request},
+        policy::TTL_RECHECK,
+        request::{Error, Next, Present, Request, Rest},
         state::ObjectState,
     },
     controller,
@@ -28,6 +29,15 @@ impl Pass {
             return Err(controller::Error::NotLeading.into());
         }
         Ok(self.ask(Stage::DeleteSet(decided), Request::DeleteSet { instance, set }))
+    }
+
+    /// An object that changed in between is looked at again with that change. One that may not be deleted is tried again later.
+    pub(super) fn removed(&mut self, removed: Result<bool, controller::Error>) -> Result<Next, Error> {
+        match removed {
+            Ok(_) => Ok(self.rest(Rest::AwaitChange)),
+            Err(error) if error.is_about_the_object() => Ok(self.rest(Rest::Requeue(TTL_RECHECK.unsigned_abs()))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What became of it is kept: if the finalizer cannot be taken off now, the set is not asked for again by this process.

@@ -33,6 +33,10 @@ pub enum Stage {
     Send(Arc<Decided>),
     /// Whether what the object stands in is being deleted.
     Surroundings(Arc<Decided>),
+    /// The objects of the instance, to see whether one has a newer backup.
+    Newer(Arc<Decided>),
+    /// What became of the deletion of the object.
+    Remove,
     /// What became of the deletion of the set.
     DeleteSet(Arc<Decided>),
     /// The next try to record the answer.

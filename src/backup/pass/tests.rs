@@ -89,6 +89,7 @@ impl Scene {
             }
             Request::Send { .. } => Answer::Sent(CreateOutcome::Accepted { job_id: JobId::new("77"), request_id: None }),
             Request::ReadSurroundings => Answer::Surroundings(Ok(Surroundings::default())),
+            Request::RemoveObject => Answer::Removed(Ok(true)),
             Request::DeleteSet { .. } => Answer::Deleted(Ok(SetDeletion::Deleted)),
             Request::PauseRecording { .. }
             | Request::Announce(_)
@@ -134,6 +135,7 @@ impl Scene {
             now: at(self.now()),
             time_is_known: true,
             server_now: None,
+            audited: None,
             account: Ok(account),
             cached: Vec::new(),
             claims: Ok(()),

@@ -175,10 +175,25 @@ async fn what_waits_for_the_deletion_of_its_set_is_counted_by_why() {
     ];
     let blocked = World::of(objects, Vec::new()).series("rdsbackup_backup_deletions_blocked");
     let expected = [
-        (r#"{account="other",reason="other"}"#, "1"),
-        (r#"{account="prod",reason="DeletionBlocked"}"#, "2"),
-        (r#"{account="prod",reason="NotOldEnough"}"#, "1"),
+        (r#"rdsbackup_backup_deletions_blocked{account="other",reason="other"}"#, "1"),
+        (r#"rdsbackup_backup_deletions_blocked{account="prod",reason="DeletionBlocked"}"#, "2"),
+        (r#"rdsbackup_backup_deletions_blocked{account="prod",reason="NotOldEnough"}"#, "1"),
     ];
     let found: Vec<_> = blocked.iter().map(|(labels, value)| (labels.as_str(), value.as_str())).collect();
     assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn what_lost_its_set_before_its_time_is_counted() {
+    let said = |name: &str, status: &str, reason: &str| {
+        backup(name, "prod", json!({ "phase": "Succeeded", "conditions": [condition("Available", status, reason)] }))
+    };
+    let objects = vec![
+        said("a", "False", "BackupSetGone"),
+        said("b", "False", "BackupSetUnusable"),
+        said("c", "False", "BackupSetExpired"),
+        said("d", "True", "Listed"),
+    ];
+    let unavailable = World::of(objects, Vec::new()).series("rdsbackup_backups_unavailable");
+    assert_eq!(unavailable, of(&[(r#"rdsbackup_backups_unavailable{namespace="team-a"}"#, "2")]));
 }

@@ -26,7 +26,8 @@ async fn eventful() -> World {
         "metadata": { "namespace": "team-a", "name": "s", "uid": "s", "creationTimestamp": time },
         "spec": { "schedule": "0 2 * * *", "template": { "spec": { "dbInstanceId": "rm-1", "account": "prod", "regionId": "cn-hangzhou" } } },
         "status": {
-            "observedGeneration": 1, "conditions": [condition("Ready", "True", "Scheduled")], "nextScheduleTime": time,
+            "observedGeneration": 1, "nextScheduleTime": time, "retained": 3,
+            "conditions": [condition("Ready", "True", "Scheduled"), condition("Retention", "True", "ObjectsOnly")],
             "lastSuccess": finished("ended"), "lastFailure": finished("failed"),
         },
     });

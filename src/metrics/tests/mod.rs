@@ -109,6 +109,7 @@ impl World {
             burst: CreationBurst::default(),
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
+            audits: crate::audit::Audits::default(),
             tasks: tasks.clone(),
             clock: clock.clone(),
             server_clock: ServerClock::default(),
@@ -116,6 +117,7 @@ impl World {
         let backups = backup::Context {
             cluster,
             accounts,
+            audits: crate::audit::Audits::default(),
             tracker: ObjectTracker::default(),
             locks: backup::InstanceLocks::default(),
             ended: backup::Noted::default(),

@@ -110,7 +110,7 @@ async fn the_configuration_chooses_the_series_of_each_schedule_and_the_instances
         let of_one = text.lines().filter(|line| line.contains("schedule=\"nightly\""));
         of_one.filter_map(|line| Some(line.split_once('{')?.0.to_owned())).collect::<Vec<_>>()
     };
-    assert_eq!(names(PerSchedule::All, true).len(), 16);
+    assert_eq!(names(PerSchedule::All, true).len(), 17);
     let freshness: Vec<String> = FRESHNESS.iter().map(|description| description.name.to_owned()).collect();
     let mut found = names(PerSchedule::Freshness, true);
     found.sort_by_key(|name| freshness.iter().position(|known| known == name));

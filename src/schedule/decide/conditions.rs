@@ -178,12 +178,12 @@ impl Draft<'_> {
         self.observed.object.metadata.generation.unwrap_or_default()
     }
 
-    fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {
+    pub fn set(&mut self, kind: ScheduleCondition, status: &str, reason: Reason, message: &str) {
         let fresh = condition(kind.as_str(), status, reason, message, self.generation(), whole_second(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }
 
-    fn drop_condition(&mut self, kind: ScheduleCondition) {
+    pub fn drop_condition(&mut self, kind: ScheduleCondition) {
         self.status.conditions.retain(|condition| condition.type_ != kind.as_str());
     }
 }

@@ -21,6 +21,8 @@ pub struct Decision {
     pub unconfirmed: Vec<String>,
     /// Objects to delete once the status was written.
     pub deletions: Vec<Deletion>,
+    /// The sets of the instance should be looked at soon: a set is to be deleted, and the newest look is too old for that.
+    pub wants_audit: bool,
     /// When to look again, at the latest.
     pub wait: Option<SignedDuration>,
 }

@@ -14,6 +14,7 @@ pub(super) fn let_go(observed: &Observation<'_>) -> Decision {
         events: Vec::new(),
         unconfirmed: Vec::new(),
         deletions: Vec::new(),
+        wants_audit: false,
         wait: None,
     }
 }

@@ -67,12 +67,28 @@ impl<'a> Draft<'a> {
     /// Creates a backup before anything else: whatever else was drafted is decided again once it is there.
     pub fn create(self, child: Box<RdsBackup>) -> Decision {
         let status = self.observed.status.clone();
-        Decision { create: Some(child), status, events: Vec::new(), unconfirmed: Vec::new(), deletions: Vec::new(), wait: None }
+        Decision {
+            create: Some(child),
+            status,
+            events: Vec::new(),
+            unconfirmed: Vec::new(),
+            deletions: Vec::new(),
+            wants_audit: false,
+            wait: None,
+        }
     }
 
     /// Writes what differs, and looks again after this long.
     pub fn rest(self, wait: Option<SignedDuration>) -> Decision {
-        Decision { create: None, status: self.status, events: self.events, unconfirmed: self.unconfirmed, deletions: Vec::new(), wait }
+        Decision {
+            create: None,
+            status: self.status,
+            events: self.events,
+            unconfirmed: self.unconfirmed,
+            deletions: Vec::new(),
+            wants_audit: false,
+            wait,
+        }
     }
 
     /// How long to wait for that instant, at most.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// When it ended; the name decides between two of one second.
-type Ended = (Timestamp, String);
+pub(super) type Ended = (Timestamp, String);
 
 impl Draft<'_> {
     /// What the status says of the backups of the schedule.
@@ -49,10 +49,13 @@ fn count(status: &mut RdsBackupScheduleStatus, children: &[Child], now: Timestam
     // A failure that lies ahead was written under a wrong clock: it would be the newest until that time comes.
     let is_possible = |at: Timestamp| at <= now.plus(CLOCK_SET_BACK);
     status.last_failure = status.last_failure.take().filter(|failure| is_possible(failure.completed_at.0));
+    // A backup whose set is lost is none that could be restored: the newest that can be counts.
+    let is_lost = |success: &FinishedBackup| children.iter().any(|child| child.name == success.name && child.set.is_lost());
+    status.last_success = status.last_success.take().filter(|success| !is_lost(success));
     let of = |phase: Phase| {
         let mut found: Vec<(Ended, &Child)> = children
             .iter()
-            .filter(|child| child.same_target && child.phase == phase && !child.is_expired())
+            .filter(|child| child.same_target && child.phase == phase && !child.is_expired() && !child.set.is_lost())
             .filter_map(|child| Some((ended(child)?, child)))
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -93,7 +96,9 @@ fn finished((at, name): &Ended, child: &Child) -> FinishedBackup {
 /// theirs to delete.
 pub(super) fn beyond_limits<'a>(valid: &ValidatedSpec, schedule: &str, children: &'a [Child]) -> Vec<&'a Child> {
     let mut beyond = Vec::new();
-    for (phase, limit) in [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)] {
+    let limits = [(Phase::Succeeded, valid.successful_history), (Phase::Failed, valid.failed_history)];
+    // Of successes `retention` decides, where there is one.
+    for (phase, limit) in limits.into_iter().filter(|(phase, _)| *phase == Phase::Failed || valid.retention.is_none()) {
         let is_made = |child: &Child| child.has_schedule_uid && is_child_name(schedule, &child.name);
         let counts =
             |child: &&Child| is_made(child) && child.same_target && child.phase == phase && !child.is_expired() && !child.is_being_deleted;
@@ -117,6 +122,6 @@ pub(super) fn deletions(beyond: &[&Child], memory: &Memory, now: Timestamp) -> V
     due.map(deletion).collect()
 }
 
-fn ended(child: &Child) -> Option<Ended> {
+pub(super) fn ended(child: &Child) -> Option<Ended> {
     child.phase.is_terminal().then(|| (child.completed_at.unwrap_or(child.created_at), child.name.clone()))
 }

@@ -9,6 +9,8 @@ mod decision;
 mod delete;
 mod draft;
 mod history;
+mod plausible;
+mod retention;
 mod slots;
 mod times;
 mod trigger;
@@ -19,10 +21,13 @@ pub use decision::{Decision, Deletion};
 
 use super::{
     observation::Observation,
-    policy::LONGEST_WAIT,
+    policy::{AUDIT_RECHECK, LONGEST_WAIT},
     spec::{Problem, ValidatedSpec},
 };
-use crate::api::{RdsBackupScheduleSpec, Span, Time};
+use crate::{
+    api::{RdsBackupScheduleSpec, Span, Time},
+    time::SaturatingTime,
+};
 use draft::Draft;
 
 /// Decides. `now` is our clock's time.
@@ -56,13 +61,20 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     let next = draft.next(valid);
     draft.status.next_schedule_time = draft.due_since.or(next).map(Time);
     draft.status.effective_jitter = (!valid.jitter.is_zero()).then(|| Span::of(valid.jitter).to_string());
+    draft.plausible();
     let fresh_until = draft.conditions(valid);
-    let beyond = history::beyond_limits(valid, draft.name(), draft.observed.children);
+    let rules = valid.retention.as_ref();
+    let plan = rules.map(|rules| retention::plan(rules, valid.successful_history, draft.name(), draft.observed.children, draft.now));
+    draft.retention(rules, plan.as_ref());
+    let mut beyond = history::beyond_limits(valid, draft.name(), draft.observed.children);
+    beyond.extend(plan.iter().flat_map(|plan| plan.removed.iter().chain(&plan.records)));
     draft.cleanup(&beyond);
     let retry = draft.held_up.as_ref().map(|held_up| held_up.until);
-    let wait = [next, fresh_until, retry].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
+    let wants_audit = plan.is_some_and(|plan| plan.wants_audit);
+    let audit = wants_audit.then(|| draft.now.plus(AUDIT_RECHECK));
+    let wait = [next, fresh_until, retry, audit].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
     let deletions = history::deletions(&beyond, draft.observed.memory, draft.now);
-    Decision { deletions, ..draft.rest(Some(wait)) }
+    Decision { deletions, wants_audit, ..draft.rest(Some(wait)) }
 }
 
 /// A schedule that has to be corrected.

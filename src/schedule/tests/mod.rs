@@ -5,6 +5,8 @@ mod edits;
 mod health;
 mod history;
 mod missed;
+mod plausible;
+mod retention;
 mod slots;
 mod trouble;
 
@@ -15,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::core::Status;
 
 use super::{
-    observation::Child,
+    observation::{Child, Set},
     pass::Pass,
     request::{Answer, Next, Present, Request, Rest},
     spec::ValidatedSpec,
@@ -27,6 +29,7 @@ use crate::{
         Condition, DeletionPolicy, HOLD_ANNOTATION, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason,
         SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, ScheduleCondition, Time, condition,
     },
+    audit::{Audited, Finding},
     controller::{self, Creation, Guarded, WriteResult},
 };
 
@@ -72,6 +75,11 @@ pub(super) struct World {
     pub writes: usize,
     pub events: Vec<(&'static str, String)>,
     pub deleted: Vec<String>,
+    /// What the API server refuses to delete.
+    pub undeletable: BTreeSet<String>,
+    /// How often an audit was asked for.
+    pub hurried: usize,
+    pub audits_are_due: bool,
 }
 
 impl World {
@@ -99,6 +107,9 @@ impl World {
             writes: 0,
             events: Vec::new(),
             deleted: Vec::new(),
+            undeletable: BTreeSet::new(),
+            hurried: 0,
+            audits_are_due: false,
         }
     }
 
@@ -146,8 +157,22 @@ impl World {
         let existing = |world: &Self, name: &str| world.children.iter().chain(&world.unseen).find(|child| child.name == name).cloned();
         match request {
             Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
+            Request::HurryAudit => {
+                self.hurried += 1;
+                Answer::Done
+            }
             Request::Observe => {
-                Answer::Observed(self.children.iter().map(|child| Arc::new(Guarded(Ok(Arc::new(self.object_of(child)))))).collect())
+                let audited = |child: &Child| {
+                    let finding = match child.set {
+                        Set::Unseen => return None,
+                        Set::Seen { .. } => Finding::Usable { expires_at: None },
+                        Set::Unusable => Finding::Unusable("its size is 0"),
+                        Set::Gone => Finding::Gone,
+                    };
+                    Some(Audited { at: if let Set::Seen { at } = child.set { at } else { now }, finding })
+                };
+                let seen = |child: &Child| (Arc::new(Guarded(Ok(Arc::new(self.object_of(child))))), audited(child));
+                Answer::Observed { backups: self.children.iter().map(seen).collect(), audits_are_due: self.audits_are_due }
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),
@@ -165,6 +190,11 @@ impl World {
                 self.writes += 1;
                 self.next_version();
                 Answer::Written(Ok(WriteResult::Yes(Box::new(self.object.clone()))))
+            }
+            Request::Delete(deletion) if self.undeletable.contains(&deletion.name) => {
+                let status = Status::failure("refused by a policy", "Forbidden").with_code(403).boxed();
+                let source = Box::new(kube::Error::Api(status));
+                Answer::Deleted(Err(controller::Error::Api { verb: "delete", kind: "RdsBackup".to_owned(), source }))
             }
             Request::Delete(deletion) => {
                 self.children.retain(|child| child.name != deletion.name);
@@ -242,6 +272,8 @@ impl World {
                 .collect(),
             completed_at: child.completed_at.map(Time),
             backup_id: child.backup_id.clone(),
+            size_bytes: child.size_bytes,
+            effective: Some(crate::api::Effective { backup_type: child.kind.clone(), ..crate::api::Effective::default() }),
             ..RdsBackupStatus::fresh()
         });
         object
@@ -258,12 +290,15 @@ impl World {
             stalled: None,
             completed_at: None,
             backup_id: None,
+            size_bytes: None,
+            kind: None,
             same_instance: true,
             same_target: true,
             has_schedule_uid: true,
             of_this_schedule: true,
             held: false,
             deletes_set: false,
+            set: Set::Unseen,
             came_too_late: false,
             is_being_deleted: false,
         }

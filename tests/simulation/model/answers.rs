@@ -51,7 +51,7 @@ impl World {
                 self.processes[process].memories[work.slot] = Remembered::new(&uid);
                 Answer::Done
             }
-            Request::ReadSurroundings | Request::DeleteSet { .. } => {
+            Request::ReadSurroundings | Request::DeleteSet { .. } | Request::RemoveObject => {
                 self.broken = Some("no object of this world wants its set deleted");
                 Answer::Done
             }
@@ -78,6 +78,7 @@ impl World {
             now: at(self.now),
             time_is_known: true,
             server_now: None,
+            audited: None,
             account: system.account.clone(),
             cached,
             claims: Ok(()),

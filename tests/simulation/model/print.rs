@@ -169,6 +169,8 @@ impl Print {
             Some(Effect::Follow { .. }) => (6, None),
             // No object of this world wants its set deleted.
             Some(Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. }) => (7, None),
+            // Nor has one a ttl.
+            Some(Effect::LookForNewer | Effect::RemoveObject) => (8, None),
         };
         print.shape = hash(&(print.shape, effect, decision.requeue == Requeue::Now));
         print
@@ -179,7 +181,7 @@ impl Print {
         // changed.
         let ObjectState { memory, freshest, damping: _, intent_written, place_at: _, too_large: _, owes_wake: _, connection: _ } = state;
         // No object of this world wants its set deleted.
-        let Memory { own, preflight, looks, follow, hold_until, deletion: _ } = memory;
+        let Memory { own, preflight, looks, follow, hold_until, newer: _, deletion: _ } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();
         (uid, freshest.is_unsure()).hash(hasher);

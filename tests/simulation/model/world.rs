@@ -263,8 +263,14 @@ pub fn decided(pass: &Pass) -> Option<&Decided> {
     match pass.stage() {
         Stage::Lock(decided) | Stage::Reread(decided) | Stage::Write(decided) | Stage::WriteFinalizers(decided) => Some(decided),
         Stage::Admit(decided, _) | Stage::Read(decided, _) | Stage::Clear(decided) | Stage::Send(decided) => Some(decided),
-        Stage::Surroundings(decided) | Stage::DeleteSet(decided) => Some(decided),
-        Stage::Begin | Stage::Refresh(_) | Stage::Observe(_) | Stage::Conflict(_) | Stage::PauseRecording { .. } | Stage::Over => None,
+        Stage::Surroundings(decided) | Stage::DeleteSet(decided) | Stage::Newer(decided) => Some(decided),
+        Stage::Begin
+        | Stage::Refresh(_)
+        | Stage::Observe(_)
+        | Stage::Conflict(_)
+        | Stage::PauseRecording { .. }
+        | Stage::Remove
+        | Stage::Over => None,
     }
 }
 

@@ -97,7 +97,11 @@ impl Judged {
             able: account.is_ok_and(|account| account.credentials.is_ok()),
             paused: account.is_ok_and(|account| account.paused),
             longest_poll: account.map_or(0, |account| millis(account.poll.max)),
-            queue_timeout: span(spans[0], SignedDuration::from_hours(if waits_for_the_day(&decision.status) { 26 } else { 2 })),
+            // One that is given and cannot be read is not the day's.
+            queue_timeout: span(
+                spans[0],
+                SignedDuration::from_hours(if spans[0].is_none() && waits_for_the_day(&decision.status) { 26 } else { 2 }),
+            ),
             timeout: span(spans[1], SignedDuration::from_hours(24)),
             valid: spans.iter().flatten().all(|span| span.get().is_ok()),
         }
@@ -130,6 +134,8 @@ pub fn name(effect: &Effect) -> &'static str {
         Effect::ReadSurroundings => "ReadSurroundings",
         Effect::Inspect { .. } => "Inspect",
         Effect::DeleteSet { .. } => "DeleteSet",
+        Effect::LookForNewer => "LookForNewer",
+        Effect::RemoveObject => "RemoveObject",
     }
 }
 

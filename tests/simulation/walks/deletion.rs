@@ -36,6 +36,8 @@ pub struct Deletions {
     pub deleted: u64,
     pub refused: u64,
     pub let_go: u64,
+    /// Objects whose `ttl` was over.
+    pub expired: u64,
 }
 
 impl Deletions {
@@ -44,6 +46,7 @@ impl Deletions {
         self.deleted += other.deleted;
         self.refused += other.refused;
         self.let_go += other.let_go;
+        self.expired += other.expired;
     }
 }
 
@@ -129,6 +132,49 @@ impl World {
             return Err(super::requests::reset("write the finalizers of"));
         }
         Ok(WriteResult::Yes(Box::new(self.get(slot, uid).map_or(newest, |stands| stands.as_ref().clone()))))
+    }
+
+    /// The operator deletes an object whose time is over.
+    pub fn remove_object(&mut self, process: usize, slot: usize, object: &RdsBackup) -> Result<bool, controller::Error> {
+        if !self.processes[process].leads {
+            return Err(controller::Error::NotLeading);
+        }
+        if self.random.permille(self.conditions.api) {
+            return Err(super::requests::reset("delete"));
+        }
+        let uid = uid_of(object);
+        let Some(stands) = self.get(slot, uid).filter(|stands| stands.metadata.resource_version == object.metadata.resource_version) else {
+            return Ok(false);
+        };
+        let status = status_of(&stands);
+        let ttl = stands.spec.ttl.as_ref().and_then(|ttl| ttl.get().ok()).map(|ttl| Ms::try_from(ttl.as_millis()).unwrap_or(Ms::MAX / 2));
+        let ended = status.completed_at.as_ref().map(|at| ms(at.0));
+        let is_held = stands.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(HOLD_ANNOTATION));
+        let newer = |other: &RdsBackup| {
+            let theirs = status_of(other);
+            other.spec.db_instance_id == stands.spec.db_instance_id
+                && theirs.phase == Phase::Succeeded
+                && (theirs.completed_at.as_ref().map(|at| ms(at.0)), uid_of(other)) > (ended, uid)
+        };
+        let wrong = match (ttl, ended) {
+            _ if !status.phase.is_terminal() => Some("it has not ended"),
+            (Some(ttl), Some(ended)) if self.now + SECOND < ended + ttl => Some("its ttl is not over"),
+            (None, _) | (_, None) => Some("it has no ttl, or no end"),
+            _ if is_held => Some("it is held"),
+            _ if stands.spec.deletion_policy == Some(DeletionPolicy::Delete) && status.backup_id.is_some() => {
+                Some("its set would go with it")
+            }
+            _ if status.phase == Phase::Succeeded && !self.objects().any(|other| newer(other)) => {
+                Some("it is the newest backup of its instance")
+            }
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            self.judge.wrong(format!("9 {uid} is deleted by its ttl: {wrong}"));
+        }
+        self.totals.deletions.expired += 1;
+        self.delete(&stands, slot);
+        Ok(true)
     }
 
     /// What an object stands in, as the API server tells.

@@ -153,6 +153,9 @@ impl World {
         if random.permille(400) {
             put("retry", json!({ "limit": random.between(1, 3), "backoff": random.pick(&["10s", "2m", "20m"]) }));
         }
+        if random.permille(250) && spec["timeout"].is_null() {
+            spec["ttl"] = json!(random.pick(&["1m", "20m", "2h"]));
+        }
         if random.permille(400) && spec["method"] != "Logical" {
             spec["deletionPolicy"] = json!("Delete");
             spec["cleanupDeadline"] = json!(random.pick(&["5m", "2h", "12h", "30h"]));

@@ -95,7 +95,9 @@ impl World {
         let free =
             self.cloud.sites[site].is_open() && self.cloud.busy(site, self.now).is_none() && !self.objects().any(|object| holds(&object));
         let head = self.judge.lives.values().filter(|life| life.instance == id && life.admitted.is_some()).min_by(|a, b| a.key.cmp(&b.key));
-        let Some(head) = head.filter(|_| free) else {
+        // A process that crashed among the last faults may be down for ten minutes of the calm after them.
+        let is_served = self.processes.iter().any(|process| process.up);
+        let Some(head) = head.filter(|_| free && is_served) else {
             self.judge.idle.remove(&site);
             return;
         };

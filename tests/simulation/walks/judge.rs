@@ -90,6 +90,8 @@ pub struct Life {
     pub refused: Option<(ErrorKind, i32, Ms, bool)>,
     pub waited: bool,
     pub edited: Ms,
+    /// When it was seen last that its account could not be used: nobody asked about its job then.
+    pub unable: Ms,
     pub passes: BTreeMap<usize, u32>,
     pub writes: u32,
 }
@@ -161,6 +163,7 @@ impl Judge {
             refused: None,
             waited: false,
             edited: now,
+            unable: 0,
             passes: BTreeMap::new(),
             writes: 0,
         };
@@ -215,7 +218,8 @@ impl Judge {
 
     fn no_hot_loop(&mut self, judged: &Judged) {
         let Judged { uid, before, after, changed, effect, requeue, deleting, .. } = judged;
-        let is_of_its_set = effect.is_some_and(|effect| ["ReadSurroundings", "Inspect", "DeleteSet"].contains(&effect));
+        let is_of_its_set =
+            effect.is_some_and(|effect| ["ReadSurroundings", "Inspect", "DeleteSet", "LookForNewer", "RemoveObject"].contains(&effect));
         if before.phase.is_terminal() && effect.is_some() && !is_of_its_set {
             self.wrong(format!("5 something is done for {uid} after its end: {effect:?}"));
         }
@@ -237,7 +241,11 @@ impl Judge {
     /// Never before its time, never while an intent is open, and not much later.
     fn deadlines(&mut self, process: usize, judged: &Judged, began: Ms) {
         let Judged { uid, before, after, now, queue_timeout, timeout, .. } = judged;
-        let Some(life) = self.lives.get(uid).cloned() else { return };
+        let Some(life) = self.lives.get_mut(uid) else { return };
+        if !judged.able {
+            life.unable = *now;
+        }
+        let life = life.clone();
         if !before.failed_by("QueueTimeout") && after.failed_by("QueueTimeout") {
             if before.open || before.has_result() {
                 self.wrong(format!("4 queueTimeout ends {uid} while its request is open or its job runs"));
@@ -274,9 +282,10 @@ impl Judge {
             ));
         }
         let Some((recorded, (_, ends))) = life.recorded else { return };
-        // The set of a job that has ended may be listed a lag later; a process that has just started does not know since when it has ended.
+        // The set of a job that has ended may be listed a lag later; a process that has just started, or could not ask, does not know since when it
+        // has ended.
         let over = recorded.max(life.edited) + timeout + judged.longest_poll;
-        let late = until > if ends < *now { over.max(began) + LAG + MINUTE } else { over } + SLACK;
+        let late = until > if ends < *now { over.max(began).max(life.unable + RECHECK) + LAG + MINUTE } else { over } + SLACK;
         // A process that was not answered asks again, however late it is.
         let answered = !life.unanswered.contains(&process);
         if after.has_result() && !before.open && !after.open && judged.able && judged.valid && answered && late {

@@ -120,9 +120,13 @@ impl Totals {
             "Failed QueueTimeout",
             "Failed Timeout",
         ];
-        let Deletions { asked: _, deleted, refused, let_go } = self.deletions;
-        let counted =
-            [("a set that is deleted", deleted), ("a deletion that is refused", refused), ("an object that is let go of", let_go)];
+        let Deletions { asked: _, deleted, refused, let_go, expired } = self.deletions;
+        let counted = [
+            ("a set that is deleted", deleted),
+            ("a deletion that is refused", refused),
+            ("an object that is let go of", let_go),
+            ("an object whose ttl is over", expired),
+        ];
         let places = PLACES.into_iter().filter(|place| !self.ends.contains_key(*place) && !self.waits.contains_key(*place));
         places.chain(counted.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what)).collect()
     }
@@ -160,8 +164,11 @@ impl fmt::Display for Totals {
             "requests accepted {}, refused {}, answers without proof {}, intents withdrawn {}, status writes {}, events {}",
             self.accepted, self.refused, self.lost, self.rivals, self.writes, self.events
         )?;
-        let Deletions { asked, deleted, refused, let_go } = &self.deletions;
-        writeln!(f, "sets asked to be deleted {asked}, deleted {deleted}, refused {refused}; objects let go of {let_go}")?;
+        let Deletions { asked, deleted, refused, let_go, expired } = &self.deletions;
+        writeln!(
+            f,
+            "sets asked to be deleted {asked}, deleted {deleted}, refused {refused}; objects let go of {let_go}, deleted by their ttl {expired}"
+        )?;
         for (what, counts) in [("ends", &self.ends), ("places on the way", &self.waits)] {
             writeln!(f, "{what}")?;
             for (name, count) in counts {

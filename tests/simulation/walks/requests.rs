@@ -87,6 +87,7 @@ impl World {
             Asked::RenewCredentials => Answer::Renewed(self.random.permille(500)),
             Asked::WriteStatus { status, unfenced } => Answer::Written(self.write(process, slot, &object, &status, unfenced)),
             Asked::WriteFinalizers(finalizers) => Answer::Written(self.write_finalizers(slot, &object, &finalizers)),
+            Asked::RemoveObject => Answer::Removed(self.remove_object(process, slot, &object)),
             Asked::ReadSurroundings => Answer::Surroundings(self.surroundings(&object)),
             Asked::DeleteSet { set, .. } => Answer::Deleted(self.delete_set(process, slot, &object, &set)),
             Asked::Announce(announcement) => {
@@ -127,6 +128,7 @@ impl World {
             now: self.clock(process),
             time_is_known: true,
             server_now: None,
+            audited: None,
             account,
             cached,
             claims: Ok(()),

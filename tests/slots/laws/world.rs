@@ -165,10 +165,10 @@ impl World {
     fn perform(&mut self, request: Request, randomness: &mut Randomness) -> Answer {
         let guarded = |stored: &Stored| Guarded(Ok(Arc::new(stored.object.clone())));
         match request {
-            Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation => Answer::Done,
+            Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation | Request::HurryAudit => Answer::Done,
             Request::Observe => {
                 let shown = self.backups.iter().filter(|stored| stored.shown_from <= self.now);
-                Answer::Observed(shown.map(|stored| Arc::new(guarded(stored))).collect())
+                Answer::Observed { backups: shown.map(|stored| (Arc::new(guarded(stored)), None)).collect(), audits_are_due: false }
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.schedule.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(self.named(&name).map(|stored| Box::new(stored.object.clone())))),

@@ -204,7 +204,6 @@ fn the_condition_says_from_the_end_of_the_backup_on_what_would_become_of_the_set
         change(&mut findings);
         judge(Some(findings), Origin::Created)
     };
-    let lost = || CallError::Lost { why: "reset".into() };
     for ((status, reason, message), expected) in [
         (of(|_| {}), ("True", "NotOldEnough", "from 2027-01-22T09:01:32Z on")),
         (
@@ -226,7 +225,6 @@ fn the_condition_says_from_the_end_of_the_backup_on_what_would_become_of_the_set
         assert_eq!((status.as_str(), reason.as_str()), (expected.0, expected.1), "{message}");
         assert!(message.contains(expected.2), "{message}");
     }
-    _ = lost;
 }
 
 #[test]

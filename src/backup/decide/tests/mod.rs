@@ -1,5 +1,6 @@
 //! One object, what was seen of it, and the present: everything that a decision is made of, in a form that tests can change.
 
+mod availability;
 mod claims;
 mod delete;
 mod endings;
@@ -8,6 +9,7 @@ mod look;
 mod preflight;
 mod resolve;
 mod submit;
+mod ttl;
 mod waiting;
 mod whole;
 
@@ -18,6 +20,7 @@ use super::{Decision, Effect, Requeue, absorb_look, decide};
 use crate::{
     accounts::{AllowedRegions, Poll, Protocol, Submissions},
     api::{ConditionType, Phase, RdsBackup, RdsBackupSpec, RdsBackupStatus, Reason, Submission},
+    audit::Audited,
     backup::{
         memory::{Backups, Look, LookFacts, Memory, OwnIntent, Preflight, PreflightFacts},
         observation::{AccountView, Blocker, Observation, Randomness},
@@ -50,6 +53,7 @@ pub(super) struct Case {
     pub namespace: Result<Submissions, String>,
     /// The time of the API server.
     pub server_now: Option<Timestamp>,
+    pub audited: Option<Audited>,
     pub memory: Memory,
     pub time_is_known: bool,
     pub randomness: Randomness,
@@ -85,6 +89,7 @@ impl Case {
             claims: Ok(()),
             namespace: Ok(Submissions::Enabled),
             server_now: None,
+            audited: None,
             memory: Memory::default(),
             time_is_known: true,
             randomness: Randomness { nonce: "nonce-a".into(), pause: secs(2) },
@@ -99,6 +104,7 @@ impl Case {
             siblings: &self.siblings,
             claims: &self.claims,
             namespace: &self.namespace,
+            audited: self.audited.as_ref(),
             server_now: self.server_now,
             memory: &self.memory,
             time_is_known: self.time_is_known,

@@ -32,7 +32,9 @@ fn good_backup(unlisted_polls: u32) -> (Vec<RdsBackupStatus>, Vec<String>) {
             }
             Some(Effect::Follow { .. }) => case.poll(second, Some(finished("77", "s7")), Some(set("s7", 2))),
             Some(Effect::Look { .. }) => panic!("nothing was lost"),
-            Some(Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. }) => panic!("nobody wants the set deleted"),
+            Some(
+                Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. } | Effect::LookForNewer | Effect::RemoveObject,
+            ) => panic!("nobody wants the set deleted"),
             None => match decision.requeue {
                 Requeue::OnChange => return (writes, events),
                 Requeue::After(time) => second += time.as_secs().max(1),
@@ -132,7 +134,11 @@ proptest! {
                         let listed = (poll == 2).then(|| set("s7", 2));
                         case.poll(second, task, listed);
                     }
-                    Some(effect @ (Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. })) => {
+                    Some(effect @ (Effect::ReadSurroundings
+                        | Effect::Inspect { .. }
+                        | Effect::DeleteSet { .. }
+                        | Effect::LookForNewer
+                        | Effect::RemoveObject)) => {
                         prop_assert!(false, "nobody wants the set deleted: {:?}", effect);
                     }
                     None => if decision.requeue != Requeue::Now { break },
