@@ -15,7 +15,7 @@ use crate::{
     accounts::Access,
     api::{Phase, RdsBackup},
     audit::{Audited, Finding, Listed, Pace, Schedule, Target, verdict},
-    rds::{BackupId, BackupSet, CallError, Credentials, InstanceId, ModeFilter, SetQuery},
+    rds::{BackupId, BackupSet, CallError, Credentials, ErrorKind, InstanceId, ModeFilter, SetQuery},
     time::SaturatingTime,
 };
 
@@ -119,7 +119,11 @@ impl Service {
         let starts = objects.iter().filter_map(|object| Some(object.status.as_ref()?.started_at.as_ref()?.0));
         let from = starts.min().map(|oldest| oldest.minus(MINUTE));
         let query = SetQuery { mode: Some(ModeFilter::Manual), from, ..SetQuery::of(self.instance.clone()) };
-        let (listed, at) = self.sets(&query).await?;
+        let (listed, at) = match self.sets(&query).await {
+            // An instance takes its sets with it. Asked in the recorded region, it is gone, or not the account's any more.
+            Err(error) if is_of_a_missing_instance(&error) => return Ok(self.all_gone(context, objects)),
+            listed => listed?,
+        };
         let by_id: BTreeMap<&str, &BackupSet> = listed.iter().map(|set| (set.backup_id.as_str(), set)).collect();
         for object in objects {
             let Some(status) = &object.status else { continue };
@@ -131,6 +135,16 @@ impl Service {
             note(context, object, Audited { at, finding });
         }
         Ok(())
+    }
+
+    fn all_gone(&self, context: &Context, objects: &[Arc<RdsBackup>]) {
+        let at = self.access.client.now();
+        for object in objects {
+            if let Some(status) = &object.status {
+                let finding = verdict(status, Listed::Nowhere { retention_days: None }, at);
+                note(context, object, Audited { at, finding });
+            }
+        }
     }
 
     /// A set that is not in the list is asked for by its id before it counts as gone.
@@ -166,6 +180,14 @@ impl Service {
         self.calls = self.calls.saturating_add(u32::try_from(pages).unwrap_or(u32::MAX));
         let told = told?;
         Ok((told.value.sets, told.service_time.unwrap_or_else(|| self.access.client.now())))
+    }
+}
+
+fn is_of_a_missing_instance(error: &CallError) -> bool {
+    match error {
+        CallError::NoInstance => true,
+        CallError::Api(error) => error.kind() == ErrorKind::InstanceNotFound,
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::audit::{self, AuditArgs};
 use super::error::BenchError;
 use super::memory::{self, MemoryArgs};
 use super::metrics::{self, MetricsArgs};
@@ -20,6 +21,7 @@ enum Bench {
     Schedules(SchedulesArgs),
     Memory(MemoryArgs),
     Metrics(MetricsArgs),
+    Audit(AuditArgs),
 }
 
 /// Runs a benchmark and returns the exit code: 1 if what was counted is wrong, whatever the times are; 130 after Ctrl-C.
@@ -30,6 +32,7 @@ pub async fn run(args: BenchArgs) -> Result<u8, BenchError> {
             Bench::Schedules(args) => schedules::run(&args).await,
             Bench::Memory(args) => memory::run(&args).await,
             Bench::Metrics(args) => metrics::run(&args).await,
+            Bench::Audit(args) => audit::run(&args).await,
         }
     };
     tokio::select! {

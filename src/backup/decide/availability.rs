@@ -52,7 +52,7 @@ pub(super) fn say(draft: &mut Draft<'_>) {
         }
         Finding::Gone => {
             format!(
-                "the service does not list backup set {set} any more, although it was to stay. Make another backup, and find out who deleted the set"
+                "the service does not list backup set {set} any more, although it was to stay. Make another backup, and find out who deleted the set or released the instance"
             )
         }
         Finding::Expired => format!("the service has removed backup set {set}: its retention is over"),

@@ -246,8 +246,9 @@ fn over_any_history_what_goes_is_what_the_reference_says_and_the_newest_usable_s
     use std::cell::Cell;
     let (removals, histories) = (Cell::new(0usize), Cell::new(0usize));
     let rules = (prop::option::of(1..6usize), prop::option::of(1..200i64), 1..4usize);
-    // 256 histories; `PROPTEST_CASES` says otherwise.
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    // 85 histories; a third of `PROPTEST_CASES`, where that is set.
+    let cases = ProptestConfig::default().cases / 3;
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let checked = runner.run(&(rules, 0..4usize, vec(happening(), 1..60)), |((keep_last, max_age, floor), history, happenings)| {
         // What the CRD refuses.
@@ -327,5 +328,5 @@ fn over_any_history_what_goes_is_what_the_reference_says_and_the_newest_usable_s
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
     println!("retention: {} histories, {} removals, each as the reference has it", histories.get(), removals.get());
-    assert!(removals.get() > 200, "{} removals", removals.get());
+    assert!(removals.get() > 50, "{} removals", removals.get());
 }
