@@ -67,7 +67,9 @@ async fn apply_objects(world: &World) {
     };
     let schedule = |name: &str, instance: &str, method: &str| {
         let spec = json!({ "dbInstanceId": instance, "method": method });
-        object("RdsBackupSchedule", name, json!({ "schedule": "0 0 29 2 *", "runOnCreate": true, "template": { "spec": spec } }))
+        let (schedule, retention) = ("0 0 29 2 *", json!({ "keepLast": 7 }));
+        let spec = json!({ "schedule": schedule, "runOnCreate": true, "retention": retention, "template": { "spec": spec } });
+        object("RdsBackupSchedule", name, spec)
     };
     world.rds.add_fault(Fault::on("CreateBackup", Effect::LoseAnswer).instance("rm-mysql-lost").times(1));
     world.rds.add_fault(Fault::on("CreateBackup", Effect::Throttle { retry_after_ms: Some(500) }).instance("rm-mysql-orders").times(1));

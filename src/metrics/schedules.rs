@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The metrics that `metrics.perSchedule: Freshness` leaves of those that each schedule has of its own.
-pub const FRESHNESS: [Description; 7] = [
+pub const FRESHNESS: [Description; 9] = [
     SCHEDULE_CREATED,
     SCHEDULE_SUSPENDED,
     SCHEDULE_READY,
@@ -27,6 +27,8 @@ pub const FRESHNESS: [Description; 7] = [
     SCHEDULE_CONSECUTIVE_FAILURES,
     SCHEDULE_MAX_AGE,
     SCHEDULE_NEXT_RUN,
+    SCHEDULE_PLAUSIBLE,
+    SCHEDULE_RETENTION_BLOCKED,
 ];
 
 /// A schedule, and what belongs to it.

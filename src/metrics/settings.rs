@@ -5,7 +5,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// The series that each RdsBackupSchedule has of its own. About 16 for `All`, 7 for `Freshness`.
+    /// The series that each RdsBackupSchedule has of its own. About 17 for `All`, 8 for `Freshness`, and 2 and 1 more with `retention`.
     #[serde(default)]
     #[schemars(extend("default" = "All"))]
     pub per_schedule: PerSchedule,
@@ -21,7 +21,7 @@ pub enum PerSchedule {
     /// All of them.
     #[default]
     All,
-    /// Only those that the alerts on the age and the failures of backups need.
+    /// Only those that the alerts about schedules need.
     Freshness,
     /// None.
     None,

@@ -21,7 +21,8 @@ fn schedule(name: &str, status: Value) -> Value {
 
 fn used() -> Value {
     json!({
-        "observedGeneration": 1, "conditions": [condition("Ready", "True", "Scheduled")],
+        "observedGeneration": 1,
+        "conditions": [condition("Ready", "True", "Scheduled"), condition("Retention", "True", "ObjectsOnly")], "retained": 1,
         "nextScheduleTime": "2026-03-02T02:00:00Z", "active": ["nightly-1"], "consecutiveFailures": 2,
         "lastSuccess": { "name": "nightly-0", "completedAt": "2026-03-01T02:10:00Z" },
         "lastFailure": { "name": "nightly-2", "completedAt": "2026-03-01T04:00:00Z", "reason": "BackupFailed" },
@@ -65,6 +66,9 @@ async fn a_schedule_says_what_its_status_and_its_newest_success_say() {
         ("missed_runs_total", "3"),
         ("last_backup_size_bytes", "1024"),
         ("last_backup_duration_seconds", "600"),
+        ("last_backup_plausible", "1"),
+        ("retained_backups", "1"),
+        ("retention_blocked", "0"),
     ] {
         let line = format!("rdsbackup_schedule_{name}{{namespace=\"team-a\",schedule=\"nightly\"}} {value}");
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
@@ -110,7 +114,7 @@ async fn the_configuration_chooses_the_series_of_each_schedule_and_the_instances
         let of_one = text.lines().filter(|line| line.contains("schedule=\"nightly\""));
         of_one.filter_map(|line| Some(line.split_once('{')?.0.to_owned())).collect::<Vec<_>>()
     };
-    assert_eq!(names(PerSchedule::All, true).len(), 17);
+    assert_eq!(names(PerSchedule::All, true).len(), 19);
     let freshness: Vec<String> = FRESHNESS.iter().map(|description| description.name.to_owned()).collect();
     let mut found = names(PerSchedule::Freshness, true);
     found.sort_by_key(|name| freshness.iter().position(|known| known == name));

@@ -323,7 +323,7 @@ pub struct Probe {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metrics {
-    /// The series that each RdsBackupSchedule has of its own: about 16 for `All`, 7 for `Freshness`, which docs/reference/metrics.md names.
+    /// The series that each RdsBackupSchedule has of its own: about 17 for `All`, 8 for `Freshness`, which docs/reference/metrics.md names.
     pub per_schedule: PerSchedule,
     /// Whether `rdsbackup_schedule_info` has the label `db_instance_id`. No other series has it.
     pub instance_ids: bool,
