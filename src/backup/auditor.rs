@@ -121,7 +121,10 @@ impl Service {
         let query = SetQuery { mode: Some(ModeFilter::Manual), from, ..SetQuery::of(self.instance.clone()) };
         let (listed, at) = match self.sets(&query).await {
             // An instance takes its sets with it. Asked in the recorded region, it is gone, or not the account's any more.
-            Err(error) if is_of_a_missing_instance(&error) => return Ok(self.all_gone(context, objects)),
+            Err(error) if is_of_a_missing_instance(&error) => {
+                self.all_gone(context, objects);
+                return Ok(());
+            }
             listed => listed?,
         };
         let by_id: BTreeMap<&str, &BackupSet> = listed.iter().map(|set| (set.backup_id.as_str(), set)).collect();
