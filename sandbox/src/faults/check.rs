@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::outcome::{Expected, Outcome, Times};
 use super::scenario::Scenario;
-use super::violation::{ABSORBED, AS_UNDISTURBED, CLEARED, MADE, ONE_ACCEPTED, RECORDED, SENT_ONCE, Violation, WRITES};
+use super::violation::{ABSORBED, AS_UNDISTURBED, CLEARED, DELETED, MADE, ONE_ACCEPTED, RECORDED, SENT_ONCE, Violation, WRITES};
 use crate::plane::audit::{self, AuditEvent, Write};
-use crate::rds::{CallRecord, JobOutcome, LedgerEntry};
+use crate::rds::{CallRecord, DeletionRecord, JobOutcome, LedgerEntry};
 use crate::world::World;
 
 /// How many more status writes than undisturbed are right. A lost answer costs six; a fault may lose two in a row.
@@ -20,12 +20,18 @@ pub(super) struct Evidence {
     pub audit: Vec<AuditEvent>,
     pub calls: Vec<CallRecord>,
     pub ledger: Vec<LedgerEntry>,
+    pub deletions: Vec<DeletionRecord>,
 }
 
 impl Evidence {
     /// The evidence of a world up to now.
     pub(super) fn of(world: &World) -> std::io::Result<Self> {
-        Ok(Self { audit: audit::read(world.plane.audit_log())?, calls: world.rds.calls(), ledger: world.rds.ledger() })
+        Ok(Self {
+            audit: audit::read(world.plane.audit_log())?,
+            calls: world.rds.calls(),
+            ledger: world.rds.ledger(),
+            deletions: world.rds.deletions(),
+        })
     }
 }
 
@@ -44,6 +50,7 @@ pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evide
     if is != was {
         broken(AS_UNDISTURBED, difference(&is, &was));
     }
+    let is_deletion = matches!(outcome.expected, Expected::As(Scenario::Deletion));
     for entry in evidence.ledger.iter().filter(|entry| entry.outcome == JobOutcome::Success) {
         let Some(asked) = outcome.asked.iter().find(|asked| asked.instance == entry.instance) else { continue };
         let is_result = |backup: &&Value| {
@@ -52,7 +59,8 @@ pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evide
         };
         let results = backups(&outcome.objects).filter(is_result).count();
         // Where objects were deleted under way, a job may have none left.
-        if results > 1 || results == 0 && asked.backups.start() == asked.backups.end() {
+        let may_be_gone = is_deletion || asked.backups.start() != asked.backups.end();
+        if results > 1 || results == 0 && !may_be_gone {
             broken(RECORDED, format!("job {} is the result of {results} objects", entry.job_id));
         }
     }
@@ -66,6 +74,15 @@ pub(super) fn judge(outcome: &Outcome, undisturbed: &[Outcome], evidence: &Evide
     }
     for nonce in sent_again(outcome, evidence) {
         broken(SENT_ONCE, format!("that of the nonce {nonce} arrived more than once"));
+    }
+    for asked in &outcome.asked {
+        let (gone, made) = (deleted(evidence, &asked.instance), sets(evidence, &asked.instance));
+        // A job that was found after a lost answer may be another's: its set stays.
+        let is_certain = writes.iter().any(|event| body(event)["status"]["origin"] == "Created");
+        let right = if is_deletion && is_certain { made } else { Vec::new() };
+        if gone != right {
+            broken(DELETED, format!("{gone:?} of {} were deleted, and {right:?} had to be", asked.instance));
+        }
     }
     for name in left_their_end(&events) {
         broken(ABSORBED, format!("{name} left its end"));
@@ -123,8 +140,9 @@ fn sends<'a>(outcome: &'a Outcome, evidence: &'a Evidence) -> impl Iterator<Item
 fn unclear(outcome: &Outcome, evidence: &Evidence, writes: &[&AuditEvent]) -> Vec<u64> {
     let cleared = |call: &&CallRecord| {
         writes.iter().any(|event| {
-            let submission = event.request_body.as_ref().map(|body| &body["status"]["submission"]);
-            submission.is_some_and(|said| said["nonce"] == call.nonce.as_str() && said["cleared"] == true)
+            let submission = &body(event)["status"]["submission"];
+            submission["nonce"] == call.nonce.as_str()
+                && submission["cleared"] == true
                 && (outcome.times == Times::OfTwoClocks || event.at <= call.time)
         })
     };
@@ -138,6 +156,22 @@ fn sent_again(outcome: &Outcome, evidence: &Evidence) -> Vec<String> {
         *arrived.entry(&call.nonce).or_default() += 1;
     }
     arrived.into_iter().filter(|(_, times)| *times > 1).map(|(nonce, _)| nonce.to_owned()).collect()
+}
+
+/// The sets of an instance that were deleted.
+fn deleted<'a>(evidence: &'a Evidence, instance: &str) -> Vec<&'a str> {
+    let mut gone: Vec<&str> =
+        evidence.deletions.iter().filter(|record| record.instance == instance).map(|record| record.backup_id.as_str()).collect();
+    gone.sort_unstable();
+    gone
+}
+
+/// The sets of an instance that were made.
+fn sets<'a>(evidence: &'a Evidence, instance: &str) -> Vec<&'a str> {
+    let of_instance = evidence.ledger.iter().filter(|entry| entry.instance == instance);
+    let mut made: Vec<&str> = of_instance.filter_map(|entry| entry.backup_id.as_deref()).collect();
+    made.sort_unstable();
+    made
 }
 
 /// What was created and deleted of our kinds in a namespace.
@@ -157,7 +191,7 @@ fn left_their_end(events: &[&AuditEvent]) -> Vec<String> {
     let mut ended: BTreeMap<&str, &str> = BTreeMap::new();
     let mut left = Vec::new();
     for event in events.iter().filter(|event| event.group == "rdsbackup.io" && event.resource == "rdsbackups") {
-        let phase = event.request_body.as_ref().and_then(|body| body["status"]["phase"].as_str()).unwrap_or_default();
+        let phase = body(event)["status"]["phase"].as_str().unwrap_or_default();
         match (event.verb.as_str(), ended.get(event.name.as_str())) {
             ("delete", _) => _ = ended.remove(event.name.as_str()),
             ("deletecollection", _) => ended.clear(),
@@ -188,6 +222,11 @@ fn ends(objects: &[Value]) -> Vec<String> {
         .collect();
     ends.sort();
     ends
+}
+
+/// What was sent with a request.
+fn body(event: &AuditEvent) -> &Value {
+    event.request_body.as_ref().unwrap_or(&Value::Null)
 }
 
 fn text(value: &Value) -> &str {

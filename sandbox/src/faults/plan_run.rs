@@ -36,6 +36,9 @@ pub(super) async fn run(
     if let Some(fault) = scenario.fault(&instance) {
         world.rds.add_fault(fault);
     }
+    if let Some(spec) = scenario.instance() {
+        world.rds.define(&instance, spec);
+    }
     let (id, group) = match &plan {
         Some(plan) => (plan.id(), (scenario.to_string(), plan.fault.to_string())),
         None => (scenario.to_string(), (scenario.to_string(), "undisturbed".to_owned())),
@@ -50,6 +53,7 @@ pub(super) async fn run(
     }
     kubectl.run_with_input(&["create", "--filename=-"], &scenario.object(&namespace, &instance).to_string()).await?;
     let mut looked = Instant::now();
+    let mut deleted = false;
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         if !goes_on(&mut operator, world, plan.as_ref(), &mut outcome)? {
@@ -58,14 +62,19 @@ pub(super) async fn run(
         if looked.elapsed() >= READ_OBJECTS {
             looked = Instant::now();
             outcome.objects = objects(world, &namespace).await?;
+            if scenario == Scenario::Deletion && !deleted && ended(&outcome.objects) {
+                kubectl.run(&["delete", "rdsbackups", "sample", "--namespace", &namespace, "--wait=false"]).await?;
+                deleted = true;
+            }
         }
+        let over = if scenario == Scenario::Deletion { deleted && outcome.objects.is_empty() } else { ended(&outcome.objects) };
         let waits_for_its_end =
             plan.as_ref().is_some_and(|plan| plan.fault.ends_it()) && operator.injector.injected() && !was_started_again(&operator);
         if plan.is_none() && outcome.objects.iter().any(|object| object["status"]["phase"] == "Failed") {
             outcome.trouble("its backup failed: no plan can be compared with this run");
             break;
         }
-        if ended(&outcome.objects) && operator.injector.idle_for() > AT_REST && !waits_for_its_end {
+        if over && operator.injector.idle_for() > AT_REST && !waits_for_its_end {
             if plan.is_some() && !operator.injector.injected() {
                 outcome.trouble("the request never came: no fault was injected");
             }

@@ -16,6 +16,8 @@ pub(super) const SENT_ONCE: &str = "every request is sent once";
 pub(super) const ABSORBED: &str = "an end is the end";
 pub(super) const MADE: &str = "creates and deletes as undisturbed";
 pub(super) const WRITES: &str = "few status writes";
+pub(super) const DELETED: &str = "the set of the object is deleted";
 pub(super) const ROW: &str = "what the row itself requires";
 
-pub(super) const RULES: [&str; 10] = [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, SENT_ONCE, ABSORBED, MADE, WRITES, ROW];
+pub(super) const RULES: [&str; 11] =
+    [ENDED, ONE_ACCEPTED, AS_UNDISTURBED, RECORDED, CLEARED, SENT_ONCE, ABSORBED, MADE, WRITES, DELETED, ROW];

@@ -84,7 +84,7 @@ fn an_object_whose_set_can_never_be_deleted_says_so_from_its_first_day_and_goes_
 #[test]
 fn a_refused_deletion_keeps_the_object_until_its_policy_is_retain_or_its_deadline_is_over() {
     at_site(|site| async move {
-        let _operator = site.operator().await;
+        let operator = site.operator().await;
         let instance = site.instance("rm-mysql");
         let effect = Effect::ApiError { code: "IO.Exception".into(), http_status: 400, message: "Later.".into(), executed: false };
         site.rds().add_fault(Fault { action: Some("DescribeBackupPolicy".into()), instance: Some(instance.clone()), times: None, effect });
@@ -100,6 +100,9 @@ fn a_refused_deletion_keeps_the_object_until_its_policy_is_retain_or_its_deadlin
         assert_eq!((status, object["status"]["phase"].as_str()), ("False", Some("Succeeded")));
         assert!(message.contains("answered DeleteBackup with OperationDenied.BackupSetDeleteNotSupport"), "{message}");
         has_event(&site, "asked", "DeletionBlocked").await;
+        let metrics = operator.get("/metrics").await.expect("an answer").body;
+        let blocked = "rdsbackup_backup_deletions_blocked{account=\"default\",reason=\"DeletionBlocked\"} 1";
+        assert!(metrics.lines().any(|line| line == blocked), "{metrics}");
         patch(&site.kubectl(), &site.namespace, "asked", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
         run(&site.kubectl(), &["wait", "--for=delete", "rdsb/asked", "-n", &site.namespace, "--timeout=10s"]).await;
         assert_eq!(deletions(&site, &instance), 1, "it is tried again a day later");

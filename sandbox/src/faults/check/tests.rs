@@ -73,7 +73,7 @@ fn cleared(seconds: i64) -> AuditEvent {
 
 fn good() -> Evidence {
     let end = wrote(9, &json!({ "phase": "Succeeded" }));
-    Evidence { audit: vec![cleared(1), end], calls: vec![sent("n1", 2)], ledger: vec![accepted("7")] }
+    Evidence { audit: vec![cleared(1), end], calls: vec![sent("n1", 2)], ledger: vec![accepted("7")], deletions: Vec::new() }
 }
 
 fn rules(outcome: &Outcome, evidence: &Evidence) -> Vec<&'static str> {
@@ -122,6 +122,30 @@ fn every_rule_can_be_broken() {
     let mut audit = vec![cleared(1); EXTRA_WRITES];
     audit.push(wrote(9, &json!({ "phase": "Succeeded" })));
     assert_eq!(rules(&right(), &Evidence { audit, ..good() }), [WRITES]);
+}
+
+#[test]
+fn the_set_of_a_deleted_object_goes_once_and_no_other() {
+    let deletion = |objects| Outcome { expected: Expected::As(Scenario::Deletion), ..outcome(objects) };
+    let found = |objects, origin: &str, deletions: &[&str]| {
+        let reference = Outcome { namespace: "plan-0".into(), ..deletion(Vec::new()) };
+        let gone =
+            |set: &&str| DeletionRecord { time: at(20), instance: "rm-1".into(), backup_id: (*set).into(), access_key_id: "key".into() };
+        let mut audit = good().audit;
+        audit.push(wrote(9, &json!({ "phase": "Succeeded", "origin": origin })));
+        let evidence = Evidence { audit, deletions: deletions.iter().map(gone).collect(), ..good() };
+        judge(&deletion(objects), &[reference], &evidence).into_iter().map(|found| found.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Vec::new(), "Created", &["s7"]), Vec::<&str>::new());
+    assert_eq!(found(Vec::new(), "Created", &[]), [DELETED], "the object went and its set stayed");
+    assert_eq!(found(Vec::new(), "Created", &["s7", "s8"]), [DELETED], "another set went too");
+    assert_eq!(found(Vec::new(), "Adopted", &[]), Vec::<&str>::new());
+    assert_eq!(found(Vec::new(), "Adopted", &["s7"]), [DELETED], "it may be another's");
+    assert_eq!(found(vec![backup("Succeeded", "7")], "Created", &["s7"]), [AS_UNDISTURBED], "the object stayed");
+
+    let deleted = DeletionRecord { time: at(20), instance: "rm-1".into(), backup_id: "s7".into(), access_key_id: "key".into() };
+    let evidence = Evidence { deletions: vec![deleted], ..good() };
+    assert_eq!(rules(&outcome(vec![backup("Succeeded", "7")]), &evidence), [DELETED], "nobody asked for it");
 }
 
 #[test]
