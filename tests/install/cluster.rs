@@ -71,6 +71,18 @@ impl Cluster {
         self.kubectl().run(args).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Runs a command of the documents in a shell, as an administrator.
+    pub async fn shell(&self, command: &str) -> String {
+        let kubectl = self.kubectl();
+        let directory = kubectl.program().parent().expect("kubectl is in a directory");
+        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap_or_default());
+        let mut shell = tokio::process::Command::new("sh");
+        shell.args(["-euc", command]).env("PATH", path).env("KUBECONFIG", self.plane.kubeconfig()).kill_on_drop(true);
+        let output = tokio::time::timeout(Duration::from_secs(60), shell.output()).await.expect("it ends").expect("a shell");
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     pub async fn list(&self, kind: &str, namespace: &str) -> Vec<Value> {
         let list = self.kubectl().json(&["get", kind, "-n", namespace]).await.unwrap_or_else(|error| panic!("{error}"));
         list["items"].as_array().cloned().unwrap_or_default()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rds_backup_sandbox::plane::Tool;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, chart, on_plane, one_account};
+use super::cluster::{Cluster, chart, on_plane, one_account, repository};
 
 const NAMESPACE: &str = "rds-backup-system";
 
@@ -78,10 +78,30 @@ async fn life(cluster: &Cluster, name: &str, helm: &Tool) {
     let roles = cluster.kubectl_ok(&["get", "clusterroles,clusterrolebindings", "-o", "name"]).await;
     assert!(!roles.contains("rds-backup-operator"), "{roles}");
 
+    nobody_takes_the_finalizer_off(cluster).await;
+
     // And it comes back to what it left.
     run(helm, &[&["install"], &release[..]].concat()).await;
     assert_eq!(cluster.list("rdsbackups", "team-a").await.len(), 1);
     run(helm, &["uninstall", "rds-backup-operator", "--namespace", NAMESPACE]).await;
+}
+
+/// Without an operator an object with its finalizer stays until its owner lets go of it, with the command of the documents.
+async fn nobody_takes_the_finalizer_off(cluster: &Cluster) {
+    let metadata = json!({ "name": "kept", "namespace": "team-a", "finalizers": ["rdsbackup.io/backup-set"] });
+    let spec = json!({ "dbInstanceId": "rm-kept", "deletionPolicy": "Delete" });
+    let object = json!({ "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackup", "metadata": metadata, "spec": spec });
+    let kubectl = cluster.kubectl();
+    kubectl.run_with_input(&["create", "-f", "-"], &object.to_string()).await.unwrap_or_else(|error| panic!("{error}"));
+    let refused = kubectl.run(&["delete", "rdsb", "kept", "-n", "team-a", "--timeout=3s"]).await;
+    assert!(refused.is_err_and(|error| error.stderr().contains("timed out")), "it waits for an operator");
+
+    let guide = std::fs::read_to_string(repository().join("docs/guides/deletion.md")).expect("the guide");
+    let command = guide.lines().find(|line| line.starts_with("kubectl get rdsb -A --no-headers")).expect("the guide has the command");
+    println!("{}", cluster.shell(command).await.trim());
+    let left = cluster.list("rdsbackups", "team-a").await;
+    assert_eq!(left.len(), 1, "the one of before, which nobody deleted: {left:#?}");
+    assert_ne!(left[0]["metadata"]["name"], "kept");
 }
 
 async fn pods(cluster: &Cluster, count: usize) -> Vec<Value> {
