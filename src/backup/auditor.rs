@@ -15,7 +15,7 @@ use crate::{
     accounts::Access,
     api::{Phase, RdsBackup},
     audit::{Audited, Finding, Listed, Pace, Schedule, Target, verdict},
-    rds::{BackupId, BackupSet, CallError, Credentials, ErrorKind, InstanceId, ModeFilter, SetQuery},
+    rds::{Answer, BackupId, BackupSet, CallError, Credentials, ErrorKind, InstanceId, ModeFilter, SetList, SetQuery},
     time::SaturatingTime,
 };
 
@@ -120,11 +120,8 @@ impl Service {
         let from = starts.min().map(|oldest| oldest.minus(MINUTE));
         let query = SetQuery { mode: Some(ModeFilter::Manual), from, ..SetQuery::of(self.instance.clone()) };
         let (listed, at) = match self.sets(&query).await {
-            // An instance takes its sets with it. Asked in the recorded region, it is gone, or not the account's any more.
-            Err(error) if is_of_a_missing_instance(&error) => {
-                self.all_gone(context, objects);
-                return Ok(());
-            }
+            // Asked in the recorded region, it is gone, or not the account's any more.
+            Err(error) if is_of_a_missing_instance(&error) => return self.compare_detached(context, objects, &query).await,
             listed => listed?,
         };
         let by_id: BTreeMap<&str, &BackupSet> = listed.iter().map(|set| (set.backup_id.as_str(), set)).collect();
@@ -140,14 +137,24 @@ impl Service {
         Ok(())
     }
 
-    fn all_gone(&self, context: &Context, objects: &[Arc<RdsBackup>]) {
-        let at = self.access.client.now();
+    /// An instance takes its sets with it, but for those that its policy keeps.
+    async fn compare_detached(&mut self, context: &Context, objects: &[Arc<RdsBackup>], query: &SetQuery) -> Result<(), CallError> {
+        let told = self.access.client.describe_detached_backups(&self.credentials, query, &self.access.region_id).await;
+        let told = match self.counted(told, query) {
+            Err(error) if will_not_be_told(&error) => None,
+            told => Some(told?),
+        };
+        let (kept, at) = told.unwrap_or_else(|| (Vec::new(), self.access.client.now()));
         for object in objects {
-            if let Some(status) = &object.status {
-                let finding = verdict(status, Listed::Nowhere { retention_days: None }, at);
-                note(context, object, Audited { at, finding });
-            }
+            let Some(status) = &object.status else { continue };
+            let id = recorded::result(status).set;
+            let listed = match kept.iter().find(|set| Some(&set.backup_id) == id.as_ref()) {
+                Some(set) => Listed::As(set),
+                None => Listed::Nowhere { retention_days: None },
+            };
+            note(context, object, Audited { at, finding: verdict(status, listed, at) });
         }
+        Ok(())
     }
 
     /// A set that is not in the list is asked for by its id before it counts as gone.
@@ -169,8 +176,8 @@ impl Service {
         self.calls = self.calls.saturating_add(1);
         let days = match self.access.client.describe_backup_policy(&self.credentials, &self.instance).await {
             Ok(policy) => policy.value.retention_days,
-            // Without the right to read it nobody says when sets go.
-            Err(CallError::Api(_)) => None,
+            // Nobody says when sets go.
+            Err(error) if will_not_be_told(&error) => None,
             Err(error) => return Err(error),
         };
         self.retention = Some(days);
@@ -179,11 +186,31 @@ impl Service {
 
     async fn sets(&mut self, query: &SetQuery) -> Result<(Vec<BackupSet>, Timestamp), CallError> {
         let told = self.access.client.describe_backups(&self.credentials, query).await;
+        self.counted(told, query)
+    }
+
+    /// Counts the calls of a listing.
+    fn counted(&mut self, told: Result<Answer<SetList>, CallError>, query: &SetQuery) -> Result<(Vec<BackupSet>, Timestamp), CallError> {
         let pages = told.as_ref().map_or(1, |told| told.value.sets.len().div_ceil(query.page_size.rows()).max(1));
         self.calls = self.calls.saturating_add(u32::try_from(pages).unwrap_or(u32::MAX));
         let told = told?;
         Ok((told.value.sets, told.service_time.unwrap_or_else(|| self.access.client.now())))
     }
+}
+
+/// Whether the service does not say it, however often it is asked: without the right, or where it does not know the call.
+fn will_not_be_told(error: &CallError) -> bool {
+    let CallError::Api(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::AccessDenied
+            | ErrorKind::DeniedByService
+            | ErrorKind::UnsupportedInstance
+            | ErrorKind::UnsupportedMethod
+            | ErrorKind::InvalidParameter
+            | ErrorKind::InstanceNotFound
+            | ErrorKind::WrongEndpoint
+    )
 }
 
 fn is_of_a_missing_instance(error: &CallError) -> bool {

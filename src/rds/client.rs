@@ -23,6 +23,12 @@ const API: Api = Api { product: "Rds", version: "2014-08-15", used: wire::USED }
 /// The call that begins a backup.
 const CREATE_BACKUP: &str = "CreateBackup";
 
+/// The call that lists the sets of an instance.
+const DESCRIBE_BACKUPS: &str = "DescribeBackups";
+
+/// The call that lists the sets of a released instance.
+const DESCRIBE_DETACHED_BACKUPS: &str = "DescribeDetachedBackups";
+
 /// The call that deletes a set.
 const DELETE_BACKUP: &str = "DeleteBackup";
 
@@ -193,11 +199,35 @@ impl Client {
     /// 10 s. If a page is too large to be read, the listing begins anew with smaller pages.
     /// <https://help.aliyun.com/document_detail/26273.html>
     pub async fn describe_backups(&self, credentials: &Credentials, query: &SetQuery) -> Result<Answer<SetList>, CallError> {
-        // The window stays the same on all pages.
-        let window = listing::window(query, self.now());
+        self.list_sets(DESCRIBE_BACKUPS, credentials, query, listing::window(query, self.now())).await
+    }
+
+    /// DescribeDetachedBackups: the sets that outlive a released instance, which only those of MySQL instances with local disks do, and only
+    /// where the backup policy said so. As [`Self::describe_backups`] otherwise; `query.backup_type` is not sent. `region_id`: of the
+    /// instance. The page is
+    /// <https://www.alibabacloud.com/help/en/rds/developer-reference/api-rds-2014-08-15-describedetachedbackups>.
+    pub async fn describe_detached_backups(
+        &self,
+        credentials: &Credentials,
+        query: &SetQuery,
+        region_id: &str,
+    ) -> Result<Answer<SetList>, CallError> {
+        let mut filter = listing::window(query, self.now());
+        filter.push(("Region", region_id.to_owned()));
+        self.list_sets(DESCRIBE_DETACHED_BACKUPS, credentials, &SetQuery { backup_type: None, ..query.clone() }, filter).await
+    }
+
+    /// `filter` stays the same on all pages.
+    async fn list_sets(
+        &self,
+        action: &'static str,
+        credentials: &Credentials,
+        query: &SetQuery,
+        filter: Vec<(&str, String)>,
+    ) -> Result<Answer<SetList>, CallError> {
         let mut page_size = query.page_size;
         loop {
-            match (self.list(credentials, query, page_size, &window).await, page_size.smaller()) {
+            match (self.list(action, credentials, query, page_size, &filter).await, page_size.smaller()) {
                 (Err(Unread::TooLarge(_)), Some(smaller)) => page_size = smaller,
                 // A set that is not listed yet, or not any more, is none: it is asked for while the listing lags behind the job.
                 (Err(Unread::Failed(CallError::Api(error))), _) if query.backup_id.is_some() && error.is_of_a_missing_set() => {
@@ -210,10 +240,11 @@ impl Client {
 
     async fn list(
         &self,
+        action: &'static str,
         credentials: &Credentials,
         query: &SetQuery,
         page_size: PageSize,
-        window: &[(&str, String)],
+        filter: &[(&str, String)],
     ) -> Result<Answer<SetList>, Unread> {
         let mut listing = Listing::new(page_size);
         let mut first_page_at = None;
@@ -223,9 +254,9 @@ impl Client {
             params.extend(query.status.map(|status| pair("BackupStatus", status.as_str())));
             params.extend(query.mode.map(|mode| pair("BackupMode", mode.as_str())));
             params.extend(query.backup_type.map(|kind| pair("BackupType", kind.as_str())));
-            params.extend(window.iter().map(|(name, time)| pair(name, time)));
+            params.extend(filter.iter().map(|(name, value)| pair(name, value)));
             let Answer { value, request_id, service_time } =
-                self.read("DescribeBackups", &query.instance, params, credentials, |body| wire::sets(body, &query.instance)).await?;
+                self.read(action, &query.instance, params, credentials, |body| wire::sets(body, &query.instance)).await?;
             if page == 1 {
                 first_page_at = service_time;
             }

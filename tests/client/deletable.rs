@@ -38,18 +38,18 @@ const EDITIONS: [&str; 8] =
 const POLICIES: [(bool, u32, u32); 7] =
     [(false, 7, 7), (false, 7, 30), (true, 7, 7), (true, 7, 30), (true, 14, 30), (true, 30, 30), (true, 729, 730)];
 
-struct World {
-    endpoint: simulated::Endpoint,
+pub(super) struct World {
+    pub endpoint: simulated::Endpoint,
     clock: Arc<ManualClock>,
-    client: Client,
+    pub client: Client,
 }
 
-fn credentials() -> Credentials {
+pub(super) fn credentials() -> Credentials {
     Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.into(), security_token: None, expires_at: None }
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let clock = Arc::new(ManualClock::new("2026-03-04T00:30:00Z".parse().expect("a time")));
         let settings = Settings {
             job_time: Duration::from_secs(60),
@@ -72,7 +72,7 @@ impl World {
         Self { endpoint, clock, client }
     }
 
-    async fn backup(&self, instance: &InstanceId, method: &str) -> BackupSet {
+    pub async fn backup(&self, instance: &InstanceId, method: &str) -> BackupSet {
         let request = CreateBackup {
             instance: instance.clone(),
             method: Some(method.to_owned()),
@@ -117,7 +117,7 @@ async fn the_rules_say_of_every_engine_edition_policy_and_age_what_the_service_d
                     let days = if log_backup { u64::from(log_retention_days) } else { 7 };
                     let world = World::new().await;
                     let instance = InstanceId::new("rm-1");
-                    let policy = BackupPolicy { retention_days, log_backup, log_retention_days };
+                    let policy = BackupPolicy { retention_days, log_backup, log_retention_days, ..BackupPolicy::default() };
                     world
                         .endpoint
                         .define("rm-1", InstanceSpec { category: edition.into(), policy, ..InstanceSpec::new(engine, "1", disk) });

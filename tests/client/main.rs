@@ -5,6 +5,7 @@ mod api_pages;
 mod calls;
 mod canary;
 mod deletable;
+mod detached;
 mod egress;
 mod no_resend;
 mod old_gateway;

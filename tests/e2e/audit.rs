@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rds_backup_sandbox::plane::audit;
+use rds_backup_sandbox::{
+    plane::audit,
+    rds::{BackupPolicy, InstanceSpec, ReleasedKeep},
+};
 use serde_json::{Value, json};
 
 use crate::site::{Site, at_site, condition};
@@ -53,6 +56,38 @@ fn a_set_that_vanishes_is_noticed_and_nothing_is_written_of_the_others() {
         let metrics = operator.get("/metrics").await.expect("an answer").body;
         let expected = format!("rdsbackup_backups_unavailable{{namespace=\"{}\"}} 1", site.namespace);
         assert!(metrics.lines().any(|line| line == expected), "{metrics}");
+    });
+}
+
+/// An instance takes its sets with it, unless its policy keeps them.
+#[test]
+fn sets_that_outlive_their_instance_are_there_and_the_others_are_gone() {
+    at_site(|site| async move {
+        let _operator = site.operator_configured(&[AUDIT]).await;
+        let keeps = BackupPolicy { released_keep: ReleasedKeep::All, ..BackupPolicy::default() };
+        let instances = [("kept", keeps), ("gone", BackupPolicy::default())].map(|(name, policy)| {
+            let instance = site.instance(&format!("rm-mysql-{name}"));
+            let spec = move |status: &str| InstanceSpec { status: status.into(), policy, ..InstanceSpec::default() };
+            site.rds().define(&instance, spec("Running"));
+            (name, instance, spec)
+        });
+        for (name, instance, _) in &instances {
+            site.apply(name, json!({ "dbInstanceId": instance })).await;
+            site.until_phase(name, "Succeeded").await;
+        }
+        for (_, instance, spec) in &instances {
+            site.rds().define(instance, spec("Released"));
+        }
+        let gone = site.until("gone", "noticed", |object| condition(object, "Available")["status"] == "False").await;
+        assert_eq!(condition(&gone, "Available")["reason"], "BackupSetGone");
+        let began = Instant::now();
+        let asked = || site.calls(&instances[0].1).iter().filter(|call| call.action == "DescribeDetachedBackups").count();
+        while asked() < 2 {
+            assert!(began.elapsed() < Duration::from_secs(60), "the released instance is not asked about");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let kept = site.get("kept").await;
+        assert!(condition(&kept, "Available").is_null(), "nothing is written: {kept:#}");
     });
 }
 

@@ -1,12 +1,12 @@
 //! A selection of the plans of `cargo sandbox faults`: the operator as a process, killed, disconnected and delayed at requests that it
-//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults --jobs 40`, about 12 minutes.
+//! makes, on a real control plane; and six rows of the fault matrix. All of them: `cargo sandbox faults --jobs 40`, about 14 minutes.
 
 use rds_backup_sandbox::{
     faults::{self, FaultsArgs, Output},
     world::{Signature, cli::WorldArgs},
 };
 
-/// Of some 650 plans every 37th, which are plans of every scenario and of every fault; 2 to 3 minutes on 2 cores.
+/// Of some 1000 plans every 37th, which are plans of every scenario and of every fault; 2 to 3 minutes on 2 cores.
 const EVERY: u16 = 37;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::clock::Now;
-use super::cloud::{Cloud, Start};
+use super::cloud::{self, Cloud, Start};
 use super::deletion;
+use super::detached::{self, RELEASED};
 use super::error::ApiError;
 use super::faults::{Effect, Faults};
 use super::gateway::{Action, Call};
@@ -21,6 +22,9 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
     let instance = call.instance.as_str();
     let region = call.parameters.get("RegionId").filter(|_| !settings.quirks.central_host);
     let spec = cloud.visit(instance, region.map(String::as_str), now)?;
+    if spec.status == RELEASED && call.action != Action::DescribeDetachedBackups {
+        return Err(cloud::absent());
+    }
     match call.action {
         Action::CreateBackup => {
             let wanted = rules::wanted(&call.parameters)?;
@@ -52,6 +56,13 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
             if quirks.unlisted_set_is_an_error && query.names_a_set() && page.total == 0 {
                 return Err(ApiError::new(404, "InvalidBackupSetID.NotFound", "Specified backup set ID does not exist."));
             }
+            Ok(style.sets(&spec, instance, &page, now))
+        }
+        Action::DescribeDetachedBackups => {
+            let region = call.parameters.get("Region").ok_or_else(|| ApiError::missing("Region"))?;
+            let query = Query::read(&call.parameters)?;
+            let kept = detached::sets(&spec, region, cloud.jobs(instance), settings.lag, now);
+            let page = query.page(kept.into_iter(), settings.quirks.window_on_end);
             Ok(style.sets(&spec, instance, &page, now))
         }
         Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),

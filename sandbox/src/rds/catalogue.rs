@@ -56,12 +56,26 @@ pub struct BackupPolicy {
     pub log_backup: bool,
     /// `LogBackupRetentionPeriod`: days that a log backup is kept, not more than those of the data.
     pub log_retention_days: u32,
+    /// `ReleasedKeepPolicy`: which sets outlive the instance. Only those of local disks do.
+    pub released_keep: ReleasedKeep,
+}
+
+/// Which sets of an instance are kept when it is released, as `ReleasedKeepPolicy` spells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleasedKeep {
+    /// None.
+    #[default]
+    None,
+    /// The newest one. The service spells it so.
+    Lastest,
+    /// All.
+    All,
 }
 
 impl Default for BackupPolicy {
     /// As the service sets it up.
     fn default() -> Self {
-        Self { retention_days: 7, log_backup: true, log_retention_days: 7 }
+        Self { retention_days: 7, log_backup: true, log_retention_days: 7, released_keep: ReleasedKeep::None }
     }
 }
 

@@ -67,7 +67,6 @@ impl Cloud {
     /// What the instance is. One that is asked for the first time gets its past, and the job that keeps it busy.
     /// `region` is the one that a request names, where the host compares it.
     pub(super) fn visit(&mut self, instance: &str, region: Option<&str>, now: Now) -> Result<InstanceSpec, ApiError> {
-        let absent = || ApiError::new(404, "InvalidDBInstanceName.NotFound", "The database instance does not exist.");
         let spec = self.catalogue.find(instance).ok_or_else(absent)?.clone();
         if region.is_some_and(|region| region != spec.region) {
             return Err(ApiError::new(400, "InvalidDBInstanceId.NotFound", "The DBInstanceId provided does not exist in records."));
@@ -228,4 +227,9 @@ impl Start {
         }
         Self { origin, wanted, length, fate: JobOutcome::Success }
     }
+}
+
+/// There is no such instance.
+pub(super) fn absent() -> ApiError {
+    ApiError::new(404, "InvalidDBInstanceName.NotFound", "The database instance does not exist.")
 }

@@ -22,16 +22,18 @@ pub(super) enum Action {
     CreateBackup,
     DescribeBackupTasks,
     DescribeBackups,
+    DescribeDetachedBackups,
     DescribeDBInstanceAttribute,
     DescribeBackupPolicy,
     DeleteBackup,
 }
 
 impl Action {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::CreateBackup,
         Self::DescribeBackupTasks,
         Self::DescribeBackups,
+        Self::DescribeDetachedBackups,
         Self::DescribeDBInstanceAttribute,
         Self::DescribeBackupPolicy,
         Self::DeleteBackup,
@@ -42,6 +44,7 @@ impl Action {
             Self::CreateBackup => "CreateBackup",
             Self::DescribeBackupTasks => "DescribeBackupTasks",
             Self::DescribeBackups => "DescribeBackups",
+            Self::DescribeDetachedBackups => "DescribeDetachedBackups",
             Self::DescribeDBInstanceAttribute => "DescribeDBInstanceAttribute",
             Self::DescribeBackupPolicy => "DescribeBackupPolicy",
             Self::DeleteBackup => "DeleteBackup",
@@ -54,6 +57,9 @@ impl Action {
             Self::DescribeBackupTasks => &["DBInstanceId", "BackupJobId", "BackupMode", "BackupJobStatus", "ClientToken", "Flag"],
             Self::DescribeBackups => {
                 &["DBInstanceId", "BackupId", "BackupStatus", "BackupMode", "BackupType", "StartTime", "EndTime", "PageSize", "PageNumber"]
+            }
+            Self::DescribeDetachedBackups => {
+                &["DBInstanceId", "BackupId", "BackupStatus", "BackupMode", "StartTime", "EndTime", "PageSize", "PageNumber", "Region"]
             }
             Self::DescribeDBInstanceAttribute => &["DBInstanceId", "Expired"],
             Self::DescribeBackupPolicy => &["DBInstanceId", "BackupPolicyMode", "CompressType", "ReleasedKeepPolicy"],

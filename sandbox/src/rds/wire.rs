@@ -101,7 +101,7 @@ impl Style<'_> {
             "PreferredBackupPeriod": "Tuesday,Thursday,Saturday",
             "PreferredBackupTime": "15:00Z-16:00Z",
             "BackupMethod": if spec.local_disk() { "Physical" } else { "Snapshot" },
-            "ReleasedKeepPolicy": if spec.local_disk() { "None" } else { "Lastest" },
+            "ReleasedKeepPolicy": spec.policy.released_keep,
         }))
     }
 

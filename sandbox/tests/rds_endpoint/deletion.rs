@@ -22,7 +22,7 @@ async fn with(world: &World, instance: &str, change: impl FnOnce(&mut InstanceSp
 }
 
 fn log_of(days: u32, of: u32) -> BackupPolicy {
-    BackupPolicy { retention_days: of, log_backup: true, log_retention_days: days }
+    BackupPolicy { retention_days: of, log_backup: true, log_retention_days: days, ..BackupPolicy::default() }
 }
 
 #[tokio::test]
