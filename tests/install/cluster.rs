@@ -75,7 +75,7 @@ impl Cluster {
     pub async fn shell(&self, command: &str) -> String {
         let kubectl = self.kubectl();
         let directory = kubectl.program().parent().expect("kubectl is in a directory");
-        let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap_or_default());
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display());
         let mut shell = tokio::process::Command::new("sh");
         shell.args(["-euc", command]).env("PATH", path).env("KUBECONFIG", self.plane.kubeconfig()).kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_secs(60), shell.output()).await.expect("it ends").expect("a shell");
