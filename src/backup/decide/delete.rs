@@ -429,7 +429,7 @@ fn let_go(mut draft: Draft<'_>, event: Option<(Reason, String)>) -> Decision {
 fn blocked(mut draft: Draft<'_>, set: &BackupId, why: &str, again_in: SignedDuration) -> Decision {
     let ends = ends(draft.observed).unwrap_or(draft.now);
     let message = format!(
-        "backup set {set} cannot be deleted now: {why}. It is tried again, and the object goes without it {ends}, or when deletionPolicy is set to Retain"
+        "backup set {set} cannot be deleted now: {why}. It is tried again, and the object goes without it at {ends}, or when deletionPolicy is set to Retain"
     );
     let before = draft.observed.status.condition(ConditionType::DeletionSupported);
     if before.is_none_or(|before| before.message != message) {
