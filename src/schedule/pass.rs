@@ -3,7 +3,7 @@
 //! [`super::decide`].
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -35,8 +35,10 @@ pub struct Pass {
     stage: Stage,
     /// How often was decided.
     decisions: usize,
-    /// Backups that no cache shows, and that were asked for.
+    /// Backups that were asked for.
     asked: BTreeSet<String>,
+    /// What the API server has of those that hold up a slot; none of one that is gone. A watch may have left its last event out.
+    read: BTreeMap<String, Option<Arc<RdsBackup>>>,
     /// What is done before the pass goes on, and is answered by nothing but [`Answer::Done`].
     notes: VecDeque<Request>,
     /// What comes after the notes.
@@ -58,7 +60,7 @@ pub enum Stage {
     Reread(Arc<RdsBackup>, Arc<Decided>),
     /// The newest backup, which no cache shows, before another is created.
     LastBackup(Arc<RdsBackup>, String),
-    /// A backup that no cache shows, and for which a slot would be skipped.
+    /// A backup for which a slot would be skipped.
     Unconfirmed(String),
     /// What became of the creation.
     Create(Arc<RdsBackup>, Timestamp),
@@ -112,6 +114,7 @@ impl Pass {
             stage: Stage::Begin,
             decisions: 0,
             asked: BTreeSet::new(),
+            read: BTreeMap::new(),
             notes: VecDeque::new(),
             after_notes: None,
         }
@@ -156,7 +159,7 @@ impl Pass {
             (Stage::LastBackup(backup, last), Answer::Backup(found)) => {
                 Ok(self.last_backup(state, backup, last, found?.as_deref(), present.now))
             }
-            (Stage::Unconfirmed(name), Answer::Backup(found)) => Ok(self.confirmed(state, &name, found?.as_deref())),
+            (Stage::Unconfirmed(name), Answer::Backup(found)) => Ok(self.confirmed(state, name, found?)),
             (Stage::Create(backup, began), Answer::Created(created)) => Ok(self.created(state, backup, began, created)),
             (Stage::Namesake(backup, began), Answer::Namesake(found)) => Ok(self.namesake(state, backup, began, found)),
             (Stage::Write(decided), Answer::Written(written)) => self.written(state, &decided, written),
@@ -212,7 +215,7 @@ impl Pass {
         let Present { now, server_now, .. } = present;
         // One that cannot be read counts for nothing but its name.
         let readable = seen.backups.iter().filter_map(|(guarded, audited)| Some((guarded.0.as_ref().ok()?, audited.as_ref())));
-        let children: Vec<Child> = readable.map(|(backup, audited)| Child::of(backup, &self.object, audited)).collect();
+        let children: Vec<Child> = readable.filter_map(|(backup, audited)| self.child(backup, audited)).collect();
         let cached = seen.backups.iter().filter_map(|(guarded, _)| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
         let valid = state.validated(&self.object, now).clone();
         let observation = Observation {
@@ -225,6 +228,15 @@ impl Pass {
         };
         let decision = decide(&self.object.spec, &valid, &observation, now);
         Arc::new(Decided { decision, at: now, cached })
+    }
+
+    /// A backup as the cache has it, or as it was read where the cache holds up a slot by it; none if it is gone.
+    fn child(&self, cached: &RdsBackup, audited: Option<&Audited>) -> Option<Child> {
+        let child = Child::of(cached, &self.object, audited);
+        match self.read.get(&child.name).filter(|_| child.is_active()) {
+            Some(read) => read.as_deref().map(|read| Child::of(read, &self.object, audited)),
+            None => Some(child),
+        }
     }
 
     fn reread(
@@ -277,11 +289,12 @@ impl Pass {
     }
 
     /// One that is over or gone was made, and holds up nothing.
-    fn confirmed(&mut self, state: &mut ObjectState, name: &str, found: Option<&RdsBackup>) -> Next {
-        let is_active = found.is_some_and(|found| Child::of(found, &self.object, None).is_active());
-        if let Some(made) = state.memory.created.get_mut(name).filter(|_| !is_active) {
+    fn confirmed(&mut self, state: &mut ObjectState, name: String, found: Option<Box<RdsBackup>>) -> Next {
+        let is_active = found.as_deref().is_some_and(|found| Child::of(found, &self.object, None).is_active());
+        if let Some(made) = state.memory.created.get_mut(&name).filter(|_| !is_active) {
             made.outcome = Outcome::Ours;
         }
+        self.read.insert(name, found.map(Arc::from));
         self.observe()
     }
 

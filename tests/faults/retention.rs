@@ -1,7 +1,8 @@
 //! `retention` and the audit over a day, on the simulated clock, as a person sees it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     report::story,
     script::Script,
     step::Step,
-    world::{AnyRequest, LogEvent},
+    world::{AnyRequest, LogEvent, Reply, State},
 };
 
 const MINUTE: u64 = 60;
@@ -89,4 +90,108 @@ fn a_day_of_a_schedule_that_keeps_its_last_three() {
         assert_eq!((status["retained"].as_i64(), text(condition(status, "Retention"), "reason")), (Some(3), "ObjectsOnly"));
         assert_eq!(listed, 10, "nothing but the person deleted a set");
     });
+}
+
+/// Requests of every kind fail, the operator is killed, and every six hours somebody deletes the newest set in the console.
+#[test]
+fn whatever_goes_wrong_retention_removes_no_backup_that_is_needed() {
+    let (mut removed, mut lost, mut faults) = (0, 0, 0);
+    for seed in 1..=6 {
+        let keep = 2 + usize::try_from(seed % 3).expect("small");
+        let spec = json!({
+            "schedule": "0 * * * *", "retention": { "keepLast": keep },
+            "template": { "spec": { "dbInstanceId": "rm-1", "method": "Physical", "retry": { "limit": 3, "backoff": "1m" } } },
+        });
+        let mut script = Script::calm(Duration::from_secs(10 * MINUTE)).at(1, Action::Schedule { name: "nightly".into(), spec });
+        let times = [5, 11, 17, 23].map(|hour| hour * HOUR + 45 * MINUTE);
+        for at in times {
+            script = script.at(at, Action::Vanish { instance: "rm-1".into() });
+        }
+        script.seed = seed;
+        script.fault_percent = [3, 8, 15][usize::try_from(seed % 3).expect("small")];
+        script.faults_until = Duration::from_secs(26 * HOUR);
+        script.pauses = vec![Duration::from_secs(20), Duration::from_secs(5 * MINUTE), Duration::from_secs(2 * HOUR)];
+        // After the faults there is time for a look at the sets.
+        script.lasts = Some(Duration::from_secs(32 * HOUR + 45 * MINUTE));
+        script.accounts = Some(ACCOUNTS.to_owned());
+        script.audits = true;
+        let ended = life::run(&script);
+        let mut wrong = check::violations(&script, &ended);
+        ended.world.with(|state, _| {
+            let seen = Seen::of(state, &times.map(|at| script.begins + Duration::from_secs(at)));
+            wrong.extend(seen.unneeded(keep));
+            removed += seen.removed.len();
+            lost += state.cloud.jobs.iter().filter(|job| job.gone).count();
+            faults += state.fault_plan.injected.values().sum::<u64>();
+            assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}\n{}", story(&state.log, script.begins));
+        });
+    }
+    println!("retention among faults: {faults} faults, {removed} backups removed, {lost} sets deleted by people and none by the operator");
+    assert!(removed > 100 && lost > 20 && faults > 500, "{removed} removed, {lost} lost, {faults} faults");
+}
+
+/// What the servers did and know, beside what the operator says.
+struct Seen {
+    /// When each backup was first Succeeded, and its set.
+    succeeded: BTreeMap<String, (Timestamp, String)>,
+    /// When each was removed.
+    removed: BTreeMap<String, Timestamp>,
+    /// When sets were deleted by people.
+    lost: BTreeMap<String, Timestamp>,
+    lost_otherwise: usize,
+}
+
+impl Seen {
+    /// `vanished`: when people deleted the newest set.
+    fn of(state: &State, vanished: &[Timestamp]) -> Self {
+        let (mut succeeded, mut removed) = (BTreeMap::new(), BTreeMap::new());
+        for line in &state.log {
+            match &line.what {
+                LogEvent::Done(AnyRequest::Api(Step::ChildDelete, call), Reply::Api(answer)) if answer.code == 200 => {
+                    removed.entry(call.name.clone().expect("an object")).or_insert(line.at);
+                }
+                LogEvent::Done(AnyRequest::Api(_, _), Reply::Api(answer)) if answer.body["status"]["phase"] == "Succeeded" => {
+                    let (name, set) =
+                        (text(&answer.body["metadata"], "name").to_owned(), text(&answer.body["status"], "backupId").to_owned());
+                    succeeded.entry(name).or_insert((line.at, set));
+                }
+                _ => {}
+            }
+        }
+        let gone = state.cloud.jobs.iter().filter(|job| job.gone);
+        let lost: BTreeMap<String, Timestamp> =
+            gone.clone().filter_map(|job| Some((job.backup_id.to_string(), *vanished.iter().find(|at| **at >= job.started_at)?))).collect();
+        let lost_otherwise = gone.count().saturating_sub(vanished.len());
+        Self { succeeded, removed, lost, lost_otherwise }
+    }
+
+    /// The backups that could be restored at that time, oldest first: slots are in the names.
+    fn usable(&self, at: Timestamp) -> Vec<&str> {
+        let is_over = |when: Option<&Timestamp>| when.is_some_and(|when| *when < at);
+        let usable = self
+            .succeeded
+            .iter()
+            .filter(|(name, (since, set))| *since <= at && !is_over(self.removed.get(*name)) && !is_over(self.lost.get(set)));
+        usable.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What breaks a rule. Between two looks at the sets one may be lost that the operator counts.
+    fn unneeded(&self, keep: usize) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (name, at) in &self.removed {
+            let usable = self.usable(*at);
+            let newer = usable.iter().filter(|other| **other > name.as_str()).count();
+            if usable.contains(&name.as_str()) && newer < keep - 1 {
+                wrong.push(format!("{name} was removed at {at}, and {newer} newer ones could be restored: {usable:?}"));
+            }
+        }
+        let at_the_end = self.usable(Timestamp::MAX);
+        if at_the_end.len() != keep {
+            wrong.push(format!("{keep} are to be kept, and there are {at_the_end:?}"));
+        }
+        if self.lost_otherwise > 0 {
+            wrong.push(format!("{} sets were deleted by nobody", self.lost_otherwise));
+        }
+        wrong
+    }
 }

@@ -16,8 +16,7 @@ pub struct Decision {
     pub status: RdsBackupScheduleStatus,
     /// Published once the status was written.
     pub events: Vec<Event>,
-    /// Backups that no cache shows, and for which a slot would be skipped: each is asked for first, and this is decided again if one is
-    /// over.
+    /// Backups for which a slot would be skipped: each is asked for first, and this is decided again if one is over.
     pub unconfirmed: Vec<String>,
     /// Objects to delete once the status was written.
     pub deletions: Vec<Deletion>,

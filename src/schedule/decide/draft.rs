@@ -28,7 +28,7 @@ pub(super) struct Draft<'a> {
     pub held_up: Option<HeldUp>,
     /// The start of a slot whose backup cannot be created now: it stays the next one.
     pub due_since: Option<Timestamp>,
-    /// Backups that no cache shows, and for which a slot is skipped.
+    /// Backups for which a slot is skipped.
     pub unconfirmed: Vec<String>,
     /// The backup of `runOnCreate` is still to be made.
     pub owes_first: bool,
@@ -161,7 +161,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The backups that this process has just created, and that the cache does not show: not yet, or not any more.
-    pub fn unseen(&self) -> Vec<String> {
+    fn unseen(&self) -> Vec<String> {
         let known = |name: &str| self.observed.children.iter().any(|child| child.name == name);
         let made = self.observed.memory.created.iter().filter(|(name, made)| made.outcome == Outcome::Created && !known(name));
         made.map(|(name, _)| name.clone()).collect()

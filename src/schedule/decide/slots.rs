@@ -168,7 +168,7 @@ impl Draft<'_> {
         if too_late && !handled {
             self.missed(valid, cursor, newest.at, true);
         } else if !handled && !self.active().is_empty() {
-            self.unconfirmed = self.unseen();
+            self.unconfirmed = self.active();
             self.missed(valid, cursor, newest.at, false);
             self.skipped(newest.at);
         } else {

@@ -165,3 +165,30 @@ fn the_newest_backup_is_asked_for_where_no_cache_shows_it() {
         assert_eq!(bench.live.status.unwrap().skipped_overlap.map(|skipped| skipped.count), Some(1));
     }
 }
+
+/// A watch may leave out the last event of a backup: without a read its schedule would make none until the next start of the operator.
+#[test]
+fn a_backup_that_holds_up_a_slot_by_the_cache_is_asked_for_first() {
+    let over = || ended("hourly-202701150800", today("08:30:00"));
+    let waiting = || RdsBackup { status: None, ..over() };
+    for (found, creates) in [(Some(over()), true), (None, true), (Some(waiting()), false)] {
+        let mut bench = Bench::due("");
+        bench.cache = vec![waiting()];
+        let mut running = bench.observed(bench.live.clone());
+        assert!(matches!(&running.next, Next::Do(Request::ReadBackup(name)) if name == "hourly-202701150800"), "{:?}", running.next);
+        bench.answer(&mut running, Answer::Backup(Ok(found.map(Box::new))));
+        bench.observe(&mut running);
+        if creates {
+            bench.reread(&mut running);
+            assert!(matches!(&running.next, Next::Do(Request::Create(_))), "{:?}", running.next);
+            continue;
+        }
+        bench.write(&mut running);
+        assert_eq!(bench.live.status.unwrap().skipped_overlap.map(|skipped| skipped.count), Some(1));
+    }
+    let mut bench = Bench::due("");
+    bench.cache = vec![waiting()];
+    let mut running = bench.observed(bench.live.clone());
+    bench.answer(&mut running, Answer::Backup(Err(error(500))));
+    assert!(matches!(running.next, Next::Rest(Rest::Failed { .. })), "a slot is not skipped unasked: {:?}", running.next);
+}
