@@ -26,7 +26,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["--set=metrics.prometheusRule.thresholds.failedRuns=many"], &["/thresholds/failedRuns", "integer"]),
     (&["--set=metrics.prometheusRule.thresholds.stuckPendingSeconds=60"], &["/thresholds", "stuckPendingSeconds"]),
     (&["--set=metrics.prometheusRule.thresholds.failedRuns=null"], &["/thresholds", "failedRuns"]),
-    (&["--set=metrics.prometheusRule.disabled={RdsBackupGone}"], &["/prometheusRule/disabled/0", "'RdsBackupNotFresh'"]),
+    (&["--set=metrics.prometheusRule.disabled={RdsBackupVanished}"], &["/prometheusRule/disabled/0", "'RdsBackupNotFresh'"]),
     (&["--set=metrics.prometheusRule.for.RdsBackupStale=30m"], &["/prometheusRule/for", "RdsBackupStale"]),
     (&["--set=metrics.prometheusRule.for.RdsBackupNotFresh=soon"], &["/prometheusRule/for/RdsBackupNotFresh", "pattern"]),
     (&["--set=metrics.prometheusRule.severity.RdsBackupStale=page"], &["/prometheusRule/severity", "RdsBackupStale"]),
