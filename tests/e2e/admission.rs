@@ -50,6 +50,11 @@ fn the_api_server_refuses_a_wrong_spec() {
             (with(json!({ "timeout": "" })), LENGTH),
             (with(json!({ "retry": { "limit": 1, "backoff": "1.5h" } })), LENGTH),
             (with(json!({ "retry": { "limit": 11 } })), "10"),
+            (with(json!({ "deletionPolicy": "Delete", "method": "Logical" })), "never deletes a logical backup set on request"),
+            (with(json!({ "deletionPolicy": "Remove" })), "Retain"),
+            (with(json!({ "cleanupDeadline": "0s" })), LENGTH),
+            (with(json!({ "ttl": "7d" })), LENGTH),
+            (with(json!({ "ttl": "1h", "timeout": "2h" })), "ttl is shorter than timeout"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {
             let refused = create(&site, &format!("wrong-{number}"), spec).await.expect_err(&format!("{spec} is accepted"));

@@ -47,6 +47,19 @@ fn the_api_server_refuses_a_wrong_schedule() {
                 "databases and strategy: db belong together",
             ),
             (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "notAfter": "2027-01-15T02:00:00Z" } })), "the schedule sets it"),
+            (
+                template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "ttl": "720h" } })),
+                "remove ttl: retention, or successfulHistoryLimit",
+            ),
+            (
+                template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "deletionPolicy": "Delete", "method": "Logical" } })),
+                "never deletes a logical backup set on request",
+            ),
+            (with(json!({ "retention": {} })), "write keepLast, maxAge or both"),
+            (with(json!({ "retention": { "keepAtLeast": 3 } })), "write keepLast, maxAge or both"),
+            (with(json!({ "retention": { "keepLast": 2, "keepAtLeast": 3 } })), "keepLast is less than keepAtLeast"),
+            (with(json!({ "retention": { "keepLast": 0 } })), "keepLast"),
+            (with(json!({ "retention": { "maxAge": "30d" } })), "a day is 24h"),
             (json!({ "schedule": "0 2 * * *" }), "template"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {
