@@ -73,8 +73,10 @@ fn the_newest_are_kept_by_number_by_age_and_never_fewer_than_the_floor() {
 }
 
 #[test]
-fn what_is_held_failed_lost_or_of_another_account_counts_for_nothing() {
-    let mut world = days(r#"{"keepLast":2}"#, 8);
+fn what_is_held_failed_lost_or_of_another_owner_counts_for_nothing() {
+    let mut world = days(r#"{"keepLast":2}"#, 9);
+    // A person gave it the schedule's label.
+    world.children[8].has_schedule_uid = false;
     world.children[7].set = Set::Gone;
     world.children[6].set = Set::Unusable;
     world.children[5].held = true;
