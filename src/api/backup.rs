@@ -167,7 +167,7 @@ pub struct RdsBackupSpec {
     /// How long this object stays after its end: then it is deleted, and its backup set stays. For backups that nobody keeps in a repository.
     /// The newest usable backup of an instance stays until another has succeeded. The condition `TtlIgnored` says why an object stays: one with
     /// the annotation `rdsbackup.io/hold: "true"`, one that a GitOps tool tracks, and one whose set would be deleted with it. Not shorter than
-    /// `timeout`. Default: it stays. Can be changed.
+    /// `timeout` where both are given. Default: it stays. Can be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Span")]
     pub ttl: Option<Span>,

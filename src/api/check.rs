@@ -82,6 +82,10 @@ impl RdsBackupSpec {
         if *deletion_policy == Some(DeletionPolicy::Delete) && *method == Some(BackupMethod::Logical) {
             return Err("the service never deletes a logical backup set on request: remove deletionPolicy or set it to Retain".into());
         }
+        let length = |span: &Option<Span>| span.as_ref().and_then(|span| span.get().ok());
+        if length(ttl).zip(length(timeout)).is_some_and(|(ttl, timeout)| ttl < timeout) {
+            return Err("ttl is shorter than timeout: write a longer ttl".into());
+        }
         let backoff = retry.as_ref().and_then(|retry| retry.backoff.as_ref());
         let spans = [
             ("queueTimeout", queue_timeout.as_ref()),
@@ -123,5 +127,21 @@ mod tests {
         for id in ["", "rm 1", "rm-1/../rm-2", &long(65)] {
             assert!(check(serde_json::json!({ "dbInstanceId": id })).is_err(), "{id:?}");
         }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused_also_without_the_rules_of_the_crd() {
+        let check = |fields: serde_json::Value| {
+            let mut spec = serde_json::json!({ "dbInstanceId": "rm-1" });
+            spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            serde_json::from_value::<RdsBackupSpec>(spec).unwrap().check()
+        };
+        for (fields, words) in [
+            (serde_json::json!({ "ttl": "1h", "timeout": "2h" }), "write a longer ttl"),
+            (serde_json::json!({ "deletionPolicy": "Delete", "method": "Logical" }), "set it to Retain"),
+        ] {
+            assert!(check(fields.clone()).is_err_and(|error| error.contains(words)), "{fields}");
+        }
+        assert_eq!(check(serde_json::json!({ "ttl": "2h", "timeout": "2h", "deletionPolicy": "Delete" })), Ok(()));
     }
 }

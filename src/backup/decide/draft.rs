@@ -355,19 +355,15 @@ impl<'a> Draft<'a> {
     }
 
     fn ready(&mut self, ready: bool, reason: Reason, message: &str) {
-        self.set(ConditionType::Ready, if ready { "True" } else { "False" }, reason, message);
+        self.set_condition(ConditionType::Ready, if ready { "True" } else { "False" }, reason, message);
     }
 
     fn raise(&mut self, kind: ConditionType, reason: Reason, message: &str) {
-        self.set(kind, "True", reason, message);
+        self.set_condition(kind, "True", reason, message);
     }
 
     /// Sets a condition that is not always True.
     pub fn set_condition(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
-        self.set(kind, status, reason, message);
-    }
-
-    fn set(&mut self, kind: ConditionType, status: &str, reason: Reason, message: &str) {
         let fresh = condition(kind.as_str(), status, reason, message, self.observed.generation(), Time(self.now));
         set_condition(&mut self.status.conditions, fresh);
     }
