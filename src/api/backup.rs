@@ -25,6 +25,7 @@ use super::{RdsBackupStatus, Span, Time};
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Method", type_ = "string", json_path = ".status.effective.method"),
     printcolumn(name = "Size", type_ = "string", json_path = ".status.size"),
+    printcolumn(name = "Origin", type_ = "string", json_path = ".status.origin"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "BackupId", type_ = "string", json_path = ".status.backupId", priority = "1"),
@@ -67,7 +68,13 @@ use super::{RdsBackupStatus, Span, Time};
         .field_path(".spec.resourceGroupId"),
     validation = Rule::new("has(self.spec.notAfter) == has(oldSelf.spec.notAfter) && (!has(self.spec.notAfter) || self.spec.notAfter == oldSelf.spec.notAfter)")
         .message("notAfter cannot be added, changed or removed: delete this RdsBackup and create another")
-        .field_path(".spec.notAfter")
+        .field_path(".spec.notAfter"),
+    validation = Rule::new("has(self.spec.existingBackupId) == has(oldSelf.spec.existingBackupId) && (!has(self.spec.existingBackupId) || self.spec.existingBackupId == oldSelf.spec.existingBackupId)")
+        .message("existingBackupId cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.existingBackupId"),
+    validation = Rule::new("has(self.spec.reuseIfNewerThan) == has(oldSelf.spec.reuseIfNewerThan) && (!has(self.spec.reuseIfNewerThan) || self.spec.reuseIfNewerThan == oldSelf.spec.reuseIfNewerThan)")
+        .message("reuseIfNewerThan cannot be added, changed or removed: delete this RdsBackup and create another")
+        .field_path(".spec.reuseIfNewerThan")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.databases) == (has(self.strategy) && self.strategy == 'db')")
@@ -82,6 +89,12 @@ use super::{RdsBackupStatus, Span, Time};
     .message("the service never deletes a logical backup set on request: remove deletionPolicy or set it to Retain; retentionDays says how long the service keeps the set"))]
 #[x_kube(validation = Rule::new("!has(self.ttl) || !has(self.timeout) || duration(self.ttl) >= duration(self.timeout)")
     .message("ttl is shorter than timeout: the object would be gone before anybody could look at a backup that took its time; write a longer ttl"))]
+#[x_kube(validation = Rule::new("!has(self.existingBackupId) || !(has(self.method) || has(self.strategy) || has(self.databases) || has(self.type) || has(self.retentionDays) || has(self.resourceGroupId) || has(self.notAfter) || has(self.timeout) || has(self.retry) || has(self.reuseIfNewerThan))")
+    .message("existingBackupId takes in a backup set that is there: remove method, strategy, databases, type, retentionDays, resourceGroupId, notAfter, timeout, retry and reuseIfNewerThan, which are for a new backup"))]
+#[x_kube(validation = Rule::new("!has(self.existingBackupId) || !has(self.deletionPolicy) || self.deletionPolicy != 'Delete'")
+    .message("the operator deletes no backup set that it did not make: remove deletionPolicy or existingBackupId"))]
+#[x_kube(validation = Rule::new("!has(self.reuseIfNewerThan) || !has(self.retentionDays) || self.retentionDays < 0 || duration(self.reuseIfNewerThan) <= duration(string(self.retentionDays * 24) + 'h')")
+    .message("reuseIfNewerThan is longer than retentionDays: the set of so old a backup is gone; write a shorter reuseIfNewerThan"))]
 pub struct RdsBackupSpec {
     /// The instance to back up (`DBInstanceId`), for example `rm-uf6wjk5xxxx`. Cannot be changed.
     #[schemars(length(min = 3, max = 64))]
@@ -164,6 +177,24 @@ pub struct RdsBackupSpec {
     #[schemars(with = "Time")]
     pub not_after: Option<Time>,
 
+    /// An existing backup set (`BackupId`) of the instance, of any origin: no backup is made, and the object becomes the record of that set.
+    /// It is Succeeded when the service lists the set as usable, with `origin: Existing`, and its set is looked at daily like any other. The
+    /// operator never deletes the set. A set that the service does not list is looked for until `queueTimeout`. `rds-backup-operator
+    /// orphans` prints an RdsBackup for each set that none records. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub existing_backup_id: Option<String>,
+
+    /// A backup that is there is enough if it is this young: no other is made, and this object is Succeeded with `origin: Reused`, the set of
+    /// that backup, and its name in `reusedFrom`. For gates before a deployment that are applied often. The age counts from the start of the
+    /// backup to now; for a backup that was under way when this object was created, to that creation. It must be an RdsBackup of the same
+    /// namespace, instance, account, method and databases that has succeeded, not one of an `existingBackupId`, and the service must list its
+    /// set as usable at that moment. While a backup of the instance is under way, this object waits for it first. Not longer than
+    /// `retentionDays`. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Span")]
+    pub reuse_if_newer_than: Option<Span>,
+
     /// How long this object stays after its end: then it is deleted, and its backup set stays. For backups that nobody keeps in a repository.
     /// The newest usable backup of an instance stays until another has succeeded. The condition `TtlIgnored` says why an object stays: one with
     /// the annotation `rdsbackup.io/hold: "true"`, one that a GitOps tool tracks, and one whose set would be deleted with it. Not shorter than
@@ -175,7 +206,7 @@ pub struct RdsBackupSpec {
     /// What happens to the backup set when this object is deleted. Default `Retain`: nothing. With `Delete`, the object stays, with a
     /// finalizer, until the service has deleted the set. For most sets the service never does that on request: the condition
     /// `DeletionSupported` says it from the end of the backup on, and then the object goes and the set stays. A set that was found after a
-    /// lost answer (`origin: Adopted`) or that another RdsBackup names, and that of an object with the annotation `rdsbackup.io/hold:
+    /// lost answer (`origin: Adopted`), of another backup (`Reused`) or that another RdsBackup names, and that of an object with the annotation `rdsbackup.io/hold:
     /// "true"`, is not deleted. Can be changed at any time: `Retain` lets go of an object that is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeletionPolicy")]

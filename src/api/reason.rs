@@ -155,6 +155,9 @@ reasons! {
         WrongEndpoint,
         /// The service knows no such instance in this region. Check `dbInstanceId`, `regionId` and `account`.
         InstanceNotFound,
+        /// The service lists no set `existingBackupId` of the instance. Create another RdsBackup with the right instance and set. The operator
+        /// looks for the set until `queueTimeout`.
+        BackupSetNotFound,
     }
     Ends, "An RdsBackup has failed",
         "The end: the operator changes the object no more. Create another RdsBackup for another backup." => {

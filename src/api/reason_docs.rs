@@ -62,6 +62,7 @@ impl Reason {
             | Self::RegionUnavailable
             | Self::WrongEndpoint
             | Self::InstanceNotFound
+            | Self::BackupSetNotFound
             | Self::UnsupportedMethod
             | Self::Rejected
             | Self::BackupFailed
@@ -165,7 +166,8 @@ impl Reason {
             | Self::EncryptionKeyUnusable
             | Self::RegionUnavailable
             | Self::WrongEndpoint
-            | Self::InstanceNotFound => &[NEEDS],
+            | Self::InstanceNotFound
+            | Self::BackupSetNotFound => &[NEEDS],
             Self::UnsupportedMethod
             | Self::BackupFailed
             | Self::BackupNotUsable

@@ -49,7 +49,13 @@ use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
         .field_path(".spec.template.spec.notAfter"),
     validation = Rule::new("!has(self.spec.template.spec.ttl)")
         .message("remove ttl: retention, or successfulHistoryLimit and failedHistoryLimit, say how many backups of a schedule stay")
-        .field_path(".spec.template.spec.ttl")
+        .field_path(".spec.template.spec.ttl"),
+    validation = Rule::new("!has(self.spec.template.spec.existingBackupId)")
+        .message("remove existingBackupId: a schedule makes backups; an RdsBackup of its own takes in a backup set")
+        .field_path(".spec.template.spec.existingBackupId"),
+    validation = Rule::new("!has(self.spec.template.spec.reuseIfNewerThan)")
+        .message("remove reuseIfNewerThan: every slot of a schedule makes a backup of its own")
+        .field_path(".spec.template.spec.reuseIfNewerThan")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RdsBackupScheduleSpec {
@@ -176,7 +182,8 @@ pub struct BackupTemplate {
     #[schemars(with = "TemplateMetadata")]
     pub metadata: Option<TemplateMetadata>,
     /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and `notAfter` and `ttl` are left out: the
-    /// schedule sets the one, and `retention` and the history limits stand for the other. `dbInstanceId` cannot be changed.
+    /// schedule sets the one, and `retention` and the history limits stand for the other. `existingBackupId` and `reuseIfNewerThan` are left
+    /// out too: every slot makes a backup. `dbInstanceId` cannot be changed.
     pub spec: RdsBackupSpec,
 }
 

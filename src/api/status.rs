@@ -51,10 +51,15 @@ pub struct RdsBackupStatus {
     pub request_id: Option<String>,
 
     /// `Created`: the service answered the request with this backup's job. `Adopted`: the answer was lost, and the operator found the
-    /// backup.
+    /// backup. `Existing`: the set of `existingBackupId`. `Reused`: the set of another backup, by `reuseIfNewerThan`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Origin")]
     pub origin: Option<Origin>,
+
+    /// The RdsBackup of the same namespace whose backup set this object has, with `origin: Reused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 253))]
+    pub reused_from: Option<String>,
 
     /// When the job began: first the time when the request was accepted, then the start time of the backup set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -426,6 +431,10 @@ pub enum Origin {
     Created,
     /// The operator found the backup after the answer was lost.
     Adopted,
+    /// It is the set of `existingBackupId`. The operator did not make it.
+    Existing,
+    /// It is the set of another RdsBackup that was young enough.
+    Reused,
 }
 
 impl Submission {

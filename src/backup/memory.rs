@@ -4,8 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 mod deletion;
+mod taking_in;
 
 pub use deletion::{Answered, Deletion, Findings, Inspection, Other, Surrounded};
+pub use taking_in::{Candidate, TakingIn, Verified, VerifiedSet};
 
 use super::{
     policy::FRESH,
@@ -28,6 +30,8 @@ pub struct Memory {
     pub hold_until: Option<Timestamp>,
     /// Whether another object of the instance has a newer usable backup, and when that was looked up.
     pub newer: Option<(Timestamp, bool)>,
+    /// What was learnt of sets that are there already.
+    pub taking_in: TakingIn,
     /// What was learnt for the deletion of the set.
     pub deletion: Deletion,
 }
@@ -178,6 +182,7 @@ impl Memory {
     pub fn forget_reads(&mut self) {
         (self.preflight, self.looks, self.follow) = (None, Looks::default(), Follow::default());
         self.deletion = Deletion::default();
+        self.taking_in.verified = None;
     }
 
     /// Takes in a preflight.

@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, asks_of_its_set, decide, has_newer},
+    decide::{self, Decision, Effect, HeldUp, Requeue, absorb_look, asks_of_its_set, decide, has_newer, is_usable, reusable},
     memory::OwnIntent,
     observation::Observation,
     policy::{BURST_PAUSE, LOCKED_PAUSE, MOST_STEPS},
@@ -130,6 +130,10 @@ impl Pass {
             }
             (Stage::Newer(decided), Answer::Instance(listed)) => {
                 state.memory.newer = Some((decided.observed.now, has_newer(&self.object, &listed?)));
+                Ok(self.observe(Purpose::Decide))
+            }
+            (Stage::Reusable(decided), Answer::Instance(listed)) => {
+                state.memory.taking_in.absorb_reusable(decided.observed.now, reusable(&self.object, &listed?));
                 Ok(self.observe(Purpose::Decide))
             }
             (Stage::Remove, Answer::Removed(removed)) => self.removed(removed),
@@ -267,6 +271,7 @@ impl Pass {
             (Some(Effect::Clear { .. }), _) => Ok(self.ask(Stage::Clear(decided), Request::ListInstance)),
             (Some(Effect::ReadSurroundings), _) => Ok(self.ask(Stage::Surroundings(decided), Request::ReadSurroundings)),
             (Some(Effect::LookForNewer), _) => Ok(self.ask(Stage::Newer(decided), Request::ListInstance)),
+            (Some(Effect::LookForReusable), _) => Ok(self.ask(Stage::Reusable(decided), Request::ListInstance)),
             (Some(Effect::RemoveObject), _) => Ok(self.ask(Stage::Remove, Request::RemoveObject)),
             (Some(Effect::DeleteSet { instance, set }), _) => {
                 let (instance, set) = (instance.clone(), set.clone());
@@ -319,6 +324,10 @@ impl Pass {
                 state.memory.absorb_preflight(attempt, region, at, result);
             }
             Finding::Inspection { at, findings } => state.memory.deletion.absorb_inspection(at, *findings),
+            Finding::Verified { set, at, result } => {
+                let region = observed.account.as_ref().map(|account| account.region_id.as_str()).unwrap_or_default();
+                state.memory.taking_in.absorb_verified((set, region), at, result.map(|facts| *facts), is_usable);
+            }
             Finding::Look(look) => {
                 if let Ok(account) = &observed.account {
                     absorb_look(&mut state.memory.looks, &self.status, &account.protocol, look);

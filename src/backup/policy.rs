@@ -121,6 +121,9 @@ pub(super) const BURST_PAUSE: Duration = Duration::from_secs(2);
 /// minutes.
 pub const PASSES: usize = 16;
 
+/// For so long it counts that no backup was found that may be reused; the list that clears an intent looks once more.
+pub(super) const REUSE_LOOK_HOLDS: SignedDuration = SignedDuration::from_secs(10);
+
 /// An object whose `ttl` is not over is looked at again at the latest after this long: clocks are set.
 pub(super) const LONGEST_TTL_WAIT: SignedDuration = SignedDuration::from_hours(12);
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     decide::Effect,
-    memory::{Findings, Look, Other, PreflightFacts},
+    memory::{Findings, Look, Other, PreflightFacts, VerifiedSet},
     policy::BASELINE,
     recorded,
     request::{Answer, CloudFinding, CloudRead, Error, InstanceObjects, Request},
@@ -56,6 +56,13 @@ pub enum SoFar {
         /// How many of the claims were dealt with.
         mapped: usize,
     },
+    /// For a set that is there already.
+    Verify {
+        /// The set. The second read, and ends it.
+        set: BackupId,
+        /// The first read.
+        instance: Option<Box<Instance>>,
+    },
     /// For the deletion of a set. The other objects come last: what names the set by then is seen.
     Inspect {
         /// The set, where it is to be deleted.
@@ -90,6 +97,15 @@ pub enum Finding {
     },
     /// The instance after a request whose answer was lost.
     Look(Look),
+    /// A set that is there already.
+    Verified {
+        /// Which.
+        set: BackupId,
+        /// When.
+        at: Timestamp,
+        /// What the service says of it.
+        result: Result<Box<VerifiedSet>, CallError>,
+    },
     /// What decides on the deletion of a set.
     Inspection {
         /// When.
@@ -124,7 +140,9 @@ impl Reads {
             Effect::Inspect { instance, to_delete } => {
                 (instance, SoFar::Inspect { to_delete: to_delete.clone(), instance: None, policy: None, set: None })
             }
+            Effect::VerifySet { instance, set } => (instance, SoFar::Verify { set: set.clone(), instance: None }),
             Effect::WriteIntent { .. }
+            | Effect::LookForReusable
             | Effect::Clear { .. }
             | Effect::Send { .. }
             | Effect::ReadSurroundings
@@ -138,7 +156,7 @@ impl Reads {
     /// The first read. Only a followed set without a job has another first one than its kind.
     pub(super) fn first(&self) -> Step {
         match &self.so_far {
-            SoFar::Preflight { .. } | SoFar::Inspect { .. } => self.read(CloudRead::Attributes),
+            SoFar::Preflight { .. } | SoFar::Inspect { .. } | SoFar::Verify { .. } => self.read(CloudRead::Attributes),
             SoFar::Look { .. } => self.read(CloudRead::Tasks(None)),
             SoFar::Follow { backup: BackupRef { job: Some(job), .. }, .. } => self.read(CloudRead::Tasks(Some(job.clone()))),
             SoFar::Follow { backup: BackupRef { job: None, set: Some(set) }, .. } => self.read(CloudRead::Set(set.clone())),
@@ -206,6 +224,16 @@ impl Reads {
                 let backups = Ok((std::mem::take(running), sets.value));
                 let facts = PreflightFacts::of((**instance).clone(), backups);
                 Ok(Step::Found(Box::new(Finding::Preflight { attempt: *attempt, at, result: Ok(facts) })))
+            }
+            (SoFar::Verify { instance, set }, CloudFinding::Attributes(told)) => {
+                *instance = Some(told);
+                let what = CloudRead::Set(set.clone());
+                Ok(self.read(what))
+            }
+            (SoFar::Verify { instance: Some(instance), set }, CloudFinding::Sets(told)) => {
+                let listed = told.value.into_iter().find(|listed| listed.backup_id == *set);
+                let facts = Box::new(VerifiedSet { instance: (**instance).clone(), set: listed });
+                Ok(Step::Found(Box::new(Finding::Verified { set: set.clone(), at, result: Ok(facts) })))
             }
             (SoFar::Inspect { instance, .. }, CloudFinding::Attributes(told)) => {
                 *instance = Some(told);
@@ -303,6 +331,7 @@ impl Reads {
                 let findings = Findings { instance, policy: policy.clone(), set, others: None };
                 Finding::Inspection { at, findings: Box::new(findings) }
             }
+            SoFar::Verify { set, .. } => Finding::Verified { set: set.clone(), at, result: Err(error) },
             SoFar::Follow { .. } => Finding::Follow { at, result: Err(error) },
         };
         if !refused || self.refused.is_some() {
@@ -318,6 +347,7 @@ impl Reads {
             SoFar::Preflight { attributes, running, .. } => (*attributes, *running) = (None, None),
             SoFar::Look { running, sets, commitments, mapped, .. } => (*running, *sets, *commitments, *mapped) = (None, None, None, 0),
             SoFar::Follow { task, .. } => *task = None,
+            SoFar::Verify { instance, .. } => *instance = None,
             SoFar::Inspect { instance, policy, set, .. } => (*instance, *policy, *set) = (None, None, None),
         }
     }
@@ -344,7 +374,8 @@ fn others(set: &BackupId, own_uid: &str, found: &InstanceObjects) -> Vec<Other> 
         let status = object.status.as_ref();
         let attempts = status.iter().flat_map(|status| &status.attempts).map(recorded::of_attempt);
         let named = status.map(recorded::result).into_iter().chain(attempts).any(|backup| backup.set.as_ref() == Some(set));
-        named && object.metadata.uid.as_deref() != Some(own_uid)
+        let wanted = object.spec.existing_backup_id.as_deref() == Some(set.as_str());
+        (named || wanted) && object.metadata.uid.as_deref() != Some(own_uid)
     };
     let named = found.listed.iter().filter(|listed| names(&listed.object)).map(|listed| {
         let metadata = &listed.object.metadata;

@@ -56,6 +56,10 @@ pub struct Claim {
 impl Sibling {
     /// Another object as the queue sees it; none if it is finished. `admissible`: its account may be used for it, and is not paused.
     pub fn of(other: &RdsBackup, admissible: bool, release_after: SignedDuration) -> Option<Self> {
+        // It asks for no backup.
+        if other.spec.existing_backup_id.is_some() {
+            return None;
+        }
         let status = other.status.as_ref();
         let phase = status.map_or(Phase::Pending, |status| status.phase);
         if phase.is_terminal() {
@@ -137,11 +141,12 @@ impl Commitments {
 }
 
 impl Claim {
-    /// What an object claims: its recorded job and set.
+    /// What an object claims: its recorded job and set. One that took in a set claims nothing: a person may have named the very set that an
+    /// object looks for whose answer was lost, and it would be asked for again.
     pub fn of(object: &RdsBackup) -> Option<Self> {
         let status = object.status.as_ref()?;
         let origin = status.origin?;
-        if !status.has_result() {
+        if !status.has_result() || origin == Origin::Existing {
             return None;
         }
         // Of a job that is known to have failed there is nothing to ask.

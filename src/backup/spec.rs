@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::{
     api::{BackupMethod, BackupStrategy, BackupType, RdsBackupSpec, Span},
-    rds::{CreateBackup, InstanceId},
+    rds::{BackupId, CreateBackup, InstanceId},
 };
 
 /// What a valid spec asks for. After it nothing reads the raw spec.
@@ -20,6 +20,10 @@ pub struct ValidatedSpec {
     pub retry_limit: i32,
     /// The wait between a failed job and the next run.
     pub retry_backoff: SignedDuration,
+    /// The set that is taken in; then nothing is requested.
+    pub existing: Option<BackupId>,
+    /// How young a backup that is there must be to be enough.
+    pub reuse_if_newer_than: Option<SignedDuration>,
 }
 
 impl ValidatedSpec {
@@ -45,6 +49,8 @@ impl ValidatedSpec {
             timeout,
             retry,
             not_after: _,
+            existing_backup_id,
+            reuse_if_newer_than,
             ttl: _,
             deletion_policy: _,
             cleanup_deadline: _,
@@ -67,6 +73,8 @@ impl ValidatedSpec {
             timeout: span(timeout.as_ref(), SignedDuration::from_hours(24)),
             retry_limit: retry.as_ref().map_or(0, |retry| retry.limit.clamp(0, 10)),
             retry_backoff: span(retry_backoff, SignedDuration::from_mins(5)),
+            existing: existing_backup_id.as_ref().map(BackupId::new),
+            reuse_if_newer_than: reuse_if_newer_than.as_ref().and_then(|age| age.get().ok()),
         }
     }
 }

@@ -120,6 +120,11 @@ impl ValidatedSpec {
             let message = "template.spec: remove ttl: retention and the history limits say how many backups of a schedule stay".to_owned();
             return Err(Problem { reason: Reason::InvalidTemplate, message });
         }
+        if template.spec.existing_backup_id.is_some() || template.spec.reuse_if_newer_than.is_some() {
+            let message = "template.spec: remove existingBackupId and reuseIfNewerThan: every slot of a schedule makes a backup of its own"
+                .to_owned();
+            return Err(Problem { reason: Reason::InvalidTemplate, message });
+        }
         if let Some(metadata) = &template.metadata {
             check_labels(&metadata.labels)?;
             check_annotations(&metadata.annotations)?;

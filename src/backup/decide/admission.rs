@@ -1,6 +1,6 @@
 //! Step 1: whether an object takes part in the queue of its instance, and whether it goes first.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +12,7 @@ use super::{
     errors::{self, Remedy},
     pause::pause,
     preflight::preflight,
+    take_in,
 };
 use crate::{
     api::{AttemptOutcome, Phase, Reason},
@@ -77,6 +78,14 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         draft.stall(Phase::Pending, blocker.reason, &blocker.message);
         return waits_for_somebody(draft, valid.queue_timeout, CREDENTIALS_RECHECK);
     }
+    if let Some(set) = &valid.existing {
+        return take_in::existing(draft, valid, account, set);
+    }
+    // Before the pause: to reuse a backup starts none.
+    let mut draft = match take_in::reused(draft, valid, account) {
+        ControlFlow::Break(decision) => return decision,
+        ControlFlow::Continue(draft) => draft,
+    };
     if let Some(blocker) = pause(observed, account) {
         draft.queue(blocker.reason, &blocker.message);
         return draft.wait(blocker.again_in.unwrap_or(PAUSED_RECHECK));

@@ -67,6 +67,17 @@ pub(super) fn allowed(instance: &Instance) -> &'static str {
     }
 }
 
+/// The engine as the service spells it, which the status records.
+pub(super) fn name(engine: &Engine) -> &str {
+    match engine {
+        Engine::MySql => "MySQL",
+        Engine::PostgreSql => "PostgreSQL",
+        Engine::SqlServer => "SQLServer",
+        Engine::MariaDb => "MariaDB",
+        Engine::Other(name) => name,
+    }
+}
+
 /// `MySQL on cloud disks`
 pub(super) fn kind(instance: &Instance) -> String {
     let disks = match instance.disk() {

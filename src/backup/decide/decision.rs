@@ -77,6 +77,15 @@ pub enum Effect {
         /// The set.
         set: BackupId,
     },
+    /// List the objects of the instance by a quorum LIST, to see which have a backup that may be reused.
+    LookForReusable,
+    /// Read the instance and one set of it.
+    VerifySet {
+        /// The instance.
+        instance: InstanceId,
+        /// The set.
+        set: BackupId,
+    },
     /// List the objects of the instance by a quorum LIST, to see whether one has a newer usable backup.
     LookForNewer,
     /// Delete the object, if it is still as it was seen.

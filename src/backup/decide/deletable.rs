@@ -46,8 +46,8 @@ fn verdict(draft: &Draft<'_>, set: &BackupId) -> Verdict {
             "whether the service deletes backup set {set} with this object is not known: {why}. It is asked when the object is deleted"
         ),
     };
-    if draft.status.origin != Some(Origin::Created) {
-        return never(NOT_OURS);
+    if let Some(why) = not_ours(draft.status.origin) {
+        return never(why);
     }
     let Some(inspection) = &draft.observed.memory.deletion.inspection else { return unknown("its instance was not read") };
     let findings = &inspection.findings;
@@ -87,9 +87,17 @@ pub(super) fn judge(status: &RdsBackupStatus, findings: &Findings, instance: &In
     deletable(set, instance, policy, draft.now)
 }
 
-/// Why a set that was found is never deleted.
-pub(super) const NOT_OURS: &str =
-    "it was found after the answer to the request was lost, so it may be another's. Delete it in the console if it is not needed";
+/// Why a set that the object's own request did not make for certain is never deleted.
+pub(super) fn not_ours(origin: Option<Origin>) -> Option<&'static str> {
+    match origin {
+        Some(Origin::Created) => None,
+        Some(Origin::Existing) => Some("the operator did not make it. Delete it in the console if it is not needed"),
+        Some(Origin::Reused) => Some("it is the set of another RdsBackup"),
+        Some(Origin::Adopted) | None => Some(
+            "it was found after the answer to the request was lost, so it may be another's. Delete it in the console if it is not needed",
+        ),
+    }
+}
 
 /// Why the service never deletes a set.
 pub(super) fn in_words(why: Never, instance: &Instance) -> String {

@@ -11,13 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     availability, begun,
     decision::{Decision, Effect, Requeue},
-    deletable::{self, NOT_OURS, in_words},
+    deletable::{self, in_words, not_ours},
     draft::Draft,
     end::close,
     errors, ttl,
 };
 use crate::{
-    api::{ConditionType, FINALIZER, Origin, Phase, RdsBackup, RdsBackupStatus, Reason, Span, SubmissionOutcome},
+    api::{ConditionType, FINALIZER, Phase, RdsBackup, RdsBackupStatus, Reason, Span, SubmissionOutcome},
     backup::{
         memory::{Findings, Inspection, Other},
         observation::Observation,
@@ -146,8 +146,8 @@ fn wanted(draft: &Draft<'_>) -> Result<(), Gone> {
     if draft.observed.object.is_held() {
         return Err(Gone::Kept("the annotation rdsbackup.io/hold: \"true\" keeps it".to_owned()));
     }
-    if draft.observed.status.origin != Some(Origin::Created) {
-        return Err(Gone::Kept(NOT_OURS.to_owned()));
+    if let Some(why) = not_ours(draft.observed.status.origin) {
+        return Err(Gone::Kept(why.to_owned()));
     }
     Ok(())
 }

@@ -116,8 +116,17 @@ pub(super) fn result_lost(draft: &mut Draft<'_>) {
     );
 }
 
-/// Records what the set says.
+/// Records what the set of the object's own backup says.
 pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
+    let single_tables = match set.meta {
+        MetaStatus::Large => ", but it has too many tables for single ones to be restored from it",
+        MetaStatus::Ok | MetaStatus::Empty => "",
+    };
+    succeed_as(draft, set, &format!("backup set {} exists and is usable{single_tables}", set.backup_id));
+}
+
+/// Records what the set says.
+pub(super) fn succeed_as(draft: &mut Draft<'_>, set: &BackupSet, message: &str) {
     let ended = set.ended_at.unwrap_or(draft.now);
     let started = set.started_at.or(draft.status.started_at.as_ref().map(|time| time.0)).unwrap_or(ended);
     // An adoption of this very set that the answer to the request displaced.
@@ -142,11 +151,7 @@ pub(super) fn succeed(draft: &mut Draft<'_>, set: &BackupSet) {
         effective.method = set.method.as_deref().map(clip).or(effective.method.take());
         effective.backup_type = set.backup_type.as_deref().map(clip).or(effective.backup_type.take());
     }
-    let single_tables = match set.meta {
-        MetaStatus::Large => ", but it has too many tables for single ones to be restored from it",
-        MetaStatus::Ok | MetaStatus::Empty => "",
-    };
-    draft.succeed(&format!("backup set {} exists and is usable{single_tables}", set.backup_id));
+    draft.succeed(message);
     deletable::say(draft);
 }
 

@@ -18,7 +18,7 @@ use crate::{
         policy::{LARGEST_BASELINE, MOST_JOBS_IN_BASELINE},
         spec::ValidatedSpec,
     },
-    rds::{Engine, Instance},
+    rds::Instance,
 };
 
 /// Step 3. The durable intent: after it, and only after it, may something be sent.
@@ -64,13 +64,7 @@ pub(super) fn intent(
         method: compatibility::effective_method(&valid.request, &instance.engine).map(clip),
         backup_type: valid.request.backup_type.clone(),
         strategy: valid.request.strategy.clone(),
-        engine: Some(clip(match &instance.engine {
-            Engine::MySql => "MySQL",
-            Engine::PostgreSql => "PostgreSQL",
-            Engine::SqlServer => "SQLServer",
-            Engine::MariaDb => "MariaDB",
-            Engine::Other(name) => name,
-        })),
+        engine: Some(clip(compatibility::name(&instance.engine))),
         engine_version: instance.engine_version.as_deref().map(clip),
     });
     draft.working(Phase::Submitting, Reason::Submitting, "the request is about to be sent");

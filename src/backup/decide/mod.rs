@@ -22,6 +22,7 @@ mod pause;
 mod preflight;
 mod quota;
 mod resolve;
+mod take_in;
 mod text;
 mod ttl;
 
@@ -38,6 +39,7 @@ pub use decision::{Decision, Effect, Requeue};
 pub use delete::asks_of_its_set;
 pub use errors::reason_when_submitted;
 pub use look::absorb_look;
+pub use take_in::{is_enough, is_usable, reusable};
 pub use ttl::has_newer;
 
 use super::{observation::Observation, spec::ValidatedSpec};

@@ -41,7 +41,7 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
     let pace = account.poll.after(draft.waiting_since().map_or(SignedDuration::ZERO, |since| preflight.at.duration_since(since)));
     let facts = match &preflight.result {
         Ok(facts) => facts,
-        Err(error) => return unread(draft, valid, account, preflight, error, read),
+        Err(error) => return unread(draft, valid, account, &failed(preflight, error), read),
     };
     let own_region = facts.instance.region_id.as_deref();
     let compatibility = match forbidden_region(&draft, account, own_region) {
@@ -70,7 +70,7 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
             draft.again()
         }
         Compatibility::Allowed => match &facts.backups {
-            Err(error) => unread(draft, valid, account, preflight, error, read),
+            Err(error) => unread(draft, valid, account, &failed(preflight, error), read),
             Ok(backups) => match in_the_way(preflight, backups) {
                 None => match quota::used_up_until(&backups.sets, preflight.at) {
                     Some(until) if draft.now < until && age < QUOTA_RECHECK => {
@@ -94,6 +94,10 @@ pub(super) fn preflight(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &A
             },
         },
     }
+}
+
+fn failed<'e>(preflight: &Preflight, error: &'e CallError) -> Unread<'e> {
+    Unread { at: preflight.at, failures: preflight.failures, error }
 }
 
 /// The job that another one must wait for. One that has not begun stands in the way for a while only: it may never begin.
@@ -134,7 +138,7 @@ fn busy(job: &BackupTask, valid: &ValidatedSpec) -> String {
 /// The hosts of some regions answer for the instances of every region
 /// (<https://github.com/aliyun/alibaba-cloud-sdk-go/issues/518>), so the allow-list is asked again with the region that the instance has,
 /// not only with the one that the object or the account names.
-fn forbidden_region(draft: &Draft<'_>, account: &AccountView, own: Option<&str>) -> Option<String> {
+pub(super) fn forbidden_region(draft: &Draft<'_>, account: &AccountView, own: Option<&str>) -> Option<String> {
     if account.regions.allow(own) {
         return None;
     }
@@ -151,30 +155,34 @@ fn forbidden_region(draft: &Draft<'_>, account: &AccountView, own: Option<&str>)
 }
 
 /// Whether the instance is in another region than the one that is asked, and that is not recorded yet.
-fn is_elsewhere(draft: &Draft<'_>, account: &AccountView, own: &str) -> bool {
+pub(super) fn is_elsewhere(draft: &Draft<'_>, account: &AccountView, own: &str) -> bool {
     let recorded = draft.status.effective.as_ref().and_then(|effective| effective.region_id.as_deref());
     own != account.region_id && recorded != Some(&*clip(own))
 }
 
-/// Something that an attempt needs to know could not be read.
-fn unread(
-    mut draft: Draft<'_>,
-    valid: &ValidatedSpec,
-    account: &AccountView,
-    preflight: &Preflight,
-    error: &CallError,
-    read: Effect,
-) -> Decision {
-    let trouble = errors::unread(error, preflight.failures, valid, account);
+/// A read that failed.
+pub(super) struct Unread<'e> {
+    /// When.
+    pub at: Timestamp,
+    /// How many in a row.
+    pub failures: u32,
+    /// Why.
+    pub error: &'e CallError,
+}
+
+/// Something that must be known before the object goes on could not be read.
+pub(super) fn unread(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &AccountView, unread: &Unread<'_>, read: Effect) -> Decision {
+    let Unread { at, failures, error } = unread;
+    let trouble = errors::unread(error, *failures, valid, account);
     let again_after = match trouble.remedy {
         Remedy::Wait(time) => time,
         Remedy::Stall | Remedy::Fail => draft.stalled_recheck(),
     };
-    let age = draft.now.duration_since(preflight.at);
+    let age = draft.now.duration_since(*at);
     if age >= again_after {
         return draft.then(read);
     }
-    let message = draft.trouble(&trouble, error, preflight.at);
+    let message = draft.trouble(&trouble, error, *at);
     if let Remedy::Wait(_) = trouble.remedy {
         draft.queue(trouble.reason, &message);
         return draft.wait(again_after.saturating_sub(age));

@@ -35,6 +35,8 @@ pub enum Stage {
     Surroundings(Arc<Decided>),
     /// The objects of the instance, to see whether one has a newer backup.
     Newer(Arc<Decided>),
+    /// The objects of the instance, to see which have a backup that may be reused.
+    Reusable(Arc<Decided>),
     /// What became of the deletion of the object.
     Remove,
     /// What became of the deletion of the set.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backup::{
-        decide::Effect,
+        decide::{Effect, is_enough},
         policy::RECORD_BACKOFF,
         request::{Error, InstanceObject, InstanceObjects, Next, Present, Request},
         siblings,
@@ -26,7 +26,12 @@ impl Pass {
     pub(super) fn listed(&mut self, state: &mut ObjectState, decided: &Decided, found: InstanceObjects) -> Result<Next, Error> {
         let Some(Effect::Clear { nonce }) = &decided.decision.effect else { return Err(Error::Mismatch) };
         let rival = siblings::rival(found.listed.iter().filter_map(InstanceObject::sibling), self.uid(), decided.observed.now);
-        let rival = rival.or_else(|| found.unreadable.into_iter().next());
+        // What ended since the last look may be enough for this object too.
+        let enough = is_enough(&self.object, &found, &state.memory.taking_in.unusable, decided.observed.now);
+        if enough.is_some() {
+            state.memory.taking_in.list_again();
+        }
+        let rival = rival.or(enough).or_else(|| found.unreadable.into_iter().next());
         state.memory.absorb_rival(nonce, rival);
         Ok(self.observe(Purpose::Decide))
     }

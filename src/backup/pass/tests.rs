@@ -4,6 +4,7 @@ mod cached_copy;
 mod connections;
 mod deletion;
 mod held_up;
+mod taking_in;
 
 use std::time::Duration;
 

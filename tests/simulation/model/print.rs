@@ -79,6 +79,7 @@ impl Print {
             consistent_time: _,
             expires_at: _,
             expiry_source: _,
+            reused_from: _,
             checksum: _,
             effective: _,
             progress_percent: _,
@@ -169,7 +170,8 @@ impl Print {
             Some(Effect::Follow { .. }) => (6, None),
             // No object of this world wants its set deleted.
             Some(Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. }) => (7, None),
-            // Nor has one a ttl.
+            // Nor has one a ttl, or takes in a set that is there.
+            Some(Effect::LookForReusable | Effect::VerifySet { .. }) => (9, None),
             Some(Effect::LookForNewer | Effect::RemoveObject) => (8, None),
         };
         print.shape = hash(&(print.shape, effect, decision.requeue == Requeue::Now));
@@ -180,8 +182,8 @@ impl Print {
         // Words that are deferred, and objects to wake, make no difference here: see `process`. No object is too large, and no account is
         // changed.
         let ObjectState { memory, freshest, damping: _, intent_written, place_at: _, too_large: _, owes_wake: _, connection: _ } = state;
-        // No object of this world wants its set deleted.
-        let Memory { own, preflight, looks, follow, hold_until, newer: _, deletion: _ } = memory;
+        // No object of this world wants its set deleted, or takes in one that is there.
+        let Memory { own, preflight, looks, follow, hold_until, newer: _, deletion: _, taking_in: _ } = memory;
         let hasher = &mut DefaultHasher::new();
         let mut ages = Vec::new();
         (uid, freshest.is_unsure()).hash(hasher);

@@ -263,7 +263,7 @@ pub fn decided(pass: &Pass) -> Option<&Decided> {
     match pass.stage() {
         Stage::Lock(decided) | Stage::Reread(decided) | Stage::Write(decided) | Stage::WriteFinalizers(decided) => Some(decided),
         Stage::Admit(decided, _) | Stage::Read(decided, _) | Stage::Clear(decided) | Stage::Send(decided) => Some(decided),
-        Stage::Surroundings(decided) | Stage::DeleteSet(decided) | Stage::Newer(decided) => Some(decided),
+        Stage::Surroundings(decided) | Stage::DeleteSet(decided) | Stage::Newer(decided) | Stage::Reusable(decided) => Some(decided),
         Stage::Begin
         | Stage::Refresh(_)
         | Stage::Observe(_)

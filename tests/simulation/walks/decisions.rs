@@ -136,6 +136,8 @@ pub fn name(effect: &Effect) -> &'static str {
         Effect::DeleteSet { .. } => "DeleteSet",
         Effect::LookForNewer => "LookForNewer",
         Effect::RemoveObject => "RemoveObject",
+        Effect::LookForReusable => "LookForReusable",
+        Effect::VerifySet { .. } => "VerifySet",
     }
 }
 

@@ -9,6 +9,7 @@ mod look;
 mod preflight;
 mod resolve;
 mod submit;
+mod take_in;
 mod ttl;
 mod waiting;
 mod whole;

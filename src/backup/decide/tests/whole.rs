@@ -33,7 +33,13 @@ fn good_backup(unlisted_polls: u32) -> (Vec<RdsBackupStatus>, Vec<String>) {
             Some(Effect::Follow { .. }) => case.poll(second, Some(finished("77", "s7")), Some(set("s7", 2))),
             Some(Effect::Look { .. }) => panic!("nothing was lost"),
             Some(
-                Effect::ReadSurroundings | Effect::Inspect { .. } | Effect::DeleteSet { .. } | Effect::LookForNewer | Effect::RemoveObject,
+                Effect::ReadSurroundings
+                | Effect::Inspect { .. }
+                | Effect::DeleteSet { .. }
+                | Effect::LookForNewer
+                | Effect::RemoveObject
+                | Effect::LookForReusable
+                | Effect::VerifySet { .. },
             ) => panic!("nobody wants the set deleted"),
             None => match decision.requeue {
                 Requeue::OnChange => return (writes, events),
@@ -138,7 +144,9 @@ proptest! {
                         | Effect::Inspect { .. }
                         | Effect::DeleteSet { .. }
                         | Effect::LookForNewer
-                        | Effect::RemoveObject)) => {
+                        | Effect::RemoveObject
+                        | Effect::LookForReusable
+                        | Effect::VerifySet { .. })) => {
                         prop_assert!(false, "nobody wants the set deleted: {:?}", effect);
                     }
                     None => if decision.requeue != Requeue::Now { break },
