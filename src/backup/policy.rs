@@ -121,6 +121,10 @@ pub(super) const BURST_PAUSE: Duration = Duration::from_secs(2);
 /// minutes.
 pub const PASSES: usize = 16;
 
+/// A set counts as unusable when two answers so long apart say so. Found by tests/faults: one answer that was damaged on its way passed over a
+/// good backup, and another was made.
+pub(super) const UNUSABLE_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
 /// For so long it counts that no backup was found that may be reused; the list that clears an intent looks once more.
 pub(super) const REUSE_LOOK_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 

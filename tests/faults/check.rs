@@ -125,7 +125,9 @@ impl<'a> Judge<'a> {
     fn nothing_is_lost(&self, wrong: &mut Vec<String>) {
         let names = |job: &Job, value: &Value| is(&value["backupJobId"], job.id) || is(&value["backupId"], job.backup_id);
         for job in &self.state.cloud.jobs {
-            let results = self.state.api.backups().filter(|object| names(job, &object["status"])).collect::<Vec<_>>();
+            // One that has the set of another by `reuseIfNewerThan` or `existingBackupId` says so.
+            let made = |object: &&Value| !matches!(object["status"]["origin"].as_str(), Some("Reused" | "Existing"));
+            let results = self.state.api.backups().filter(made).filter(|object| names(job, &object["status"])).collect::<Vec<_>>();
             if results.len() > 1 {
                 let owners: Vec<_> = results.iter().map(|object| object["metadata"]["name"].to_string()).collect();
                 wrong.push(format!("I2 job {} is the result of more than one object: {owners:?}", job.id));

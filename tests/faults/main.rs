@@ -12,6 +12,7 @@ mod cloud;
 mod damage;
 mod date;
 mod faults;
+mod gates;
 mod good;
 mod habits;
 mod life;

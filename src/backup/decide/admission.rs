@@ -18,7 +18,7 @@ use crate::{
     api::{AttemptOutcome, Phase, Reason},
     backup::{
         observation::{AccountView, Blocker, Observation},
-        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK, PAUSED_RECHECK},
+        policy::{self, CLAIMS_RECHECK, CREDENTIALS_RECHECK, PAUSED_RECHECK, REUSE_LOOK_HOLDS},
         siblings::occupies,
         spec::{ValidatedSpec, queue_timeout},
     },
@@ -81,8 +81,8 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
     if let Some(set) = &valid.existing {
         return take_in::existing(draft, valid, account, set);
     }
-    // Before the pause: to reuse a backup starts none.
-    let mut draft = match take_in::reused(draft, valid, account) {
+    // Before the pause: to reuse a backup starts none. While the object waits it does not list again.
+    let mut draft = match take_in::reused(draft, valid, account, SignedDuration::MAX) {
         ControlFlow::Break(decision) => return decision,
         ControlFlow::Continue(draft) => draft,
     };
@@ -108,7 +108,10 @@ pub(super) fn queued(mut draft: Draft<'_>, valid: &ValidatedSpec, account: &Acco
         draft.queue(Reason::WaitingForTurn, INSTANCE_TAKEN);
         return draft.wait(account.poll.max.min(SignedDuration::from_secs(30)));
     }
-    preflight(draft, valid, account)
+    match take_in::reused(draft, valid, account, REUSE_LOOK_HOLDS) {
+        ControlFlow::Break(decision) => decision,
+        ControlFlow::Continue(draft) => preflight(draft, valid, account),
+    }
 }
 
 /// What keeps a pass from going on, though the object goes first.

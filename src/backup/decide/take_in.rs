@@ -1,10 +1,7 @@
 //! Sets that are there already: that of `existingBackupId` becomes the object's own record, and with `reuseIfNewerThan` the set of an equal
 //! backup that is young enough is this object's too. Nothing is requested for either. A set counts only once the service was asked for it.
 
-use std::{
-    collections::BTreeSet,
-    ops::ControlFlow::{self, Break, Continue},
-};
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,9 +16,9 @@ use super::{
 use crate::{
     api::{BackupType, ConditionType, Effective, Origin, Phase, RdsBackup, RdsBackupSpec, Reason},
     backup::{
-        memory::{Candidate, Verified, VerifiedSet},
+        memory::{Candidate, TakingIn, Verified, VerifiedSet},
         observation::AccountView,
-        policy::{FRESH, REUSE_LOOK_HOLDS},
+        policy::{FRESH, UNUSABLE_AFTER},
         request::InstanceObjects,
         spec::ValidatedSpec,
     },
@@ -49,59 +46,69 @@ pub(super) fn existing(draft: Draft<'_>, valid: &ValidatedSpec, account: &Accoun
         draft.stall(Phase::Pending, Reason::BackupSetNotFound, &message);
         return waits_for_somebody(draft, valid.queue_timeout, pause.saturating_sub(age));
     };
-    match (set.status, set.unusable()) {
-        (SetStatus::Success, None) => {
-            record(&mut draft, account, &facts, Origin::Existing);
-            end::succeed_as(&mut draft, set, &format!("backup set {id} was taken in: it exists and is usable"));
-            draft.again()
-        }
-        (SetStatus::Success, Some(why)) => {
-            draft.fail(Reason::BackupNotUsable, &format!("backup set {id} cannot be restored: {why}. Look at it in the console"));
-            draft.again()
-        }
-        (SetStatus::Failed, _) => {
-            draft.fail(Reason::BackupNotUsable, &format!("backup set {id} is of a backup that failed: there is nothing to restore"));
-            draft.again()
-        }
-        (SetStatus::Unknown, _) if age >= account.poll.max => draft.then(read),
-        (SetStatus::Unknown, _) => {
-            draft.queue(Reason::Finalizing, &format!("the service lists backup set {id} as not finished yet"));
-            draft.wait(account.poll.max.saturating_sub(age))
-        }
+    if is_usable(set) {
+        record(&mut draft, account, &facts, Origin::Existing);
+        end::succeed_as(&mut draft, set, &format!("backup set {id} was taken in: it exists and is usable"));
+        return draft.again();
     }
+    let why = match (set.status, set.unusable()) {
+        (SetStatus::Failed, _) => format!("backup set {id} is of a backup that failed: there is nothing to restore"),
+        (SetStatus::Success, Some(why)) => format!("backup set {id} cannot be restored: {why}. Look at it in the console"),
+        (SetStatus::Success | SetStatus::Unknown, _) if age >= account.poll.max => return draft.then(read),
+        (SetStatus::Success | SetStatus::Unknown, _) => {
+            draft.queue(Reason::Finalizing, &format!("the service lists backup set {id} as not finished yet"));
+            return draft.wait(account.poll.max.saturating_sub(age));
+        }
+    };
+    if !draft.observed.memory.taking_in.is_unusable(id) {
+        return ask_again(draft, id, read, age);
+    }
+    draft.fail(Reason::BackupNotUsable, &why);
+    draft.again()
 }
 
-/// `reuseIfNewerThan`: the object ends with the set of an equal backup, or goes on to make one of its own.
-pub(super) fn reused<'a>(draft: Draft<'a>, valid: &ValidatedSpec, account: &AccountView) -> ControlFlow<Decision, Draft<'a>> {
+/// One answer that speaks against a set is not enough.
+fn ask_again(mut draft: Draft<'_>, id: &BackupId, read: Effect, age: SignedDuration) -> Decision {
+    if age >= UNUSABLE_AFTER {
+        return draft.then(read);
+    }
+    draft.queue(Reason::Finalizing, &format!("the service does not list backup set {id} as usable; it is asked once more"));
+    draft.wait(UNUSABLE_AFTER.saturating_sub(age))
+}
+
+/// `reuseIfNewerThan`: the object ends with the set of an equal backup, or goes on to make one of its own. `held_for`: what was found so long
+/// ago still counts.
+pub(super) fn reused<'a>(
+    draft: Draft<'a>,
+    valid: &ValidatedSpec,
+    account: &AccountView,
+    held_for: SignedDuration,
+) -> ControlFlow<Decision, Draft<'a>> {
     let Some(age) = valid.reuse_if_newer_than else { return Continue(draft) };
     let memory = &draft.observed.memory.taking_in;
-    let looked = memory.reusable.as_ref().filter(|looked| draft.now.duration_since(looked.at) <= REUSE_LOOK_HOLDS);
+    let looked = memory.reusable.as_ref().filter(|looked| draft.now.duration_since(looked.at) <= held_for);
     let Some(looked) = looked else { return Break(draft.then(Effect::LookForReusable)) };
-    let is_young = |candidate: &&Candidate| candidate.is_young(draft.observed.created_at(), draft.now, age);
-    let candidate = looked.candidates.iter().find(|candidate| is_young(candidate) && !memory.unusable.contains(&candidate.set));
-    let Some(candidate) = candidate.cloned() else { return Continue(draft) };
+    let is_enough =
+        |candidate: &&Candidate| candidate.is_young(draft.observed.created_at(), draft.now, age) && !memory.is_unusable(&candidate.set);
+    let Some(candidate) = looked.candidates.iter().find(is_enough).cloned() else { return Continue(draft) };
     let Told { mut draft, verified, facts } = told(draft, valid, account, &candidate.set)?;
-    match &facts.set {
-        Some(set) if is_usable(set) => {
-            if draft.now.duration_since(verified.at) > FRESH {
-                return Break(draft.then(verify(valid, &candidate.set)));
-            }
-            record(&mut draft, account, &facts, Origin::Reused);
-            draft.status.reused_from = Some(candidate.name.clone());
-            let ago = whole_seconds(draft.now.duration_since(candidate.started_at));
-            end::succeed_as(
-                &mut draft,
-                set,
-                &format!(
-                    "no other backup was made: backup set {} of RdsBackup {} is usable and began {ago} ago",
-                    candidate.set, candidate.name
-                ),
-            );
-            Break(draft.again())
-        }
-        // The answer is noted, and the next decision passes the set over.
-        _ => Continue(draft),
+    let read = verify(valid, &candidate.set);
+    let verified_for = draft.now.duration_since(verified.at);
+    let Some(set) = facts.set.as_ref().filter(|set| is_usable(set)) else {
+        return Break(ask_again(draft, &candidate.set, read, verified_for));
+    };
+    if verified_for > FRESH {
+        return Break(draft.then(read));
     }
+    record(&mut draft, account, &facts, Origin::Reused);
+    draft.status.reused_from = Some(candidate.name.clone());
+    let ago = whole_seconds(draft.now.duration_since(candidate.started_at));
+    end::succeed_as(
+        &mut draft,
+        set,
+        &format!("no other backup was made: backup set {} of RdsBackup {} is usable and began {ago} ago", candidate.set, candidate.name),
+    );
+    Break(draft.again())
 }
 
 fn whole_seconds(time: SignedDuration) -> crate::api::Span {
@@ -180,10 +187,10 @@ pub fn reusable(object: &RdsBackup, found: &InstanceObjects) -> Vec<Candidate> {
 }
 
 /// The backup that is enough for the object, if one has ended by now: its name. An intent that is not cleared is withdrawn then.
-pub fn is_enough(object: &RdsBackup, found: &InstanceObjects, unusable: &BTreeSet<BackupId>, now: Timestamp) -> Option<String> {
+pub fn is_enough(object: &RdsBackup, found: &InstanceObjects, memory: &TakingIn, now: Timestamp) -> Option<String> {
     let age = object.spec.reuse_if_newer_than.as_ref()?.get().ok()?;
     let created_at = object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-    let is_enough = |candidate: &Candidate| candidate.is_young(created_at, now, age) && !unusable.contains(&candidate.set);
+    let is_enough = |candidate: &Candidate| candidate.is_young(created_at, now, age) && !memory.is_unusable(&candidate.set);
     reusable(object, found).into_iter().find(is_enough).map(|candidate| candidate.name)
 }
 

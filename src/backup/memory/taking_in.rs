@@ -1,10 +1,13 @@
 //! What this process has learnt of sets that may be an object's although it did not ask for them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::rds::{BackupId, BackupSet, CallError, Instance};
+use crate::{
+    backup::policy::UNUSABLE_AFTER,
+    rds::{BackupId, BackupSet, CallError, Instance},
+};
 
 /// What was learnt for `existingBackupId` or `reuseIfNewerThan`.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +16,8 @@ pub struct TakingIn {
     pub reusable: Option<Reusable>,
     /// What the service says of the set that was asked for last.
     pub verified: Option<Verified>,
-    /// The sets that it does not list as usable: they are passed over.
-    pub unusable: BTreeSet<BackupId>,
+    /// The sets that it did not list as usable when it was asked last; since when, and when that was.
+    pub doubted: BTreeMap<BackupId, (Timestamp, Timestamp)>,
 }
 
 /// The backups of the instance that may be reused, by a quorum LIST.
@@ -69,6 +72,11 @@ impl TakingIn {
         self.reusable = Some(Reusable { at, candidates });
     }
 
+    /// Whether the service said more than once that it does not list the set as usable.
+    pub fn is_unusable(&self, set: &BackupId) -> bool {
+        self.doubted.get(set).is_some_and(|(first, latest)| latest.duration_since(*first) >= UNUSABLE_AFTER)
+    }
+
     /// The next decision lists again.
     pub fn list_again(&mut self) {
         self.reusable = None;
@@ -86,9 +94,9 @@ impl TakingIn {
         let failures = if result.is_ok() { 0 } else { before.saturating_add(1) };
         if let Ok(facts) = &result {
             if facts.set.as_ref().is_some_and(is_usable) {
-                self.unusable.remove(&set);
+                self.doubted.remove(&set);
             } else {
-                self.unusable.insert(set.clone());
+                self.doubted.entry(set.clone()).or_insert((at, at)).1 = at;
             }
         }
         self.verified = Some(Verified { set, region: region.to_owned(), at, failures, result });

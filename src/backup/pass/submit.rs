@@ -27,7 +27,7 @@ impl Pass {
         let Some(Effect::Clear { nonce }) = &decided.decision.effect else { return Err(Error::Mismatch) };
         let rival = siblings::rival(found.listed.iter().filter_map(InstanceObject::sibling), self.uid(), decided.observed.now);
         // What ended since the last look may be enough for this object too.
-        let enough = is_enough(&self.object, &found, &state.memory.taking_in.unusable, decided.observed.now);
+        let enough = is_enough(&self.object, &found, &state.memory.taking_in, decided.observed.now);
         if enough.is_some() {
             state.memory.taking_in.list_again();
         }

@@ -76,8 +76,12 @@ fn a_set_that_cannot_be_restored_is_an_end_and_one_that_is_not_finished_is_waite
         (BackupSet { status: SetStatus::Failed, ..set("s9", 0) }, "failed"),
     ] {
         let mut case = existing();
-        case.told(1, "s9", Some(listed));
-        case.step(1);
+        case.told(1, "s9", Some(listed.clone()));
+        assert_eq!(wait_of(&case.step(2)), secs(9), "one answer is not enough");
+        case.assert_place(Phase::Queued, Reason::Finalizing);
+        assert_eq!(case.decide(11).effect, verifies("s9"));
+        case.told(11, "s9", Some(listed));
+        case.step(11);
         case.assert_place(Phase::Failed, Reason::BackupNotUsable);
         assert_eq!((case.status.origin, &case.status.backup_id), (None, &None), "{words}");
         assert!(case.status.condition(ConditionType::Ready).unwrap().message.contains(words), "{words}: {:?}", case.status.conditions);
@@ -209,12 +213,28 @@ fn a_set_that_is_not_usable_is_passed_over_and_the_next_one_asked_for_and_then_a
         let mut case = gate();
         let both = || vec![succeeded("older", -1800), succeeded("young", -900)];
         lists(&mut case, 1, both());
-        case.told(2, "s-young", listed);
-        assert_eq!(case.step(2).effect, verifies("s-older"));
-        case.told(3, "s-older", None);
-        assert!(matches!(case.step(3).effect, Some(Effect::Preflight { .. })), "it makes its own");
-        assert_eq!(is_enough(&case.object, &found(both()), &case.memory.taking_in.unusable, at(4)), None, "they withdraw no intent");
+        case.told(2, "s-young", listed.clone());
+        assert_eq!(wait_of(&case.step(2)), secs(10), "one answer is not enough");
+        assert_eq!(case.step(12).effect, verifies("s-young"));
+        case.told(12, "s-young", listed);
+        assert_eq!(case.step(12).effect, verifies("s-older"));
+        case.told(13, "s-older", None);
+        case.told(23, "s-older", None);
+        assert_eq!(case.step(23).effect, Some(Effect::LookForReusable), "once more before it makes its own");
+        lists(&mut case, 23, both());
+        assert!(matches!(case.step(23).effect, Some(Effect::Preflight { .. })));
+        assert_eq!(is_enough(&case.object, &found(both()), &case.memory.taking_in, at(24)), None, "they withdraw no intent");
     }
+}
+
+#[test]
+fn a_damaged_answer_passes_over_no_backup() {
+    let mut case = gate();
+    lists(&mut case, 1, vec![succeeded("young", -900)]);
+    case.told(2, "s-young", None);
+    case.step(2);
+    case.told(12, "s-young", Some(set("s-young", -900)));
+    assert_eq!(case.step(12).status.origin, Some(Origin::Reused));
 }
 
 #[test]
