@@ -93,7 +93,7 @@ use super::{RdsBackupStatus, Span, Time};
     .message("existingBackupId takes in a backup set that is there: remove method, strategy, databases, type, retentionDays, resourceGroupId, notAfter, timeout, retry and reuseIfNewerThan, which are for a new backup"))]
 #[x_kube(validation = Rule::new("!has(self.existingBackupId) || !has(self.deletionPolicy) || self.deletionPolicy != 'Delete'")
     .message("the operator deletes no backup set that it did not make: remove deletionPolicy or existingBackupId"))]
-#[x_kube(validation = Rule::new("!has(self.reuseIfNewerThan) || !has(self.retentionDays) || self.retentionDays < 0 || duration(self.reuseIfNewerThan) <= duration(string(self.retentionDays * 24) + 'h')")
+#[x_kube(validation = Rule::new("!has(self.reuseIfNewerThan) || !has(self.retentionDays) || self.retentionDays < 0 || duration(self.reuseIfNewerThan).getSeconds() <= self.retentionDays * 86400")
     .message("reuseIfNewerThan is longer than retentionDays: the set of so old a backup is gone; write a shorter reuseIfNewerThan"))]
 pub struct RdsBackupSpec {
     /// The instance to back up (`DBInstanceId`), for example `rm-uf6wjk5xxxx`. Cannot be changed.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 
 use crate::{
-    api::{Phase, RdsBackup, RdsBackupStatus},
+    api::{Origin, Phase, RdsBackup, RdsBackupStatus},
     controller::PassCounts,
     rds::{CallError, SetDeletion},
 };
@@ -145,6 +145,10 @@ impl Counts {
 
     /// The object has this status now, and had another phase or reason before.
     pub fn moved_to(&self, status: &RdsBackupStatus) {
+        // A set that was there already took no time.
+        if matches!(status.origin, Some(Origin::Existing | Origin::Reused)) {
+            return;
+        }
         let (Phase::Succeeded, Some(started), Some(completed)) = (status.phase, &status.started_at, &status.completed_at) else { return };
         let effective = |of: fn(&crate::api::Effective) -> &Option<String>| status.effective.as_ref().and_then(|all| of(all).as_deref());
         let engine = known(&ENGINES, effective(|all| &all.engine));

@@ -55,6 +55,12 @@ fn the_api_server_refuses_a_wrong_spec() {
             (with(json!({ "cleanupDeadline": "0s" })), LENGTH),
             (with(json!({ "ttl": "7d" })), LENGTH),
             (with(json!({ "ttl": "1h", "timeout": "2h" })), "ttl is shorter than timeout"),
+            (with(json!({ "existingBackupId": "1,2" })), "existingBackupId"),
+            (with(json!({ "existingBackupId": "1", "method": "Logical" })), "which are for a new backup"),
+            (with(json!({ "existingBackupId": "1", "reuseIfNewerThan": "1h" })), "which are for a new backup"),
+            (with(json!({ "existingBackupId": "1", "deletionPolicy": "Delete" })), "deletes no backup set that it did not make"),
+            (with(json!({ "reuseIfNewerThan": "soon" })), LENGTH),
+            (with(json!({ "reuseIfNewerThan": "169h", "retentionDays": 7 })), "reuseIfNewerThan is longer than retentionDays"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {
             let refused = create(&site, &format!("wrong-{number}"), spec).await.expect_err(&format!("{spec} is accepted"));
@@ -80,6 +86,8 @@ fn the_request_for_a_backup_cannot_be_changed_and_its_deadlines_can() {
             ("plain", json!({ "type": "Auto" }), "type cannot be added"),
             ("plain", json!({ "notAfter": "2027-01-15T02:00:00Z" }), "notAfter cannot be added"),
             ("plain", json!({ "resourceGroupId": "rg-1" }), "resourceGroupId cannot be added"),
+            ("plain", json!({ "existingBackupId": "1" }), "existingBackupId cannot be added"),
+            ("plain", json!({ "reuseIfNewerThan": "1h" }), "reuseIfNewerThan cannot be added"),
         ] {
             let patch = json!({ "spec": change }).to_string();
             let refused =

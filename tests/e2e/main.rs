@@ -35,6 +35,7 @@ mod setup;
 mod site;
 mod start;
 mod status_owners;
+mod taking_in;
 mod tenants;
 mod trouble;
 mod used;

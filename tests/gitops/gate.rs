@@ -52,6 +52,9 @@ pub async fn check(stage: &Stage) {
     let gate = Gate { stage, container, kubeconfig };
     tokio::join!(
         gate.passes(),
+        gate.is_synced_often("rm-mysql-often"),
+        hooks_share_a_backup(stage, "presync-gate-rdsbackup.yaml", "rm-mysql-hook"),
+        releases_share_a_backup(stage, "rm-mysql-release"),
         gate.fails("rm-readonly-gate", 2, "UnsupportedMethod"),
         gate.fails("rm-nosuch", 2, "InstanceNotFound"),
         async {
@@ -76,6 +79,67 @@ async fn least_privilege(stage: &Stage, kubeconfig: &Path) {
     assert!(!may("create", "rdsbackups.rdsbackup.io", "default").await, "in another namespace");
 }
 
+/// As Argo CD creates a hook that has a `generateName`: another object at every sync.
+async fn hooks_share_a_backup(stage: &Stage, file: &str, instance: &str) {
+    let text = std::fs::read_to_string(manifest(file)).expect("a manifest").replace("rm-uf6wjk5xxxx", instance);
+    let sync = async || {
+        let created = stage.kubectl().run_with_input(&["create", "-f", "-", "-o", "name"], &text).await;
+        let name = created.unwrap_or_else(|error| panic!("{error}"));
+        stage.run(&["wait", name.trim(), "-n", NAMESPACE, "--for=condition=Ready", "--timeout=60s"]).await;
+    };
+    shares_a_backup(stage, instance, sync).await;
+}
+
+/// As Flux applies one release after the other: the object has another name each time, and that of the previous one stays.
+async fn releases_share_a_backup(stage: &Stage, instance: &str) {
+    let file = format!("{}/deploy/flux/deploy-gate-backup.yaml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).expect("a manifest").replace("rm-uf6wjk5xxxx", instance);
+    let release = std::cell::Cell::new(0);
+    let sync = async || {
+        release.set(release.get() + 1);
+        let name = format!("release-{}", release.get());
+        // Each release is reconciled twice.
+        for _ in 0..2 {
+            let applied =
+                stage.kubectl().run_with_input(&["apply", "--server-side", "-f", "-"], &text.replace("before-release-42", &name)).await;
+            applied.unwrap_or_else(|error| panic!("{error}"));
+        }
+        stage.run(&["wait", &format!("rdsbackup/{name}"), "-n", NAMESPACE, "--for=condition=Ready", "--timeout=60s"]).await;
+    };
+    shares_a_backup(stage, instance, sync).await;
+}
+
+/// Ten syncs make one backup. When their backup has become older than the hour, the next sync makes another.
+async fn shares_a_backup(stage: &Stage, instance: &str, sync: impl AsyncFn()) {
+    for _ in 0..10 {
+        sync().await;
+    }
+    assert_eq!(stage.world.rds.accepted(instance), 1, "{instance}: ten syncs in an hour");
+    let origins = age(stage, instance).await;
+    assert_eq!((origins.iter().filter(|origin| *origin == "Reused").count(), origins.len()), (9, 10), "{instance}: {origins:?}");
+    sync().await;
+    assert_eq!(stage.world.rds.accepted(instance), 2, "{instance}: after the hour");
+    println!("{instance}: ten syncs, 1 accepted request; one more after the hour, 2");
+}
+
+/// Makes the backups of an instance two hours older, as their objects tell it. Returns their origins.
+async fn age(stage: &Stage, instance: &str) -> Vec<String> {
+    let listed = stage.run(&["get", "rdsbackup", "-n", NAMESPACE, "-o", "json"]).await;
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let mut origins = Vec::new();
+    for object in listed["items"].as_array().into_iter().flatten().filter(|object| object["spec"]["dbInstanceId"] == instance) {
+        let earlier = |field: &str| {
+            let time: jiff::Timestamp = object["status"][field].as_str().expect("a time").parse().expect("a time");
+            (time - jiff::SignedDuration::from_hours(2)).to_string()
+        };
+        let times = json!({ "status": { "startedAt": earlier("startedAt"), "completedAt": earlier("completedAt") } }).to_string();
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        stage.run(&["patch", "rdsbackup", name, "-n", NAMESPACE, "--subresource=status", "--type=merge", "-p", &times]).await;
+        origins.push(object["status"]["origin"].as_str().unwrap_or_default().to_owned());
+    }
+    origins
+}
+
 struct Gate<'a> {
     stage: &'a Stage,
     container: &'a Value,
@@ -92,6 +156,17 @@ impl Gate<'_> {
         let backup = self.stage.run(&["get", "rdsbackup", "before-deploy-7d2f", "-n", NAMESPACE, "-o", "jsonpath={.status.phase}"]).await;
         assert_eq!(backup, "Succeeded");
         assert_eq!(self.stage.world.rds.accepted("rm-mysql-gate"), 1);
+    }
+
+    /// Ten syncs, ten Jobs.
+    async fn is_synced_often(&self, instance: &str) {
+        let number = std::cell::Cell::new(0);
+        let sync = async || {
+            number.set(number.get() + 1);
+            let output = self.run(instance, &format!("often-{}", number.get())).await;
+            assert!(output.status.success(), "{output:#?}");
+        };
+        shares_a_backup(self.stage, instance, sync).await;
     }
 
     async fn fails(&self, instance: &str, code: i32, words: &str) {

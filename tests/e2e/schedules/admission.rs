@@ -47,6 +47,8 @@ fn the_api_server_refuses_a_wrong_schedule() {
                 "databases and strategy: db belong together",
             ),
             (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "notAfter": "2027-01-15T02:00:00Z" } })), "the schedule sets it"),
+            (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "existingBackupId": "1" } })), "a schedule makes backups"),
+            (template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "reuseIfNewerThan": "1h" } })), "a backup of its own"),
             (
                 template(json!({ "spec": { "dbInstanceId": "rm-mysql-1", "ttl": "720h" } })),
                 "remove ttl: retention, or successfulHistoryLimit",
