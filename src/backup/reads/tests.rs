@@ -126,3 +126,41 @@ fn a_claimed_job_of_which_the_service_tells_nothing_but_an_error_is_one_without_
         }
     }
 }
+
+/// An object that records a set which it took in.
+fn took_in(set: &str, status: Option<RdsBackupStatus>) -> InstanceObject {
+    let spec = format!(r#"{{"dbInstanceId":"rm-1","existingBackupId":"{set}"}}"#);
+    let mut object = RdsBackup::new("taken", serde_json::from_str(&spec).unwrap());
+    object.metadata.uid = Some("uid-taken".into());
+    object.metadata.namespace = Some("team-a".into());
+    object.status = status;
+    InstanceObject { object: Arc::new(object), ..claims("0", at(0)) }
+}
+
+#[test]
+fn a_set_that_was_taken_in_is_still_a_candidate_for_the_object_whose_answer_was_lost() {
+    let status = RdsBackupStatus {
+        origin: Some(Origin::Existing),
+        backup_id: Some("s1".into()),
+        started_at: Some(Time(at(10))),
+        ..RdsBackupStatus::fresh()
+    };
+    let (_, seen) = look(vec![took_in("s1", Some(status.clone()))], |_| Ok(Vec::new()));
+    assert!(seen.result.unwrap().claims.is_empty(), "a person may have named the very set that is looked for");
+    let reused = RdsBackupStatus { origin: Some(Origin::Reused), ..status };
+    let (_, seen) = look(vec![took_in("s1", Some(reused))], |_| Ok(Vec::new()));
+    assert_eq!(seen.result.unwrap().claims.len(), 1, "that one is known to be another object's");
+}
+
+#[test]
+fn a_set_that_is_about_to_be_taken_in_is_named_before_its_status_says_so() {
+    let found: InstanceObjects = vec![took_in("s1", None)].into();
+    assert_eq!(others(&BackupId::new("s1"), "uid-5", &found), [Other::Names("team-a/taken".into())]);
+    assert_eq!(others(&BackupId::new("s2"), "uid-5", &found), []);
+    assert_eq!(others(&BackupId::new("s1"), "uid-taken", &found), [], "itself");
+}
+
+#[test]
+fn what_takes_in_a_set_holds_no_instance_and_waits_for_none() {
+    assert!(took_in("s1", None).sibling().is_none());
+}
