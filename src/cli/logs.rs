@@ -52,12 +52,7 @@ pub(super) fn logs(args: LogsArgs) -> Result<Printed, Failure> {
 }
 
 /// Its place in the queue. The queue of an instance goes through all namespaces, of which a person may see one.
-async fn waits(
-    session: &Session,
-    backup: &RdsBackup,
-    now: jiff::Timestamp,
-    notes: &mut Vec<String>,
-) -> Result<Option<Line>, Failure> {
+async fn waits(session: &Session, backup: &RdsBackup, now: jiff::Timestamp, notes: &mut Vec<String>) -> Result<Option<Line>, Failure> {
     let instance = &backup.spec.db_instance_id;
     let fields = format!("spec.dbInstanceId={instance}");
     let (siblings, scope) = match session.list(&session.all_backups(), BACKUPS, &fields).await {

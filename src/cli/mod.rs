@@ -97,7 +97,7 @@ enum LogFormat {
 
 /// Runs the command. An error goes to stderr in one line; the exit code is 2 for a wrong command line or configuration, else 1.
 pub fn main() -> ExitCode {
-    if called() == COMPLETER {
+    if plugin("kubectl_complete-").is_some() {
         let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         return print(&completion::candidates(Cli::command(), &words));
     }
@@ -128,17 +128,14 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => end(pause::pause(args, false)),
         Command::Logs(args) => end(logs::logs(args)),
         Command::Completion(args) => {
-            let name = if called() == PLUGIN { PLUGIN } else { env!("CARGO_PKG_NAME") };
-            end(completion::completion(&args, Cli::command(), name).map(|text| person::Printed { text, notes: Vec::new() }))
+            let name = plugin("kubectl-").map_or_else(|| env!("CARGO_PKG_NAME").to_owned(), |plugin| format!("kubectl-{plugin}"));
+            end(completion::completion(&args, Cli::command(), &name).map(|text| person::Printed { text, notes: Vec::new() }))
         }
     }
 }
 
-/// The name under which kubectl finds the program, for `kubectl rdsbackup`.
-const PLUGIN: &str = "kubectl-rdsbackup";
-
-/// The name under which kubectl asks what may follow `kubectl rdsbackup`.
-const COMPLETER: &str = "kubectl_complete-rdsbackup";
+/// The names under which kubectl finds the program: for `kubectl rdsbackup`, and as krew installs it.
+const PLUGINS: [&str; 2] = ["rdsbackup", "alibaba_rds_backup"];
 
 /// The name by which the program was called, without its folder.
 fn called() -> String {
@@ -146,10 +143,33 @@ fn called() -> String {
     path.as_deref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// The plugin, if the program was called as `kubectl-` and its name, or, with `kubectl_complete-`, to complete it.
+fn plugin(prefix: &str) -> Option<&'static str> {
+    let called = called();
+    let name = called.strip_prefix(prefix)?;
+    PLUGINS.into_iter().find(|plugin| *plugin == name)
+}
+
 /// The command line. As a plugin of kubectl the program's help says what a user of kubectl types.
 fn parse() -> Cli {
-    let command = if called() == PLUGIN { Cli::command().bin_name("kubectl rdsbackup") } else { Cli::command() };
+    let command = match plugin("kubectl-") {
+        // kubectl makes hyphens of the underscores of a plugin's name.
+        Some(name) => as_typed(Cli::command(), &format!("kubectl {}", name.replace('_', "-"))),
+        None => Cli::command(),
+    };
     Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The same under the name that is typed, in the examples too.
+fn as_typed(command: clap::Command, typed: &str) -> clap::Command {
+    let examples = |command: clap::Command| {
+        let help = command.get_after_help().map(|help| help.to_string().replace("rds-backup-operator ", &format!("{typed} ")));
+        match help {
+            Some(help) => command.after_help(help),
+            None => command,
+        }
+    };
+    command.bin_name(typed.to_owned()).mut_subcommands(examples)
 }
 
 /// Prints what a person's command has to say. A closed stderr takes nothing from its result.

@@ -130,7 +130,9 @@ async fn until_ended(session: &Session, name: &str, ends: Timestamp, clock: &Clo
             Err(error) => return Err(error.into()),
         }
         if clock.now() >= ends {
-            return Err(Failure::not_possible(format!("backup {name} has not ended in time: it goes on, and `logs {name}` tells its story")));
+            return Err(Failure::not_possible(format!(
+                "backup {name} has not ended in time: it goes on, and `logs {name}` tells its story"
+            )));
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -83,7 +83,9 @@ async fn schedule(session: &Session, name: &str, paused: bool) -> Result<Printed
     let change = json!({ "metadata": { "uid": found.metadata.uid }, "spec": { "suspend": paused } });
     session.merge(&api, SCHEDULES, name, &change).await?;
     let effect = match paused {
-        true => "is suspended: slots during the pause are neither run nor counted as missed. Backups under way go on, and `now` still works",
+        true => {
+            "is suspended: slots during the pause are neither run nor counted as missed. Backups under way go on, and `now` still works"
+        }
         false => "goes on: slots of the pause are not made up for",
     };
     Ok(changed(&shown, effect, &found.metadata, "spec.suspend"))

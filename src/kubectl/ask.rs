@@ -109,9 +109,7 @@ impl Session {
     {
         match self.get(api, kind, name).await?.0 {
             Ok(object) => Ok(object.as_ref().clone()),
-            Err(unreadable) => {
-                Err(AskError::Unreadable { kind: kind.kind, name: name.to_owned(), problem: one_line(&unreadable.error) })
-            }
+            Err(unreadable) => Err(AskError::Unreadable { kind: kind.kind, name: name.to_owned(), problem: one_line(&unreadable.error) }),
         }
     }
 
@@ -127,8 +125,7 @@ impl Session {
         let (mut found, mut from) = (Vec::new(), None);
         loop {
             let selector = (!fields.is_empty()).then(|| fields.to_owned());
-            let params =
-                ListParams { limit: Some(PAGE), continue_token: from.take(), field_selector: selector, ..ListParams::default() };
+            let params = ListParams { limit: Some(PAGE), continue_token: from.take(), field_selector: selector, ..ListParams::default() };
             let page = match tokio::time::timeout(TIMEOUT, api.list(&params)).await {
                 Ok(Ok(page)) => page,
                 // Expired: etcd has compacted the version that the pages are of.
@@ -191,11 +188,7 @@ impl Session {
             kube::Error::Api(status) => status,
             kube::Error::Auth(_) => return AskError::Credentials(one_line(&crate::controller::without_secrets(error))),
             error => {
-                return AskError::Other {
-                    server: self.server.clone(),
-                    resource: kind.resource,
-                    problem: one_line(&error_text(error)),
-                };
+                return AskError::Other { server: self.server.clone(), resource: kind.resource, problem: one_line(&error_text(error)) };
             }
         };
         // An API server without the kind answers 404 as well, and names no object.
@@ -233,7 +226,8 @@ fn is_of_rbac(message: &str) -> bool {
 fn cure(kind: Kind, verb: &str, namespace: Option<&str>, name: &str, user: Option<&str>) -> String {
     let subject = subject_of(user);
     if kind == NAMESPACES {
-        let role = format!("kubectl create clusterrole rds-backup-pause-{name} --verb=get,patch --resource=namespaces --resource-name={name}");
+        let role =
+            format!("kubectl create clusterrole rds-backup-pause-{name} --verb=get,patch --resource=namespaces --resource-name={name}");
         let bind = format!("kubectl create clusterrolebinding rds-backup-pause-{name} --clusterrole=rds-backup-pause-{name} {subject}");
         return format!("`{role}` and `{bind}` grant it");
     }

@@ -30,7 +30,9 @@ pub fn notes(set: &UsableSet, target: &Target, to_time: Option<Timestamp>, now: 
     });
     notes.push(match target.deletion_protection {
         true => "The clone cannot be deleted until its DeletionProtection is switched off.".to_owned(),
-        false => "DeletionProtection is off, the service's default: right for a drill. To keep the clone, give --deletion-protection.".to_owned(),
+        false => {
+            "DeletionProtection is off, the service's default: right for a drill. To keep the clone, give --deletion-protection.".to_owned()
+        }
     });
     if set.engine.as_deref() == Some("MySQL") && set.method.as_deref() == Some(BackupMethod::Snapshot.as_str()) {
         notes.push(

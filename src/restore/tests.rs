@@ -109,7 +109,8 @@ fn the_newest_usable_set_before_the_moment_is_chosen_among_those_of_the_instance
 
 #[test]
 fn a_consistent_time_counts_where_it_lies_within_the_backup() {
-    let as_of = |consistent: &str| usable(&backup("b", 2, &json!({ "status": { "consistentTime": consistent } })), at(NOW)).unwrap().data_as_of;
+    let as_of =
+        |consistent: &str| usable(&backup("b", 2, &json!({ "status": { "consistentTime": consistent } })), at(NOW)).unwrap().data_as_of;
     assert_eq!(as_of("2026-11-29T02:10:00Z"), Some(at("2026-11-29T02:10:00Z")));
     assert_eq!(as_of("1970-01-01T00:00:00Z"), Some(at("2026-11-29T02:30:00Z")));
 }
@@ -163,7 +164,9 @@ fn the_databases_of_a_partial_set_are_named_and_cannot_leave_their_quotes() {
 fn what_it_costs_and_what_it_inherits_is_said_each_time_and_the_trap_of_cloud_disks_where_it_is_one() {
     let said = |change: &Json| notes(&usable(&backup("b", 2, change), at(NOW)).unwrap(), &target(), None, at(NOW)).join("\n");
     let physical = said(&json!({}));
-    for wanted in ["Nothing was created", "costs money", "IP allow-list", "must be Running", "DeletionProtection is off", "42Gi: data as of"] {
+    for wanted in
+        ["Nothing was created", "costs money", "IP allow-list", "must be Running", "DeletionProtection is off", "42Gi: data as of"]
+    {
         assert!(physical.contains(wanted), "{wanted}: {physical}");
     }
     assert!(!physical.contains("ReleasedKeepPolicy"));

@@ -44,7 +44,10 @@ pub fn as_cli(call: &CloneCall) -> String {
 pub fn as_terraform(handover: &Handover<'_>) -> String {
     let call = &handover.call;
     let mut text: String = handover.notes.iter().map(|note| format!("# {note}\n")).collect();
-    text.push_str(&format!("# The provider's region must be {}. Terraform's state, and no ClientToken, keeps it from a second clone.\n", call.region));
+    text.push_str(&format!(
+        "# The provider's region must be {}. Terraform's state, and no ClientToken, keeps it from a second clone.\n",
+        call.region
+    ));
     let mut variables = String::new();
     let mut arguments: Vec<(&str, String)> = Vec::new();
     let mut asked = |variable: &str, what: &str| {
@@ -63,7 +66,8 @@ pub fn as_terraform(handover: &Handover<'_>) -> String {
     }
     // The resource has no default for it.
     if call.value("DBInstanceStorageType").is_none() {
-        let what = "the disk of the clone, as the source has it: local_ssd, cloud_essd, cloud_essd2, cloud_essd3, cloud_ssd or general_essd";
+        let what =
+            "the disk of the clone, as the source has it: local_ssd, cloud_essd, cloud_essd2, cloud_essd3, cloud_ssd or general_essd";
         arguments.push(("db_instance_storage_type", asked("db_instance_storage_type", what)));
     }
     if let Some(Value::Text(time)) = handover.to_time.as_ref().and_then(|call| call.value("RestoreTime")) {

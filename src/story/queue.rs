@@ -38,7 +38,8 @@ pub fn place<'a>(of: &RdsBackup, instance: impl Iterator<Item = &'a RdsBackup>, 
         .filter(|other| other.spec.db_instance_id == of.spec.db_instance_id)
         .filter_map(|other| Some((full_name(other), Sibling::of(other, true, release_after)?)))
         .collect();
-    let held_by = siblings.iter().find(|(_, other)| other.uid != own && occupies(other, now)).map(|(name, other)| (name.clone(), other.phase));
+    let held_by =
+        siblings.iter().find(|(_, other)| other.uid != own && occupies(other, now)).map(|(name, other)| (name.clone(), other.phase));
     let mut waiting: Vec<&(String, Sibling)> = siblings.iter().filter(|(_, other)| other.uid == own || other.queues).collect();
     waiting.sort_by(|(_, a), (_, b)| (a.created_at, &a.uid).cmp(&(b.created_at, &b.uid)));
     let at = waiting.iter().position(|(_, other)| other.uid == own)?;

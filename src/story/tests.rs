@@ -67,7 +67,9 @@ fn a_whole_life_is_told_in_order_with_its_ids() {
     ];
     assert_eq!(heads(&lines), wanted, "{lines:#?}");
     let all = lines.join("\n");
-    for id in ["uid=uid-b", "code=ServiceUnavailable", "request=REQ-0", "job=11000017 request=REQ-1", "set=700000023 size=42Gi duration=12m30s"] {
+    for id in
+        ["uid=uid-b", "code=ServiceUnavailable", "request=REQ-0", "job=11000017 request=REQ-1", "set=700000023 size=42Gi duration=12m30s"]
+    {
         assert!(all.contains(id), "{id}: {all}");
     }
     assert!(all.contains("BackupSetGone: gone for good"), "a line break is no other line: {all}");

@@ -28,9 +28,11 @@ pub fn story(backup: &RdsBackup, events: &[Event], now: Timestamp) -> Vec<Line> 
 }
 
 fn created(backup: &RdsBackup) -> Line {
-    let mut detail = format!("uid={} instance={} account={}", backup.uid().unwrap_or_default(), backup.spec.db_instance_id, backup.spec.account);
+    let mut detail =
+        format!("uid={} instance={} account={}", backup.uid().unwrap_or_default(), backup.spec.db_instance_id, backup.spec.account);
     if let Some(schedule) = backup.labels().get(SCHEDULE_NAME_LABEL) {
-        let slot = backup.annotations().get(SLOT_ANNOTATION).map_or_else(|| " by hand or at creation".to_owned(), |slot| format!(" slot={slot}"));
+        let slot =
+            backup.annotations().get(SLOT_ANNOTATION).map_or_else(|| " by hand or at creation".to_owned(), |slot| format!(" slot={slot}"));
         detail.push_str(&format!(" schedule={schedule}{slot}"));
     }
     match &backup.metadata.creation_timestamp {
@@ -75,7 +77,8 @@ fn of_status(lines: &mut Vec<Line>, backup: &RdsBackup, status: &RdsBackupStatus
     }
     lines.extend(status.conditions.iter().map(condition));
     if let Some(at) = &status.expires_at {
-        let (what, by) = if at.0 <= now { ("expired", "the service has removed the set") } else { ("expires", "the service removes the set") };
+        let (what, by) =
+            if at.0 <= now { ("expired", "the service has removed the set") } else { ("expires", "the service removes the set") };
         let source = status.expiry_source.map(|source| format!(", by {source:?}")).unwrap_or_default();
         lines.push(Line::at(at.0, what, format!("{by}{source}")));
     }

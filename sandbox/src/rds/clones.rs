@@ -89,7 +89,11 @@ impl Clones {
 
 /// What a repeated call must repeat.
 fn asked(call: &Call) -> BTreeMap<String, String> {
-    call.parameters.iter().filter(|(name, _)| !super::request::COMMON.contains(&name.as_str())).map(|(a, b)| (a.clone(), b.clone())).collect()
+    call.parameters
+        .iter()
+        .filter(|(name, _)| !super::request::COMMON.contains(&name.as_str()))
+        .map(|(a, b)| (a.clone(), b.clone()))
+        .collect()
 }
 
 /// At most 64 characters of ASCII.
@@ -176,7 +180,11 @@ fn check_network(call: &Call) -> Result<(), ApiError> {
         }
         _ => {}
     }
-    if matches!(value("InstanceNetworkType"), None | Some("VPC" | "Classic")) { Ok(()) } else { Err(ApiError::invalid("InstanceNetworkType")) }
+    if matches!(value("InstanceNetworkType"), None | Some("VPC" | "Classic")) {
+        Ok(())
+    } else {
+        Err(ApiError::invalid("InstanceNetworkType"))
+    }
 }
 
 fn databases(call: &Call) -> Result<Vec<&str>, ApiError> {
@@ -205,12 +213,17 @@ fn check_set(id: &str, names: &[&str], jobs: &[Job], lag: Duration, now: Now) ->
 
 /// A moment between the end of a usable set and now, in the time that the log is kept.
 fn check_time(text: &str, spec: &InstanceSpec, jobs: &[Job], lag: Duration, now: Now) -> Result<(), ApiError> {
-    let message = "The requested restoreTime param is invalid, or the requested restoreTime is not within the scope of the instance backup.";
+    let message =
+        "The requested restoreTime param is invalid, or the requested restoreTime is not within the scope of the instance backup.";
     let refused = || ApiError::new(400, "InvalidRestoreTime.Malformed", message);
     let time = second(text).ok_or_else(refused)?;
     let kept_from = earlier(now.service, DAY * spec.policy.log_retention_days);
     let follows_a_set = jobs.iter().any(|job| {
-        job.listed(lag, now) && job.fate == JobOutcome::Success && job.method != Method::Logical && job.databases.is_empty() && job.ended_at() <= time
+        job.listed(lag, now)
+            && job.fate == JobOutcome::Success
+            && job.method != Method::Logical
+            && job.databases.is_empty()
+            && job.ended_at() <= time
     });
     let is_in_the_log = spec.policy.log_backup && time >= kept_from && time <= now.service;
     if is_in_the_log && follows_a_set { Ok(()) } else { Err(refused()) }
