@@ -23,9 +23,19 @@ pub(super) struct CompletionArgs {
 
 /// The script, for a program of that name.
 pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str) -> Result<String, Failure> {
+    let is_bash = args.shell == clap_complete::Shell::Bash;
+    // clap_complete 4.6.12 writes a hyphen in the program's name in two ways into the script for bash, so that it completes nothing after the
+    // first word. The name itself stands in no other lines than those that register the script.
+    let plain = if is_bash { name.replace('-', "_") } else { name.to_owned() };
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, name, &mut script);
-    String::from_utf8(script).map_err(|error| Failure::not_possible(error.to_string()))
+    clap_complete::generate(args.shell, &mut command, plain.clone(), &mut script);
+    let script = String::from_utf8(script).map_err(|error| Failure::not_possible(error.to_string()))?;
+    let registers = |line: &str| is_bash && line.trim_start().starts_with("complete ") && line.ends_with(&plain);
+    let named = |line: &str| match line.strip_suffix(&plain) {
+        Some(rest) if registers(line) => format!("{rest}{name}\n"),
+        _ => format!("{line}\n"),
+    };
+    Ok(script.lines().map(named).collect())
 }
 
 /// What kubectl reads from `kubectl_complete-rdsbackup`: candidates, one a line, and cobra's directive after a colon. The last word is the one

@@ -8,7 +8,7 @@ use crate::{
     api::RdsBackup,
     clock::Clock,
     kubectl::BACKUPS,
-    restore::{CloneCall, Handover, Network, Point, Target, as_cli, as_json, as_terraform, newest_before, notes, usable},
+    restore::{CloneCall, Handover, Network, ONE_CLONE, Point, Target, as_cli, as_json, as_terraform, newest_before, notes, usable},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -97,12 +97,15 @@ pub(super) fn restore_command(args: RestoreArgs) -> Result<Printed, Failure> {
         let readable: Vec<&RdsBackup> = all.iter().filter_map(|object| object.0.as_deref().ok()).collect();
         newest_before(&named, readable.into_iter(), to_time, now).map_err(Failure::not_possible)
     })?;
-    let handover = Handover {
+    let mut handover = Handover {
         call: CloneCall::new(&set, Point::Set, &target),
         to_time: to_time.map(|to_time| CloneCall::new(&set, Point::Time(to_time), &target)),
         notes: notes(&set, &target, to_time, now),
         set: &set,
     };
+    if output != Form::Terraform {
+        handover.notes.push(ONE_CLONE.to_owned());
+    }
     match output {
         Form::Terraform => Ok(Printed { text: as_terraform(&handover), notes: Vec::new() }),
         Form::Json => Ok(Printed { text: as_json(&handover).map_err(Failure::usage)?, notes: Vec::new() }),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{connect::one_line, error::AskError};
 use crate::{
-    api::{RdsBackup, RdsBackupSchedule},
+    api::{GROUP, RdsBackup, RdsBackupSchedule},
     controller::{Guarded, error_text},
 };
 
@@ -193,6 +193,7 @@ impl Session {
         };
         // An API server without the kind answers 404 as well, and names no object.
         let names_object = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
+        let is_ours = kind.resource.ends_with(GROUP);
         match status.code {
             401 => AskError::Unauthenticated,
             403 if is_of_rbac(&status.message) => {
@@ -201,8 +202,8 @@ impl Session {
                 let user = user.map_or_else(|| "the user".to_owned(), |user| format!("{user:?}"));
                 AskError::Forbidden { user, verb, resource: kind.resource, place, cure }
             }
-            404 if name.is_empty() || !names_object => AskError::NoKind(kind.resource),
-            404 => {
+            404 if is_ours && (name.is_empty() || !names_object) => AskError::NoKind(kind.resource),
+            404 if !name.is_empty() => {
                 let within = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
                 let list = format!("kubectl get {}{within}", kind.resource);
                 AskError::NotFound { kind: kind.kind, name: name.to_owned(), place, list }

@@ -11,5 +11,5 @@ mod tests;
 
 pub use choose::{UsableSet, newest_before, usable};
 pub use clone::{CloneCall, Network, Parameter, Point, Target, Value};
-pub use notes::notes;
+pub use notes::{ONE_CLONE, notes};
 pub use write::{Handover, as_cli, as_json, as_terraform};

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::api::{BackupMethod, Span};
 
+/// What keeps a call from making a second clone. Terraform has its state for that.
+pub const ONE_CLONE: &str = "The same call again is the same clone, by its ClientToken; --name NAME makes another one.";
+
 /// One sentence or two for each thing. `to_time` is the moment that was asked for.
 pub fn notes(set: &UsableSet, target: &Target, to_time: Option<Timestamp>, now: Timestamp) -> Vec<String> {
     let mut notes = vec![which(set, to_time, now)];
@@ -44,7 +47,6 @@ pub fn notes(set: &UsableSet, target: &Target, to_time: Option<Timestamp>, now: 
     if !set.databases.is_empty() {
         notes.push(format!("The set holds single databases: {}. DbNames names them.", set.databases.join(", ")));
     }
-    notes.push("The same call again is the same clone, by its ClientToken; --name NAME makes another one.".to_owned());
     notes
 }
 
@@ -53,9 +55,9 @@ fn which(set: &UsableSet, to_time: Option<Timestamp>, now: Timestamp) -> String 
         return format!("Set {} of backup {}/{}; when its data is of is not recorded.", set.backup_id, set.namespace, set.name);
     };
     let size = set.size.as_ref().map(|size| format!(", {size}")).unwrap_or_default();
-    let age = Span::of(now.duration_since(as_of).max(SignedDuration::ZERO));
+    let age = length(now.duration_since(as_of));
     let chosen = to_time.map(|to_time| {
-        let before = Span::of(to_time.duration_since(as_of).max(SignedDuration::ZERO));
+        let before = length(to_time.duration_since(as_of));
         format!(" It is the newest usable one in this namespace before {}, by {before}.", second(to_time))
     });
     format!(
@@ -66,4 +68,10 @@ fn which(set: &UsableSet, to_time: Option<Timestamp>, now: Timestamp) -> String 
         second(as_of),
         chosen.unwrap_or_default()
     )
+}
+
+/// Without seconds from an hour on.
+fn length(time: SignedDuration) -> Span {
+    let seconds = time.as_secs().max(0);
+    Span::of(SignedDuration::from_secs(if seconds < 3600 { seconds } else { seconds / 60 * 60 }))
 }

@@ -45,7 +45,7 @@ pub fn as_terraform(handover: &Handover<'_>) -> String {
     let call = &handover.call;
     let mut text: String = handover.notes.iter().map(|note| format!("# {note}\n")).collect();
     text.push_str(&format!(
-        "# The provider's region must be {}. Terraform's state, and no ClientToken, keeps it from a second clone.\n",
+        "# The provider's region must be {}. The resource takes no ClientToken: Terraform's state keeps it from a second clone.\n",
         call.region
     ));
     let mut variables = String::new();

@@ -128,7 +128,9 @@ pub(super) fn check(call: &Call, spec: &InstanceSpec, jobs: &[Job], lag: Duratio
     if !DISKS.contains(&disk(call, spec)) {
         return Err(ApiError::invalid("DBInstanceStorageType"));
     }
-    if !matches!(value("DeletionProtection"), None | Some("true" | "false")) {
+    // The official client for Python writes True and False.
+    let flag = value("DeletionProtection").map(str::to_ascii_lowercase);
+    if !matches!(flag.as_deref(), None | Some("true" | "false")) {
         return Err(ApiError::invalid("DeletionProtection"));
     }
     if value("DBInstanceDescription").is_some_and(|name| !is_description(name)) {
