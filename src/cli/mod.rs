@@ -39,8 +39,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Print the call that restores a backup into a new instance (CloneDBInstance): for Alibaba Cloud's command line, Terraform or a program.
     /// Reads the RdsBackup, calls no cloud, and creates nothing.
-    #[command(after_help = restore_command::EXAMPLES)]
-    RestoreCommand(restore_command::RestoreArgs),
+    #[command(name = "restore-command", after_help = restore_command::EXAMPLES)]
+    Restore(restore_command::RestoreArgs),
     /// Make a backup of a schedule now, by a fresh `spec.trigger`, and print its name.
     #[command(after_help = now::EXAMPLES)]
     Now(now::NowArgs),
@@ -122,7 +122,7 @@ pub fn main() -> ExitCode {
             },
             Err(error) => fail(report::NO_ANSWER, &error),
         },
-        Command::RestoreCommand(args) => end(restore_command::restore_command(args)),
+        Command::Restore(args) => end(restore_command::restore_command(args)),
         Command::Now(args) => end(now::now(args)),
         Command::Pause(args) => end(pause::pause(args, true)),
         Command::Resume(args) => end(pause::pause(args, false)),

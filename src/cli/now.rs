@@ -87,6 +87,12 @@ fn notes(schedule: &RdsBackupSchedule) -> Vec<String> {
     if let Some(stalled) = stalled {
         notes.push(format!("note: the schedule is Stalled, and makes no backup until that is mended: {}", stalled.message));
     }
+    let handled = status.and_then(|status| status.last_handled_trigger.as_ref());
+    if let Some(old) = schedule.spec.trigger.as_ref().filter(|old| handled != Some(old)) {
+        notes.push(format!(
+            "note: the trigger before, {old:?}, was not handled yet: it is replaced, and makes no backup. Is an operator running?"
+        ));
+    }
     if schedule.spec.suspend {
         notes.push("note: the schedule is suspended: this one backup is made, and no other".to_owned());
     }

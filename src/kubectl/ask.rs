@@ -1,6 +1,6 @@
 //! Single requests with a timeout, and what their refusal means.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use kube::{
     Api, Client, Resource,
@@ -9,14 +9,11 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{connect::one_line, error::AskError};
+use super::error::{AskError, TIMEOUT, one_line};
 use crate::{
     api::{GROUP, RdsBackup, RdsBackupSchedule},
     controller::{Guarded, error_text},
 };
-
-/// The longest that one request takes. kube has no timeout of its own.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// So many objects are asked for at a time, as kubectl does: an answer has a few MiB at most.
 const PAGE: u32 = 500;

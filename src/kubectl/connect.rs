@@ -11,7 +11,10 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use super::{ask::Session, error::AskError};
+use super::{
+    ask::Session,
+    error::{AskError, one_line},
+};
 use crate::controller::without_secrets;
 
 /// The longest that a program takes that the kubeconfig names for credentials. It may ask a person.
@@ -86,9 +89,4 @@ fn of_kubeconfig(error: &KubeconfigError) -> AskError {
         | KubeconfigError::ParseCertificates(_) => AskError::Credentials(one_line(&error.to_string())),
         error => AskError::Context(one_line(&error.to_string())),
     }
-}
-
-/// The first line, of a length that a person reads.
-pub(super) fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(512).collect()
 }

@@ -1,6 +1,9 @@
 //! Why the cluster could not be asked, or would not do it. Each error says in one line what to do.
 
-use super::ask::TIMEOUT;
+use std::time::Duration;
+
+/// The longest that one request takes. kube has no timeout of its own.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a request of a person has no result.
 #[derive(Debug, thiserror::Error)]
@@ -91,4 +94,9 @@ impl AskError {
     pub fn is_about_the_object(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Unreadable { .. } | Self::Replaced(_) | Self::Refused { .. })
     }
+}
+
+/// The first line, of a length that a person reads.
+pub(super) fn one_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(512).collect()
 }

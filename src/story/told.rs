@@ -9,8 +9,8 @@ use crate::api::{
     Attempt, AttemptOutcome, Condition, ConditionType, Phase, RdsBackup, RdsBackupStatus, SCHEDULE_NAME_LABEL, SLOT_ANNOTATION, Submission,
 };
 
-/// Everything that is known of the backup, in no order. Nothing is told twice: a condition whose reason an Event of the same moment has is
-/// told by the Event's side as well, since the Event is gone after an hour and the condition is not.
+/// Everything that is known of the backup, in no order. A condition and the Event of the same moment are both told: the Event is gone after an
+/// hour, and the condition's next transition takes its place.
 pub fn story(backup: &RdsBackup, events: &[Event], now: Timestamp) -> Vec<Line> {
     let mut lines = vec![created(backup)];
     lines.extend(events.iter().filter_map(event));
@@ -75,11 +75,13 @@ fn of_status(lines: &mut Vec<Line>, backup: &RdsBackup, status: &RdsBackupStatus
         let request = error.request_id.as_ref().map(|id| format!(" request={id}")).unwrap_or_default();
         lines.push(Line::at(error.at.0, "error", format!("{}{request}: {}", error.code, error.message)));
     }
-    lines.extend(status.conditions.iter().map(condition));
+    // Reconciling repeats what Ready says.
+    let told = status.conditions.iter().filter(|condition| condition.type_ != ConditionType::Reconciling.as_str());
+    lines.extend(told.map(condition));
     if let Some(at) = &status.expires_at {
         let (what, by) =
             if at.0 <= now { ("expired", "the service has removed the set") } else { ("expires", "the service removes the set") };
-        let source = status.expiry_source.map(|source| format!(", by {source:?}")).unwrap_or_default();
+        let source = status.expiry_source.map(|source| format!(" (expirySource={source:?})")).unwrap_or_default();
         lines.push(Line::at(at.0, what, format!("{by}{source}")));
     }
     if let Some(percent) = status.progress_percent.filter(|_| status.phase == Phase::Running) {
@@ -88,7 +90,8 @@ fn of_status(lines: &mut Vec<Line>, backup: &RdsBackup, status: &RdsBackupStatus
     if status.phase == Phase::Succeeded && status.condition(ConditionType::Available).is_none() {
         lines.push(Line::now("audit", "no daily look at the set has found it gone or unusable"));
     }
-    let reason = status.ready_reason().map(|reason| format!(", {reason}")).unwrap_or_default();
+    let reason = status.ready_reason().filter(|reason| *reason != status.phase.as_str());
+    let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();
     let unseen = backup.metadata.generation.is_some_and(|generation| status.observed_generation < generation);
     let unseen = if unseen { "; the newest edit of the spec was not seen yet" } else { "" };
     lines.push(Line::now("phase", format!("{}{reason}{unseen}", status.phase.as_str())));

@@ -12,7 +12,10 @@ const PATH: &str = "/apis/rdsbackup.io/v1alpha1/namespaces/team-a/rdsbackupsched
 
 #[test]
 fn a_fresh_token_is_written_and_the_name_of_its_backup_printed() {
-    let server = Server::new().with_schedule("nightly", &json!({ "spec": { "trigger": "release-41" } }));
+    let server = Server::new().with_schedule(
+        "nightly",
+        &json!({ "spec": { "trigger": "release-41" }, "status": { "observedGeneration": 1, "lastHandledTrigger": "release-41" } }),
+    );
     let done = server.run(&["now", "nightly"]);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     let patches = server.patches();
@@ -24,7 +27,8 @@ fn a_fresh_token_is_written_and_the_name_of_its_backup_printed() {
     let hash: String = Sha256::digest(token).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(done.stdout, format!("rdsbackups.rdsbackup.io/nightly-m{hash}\n"));
     // Twice in a second it is another text.
-    server.run(&["now", "nightly"]);
+    let second = server.run(&["now", "nightly"]);
+    assert!(second.stderr.contains(&format!("the trigger before, {token:?}, was not handled yet")), "{second:?}");
     server.run(&["now", "nightly"]);
     let tokens: std::collections::BTreeSet<String> =
         server.patches().iter().map(|(_, change)| change["spec"]["trigger"].to_string()).collect();

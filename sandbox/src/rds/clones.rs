@@ -235,7 +235,7 @@ fn check_time(text: &str, spec: &InstanceSpec, jobs: &[Job], lag: Duration, now:
 fn second(text: &str) -> Option<Timestamp> {
     let time = DateTime::strptime("%Y-%m-%dT%H:%M:%SZ", text).ok()?;
     let at = time.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    (super::wire::seconds(at) == text).then_some(at)
+    (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string() == text).then_some(at)
 }
 
 /// What the new instance is: the source's kind, on its own disk, without a past.
