@@ -24,8 +24,8 @@ pub(super) struct CompletionArgs {
 /// The script, for a program of that name.
 pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str) -> Result<String, Failure> {
     let is_bash = args.shell == clap_complete::Shell::Bash;
-    // clap_complete 4.6.12 writes a hyphen in the program's name in two ways into the script for bash, so that it completes nothing after the
-    // first word. The name itself stands in no other lines than those that register the script.
+    // clap_complete 4.6.12 writes a hyphen in the program's name in two ways into the script for bash, so that it completes nothing after
+    // the first word. The name itself stands in no other lines than those that register the script.
     let plain = if is_bash { name.replace('-', "_") } else { name.to_owned() };
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, plain.clone(), &mut script);
@@ -38,8 +38,8 @@ pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str
     Ok(script.lines().map(named).collect())
 }
 
-/// What kubectl reads from `kubectl_complete-rdsbackup`: candidates, one a line, and cobra's directive after a colon. The last word is the one
-/// that is being typed.
+/// What kubectl reads from `kubectl_complete-rdsbackup`: candidates, one a line, and cobra's directive after a colon. The last word is the
+/// one that is being typed.
 pub(super) fn candidates(mut command: Command, words: &[String]) -> String {
     command.build();
     let (typed, before) = words.split_last().map_or(("", [].as_slice()), |(last, before)| (last.as_str(), before));

@@ -12,8 +12,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   rds-backup-operator logs nightly-202611300200 -n team-a
 
-One line for each thing: the time in UTC, what, and the ids. It reads the object, its Events (which the cluster keeps for an hour), and while
-the backup waits the other backups of its instance.
+One line for each thing: the time in UTC, what, and the ids. It reads the object, its Events (which the cluster keeps for an hour), and
+while the backup waits the other backups of its instance.
 The exit code is 0 if the story is told, 1 if there is no such backup, 2 for a wrong command line, and 3 if the cluster could not be asked.
 It needs get on rdsbackups; without list on events.events.k8s.io and on rdsbackups it tells what it can, and says what is missing.";
 

@@ -37,8 +37,8 @@ enum Command {
     /// The exit code is 0 if all objectives are met, 1 if one is missed or cannot be told, 2 for a wrong command line, and 3 if the cluster
     /// could not be asked.
     Report(report::ReportArgs),
-    /// Print the call that restores a backup into a new instance (CloneDBInstance): for Alibaba Cloud's command line, Terraform or a program.
-    /// Reads the RdsBackup, calls no cloud, and creates nothing.
+    /// Print the call that restores a backup into a new instance (CloneDBInstance): for Alibaba Cloud's command line, Terraform or a
+    /// program. Reads the RdsBackup, calls no cloud, and creates nothing.
     #[command(name = "restore-command", after_help = restore_command::EXAMPLES)]
     Restore(restore_command::RestoreArgs),
     /// Make a backup of a schedule now, by a fresh `spec.trigger`, and print its name.

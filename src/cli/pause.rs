@@ -18,14 +18,14 @@ Examples:
 
 A backup: the annotation rdsbackup.io/paused. A schedule: spec.suspend. A namespace: the annotation rdsbackup.io/submissions. What has begun
 goes on; nothing is deleted.
-The exit code is 0 if it is so now, also if it was so before; 1 if there is no such object, or it cannot be changed; 2 for a wrong command line;
-3 if the cluster could not be asked. It needs get and patch on rdsbackups, rdsbackupschedules or namespaces.";
+The exit code is 0 if it is so now, also if it was so before; 1 if there is no such object, or it cannot be changed; 2 for a wrong command
+line; 3 if the cluster could not be asked. It needs get and patch on rdsbackups, rdsbackupschedules or namespaces.";
 
 /// The options of `pause` and `resume`.
 #[derive(Debug, clap::Args)]
 pub(super) struct PauseArgs {
-    /// What: BACKUP or backup/BACKUP, schedule/SCHEDULE, namespace or namespace/NAMESPACE. The resources' own names and short names are taken
-    /// too.
+    /// What: BACKUP or backup/BACKUP, schedule/SCHEDULE, namespace or namespace/NAMESPACE. The resources' own names and short names are
+    /// taken too.
     #[arg(value_name = "WHAT", value_parser = what)]
     what: What,
     #[command(flatten)]

@@ -22,8 +22,8 @@ Examples:
   # For a program
   rds-backup-operator restore-command before-release-42 -n team-a --same-network -o json | jq .parameters
 
-The exit code is 0 if a call is printed, 1 if the backup cannot be restored, 2 for a wrong command line, and 3 if the cluster could not be asked.
-It needs get on rdsbackups, and list with --to-time.";
+The exit code is 0 if a call is printed, 1 if the backup cannot be restored, 2 for a wrong command line, and 3 if the cluster could not be
+asked. It needs get on rdsbackups, and list with --to-time.";
 
 /// The options of `restore-command`.
 #[derive(Debug, clap::Args)]

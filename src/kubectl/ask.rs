@@ -142,8 +142,8 @@ impl Session {
         }
     }
 
-    /// Merges a change into one object: what it does not name stays as it is. With `metadata.uid` in it an object that was created anew under
-    /// the name is left alone.
+    /// Merges a change into one object: what it does not name stays as it is. With `metadata.uid` in it an object that was created anew
+    /// under the name is left alone.
     ///
     /// # Errors
     /// There is none, the API server refuses the change, or it could not be asked.

@@ -1,5 +1,5 @@
-//! What the commands share that a person types: the cluster of the kubeconfig, as that person, and requests whose errors name the right that
-//! is missing. The operator itself has `controller` for this.
+//! What the commands share that a person types: the cluster of the kubeconfig, as that person, and requests whose errors name the right
+//! that is missing. The operator itself has `controller` for this.
 
 mod ask;
 mod connect;

@@ -1,5 +1,5 @@
-//! From an RdsBackup to the call that restores its set: CloneDBInstance, for the cloud's command line, for Terraform and for programs. Nothing
-//! here calls the cloud, and nothing is created.
+//! From an RdsBackup to the call that restores its set: CloneDBInstance, for the cloud's command line, for Terraform and for programs.
+//! Nothing here calls the cloud, and nothing is created.
 
 mod choose;
 mod clone;

@@ -27,8 +27,8 @@ pub struct Handover<'a> {
     pub notes: Vec<String>,
 }
 
-/// The command of the cloud's own program `aliyun`: one command in several lines, and nothing else, so that it can be pasted into any shell.
-/// What the person fills in is a variable of the shell; while it is not set the shell says so and runs nothing.
+/// The command of the cloud's own program `aliyun`: one command in several lines, and nothing else, so that it can be pasted into any
+/// shell. What the person fills in is a variable of the shell; while it is not set the shell says so and runs nothing.
 pub fn as_cli(call: &CloneCall) -> String {
     // The one decides which endpoint is called, the other is the parameter of the call.
     let mut lines = vec!["aliyun rds CloneDBInstance".to_owned(), format!("--region {}", shell_word(&call.region))];

@@ -24,8 +24,8 @@ pub struct Place {
 
 /// The place of an object that waits for its instance; none for one that has begun or ended.
 ///
-/// An object that stands aside (paused, in a backoff, without credentials) lets the others pass. It is counted as the one that asks, since it
-/// comes back to the place that its creation gives it.
+/// An object that stands aside (paused, in a backoff, without credentials) lets the others pass. It is counted as the one that asks, since
+/// it comes back to the place that its creation gives it.
 pub fn place<'a>(of: &RdsBackup, instance: impl Iterator<Item = &'a RdsBackup>, now: Timestamp) -> Option<Place> {
     let phase = of.status.as_ref().map_or(Phase::Pending, |status| status.phase);
     if !matches!(phase, Phase::Pending | Phase::Queued) {

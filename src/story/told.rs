@@ -9,8 +9,8 @@ use crate::api::{
     Attempt, AttemptOutcome, Condition, ConditionType, Phase, RdsBackup, RdsBackupStatus, SCHEDULE_NAME_LABEL, SLOT_ANNOTATION, Submission,
 };
 
-/// Everything that is known of the backup, in no order. A condition and the Event of the same moment are both told: the Event is gone after an
-/// hour, and the condition's next transition takes its place.
+/// Everything that is known of the backup, in no order. A condition and the Event of the same moment are both told: the Event is gone after
+/// an hour, and the condition's next transition takes its place.
 pub fn story(backup: &RdsBackup, events: &[Event], now: Timestamp) -> Vec<Line> {
     let mut lines = vec![created(backup)];
     lines.extend(events.iter().filter_map(event));

@@ -1,5 +1,5 @@
-//! The commands that a person types, as real processes against a scripted API server over HTTP: what they ask for, what they write, what they
-//! say, and how they end.
+//! The commands that a person types, as real processes against a scripted API server over HTTP: what they ask for, what they write, what
+//! they say, and how they end.
 
 mod completion;
 mod krew;

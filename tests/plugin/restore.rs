@@ -124,7 +124,7 @@ fn terraform_gets_a_resource_with_the_provider_s_own_names() {
     let server = Server::new().with_backup("before-42", &ended_at(2));
     let done =
         restore(&server, &[&["before-42", "-o", "terraform", "--name", "drill-1", "--deletion-protection"], NETWORK.as_slice()].concat());
-    let body = done.stdout.split_once("resource ").expect("a resource").1;
+    let body = done.stdout.split_once("\nresource ").expect("a resource").1;
     let wanted = r#""alicloud_rds_clone_db_instance" "restore_of_rm_orders" {
   source_db_instance_id    = "rm-orders"
   backup_id                = "700000002"
