@@ -62,7 +62,7 @@ pub(super) fn now(args: NowArgs) -> Result<Printed, Failure> {
             say(&note);
         }
         if wait {
-            until_ended(&session, &child, clock.now().plus(timeout), &clock).await?;
+            until_ended(&session, &name, &child, clock.now().plus(timeout), &clock).await?;
         }
         Ok(Printed::default())
     })
@@ -103,7 +103,7 @@ fn notes(schedule: &RdsBackupSchedule) -> Vec<String> {
     notes
 }
 
-async fn until_ended(session: &Session, name: &str, ends: Timestamp, clock: &Clock) -> Result<(), Failure> {
+async fn until_ended(session: &Session, schedule: &str, name: &str, ends: Timestamp, clock: &Clock) -> Result<(), Failure> {
     let api = session.backups();
     let asked_at = clock.now();
     let mut told: Option<Phase> = None;
@@ -128,7 +128,7 @@ async fn until_ended(session: &Session, name: &str, ends: Timestamp, clock: &Clo
             Err(AskError::NotFound { .. }) => {
                 return Err(Failure::not_possible(format!(
                     "no operator has made backup {name} within {}: is one running, and does it watch this namespace? \
-                     `kubectl get events -n {} --field-selector regarding.kind=RdsBackupSchedule` may say why",
+                     `kubectl events -n {} --for rdsbackupschedule/{schedule}` may say why",
                     Span::of(LONGEST_UNMADE),
                     session.namespace()
                 )));

@@ -32,7 +32,7 @@ pub struct UsableSet {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub completed_at: Option<Timestamp>,
-    /// The time that its data is of: [`data_as_of`].
+    /// The time that its data is of: `consistentTime` where it lies within the backup, else the end of the backup.
     pub data_as_of: Option<Timestamp>,
     /// When the service will remove it.
     pub expires_at: Option<Timestamp>,
