@@ -1,6 +1,7 @@
 //! The commands that a person types, as real processes against a scripted API server over HTTP: what they ask for, what they write, what
 //! they say, and how they end.
 
+mod cluster;
 mod completion;
 mod krew;
 mod logs;
