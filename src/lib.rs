@@ -12,6 +12,9 @@
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
 //! - [`audit`]: whether the backup sets of succeeded backups are still there.
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
+//! - [`restore`]: from an RdsBackup to the call that restores its set.
+//! - [`story`]: what happened to one RdsBackup, in order of time.
+//! - [`kubectl`]: the cluster as the person of a kubeconfig sees it, for the commands that a person types.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
 //! - [`logging`]: the log, and what may be in it.
@@ -23,7 +26,7 @@
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> sts, rds -> rpc`. `backup`, `schedule` and `report` also use
-//! `controller`, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
+//! `controller`, `story` asks `backup` for the order of the queue, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -36,13 +39,16 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod entropy;
+pub mod kubectl;
 pub mod logging;
 pub mod metrics;
 pub mod no_answer;
 pub mod rds;
 pub mod report;
+pub mod restore;
 pub mod rpc;
 pub mod runtime;
 pub mod schedule;
+pub mod story;
 pub mod sts;
 pub mod time;

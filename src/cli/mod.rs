@@ -1,7 +1,13 @@
 //! The command line.
 
+mod completion;
+mod logs;
 mod next;
+mod now;
+mod pause;
+mod person;
 mod report;
+mod restore_command;
 
 use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -31,6 +37,25 @@ enum Command {
     /// The exit code is 0 if all objectives are met, 1 if one is missed or cannot be told, 2 for a wrong command line, and 3 if the cluster
     /// could not be asked.
     Report(report::ReportArgs),
+    /// Print the call that restores a backup into a new instance (CloneDBInstance): for Alibaba Cloud's command line, Terraform or a
+    /// program. Reads the RdsBackup, calls no cloud, and creates nothing.
+    #[command(name = "restore-command", after_help = restore_command::EXAMPLES)]
+    Restore(restore_command::RestoreArgs),
+    /// Make a backup of a schedule now, by a fresh `spec.trigger`, and print its name.
+    #[command(after_help = now::EXAMPLES)]
+    Now(now::NowArgs),
+    /// Request no new backup: for one RdsBackup, of one schedule, or in a namespace.
+    #[command(after_help = pause::EXAMPLES)]
+    Pause(pause::PauseArgs),
+    /// Take a pause back.
+    #[command(after_help = pause::EXAMPLES)]
+    Resume(pause::PauseArgs),
+    /// Print the story of one backup in order of time: its requests, job, set, conditions, Events, and its place in the queue.
+    #[command(after_help = logs::EXAMPLES)]
+    Logs(logs::LogsArgs),
+    /// Print the script that completes commands and options in a shell.
+    #[command(after_help = completion::EXAMPLES)]
+    Completion(completion::CompletionArgs),
 }
 
 /// The options of `run`. Of an option that is given again the last one counts: the chart's `extraArgs` follow its own.
@@ -72,6 +97,10 @@ enum LogFormat {
 
 /// Runs the command. An error goes to stderr in one line; the exit code is 2 for a wrong command line or configuration, else 1.
 pub fn main() -> ExitCode {
+    if plugin("kubectl_complete-").is_some() {
+        let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        return print(&completion::candidates(Cli::command(), &words));
+    }
     match parse().command {
         Command::Run(args) => run(args),
         Command::Crds => match api::crds_yaml() {
@@ -93,18 +122,65 @@ pub fn main() -> ExitCode {
             },
             Err(error) => fail(report::NO_ANSWER, &error),
         },
+        Command::Restore(args) => end(restore_command::restore_command(args)),
+        Command::Now(args) => end(now::now(args)),
+        Command::Pause(args) => end(pause::pause(args, true)),
+        Command::Resume(args) => end(pause::pause(args, false)),
+        Command::Logs(args) => end(logs::logs(args)),
+        Command::Completion(args) => {
+            let name = plugin("kubectl-").map_or_else(|| env!("CARGO_PKG_NAME").to_owned(), |plugin| format!("kubectl-{plugin}"));
+            end(completion::completion(&args, Cli::command(), &name).map(|text| person::Printed { text, notes: Vec::new() }))
+        }
     }
 }
 
-/// The name under which kubectl finds the program, for `kubectl rdsbackup`.
-const PLUGIN: &str = "kubectl-rdsbackup";
+/// The names under which kubectl finds the program: for `kubectl rdsbackup`, and as krew installs it.
+const PLUGINS: [&str; 2] = ["rdsbackup", "alibaba_rds_backup"];
+
+/// The name by which the program was called, without its folder.
+fn called() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    path.as_deref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The plugin, if the program was called as `kubectl-` and its name, or, with `kubectl_complete-`, to complete it.
+fn plugin(prefix: &str) -> Option<&'static str> {
+    let called = called();
+    let name = called.strip_prefix(prefix)?;
+    PLUGINS.into_iter().find(|plugin| *plugin == name)
+}
 
 /// The command line. As a plugin of kubectl the program's help says what a user of kubectl types.
 fn parse() -> Cli {
-    let called = std::env::args_os().next().map(PathBuf::from);
-    let is_plugin = called.as_deref().and_then(|path| path.file_stem()).is_some_and(|name| name == PLUGIN);
-    let command = if is_plugin { Cli::command().bin_name("kubectl rdsbackup") } else { Cli::command() };
+    let command = match plugin("kubectl-") {
+        // kubectl makes hyphens of the underscores of a plugin's name.
+        Some(name) => as_typed(Cli::command(), &format!("kubectl {}", name.replace('_', "-"))),
+        None => Cli::command(),
+    };
     Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The same under the name that is typed, in the examples too.
+fn as_typed(command: clap::Command, typed: &str) -> clap::Command {
+    let examples = |command: clap::Command| {
+        let help = command.get_after_help().map(|help| help.to_string().replace("rds-backup-operator ", &format!("{typed} ")));
+        match help {
+            Some(help) => command.after_help(help),
+            None => command,
+        }
+    };
+    command.bin_name(typed.to_owned()).mut_subcommands(examples)
+}
+
+/// Prints what a person's command has to say. A closed stderr takes nothing from its result.
+fn end(done: Result<person::Printed, person::Failure>) -> ExitCode {
+    match done {
+        Ok(printed) => {
+            let _ = printed.notes.iter().try_for_each(|note| writeln!(std::io::stderr().lock(), "{note}"));
+            print(&printed.text)
+        }
+        Err(failure) => fail(failure.code, &failure.message),
+    }
 }
 
 fn run(args: RunArgs) -> ExitCode {

@@ -52,6 +52,9 @@ class Control:
     def sets(self, instance):
         return [str(found["backupId"]) for found in self._ask("GET", "sets?instance=" + instance)]
 
+    def clones(self, source):
+        return self._ask("GET", "clones?source=" + source)
+
     def deletions(self, instance):
         return [str(found["backupId"]) for found in self._ask("GET", "deletions?instance=" + instance)]
 

@@ -5,6 +5,7 @@ import json
 from aliyunsdkcore.acs_exception.exceptions import ClientException, ServerException
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import RpcRequest
+from aliyunsdkrds.request.v20140815.CloneDBInstanceRequest import CloneDBInstanceRequest
 from aliyunsdkrds.request.v20140815.CreateBackupRequest import CreateBackupRequest
 from aliyunsdkrds.request.v20140815.DeleteBackupRequest import DeleteBackupRequest
 from aliyunsdkrds.request.v20140815.DescribeBackupPolicyRequest import DescribeBackupPolicyRequest
@@ -41,6 +42,7 @@ class Tea:
         config.signature_algorithm = self._algorithm
         request_class = getattr(models, action + "Request")
         method = {
+            "CloneDBInstance": "clone_dbinstance_with_options",
             "CreateBackup": "create_backup_with_options",
             "DeleteBackup": "delete_backup_with_options",
             "DescribeBackupPolicy": "describe_backup_policy_with_options",
@@ -62,6 +64,11 @@ class Tea:
         return answer.body.to_map()
 
 
+def as_text(value):
+    """As the service takes it: this client writes a Python word."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 def answer_of(client, request):
     """The classic client's answer, or its error as one of ours."""
     try:
@@ -78,6 +85,7 @@ class Classic:
     name, signature = "aliyun-python-sdk-rds", "V1"
 
     REQUESTS = {
+        "CloneDBInstance": CloneDBInstanceRequest,
         "CreateBackup": CreateBackupRequest,
         "DescribeBackups": DescribeBackupsRequest,
         "DescribeBackupTasks": DescribeBackupTasksRequest,
@@ -96,7 +104,7 @@ class Classic:
         request.set_endpoint(address)
         request.set_method(self._method)
         for name, value in parameters.items():
-            request.add_query_param(name, value)
+            request.add_query_param(name, as_text(value))
         return answer_of(client, request)
 
 
@@ -113,7 +121,9 @@ class Terraform:
         request.set_method("POST")
         request.add_query_param("SourceIp", "")
         for name, value in parameters.items():
-            request.add_body_params(name, value)
+            # The region is among what all requests have.
+            add = request.add_query_param if name == "RegionId" else request.add_body_params
+            add(name, as_text(value))
         return answer_of(client, request)
 
 

@@ -26,6 +26,7 @@ mod lost;
 mod main_path;
 mod metrics;
 mod pauses;
+mod plugin;
 mod reload;
 mod report;
 mod rights;

@@ -73,6 +73,7 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
             }
             Ok(style.policy(&spec))
         }
+        Action::CloneDBInstance => Ok(style.cloned(&cloud.clone_instance(call, &spec, settings.lag, now)?)),
         Action::DeleteBackup => {
             let named = call.parameters.get("BackupId").ok_or_else(|| ApiError::missing("BackupId"))?;
             let ids = deletion::ids(named)?;

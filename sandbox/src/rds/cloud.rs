@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::catalogue::{Catalogue, InstanceSpec};
 use super::clock::{Now, earlier};
+use super::clones::{self, Cloned, Clones};
 use super::error::ApiError;
 use super::gateway::Call;
 use super::jobs::Job;
@@ -44,6 +45,7 @@ pub(super) struct Cloud {
     jobs: BTreeMap<String, Vec<Job>>,
     accepted: Vec<Accepted>,
     deletions: Vec<DeletionRecord>,
+    pub(super) clones: Clones,
     next_job: u64,
     next_set: u64,
     chance: StdRng,
@@ -54,7 +56,8 @@ impl Cloud {
         let mut chance = StdRng::seed_from_u64(seed);
         // Ids of the real service's size. Sets are numbered far above jobs, so that one taken for the other finds nothing.
         let (next_job, next_set) = (chance.random_range(11_000_000..12_000_000), chance.random_range(700_000_000..760_000_000));
-        Self { catalogue, jobs: BTreeMap::new(), accepted: Vec::new(), deletions: Vec::new(), next_job, next_set, chance }
+        let clones = Clones::default();
+        Self { catalogue, jobs: BTreeMap::new(), accepted: Vec::new(), deletions: Vec::new(), clones, next_job, next_set, chance }
     }
 
     /// Makes the jobs of an instance, and their sets, so much older.
@@ -67,7 +70,10 @@ impl Cloud {
     /// What the instance is. One that is asked for the first time gets its past, and the job that keeps it busy.
     /// `region` is the one that a request names, where the host compares it.
     pub(super) fn visit(&mut self, instance: &str, region: Option<&str>, now: Now) -> Result<InstanceSpec, ApiError> {
-        let spec = self.catalogue.find(instance).ok_or_else(absent)?.clone();
+        let mut spec = self.catalogue.find(instance).ok_or_else(absent)?.clone();
+        if let Some(status) = self.clones.status(instance, now) {
+            spec.status = status.to_owned();
+        }
         if region.is_some_and(|region| region != spec.region) {
             return Err(ApiError::new(400, "InvalidDBInstanceId.NotFound", "The DBInstanceId provided does not exist in records."));
         }
@@ -189,6 +195,18 @@ impl Cloud {
         &self.deletions
     }
 
+    /// Makes an instance of another one's set, or the one that was made before for the same token.
+    pub(super) fn clone_instance(&mut self, call: &Call, spec: &InstanceSpec, lag: Duration, now: Now) -> Result<Cloned, ApiError> {
+        if let Some(made) = self.clones.replayed(call)? {
+            return Ok(made);
+        }
+        clones::check(call, spec, self.jobs(&call.instance), lag, now)?;
+        let (number, order) = (self.chance.random_range(0..u64::MAX), self.chance.random_range(200_000_000_000_000..300_000_000_000_000));
+        let instance = format!("{}-clone{number:016x}", prefix(&call.instance));
+        self.catalogue.define(&instance, clones::spec_of(call, spec));
+        Ok(self.clones.make(call, instance, order, now))
+    }
+
     pub(super) fn accepted(&self, instance: &str) -> usize {
         self.accepted.iter().filter(|accepted| accepted.call.instance == instance).count()
     }
@@ -227,6 +245,11 @@ impl Start {
         }
         Self { origin, wanted, length, fate: JobOutcome::Success }
     }
+}
+
+/// `rm` of `rm-orders`: the engine shows in it.
+fn prefix(instance: &str) -> &str {
+    instance.split_once('-').map_or(instance, |(prefix, _)| prefix)
 }
 
 /// There is no such instance.

@@ -21,6 +21,7 @@ const INDEX: &[&str] = &[
     "GET /sandbox/calls?instance=&action=",
     "GET /sandbox/sets?instance=",
     "GET /sandbox/deletions?instance=",
+    "GET /sandbox/clones?source=",
     "GET|PATCH /sandbox/settings",
     "GET|POST|DELETE /sandbox/faults, DELETE /sandbox/faults/{id}",
     "POST /sandbox/jobs",
@@ -71,6 +72,7 @@ fn route(shared: &Shared, request: &RawRequest) -> Result<Value, Refused> {
             None => Err(Refused(400, "say which: ?instance=".into())),
         },
         ("GET", "deletions") => all(state.cloud.deletions().iter().filter(|deleted| is(&asked, "instance", &deleted.instance))),
+        ("GET", "clones") => all(state.cloud.clones.records().iter().filter(|clone| is(&asked, "source", &clone.source))),
         ("GET", "settings") => Ok(serde_json::to_value(&state.settings)?),
         ("PATCH", "settings") => {
             state.settings = state.settings.patched(&body(request)?)?;

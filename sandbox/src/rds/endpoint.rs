@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, InstanceSpec};
 use super::clock::{Clock, Now, SystemClock};
 use super::error::ApiError;
 use super::faults::{Fault, FaultId};
-use super::ledger::{CallRecord, DeletionRecord, JobKind, LedgerEntry, SetRecord};
+use super::ledger::{CallRecord, CloneRecord, DeletionRecord, JobKind, LedgerEntry, SetRecord};
 use super::settings::Settings;
 use super::shared::{OnCall, Shared};
 use super::state::State;
@@ -171,6 +171,11 @@ impl Endpoint {
     /// Every set that a DeleteBackup deleted, oldest first.
     pub fn deletions(&self) -> Vec<DeletionRecord> {
         self.shared.state().cloud.deletions().to_vec()
+    }
+
+    /// Every instance that a CloneDBInstance made, oldest first.
+    pub fn clones(&self) -> Vec<CloneRecord> {
+        self.shared.state().cloud.clones.records()
     }
 
     /// How many CreateBackup calls were accepted for the instance.

@@ -26,10 +26,11 @@ pub(super) enum Action {
     DescribeDBInstanceAttribute,
     DescribeBackupPolicy,
     DeleteBackup,
+    CloneDBInstance,
 }
 
 impl Action {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::CreateBackup,
         Self::DescribeBackupTasks,
         Self::DescribeBackups,
@@ -37,6 +38,7 @@ impl Action {
         Self::DescribeDBInstanceAttribute,
         Self::DescribeBackupPolicy,
         Self::DeleteBackup,
+        Self::CloneDBInstance,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Action {
             Self::DescribeDBInstanceAttribute => "DescribeDBInstanceAttribute",
             Self::DescribeBackupPolicy => "DescribeBackupPolicy",
             Self::DeleteBackup => "DeleteBackup",
+            Self::CloneDBInstance => "CloneDBInstance",
         }
     }
 
@@ -64,6 +67,29 @@ impl Action {
             Self::DescribeDBInstanceAttribute => &["DBInstanceId", "Expired"],
             Self::DescribeBackupPolicy => &["DBInstanceId", "BackupPolicyMode", "CompressType", "ReleasedKeepPolicy"],
             Self::DeleteBackup => &["DBInstanceId", "BackupId"],
+            Self::CloneDBInstance => &[
+                "DBInstanceId",
+                "BackupId",
+                "RestoreTime",
+                "BackupType",
+                "PayType",
+                "Period",
+                "UsedTime",
+                "AutoPay",
+                "ClientToken",
+                "DBInstanceDescription",
+                "DeletionProtection",
+                "DBInstanceClass",
+                "DBInstanceStorage",
+                "DBInstanceStorageType",
+                "Category",
+                "InstanceNetworkType",
+                "VPCId",
+                "VSwitchId",
+                "ZoneId",
+                "PrivateIpAddress",
+                "DbNames",
+            ],
         }
     }
 }

@@ -46,6 +46,30 @@ pub struct DeletionRecord {
     pub access_key_id: String,
 }
 
+/// One instance that a CloneDBInstance made, whether or not its answer was delivered. A repeated call with its token makes none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloneRecord {
+    /// When, by the service's clock.
+    pub time: Timestamp,
+    /// The new instance.
+    pub instance: String,
+    /// The instance that it is a clone of.
+    pub source: String,
+    /// The set.
+    pub backup_id: Option<String>,
+    /// Or the moment.
+    pub restore_time: Option<String>,
+    /// The token.
+    pub client_token: Option<String>,
+    /// Its order.
+    pub order_id: u64,
+    /// Every parameter of the request.
+    pub parameters: BTreeMap<String, String>,
+    /// The access key that asked for it.
+    pub access_key_id: String,
+}
+
 /// What became of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobOutcome {

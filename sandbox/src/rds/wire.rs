@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Format};
 use super::catalogue::{Engine, InstanceSpec};
 use super::clock::Now;
+use super::clones::Cloned;
 use super::deletion;
 use super::error::ApiError;
 use super::jobs::Job;
@@ -78,6 +79,11 @@ impl Style<'_> {
     /// The answer to CreateBackup.
     pub(super) fn created(&self, job: u64) -> Value {
         self.document(json!({ "BackupJobId": self.id(job) }))
+    }
+
+    /// The answer to CloneDBInstance.
+    pub(super) fn cloned(&self, clone: &Cloned) -> Value {
+        self.document(json!({ "DBInstanceId": clone.instance, "OrderId": self.id(clone.order) }))
     }
 
     /// An answer that holds nothing but its request id.

@@ -3,6 +3,7 @@
 mod auth;
 mod backups;
 mod client;
+mod clones;
 mod control;
 mod deletion;
 mod faults;

@@ -29,8 +29,8 @@ pub(super) fn slot_of(schedule: &str, name: &str) -> Option<Timestamp> {
     local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
-/// `<schedule>-m<10 digits of the token's SHA-256>`
-pub(super) fn manual_name(schedule: &str, token: &str) -> String {
+/// `<schedule>-m<10 digits of the token's SHA-256>`: the backup that a `trigger` makes.
+pub fn manual_name(schedule: &str, token: &str) -> String {
     format!("{schedule}-m{}", trigger_hash(token))
 }
 

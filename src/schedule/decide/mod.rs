@@ -17,6 +17,7 @@ mod trigger;
 
 use jiff::Timestamp;
 
+pub use child::manual_name;
 pub use decision::{Decision, Deletion};
 
 use super::{
