@@ -18,6 +18,7 @@ use super::{
     credentials::{CredentialsError, Source},
     error::AccountError,
     labels::{Labels, NamespaceLabels},
+    read_only::{ReadOnlyAccess, ReadOnlyError},
     settings::{AccountSettings, Submissions},
     waits::{Audit, Protocol},
 };
@@ -216,6 +217,24 @@ impl Accounts {
         };
         let client = account.client(&connection, &region, &self.deps, &self.durations)?.under(namespace, Arc::new(permit));
         Ok(Access { account, connection, client, region_id: region, regions, namespace: namespace.to_owned() })
+    }
+
+    /// An administrator's view of the whole account in one region, the account's own by default: for listings that no object asks for. No
+    /// allow-list is asked, because whoever has the configuration and its key has the account; nothing but reads leaves through it.
+    ///
+    /// # Errors
+    /// There is no such account, it has no key of its own, or the region leads to no host.
+    pub fn read_only(&self, name: &str, region: Option<&str>) -> Result<ReadOnlyAccess, ReadOnlyError> {
+        let account = self.read().accounts.get(name).cloned();
+        let account = account.ok_or_else(|| ReadOnlyError::Unknown { name: name.to_owned(), known: self.names() })?;
+        if account.settings.credentials.is_of_tenants() {
+            return Err(ReadOnlyError::OfTenants { account: account.name.clone() });
+        }
+        let region = region.unwrap_or(&account.settings.region_id).to_owned();
+        let id = || self.next_connection.fetch_add(1, Ordering::Relaxed);
+        let connection = account.connection("", id, || (self.sources)(&account.settings, None));
+        let client = account.client(&connection, &region, &self.deps, &self.durations)?;
+        Ok(ReadOnlyAccess::new(name, connection, &client, region))
     }
 
     /// Whether the object may use its account, and the account is not paused.

@@ -209,6 +209,11 @@ impl AccountSettings {
         }
     }
 
+    /// Whether its key, or the key that it assumes its role with, is in a Secret of the operator's namespace.
+    pub fn reads_a_secret(&self) -> bool {
+        matches!(self.credentials, CredentialsSettings::Secret { .. }) || self.base.as_ref().is_some_and(|base| base.reads_a_secret())
+    }
+
     /// Whether the service is reached in the same way with these settings as with `other`: with the same key, at the same hosts, at the same
     /// pace. The rest says who may use the account, and when.
     pub(super) fn connects_like(&self, other: &Self) -> bool {

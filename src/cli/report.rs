@@ -1,12 +1,11 @@
 //! `report`: what is backed up, how old it is, and whether that is young enough.
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 
+use super::cluster::{self, ClusterArgs};
 use crate::{
     clock::Clock,
-    report::{Objective, Report, Row, Source, assess, csv, read, table},
+    report::{Objective, Report, Row, assess, csv, read, table},
 };
 
 /// The exit code when the cluster could not be asked, so that a monitor does not take it for a missed objective.
@@ -30,12 +29,8 @@ pub(super) struct ReportArgs {
     /// Count the objectives of suspended schedules too. Without it they are shown, and never missed.
     #[arg(long)]
     count_suspended: bool,
-    /// The kubeconfig. [default: $KUBECONFIG, ~/.kube/config, or the cluster that the pod runs in]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig. [default: the current one]
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,15 +50,8 @@ pub(super) struct Printed {
 
 /// The report, or why the cluster could not be asked.
 pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
-    let ReportArgs { namespace, all_namespaces, output, count_suspended, kubeconfig, context } = args;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the async runtime does not start: {error}"))?;
-    let read = runtime.block_on(read(&Source { kubeconfig, context, namespace, all_namespaces }));
-    // A program for credentials that hangs is not waited for.
-    runtime.shutdown_background();
+    let ReportArgs { namespace, all_namespaces, output, count_suspended, cluster } = args;
+    let read = cluster::block_on(read(&cluster.source(namespace, all_namespaces)))?;
     let (namespace, objects) = read.map_err(|error| error.to_string())?;
     let report = assess(&objects, namespace, count_suspended, Clock::system().now());
     let text = match output {

@@ -22,6 +22,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+pub use environment::get as environment_variable;
 pub use error::RunError;
 pub use health::Served;
 pub use live::{Live, Taken};
