@@ -1,10 +1,10 @@
 //! An administrator's view of one account: listings that no object of Kubernetes asks for. Nothing but reads leaves through it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{account::Connection, credentials::CredentialsError, error::AccountError};
 use crate::{
-    rds::{Answer, CallError, Client, ErrorClass, ErrorKind, Permit, SetList, SetQuery},
+    rds::{Answer, CallError, Client, ErrorClass, ErrorKind, InstanceId, ListedInstance, Permit, SetList, SetQuery},
     rpc::Credentials,
 };
 
@@ -112,6 +112,24 @@ impl ReadOnlyAccess {
     /// The region.
     pub fn region_id(&self) -> &str {
         &self.region_id
+    }
+
+    /// DescribeDBInstances: the instances of the region that have all of these tags, in the order of their ids. One listing for each tag:
+    /// the service does not publish whether several tags in one request narrow it or widen it.
+    ///
+    /// # Errors
+    /// The listing may not be whole, or has no result.
+    pub async fn instances(&self, tags: &[(String, String)]) -> Result<Vec<ListedInstance>, ReadFailure> {
+        let list = async |tag: Option<&(String, String)>| {
+            let tag = tag.map(|(key, value)| (key.as_str(), value.as_str()));
+            self.read("DescribeDBInstances", async |credentials| self.client.describe_instances(&credentials, tag).await).await
+        };
+        let mut found = list(tags.first()).await?;
+        for tag in tags.iter().skip(1) {
+            let also: BTreeSet<InstanceId> = list(Some(tag)).await?.into_iter().map(|listed| listed.instance.id).collect();
+            found.retain(|listed| also.contains(&listed.instance.id));
+        }
+        Ok(found)
     }
 
     /// DescribeBackups, all pages.

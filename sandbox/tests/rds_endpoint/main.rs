@@ -6,6 +6,7 @@ mod client;
 mod control;
 mod deletion;
 mod faults;
+mod instances;
 mod quirks;
 mod rpc1;
 mod sets;
