@@ -12,6 +12,7 @@
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
 //! - [`audit`]: whether the backup sets of succeeded backups are still there.
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
+//! - [`coverage`]: what an account has, beside what the cluster backs up: coverage, generated schedules, sets that nothing claims.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
 //! - [`logging`]: the log, and what may be in it.
@@ -23,7 +24,7 @@
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> sts, rds -> rpc`. `backup`, `schedule` and `report` also use
-//! `controller`, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
+//! `controller`, `coverage` uses `report`, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;
+pub mod coverage;
 pub mod entropy;
 pub mod logging;
 pub mod metrics;

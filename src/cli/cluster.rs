@@ -20,6 +20,11 @@ impl ClusterArgs {
     pub fn source(&self, namespace: Option<String>, all_namespaces: bool) -> Source {
         Source { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), namespace, all_namespaces, needs_all: false }
     }
+
+    /// The cluster, for what has an answer for all namespaces only.
+    pub fn whole(&self) -> Source {
+        Source { needs_all: true, ..self.source(None, true) }
+    }
 }
 
 /// Waits for what a command asks for.

@@ -1,15 +1,15 @@
 //! `report`: what is backed up, how old it is, and whether that is young enough.
 
-use clap::ValueEnum;
-
-use super::cluster::{self, ClusterArgs};
+use super::{
+    account::AccountArgs,
+    cluster::{self, ClusterArgs},
+    coverage,
+    output::Output,
+};
 use crate::{
     clock::Clock,
     report::{Objective, Report, Row, assess, csv, read, table},
 };
-
-/// The exit code when the cluster could not be asked, so that a monitor does not take it for a missed objective.
-pub(super) const NO_ANSWER: u8 = 3;
 
 /// So many missed objectives are named on standard error.
 const MOST_NAMED: usize = 5;
@@ -30,14 +30,9 @@ pub(super) struct ReportArgs {
     #[arg(long)]
     count_suspended: bool,
     #[command(flatten)]
+    account: Option<AccountArgs>,
+    #[command(flatten)]
     cluster: ClusterArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-    Csv,
 }
 
 /// What is printed.
@@ -50,8 +45,14 @@ pub(super) struct Printed {
 
 /// The report, or why the cluster could not be asked.
 pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
-    let ReportArgs { namespace, all_namespaces, output, count_suspended, cluster } = args;
-    let read = cluster::block_on(read(&cluster.source(namespace, all_namespaces)))?;
+    let ReportArgs { namespace, all_namespaces, output, count_suspended, account, cluster } = args;
+    let source = cluster.source(namespace, all_namespaces);
+    if let Some(account) = account {
+        let found = cluster::block_on(coverage::coverage(&account, &cluster, &source, count_suspended))??;
+        let missed = (!found.is_met(count_suspended)).then(|| found.sum());
+        return Ok(Printed { text: coverage::written(&found, output)?, missed });
+    }
+    let read = cluster::block_on(read(&source))?;
     let (namespace, objects) = read.map_err(|error| error.to_string())?;
     let report = assess(&objects, namespace, count_suspended, Clock::system().now());
     let text = match output {
