@@ -14,25 +14,22 @@ use crate::{
 /// Where the chart mounts the configuration in the operator's pods.
 const MOUNTED: &str = "/etc/rds-backup-operator/config.yaml";
 
-/// The account.
+/// Where the account is. The command has its name, as `--account`: `report` may go without.
 #[derive(Debug, clap::Args)]
 pub(super) struct AccountArgs {
-    /// The account whose instances are listed, as the configuration names it.
-    #[arg(long, value_name = "NAME", required = true)]
-    account: String,
     /// The operator's configuration file: it says where the account and its access key are. On a machine of your own a file with one
     /// account and `credentials: { type: Auto }` will do. [default: the file that the chart mounts]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "account")]
     config: Option<PathBuf>,
     /// The region that is listed: one call answers for one region. [default: the account's]
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", requires = "account")]
     region: Option<String>,
     /// Where the Secret with the access key is, if the account has its key in one. [default: $POD_NAMESPACE, or that of the
     /// kubeconfig's context]
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", requires = "account")]
     operator_namespace: Option<String>,
     /// Only instances with this tag; with more than one, those that have all of them.
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    #[arg(long = "tag", value_name = "KEY=VALUE", requires = "account", value_parser = tag)]
     tags: Vec<(String, String)>,
 }
 
@@ -51,7 +48,7 @@ impl AccountArgs {
     }
 
     /// The account, to be read: no request that changes anything can leave through it. The cluster is asked only for a Secret.
-    pub async fn open(&self, cluster: &ClusterArgs) -> Result<ReadOnlyAccess, String> {
+    pub async fn open(&self, account: &str, cluster: &ClusterArgs) -> Result<ReadOnlyAccess, String> {
         // This fails when a provider is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let file = self.config.clone().unwrap_or_else(|| PathBuf::from(MOUNTED));
@@ -59,7 +56,7 @@ impl AccountArgs {
             Some(_) => format!("--config: {error}"),
             None => format!("{error}: name the operator's configuration with --config"),
         })?;
-        let needs_cluster = accounts.get(&self.account).is_some_and(|settings| settings.reads_a_secret());
+        let needs_cluster = accounts.get(account).is_some_and(|settings| settings.reads_a_secret());
         let namespace = self.operator_namespace.clone().or_else(|| runtime::environment_variable("POD_NAMESPACE"));
         let cluster = match needs_cluster {
             true => Some(report::connect(&cluster.source(namespace, false)).await.map_err(|error| error.to_string())?),
@@ -70,6 +67,6 @@ impl AccountArgs {
         let client = cluster.map(|cluster| cluster.client());
         let sources = Sources::new(client, &namespace, runtime::environment_variable, deps.clone());
         let accounts = Accounts::new(accounts, submissions, move |settings, tenant| sources.of(settings, tenant), deps);
-        accounts.read_only(&self.account, self.region.as_deref()).map_err(|error| error.to_string())
+        accounts.read_only(account, self.region.as_deref()).map_err(|error| error.to_string())
     }
 }

@@ -10,12 +10,13 @@ use crate::{
 /// Asks the cloud and the cluster, and puts the two beside each other. What either of them refuses is told together: rights are asked for
 /// once.
 pub(super) async fn coverage(
+    account: &str,
     args: &AccountArgs,
     cluster: &ClusterArgs,
     source: &Source,
     counts_suspended: bool,
 ) -> Result<Coverage, String> {
-    let (listed, read) = tokio::join!(list(args, cluster), read(source));
+    let (listed, read) = tokio::join!(list(account, args, cluster), read(source));
     let ((scope, listed), (namespace, objects)) = match (listed, read) {
         (Ok(listed), Ok(read)) => (listed, read),
         (Err(cloud), Err(cluster)) => return Err(format!("{cloud}\n{cluster}")),
@@ -26,8 +27,8 @@ pub(super) async fn coverage(
     Ok(compare(scope, listed, report))
 }
 
-async fn list(args: &AccountArgs, cluster: &ClusterArgs) -> Result<(Scope, Candidates), String> {
-    let access = args.open(cluster).await?;
+async fn list(account: &str, args: &AccountArgs, cluster: &ClusterArgs) -> Result<(Scope, Candidates), String> {
+    let access = args.open(account, cluster).await?;
     let listed = access.instances(args.tags()).await.map_err(|error| error.to_string())?;
     let scope = Scope { account: access.account().to_owned(), region_id: access.region_id().to_owned(), tags: args.tags().to_vec() };
     Ok((scope, candidates(listed)))

@@ -1,5 +1,7 @@
 //! `generate`: schedules for the instances of an account, as manifests.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     cluster::{self, ClusterArgs},
     documents::documents,
     exit::NO_ANSWER,
+    kustomization,
 };
 use crate::{
     clock::Clock,
@@ -16,8 +19,11 @@ use crate::{
 /// The options of `generate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct GenerateArgs {
+    /// The account whose instances are listed, as the configuration names it.
+    #[arg(long, value_name = "NAME")]
+    account: String,
     #[command(flatten)]
-    account: AccountArgs,
+    of_account: AccountArgs,
     /// When backups are made, as `spec.schedule` has it, for example "0 2 * * *".
     #[arg(long, value_name = "CRON")]
     schedule: String,
@@ -34,6 +40,9 @@ pub(super) struct GenerateArgs {
     /// The format.
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "yaml")]
     output: Format,
+    /// Where `-o kustomize` writes its files. A file that it did not write itself is never replaced.
+    #[arg(long, value_name = "DIR", required_if_eq("output", "kustomize"))]
+    directory: Option<PathBuf>,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -42,6 +51,8 @@ pub(super) struct GenerateArgs {
 enum Format {
     /// One document for each schedule: for `kubectl apply -f -`, a Git repository, or `resources` of a kustomization.
     Yaml,
+    /// A file for each schedule and a kustomization.yaml that lists them, in --directory.
+    Kustomize,
     /// The specs by name, under `rdsBackupSchedules`: for a chart of your own.
     HelmValues,
 }
@@ -56,11 +67,11 @@ pub(super) struct Printed {
 
 /// The manifests, or the exit code and why there are none.
 pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
-    let GenerateArgs { account, schedule, time_zone, jitter, namespace, output, cluster } = args;
+    let GenerateArgs { account, of_account, schedule, time_zone, jitter, namespace, output, directory, cluster } = args;
     let failed = |error| (NO_ANSWER, error);
     let (access, listed) = cluster::block_on(async {
-        let access = account.open(&cluster).await?;
-        let listed = access.instances(account.tags()).await.map_err(|error| error.to_string())?;
+        let access = of_account.open(&account, &cluster).await?;
+        let listed = access.instances(of_account.tags()).await.map_err(|error| error.to_string())?;
         Ok((access, candidates(listed)))
     })
     .map_err(failed)?
@@ -79,9 +90,20 @@ pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
     if listed.instances.is_empty() {
         notes.push(format!("no instance of account {} in region {} has these tags", plan.account, plan.region_id));
     }
-    let text = match output {
-        Format::Yaml => documents(&manifests(&plan, &listed.instances)),
-        Format::HelmValues => serde_saphyr::to_string(&values(&plan, &listed.instances)).map_err(|error| error.to_string()),
+    let text = match (output, directory) {
+        (Format::Yaml, None) => documents(&manifests(&plan, &listed.instances)),
+        (Format::Kustomize, Some(directory)) => {
+            let written = kustomization::write(&directory, &manifests(&plan, &listed.instances)).map_err(|error| (1, error))?;
+            notes.extend(
+                written.left.iter().map(|file| format!("{file}: its schedule is not listed any more; delete the file if that is meant")),
+            );
+            Ok(written.summary)
+        }
+        (Format::HelmValues, None) => serde_saphyr::to_string(&values(&plan, &listed.instances)).map_err(|error| error.to_string()),
+        (Format::Yaml | Format::HelmValues, Some(_)) => {
+            return Err((2, "--directory is for -o kustomize alone: redirect the output".to_owned()));
+        }
+        (Format::Kustomize, None) => return Err((2, "-o kustomize needs --directory".to_owned())),
     };
     Ok(Printed { text: text.map_err(failed)?, notes })
 }

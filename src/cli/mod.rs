@@ -6,6 +6,7 @@ mod coverage;
 mod documents;
 mod exit;
 mod generate;
+mod kustomization;
 mod next;
 mod orphans;
 mod output;

@@ -22,8 +22,11 @@ const AT_A_TIME: usize = 4;
 /// The options of `orphans`.
 #[derive(Debug, clap::Args)]
 pub(super) struct OrphansArgs {
+    /// The account whose sets are listed, as the configuration names it.
+    #[arg(long, value_name = "NAME")]
+    account: String,
     #[command(flatten)]
-    account: AccountArgs,
+    of_account: AccountArgs,
     /// Only this instance; may be given more than once. Then no instances are listed.
     #[arg(long = "instance", value_name = "ID", conflicts_with = "tags", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     instances: Vec<String>,
@@ -57,8 +60,8 @@ pub(super) struct Printed {
 
 /// The sets, or why they cannot be told.
 pub(super) fn run(args: OrphansArgs) -> Result<Printed, String> {
-    let OrphansArgs { account, instances, namespace, output, cluster } = args;
-    let found = cluster::block_on(find(&account, &instances, &cluster))??;
+    let OrphansArgs { account, of_account, instances, namespace, output, cluster } = args;
+    let found = cluster::block_on(find(&account, &of_account, &instances, &cluster))??;
     let left_out = found
         .sets
         .iter()
@@ -72,9 +75,9 @@ pub(super) fn run(args: OrphansArgs) -> Result<Printed, String> {
 }
 
 /// The sets are listed first: an RdsBackup that comes meanwhile is seen, and its set is not offered a second time.
-async fn find(account: &AccountArgs, instances: &[String], cluster: &ClusterArgs) -> Result<Orphans, String> {
+async fn find(account: &str, args: &AccountArgs, instances: &[String], cluster: &ClusterArgs) -> Result<Orphans, String> {
     let whole = cluster.whole();
-    let (listed, reachable) = tokio::join!(list(account, instances, cluster), report::connect(&whole));
+    let (listed, reachable) = tokio::join!(list(account, args, instances, cluster), report::connect(&whole));
     let (access, listed, reachable) = match (listed, reachable) {
         (Ok((access, listed)), Ok(reachable)) => (access, listed, reachable),
         (Err(cloud), Err(cluster)) => return Err(format!("{cloud}\n{cluster}")),
@@ -85,10 +88,15 @@ async fn find(account: &AccountArgs, instances: &[String], cluster: &ClusterArgs
     Ok(orphans(access.account(), access.region_id(), &listed, &Claims::of(&objects)))
 }
 
-async fn list(account: &AccountArgs, instances: &[String], cluster: &ClusterArgs) -> Result<(ReadOnlyAccess, Vec<InstanceSets>), String> {
-    let access = account.open(cluster).await?;
+async fn list(
+    account: &str,
+    args: &AccountArgs,
+    instances: &[String],
+    cluster: &ClusterArgs,
+) -> Result<(ReadOnlyAccess, Vec<InstanceSets>), String> {
+    let access = args.open(account, cluster).await?;
     let wanted: Vec<(InstanceId, String)> = if instances.is_empty() {
-        let listed = access.instances(account.tags()).await.map_err(|error| error.to_string())?;
+        let listed = access.instances(args.tags()).await.map_err(|error| error.to_string())?;
         let region = |region: Option<String>| region.unwrap_or_else(|| access.region_id().to_owned());
         candidates(listed).instances.into_iter().map(|listed| (listed.instance.id, region(listed.instance.region_id))).collect()
     } else {

@@ -29,8 +29,11 @@ pub(super) struct ReportArgs {
     /// Count the objectives of suspended schedules too. Without it they are shown, and never missed.
     #[arg(long)]
     count_suspended: bool,
+    /// Show the instances of this account of the configuration, and which of them are not backed up.
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
     #[command(flatten)]
-    account: Option<AccountArgs>,
+    of_account: AccountArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -45,10 +48,10 @@ pub(super) struct Printed {
 
 /// The report, or why the cluster could not be asked.
 pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
-    let ReportArgs { namespace, all_namespaces, output, count_suspended, account, cluster } = args;
+    let ReportArgs { namespace, all_namespaces, output, count_suspended, account, of_account, cluster } = args;
     let source = cluster.source(namespace, all_namespaces);
     if let Some(account) = account {
-        let found = cluster::block_on(coverage::coverage(&account, &cluster, &source, count_suspended))??;
+        let found = cluster::block_on(coverage::coverage(&account, &of_account, &cluster, &source, count_suspended))??;
         let missed = (!found.is_met(count_suspended)).then(|| found.sum());
         return Ok(Printed { text: coverage::written(&found, output)?, missed });
     }

@@ -87,3 +87,36 @@ async fn a_schedule_that_the_operator_would_refuse_is_refused_here() {
     assert_eq!((said.code, said.out.as_str()), (Some(0), ""));
     assert!(said.err.contains("no instance of account main in region cn-hangzhou has these tags"), "{}", said.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kustomization_has_a_file_for_each_schedule_and_replaces_no_file_of_somebody_else() {
+    let world = World::new(Catalogue::empty().with("rm-1", InstanceSpec::default()).with("rm-2", InstanceSpec::default())).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("schedules");
+    let at = path.to_str().expect("text");
+    let args = ["--schedule", "0 2 * * *", "-o", "kustomize", "--directory", at];
+    let said = world.run("generate", &args).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(0), format!("2 schedules in {at}, 3 of 3 files changed\n").as_str()), "{}", said.err);
+    let read = |file: &str| std::fs::read_to_string(path.join(file)).expect("a file");
+    assert_eq!(documents(&read("kustomization.yaml"))[0]["resources"], serde_json::json!(["rm-1.yaml", "rm-2.yaml"]));
+    assert_eq!(documents(&read("rm-2.yaml"))[0]["spec"]["template"]["spec"]["dbInstanceId"], "rm-2");
+    let before = (read("rm-1.yaml"), read("rm-2.yaml"));
+
+    // One goes, one comes.
+    world.endpoint.define("rm-1", InstanceSpec { status: "Released".into(), ..InstanceSpec::default() });
+    world.endpoint.define("rm-3", InstanceSpec::default());
+    let said = world.run("generate", &args).await;
+    assert_eq!(said.out, format!("2 schedules in {at}, 2 of 3 files changed\n"));
+    assert!(said.err.contains("rm-1.yaml: its schedule is not listed any more"), "{}", said.err);
+    assert_eq!((read("rm-1.yaml"), read("rm-2.yaml")), before);
+    assert_eq!(documents(&read("kustomization.yaml"))[0]["resources"], serde_json::json!(["rm-2.yaml", "rm-3.yaml"]));
+
+    // A file that a person wrote stays, and nothing is written beside it.
+    std::fs::write(path.join("rm-3.yaml"), "mine\n").expect("a file");
+    world.endpoint.define("rm-4", InstanceSpec::default());
+    let said = world.run("generate", &args).await;
+    assert!(said.code == Some(1) && said.err.contains("rm-3.yaml: it was written by somebody else"), "{}", said.err);
+    assert!(read("rm-3.yaml") == "mine\n" && !path.join("rm-4.yaml").exists());
+    let said = world.run("generate", &["--schedule", "0 2 * * *", "-o", "kustomize"]).await;
+    assert!(said.code == Some(2) && said.err.contains("--directory"), "{}", said.err);
+}
