@@ -5,6 +5,7 @@ mod account;
 mod allow;
 mod bases;
 mod cloud_counts;
+mod coverage_settings;
 mod credentials;
 mod credentials_settings;
 mod egress;
@@ -21,6 +22,7 @@ pub use account::{Access, Account, AccountFacts, Admitted, ClientDeps, ClientFac
 pub use allow::{AllowRule, AllowedRegions};
 pub use bases::resolve_bases;
 pub use cloud_counts::{CallCount, CallDurations};
+pub use coverage_settings::CoverageSettings;
 pub use credentials::{CredentialsError, NotGiven, RefreshCount, Source, Sources};
 pub use credentials_settings::CredentialsSettings;
 pub use egress::ProxySettings;

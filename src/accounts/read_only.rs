@@ -120,16 +120,23 @@ impl ReadOnlyAccess {
     /// # Errors
     /// The listing may not be whole, or has no result.
     pub async fn instances(&self, tags: &[(String, String)]) -> Result<Vec<ListedInstance>, ReadFailure> {
-        let list = async |tag: Option<&(String, String)>| {
-            let tag = tag.map(|(key, value)| (key.as_str(), value.as_str()));
-            self.read("DescribeDBInstances", async |credentials| self.client.describe_instances(&credentials, tag).await).await
-        };
-        let mut found = list(tags.first()).await?;
+        let mut found = self.with_tag(tags.first().cloned()).await?;
         for tag in tags.iter().skip(1) {
-            let also: BTreeSet<InstanceId> = list(Some(tag)).await?.into_iter().map(|listed| listed.instance.id).collect();
+            let also: BTreeSet<InstanceId> = self.with_tag(Some(tag.clone())).await?.into_iter().map(|listed| listed.instance.id).collect();
             found.retain(|listed| also.contains(&listed.instance.id));
         }
         Ok(found)
+    }
+
+    async fn with_tag(&self, tag: Option<(String, String)>) -> Result<Vec<ListedInstance>, ReadFailure> {
+        let call = move |client: Client, credentials: Credentials| {
+            let tag = tag.clone();
+            async move {
+                let tag = tag.as_ref().map(|(key, value)| (key.as_str(), value.as_str()));
+                client.describe_instances(&credentials, tag).await
+            }
+        };
+        self.read("DescribeDBInstances", call).await
     }
 
     /// DescribeBackups, all pages.
@@ -137,21 +144,27 @@ impl ReadOnlyAccess {
     /// # Errors
     /// The listing may not be whole, or has no result.
     pub async fn sets(&self, query: &SetQuery) -> Result<SetList, ReadFailure> {
-        self.read("DescribeBackups", async |credentials| self.client.describe_backups(&credentials, query).await).await
+        let query = query.clone();
+        let call = move |client: Client, credentials: Credentials| {
+            let query = query.clone();
+            async move { client.describe_backups(&credentials, &query).await }
+        };
+        self.read("DescribeBackups", call).await
     }
 
     /// Makes a call until it has a result, or an error that no repetition cures. A refused key is read anew once: it may have been rotated.
-    async fn read<T>(
+    // The calls own what they need: a future of a closure that borrows cannot be given to a task.
+    async fn read<T, F: Future<Output = Result<Answer<T>, CallError>>>(
         &self,
         action: &'static str,
-        call: impl AsyncFn(Credentials) -> Result<Answer<T>, CallError>,
+        call: impl Fn(Client, Credentials) -> F,
     ) -> Result<T, ReadFailure> {
         let no_key = |source| ReadFailure::Credentials { account: self.account.clone(), source };
         let mut credentials = self.connection.credentials().await.map_err(no_key)?;
         let mut renewed = false;
         let (mut attempt, mut pause) = (1, FIRST_PAUSE);
         loop {
-            let error = match call(credentials.clone()).await {
+            let error = match call(self.client.clone(), credentials.clone()).await {
                 Ok(answer) => return Ok(answer.value),
                 Err(error) => error,
             };

@@ -15,6 +15,7 @@ use super::{
     account::{Access, Account, AccountFacts, ClientDeps, Connection},
     allow::AllowedRegions,
     cloud_counts::CallDurations,
+    coverage_settings::CoverageSettings,
     credentials::{CredentialsError, Source},
     error::AccountError,
     labels::{Labels, NamespaceLabels},
@@ -259,6 +260,13 @@ impl Accounts {
     /// How often the sets of an account are looked at; the defaults if the account is unknown.
     pub fn audit(&self, name: &str) -> Audit {
         self.read().accounts.get(name).map_or_else(Audit::default, |account| account.settings.audit.clone())
+    }
+
+    /// The accounts whose instances are counted, with their region and what they ask for.
+    pub fn coverage(&self) -> Vec<(String, String, CoverageSettings)> {
+        let of =
+            |account: &Arc<Account>| Some((account.name.clone(), account.settings.region_id.clone(), account.settings.coverage.clone()?));
+        self.read().accounts.values().filter_map(of).collect()
     }
 
     /// Every account, and its clients that were used, for the metrics.

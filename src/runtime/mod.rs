@@ -2,6 +2,7 @@
 //! finishes the work under way.
 
 mod controllers;
+mod coverage;
 mod credential_check;
 mod environment;
 mod error;

@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     process::{Command, Output},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rds_backup_sandbox::rds::{Engine, InstanceSpec, JobKind};
@@ -73,5 +73,41 @@ fn the_instances_of_a_tag_are_generated_applied_and_covered() {
         let (foreign, said) = (&site.rds().sets(&users)[0].backup_id, text(&output.stdout));
         assert!(output.status.success() && said.contains(foreign.as_str()), "{said}{}", text(&output.stderr));
         assert!(said.starts_with("1 of 2 manual backup sets of 2 instances have no RdsBackup\n"), "{said}");
+    });
+}
+
+#[test]
+fn the_operator_counts_the_instances_that_no_schedule_names_where_it_is_asked_to() {
+    at_site(|site| async move {
+        let instances = ["a", "b"].map(|kind| site.instance(&format!("rm-counted-{kind}")));
+        for instance in &instances {
+            let mut spec = InstanceSpec::new(Engine::MySQL, "8.0", "local_ssd");
+            spec.tags.insert("counted".into(), site.namespace.clone());
+            site.rds().define(instance, spec);
+        }
+        let coverage = format!("    coverage: {{ every: 1h, tags: {{ counted: {} }} }}\n    signature:", site.namespace);
+        let operator = site.operator_configured(&[("    signature:", &coverage)]).await;
+        let until = async |count: &str| {
+            let wanted = format!("rdsbackup_uncovered_instances{{account=\"default\"}} {count}");
+            let began = Instant::now();
+            loop {
+                let text = operator.get("/metrics").await.expect("an answer").body;
+                if text.lines().any(|line| line == wanted) {
+                    return;
+                }
+                assert!(began.elapsed() < Duration::from_secs(120), "{wanted} is not told:\n{text}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        until("2").await;
+        // A schedule counts at once, and costs no call.
+        let calls = || {
+            site.rds().calls().iter().filter(|call| call.parameters.get("Tags").is_some_and(|tags| tags.contains(&site.namespace))).count()
+        };
+        let before = calls();
+        let template = serde_json::json!({ "spec": { "dbInstanceId": instances[0] } });
+        site.apply_schedule("counted", &serde_json::json!({ "schedule": "0 0 29 2 *", "template": template })).await;
+        until("1").await;
+        assert_eq!((before, calls()), (1, 1));
     });
 }
