@@ -14,8 +14,8 @@ const SHORTEST: SignedDuration = SignedDuration::from_mins(5);
 /// So many tags a listing can be narrowed by. Each is a listing of its own.
 const MOST_TAGS: usize = 5;
 
-/// The instances of the account are listed, and `rdsbackup_uncovered_instances` tells how many of them no schedule names. Off without it. The
-/// access key needs `rds:DescribeDBInstances` for it. Not with credentials of type `TenantSecret`.
+/// The instances of the account are listed, and `rdsbackup_uncovered_instances` tells how many of them no schedule names. Off without it.
+/// The access key needs `rds:DescribeDBInstances` for it. Not with credentials of type `TenantSecret`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Coverage")]

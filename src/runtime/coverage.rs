@@ -25,8 +25,9 @@ pub(super) async fn run(context: Arc<Context>, listings: Arc<Listings>) {
     let mut next: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut failing: BTreeMap<String, String> = BTreeMap::new();
     loop {
-        if context.cluster.may_begin().is_ok() {
-            let wanted = context.accounts.coverage();
+        let wanted = context.accounts.coverage();
+        let is_asked_for = !wanted.is_empty();
+        if is_asked_for && context.cluster.may_begin().is_ok() {
             next.retain(|name, _| wanted.iter().any(|(account, ..)| account == name));
             failing.retain(|name, _| next.contains_key(name));
             let now = context.clock.now();
@@ -47,7 +48,7 @@ pub(super) async fn run(context: Arc<Context>, listings: Arc<Listings>) {
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(LOOK), if is_asked_for => {}
             // Another key, host or region lists other instances. The accounts live as long as this task.
             _ = replacements.changed() => next.clear(),
         }

@@ -182,8 +182,8 @@ impl Operator {
             // The controllers end by themselves on `stop`, so this arm and the last one may be ready at once.
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
-            () = audit => {}
             () = coverage => {}
+            () = audit => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: the operator takes no new work and finishes the work under way");
                 drain(controllers, &backups.tasks).await;

@@ -115,8 +115,10 @@ class Terraform:
         request.set_endpoint(address)
         request.set_method("POST")
         request.add_query_param("SourceIp", "")
+        # The client itself puts the region that it was made with into the query.
         for name, value in parameters.items():
-            request.add_body_params(name, value)
+            if name != "RegionId":
+                request.add_body_params(name, value)
         return answer_of(client, request)
 
 

@@ -120,3 +120,22 @@ async fn a_kustomization_has_a_file_for_each_schedule_and_replaces_no_file_of_so
     let said = world.run("generate", &["--schedule", "0 2 * * *", "-o", "kustomize"]).await;
     assert!(said.code == Some(2) && said.err.contains("--directory"), "{}", said.err);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_tags_an_instance_has_all() {
+    let with = |tags: &[(&str, &str)]| {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        InstanceSpec { tags, ..InstanceSpec::default() }
+    };
+    let catalogue = Catalogue::empty()
+        .with("rm-both", with(&[("backup", "daily"), ("team", "a=b")]))
+        .with("rm-one", with(&[("backup", "daily")]))
+        .with("rm-other", with(&[("backup", "weekly"), ("team", "a=b")]));
+    let world = World::new(catalogue).await;
+    let said = world.run("generate", &["--schedule", "0 2 * * *", "--tag", "backup=daily", "--tag", "team=a=b"]).await;
+    let names: Vec<Value> = documents(&said.out).into_iter().map(|document| document["metadata"]["name"].clone()).collect();
+    assert_eq!(names, ["rm-both"], "{}", said.err);
+    // Each tag is asked for by itself: what several in one request mean is not published.
+    let asked: Vec<String> = world.endpoint.calls().into_iter().map(|call| call.parameters["Tags"].clone()).collect();
+    assert_eq!(asked, [r#"{"backup":"daily"}"#, r#"{"team":"a=b"}"#]);
+}
