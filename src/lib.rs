@@ -12,6 +12,7 @@
 //! - [`schedule`]: RdsBackupSchedule, with the same file names for the same roles, and cron expressions and slots (`cron`).
 //! - [`audit`]: whether the backup sets of succeeded backups are still there.
 //! - [`report`]: what is backed up and how old it is, told from the objects of the two kinds.
+//! - [`coverage`]: what an account has, beside what the cluster backs up: coverage, generated schedules, sets that nothing claims.
 //! - [`restore`]: from an RdsBackup to the call that restores its set.
 //! - [`story`]: what happened to one RdsBackup, in order of time.
 //! - [`kubectl`]: the cluster as the person of a kubeconfig sees it, for the commands that a person types.
@@ -26,7 +27,8 @@
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> sts, rds -> rpc`. `backup`, `schedule` and `report` also use
-//! `controller`, `story` asks `backup` for the order of the queue, and every module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
+//! `controller`, `coverage` uses `report`, `story` asks `backup` for the order of the queue, and every module but `rpc`, `rds` and `sts` may
+//! use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -38,6 +40,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;
+pub mod coverage;
 pub mod entropy;
 pub mod kubectl;
 pub mod logging;

@@ -142,8 +142,7 @@ impl Access {
     /// The credentials to use instead of those that the service refused; none if they are still the same, or cannot be read. The key may
     /// have been rotated while the operator used the old one, so this reads it again, however recently it was read.
     pub async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
-        self.connection.source.forget(refused).await;
-        self.credentials().await.ok().filter(|found| !found.is(refused))
+        self.connection.instead_of(refused).await
     }
 
     /// Admits one more caller. The namespaces of the account take turns.
@@ -168,6 +167,12 @@ impl Connection {
         let found = self.source.get().await;
         self.key.read(&found);
         found
+    }
+
+    /// See [`Access::instead_of`].
+    pub(super) async fn instead_of(&self, refused: &Credentials) -> Option<Credentials> {
+        self.source.forget(refused).await;
+        self.credentials().await.ok().filter(|found| !found.is(refused))
     }
 }
 

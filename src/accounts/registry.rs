@@ -15,9 +15,11 @@ use super::{
     account::{Access, Account, AccountFacts, ClientDeps, Connection},
     allow::AllowedRegions,
     cloud_counts::CallDurations,
+    coverage_settings::CoverageSettings,
     credentials::{CredentialsError, Source},
     error::AccountError,
     labels::{Labels, NamespaceLabels},
+    read_only::{ReadOnlyAccess, ReadOnlyError},
     settings::{AccountSettings, Submissions},
     waits::{Audit, Protocol},
 };
@@ -218,6 +220,24 @@ impl Accounts {
         Ok(Access { account, connection, client, region_id: region, regions, namespace: namespace.to_owned() })
     }
 
+    /// An administrator's view of the whole account in one region, the account's own by default: for listings that no object asks for. No
+    /// allow-list is asked, because whoever has the configuration and its key has the account; nothing but reads leaves through it.
+    ///
+    /// # Errors
+    /// There is no such account, it has no key of its own, or the region leads to no host.
+    pub fn read_only(&self, name: &str, region: Option<&str>) -> Result<ReadOnlyAccess, ReadOnlyError> {
+        let account = self.read().accounts.get(name).cloned();
+        let account = account.ok_or_else(|| ReadOnlyError::Unknown { name: name.to_owned(), known: self.names() })?;
+        if account.settings.credentials.is_of_tenants() {
+            return Err(ReadOnlyError::OfTenants { account: account.name.clone() });
+        }
+        let region = region.unwrap_or(&account.settings.region_id).to_owned();
+        let id = || self.next_connection.fetch_add(1, Ordering::Relaxed);
+        let connection = account.connection("", id, || (self.sources)(&account.settings, None));
+        let client = account.client(&connection, &region, &self.deps, &self.durations)?;
+        Ok(ReadOnlyAccess::new(name, connection, &client, region))
+    }
+
     /// Whether the object may use its account, and the account is not paused.
     pub fn admit(&self, namespace: &str, spec: &RdsBackupSpec, recorded: Option<&str>) -> bool {
         let usable = |(account, region, _): (Arc<Account>, String, AllowedRegions)| {
@@ -240,6 +260,13 @@ impl Accounts {
     /// How often the sets of an account are looked at; the defaults if the account is unknown.
     pub fn audit(&self, name: &str) -> Audit {
         self.read().accounts.get(name).map_or_else(Audit::default, |account| account.settings.audit.clone())
+    }
+
+    /// The accounts whose instances are counted, with their region and what they ask for.
+    pub fn coverage(&self) -> Vec<(String, String, CoverageSettings)> {
+        let of =
+            |account: &Arc<Account>| Some((account.name.clone(), account.settings.region_id.clone(), account.settings.coverage.clone()?));
+        self.read().accounts.values().filter_map(of).collect()
     }
 
     /// Every account, and its clients that were used, for the metrics.

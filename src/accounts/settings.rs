@@ -3,6 +3,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     allow::AllowRule,
+    coverage_settings::CoverageSettings,
     credentials_settings::CredentialsSettings,
     egress::{self, ProxySettings},
     waits::{Audit, Expiry, Poll, Protocol, RawProtocol},
@@ -36,6 +37,8 @@ pub struct AccountSettings {
     pub poll: Poll,
     /// How often it looks whether sets are still there.
     pub audit: Audit,
+    /// Whether, and how often, its instances are counted that no schedule names.
+    pub coverage: Option<CoverageSettings>,
     /// How requests are signed.
     pub signature: Signature,
     /// The objects that may use the account. An empty list allows none.
@@ -104,6 +107,10 @@ struct RawAccount {
     /// How often the operator looks whether the backup sets of succeeded RdsBackups are still there and usable.
     #[serde(default)]
     audit: Audit,
+    /// Whether the operator counts the instances of the account that no schedule names.
+    #[serde(default)]
+    #[schemars(with = "CoverageSettings")]
+    coverage: Option<CoverageSettings>,
     /// How requests are signed.
     #[serde(default)]
     #[schemars(extend("default" = "V3"))]
@@ -136,7 +143,9 @@ impl TryFrom<RawAccount> for AccountSettings {
 
     fn try_from(raw: RawAccount) -> Result<Self, String> {
         let RawAccount { region_id, credentials, network, endpoint, sts_endpoint, metadata_endpoint, .. } = raw;
-        let RawAccount { proxy, ca, allow_private_addresses, protocol, poll, audit, signature, allow, limits, submissions, .. } = raw;
+        let RawAccount {
+            proxy, ca, allow_private_addresses, protocol, poll, audit, coverage, signature, allow, limits, submissions, ..
+        } = raw;
         if network.is_some() && endpoint.is_some() {
             return Err("network and endpoint exclude each other: endpoint already says which host it is".to_owned());
         }
@@ -150,6 +159,10 @@ impl TryFrom<RawAccount> for AccountSettings {
         }
         if metadata_endpoint.is_some() && !matches!(credentials, CredentialsSettings::EcsRamRole { .. } | CredentialsSettings::Auto {}) {
             return Err("metadataEndpoint: only for credentials of type EcsRamRole, or Auto with a profile of that mode".to_owned());
+        }
+        if coverage.is_some() && credentials.is_of_tenants() {
+            return Err("coverage: not with credentials of type TenantSecret: the account has no key of its own that lists its instances"
+                .to_owned());
         }
         let network = network.unwrap_or_default();
         let egress = egress::of(
@@ -172,6 +185,7 @@ impl TryFrom<RawAccount> for AccountSettings {
             protocol,
             poll,
             audit,
+            coverage,
             signature,
             allow,
             limits,
@@ -209,6 +223,11 @@ impl AccountSettings {
         }
     }
 
+    /// Whether its key, or the key that it assumes its role with, is in a Secret of the operator's namespace.
+    pub fn reads_a_secret(&self) -> bool {
+        matches!(self.credentials, CredentialsSettings::Secret { .. }) || self.base.as_ref().is_some_and(|base| base.reads_a_secret())
+    }
+
     /// Whether the service is reached in the same way with these settings as with `other`: with the same key, at the same hosts, at the same
     /// pace. The rest says who may use the account, and when.
     pub(super) fn connects_like(&self, other: &Self) -> bool {
@@ -224,6 +243,7 @@ impl AccountSettings {
             protocol: _,
             poll: _,
             audit: _,
+            coverage: _,
             signature,
             allow: _,
             limits,

@@ -206,7 +206,7 @@ fn calls_per_hour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u
 }
 
 /// A length of time in the configuration.
-struct Time(SignedDuration);
+pub(super) struct Time(pub(super) SignedDuration);
 
 impl JsonSchema for Time {
     fn inline_schema() -> bool {

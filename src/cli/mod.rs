@@ -1,9 +1,18 @@
 //! The command line.
 
+mod account;
+mod cluster;
 mod completion;
+mod coverage;
+mod documents;
+mod exit;
+mod generate;
+mod kustomization;
 mod logs;
 mod next;
 mod now;
+mod orphans;
+mod output;
 mod pause;
 mod person;
 mod report;
@@ -32,11 +41,22 @@ enum Command {
     /// Print when a schedule will run, without a cluster.
     Next(next::NextArgs),
     /// Print the newest usable backup of each schedule and instance: its age against the objective, its size, the next run, the last
-    /// failure. Reads the two kinds, and calls no cloud.
+    /// failure. Reads the two kinds, and calls no cloud. With --account: the instances of that account, and which of them have a schedule
+    /// and a backup that is young enough.
     ///
     /// The exit code is 0 if all objectives are met, 1 if one is missed or cannot be told, 2 for a wrong command line, and 3 if the cluster
-    /// could not be asked.
+    /// or the cloud could not be asked. With --account it is 1 also if an instance has no schedule.
     Report(report::ReportArgs),
+    /// Print an RdsBackupSchedule for each instance of an account, for a Git repository. The cluster is not asked: the output depends on
+    /// the instances alone, so it is the same at every run until an instance comes or goes.
+    ///
+    /// The exit code is 2 for a wrong command line, and 3 if the cloud could not be asked.
+    Generate(generate::GenerateArgs),
+    /// Print the manual backup sets of an account that no RdsBackup of the cluster names, or the manifests that take them in. Nothing is
+    /// written or deleted.
+    ///
+    /// The exit code is 2 for a wrong command line, and 3 if the cluster or the cloud could not be asked.
+    Orphans(orphans::OrphansArgs),
     /// Print the call that restores a backup into a new instance (CloneDBInstance): for Alibaba Cloud's command line, Terraform or a
     /// program. Reads the RdsBackup, calls no cloud, and creates nothing.
     #[command(name = "restore-command", after_help = restore_command::EXAMPLES)]
@@ -118,9 +138,17 @@ pub fn main() -> ExitCode {
         Command::Report(args) => match report::report(args) {
             Ok(report) => match print(&report.text) {
                 ExitCode::SUCCESS => report.missed.map_or(ExitCode::SUCCESS, |missed| fail(1, &missed)),
-                _ => ExitCode::from(report::NO_ANSWER),
+                _ => ExitCode::from(exit::NO_ANSWER),
             },
-            Err(error) => fail(report::NO_ANSWER, &error),
+            Err(error) => fail(exit::NO_ANSWER, &error),
+        },
+        Command::Generate(args) => match generate::generate(args) {
+            Ok(printed) => with_notes(&printed.text, &printed.notes),
+            Err((code, error)) => fail(code, &error),
+        },
+        Command::Orphans(args) => match orphans::run(args) {
+            Ok(printed) => with_notes(&printed.text, &printed.notes),
+            Err(error) => fail(exit::NO_ANSWER, &error),
         },
         Command::Restore(args) => end(restore_command::restore_command(args)),
         Command::Now(args) => end(now::now(args)),
@@ -222,10 +250,15 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn fail(code: u8, message: &str) -> ExitCode {
-    use std::io::Write as _;
+/// The text on stdout; what a person should know of it on stderr, where a closed one takes nothing from the text.
+fn with_notes(text: &str, notes: &[String]) -> ExitCode {
+    let _ = notes.iter().try_for_each(|note| writeln!(std::io::stderr().lock(), "{note}"));
+    print(text)
+}
 
-    let _ = writeln!(std::io::stderr().lock(), "rds-backup-operator: {message}");
+/// Each line of the message says by itself where it comes from.
+fn fail(code: u8, message: &str) -> ExitCode {
+    let _ = message.lines().try_for_each(|line| writeln!(std::io::stderr().lock(), "rds-backup-operator: {line}"));
     ExitCode::from(code)
 }
 

@@ -1,16 +1,15 @@
 //! `report`: what is backed up, how old it is, and whether that is young enough.
 
-use std::path::PathBuf;
-
-use clap::ValueEnum;
-
+use super::{
+    account::AccountArgs,
+    cluster::{self, ClusterArgs},
+    coverage,
+    output::Output,
+};
 use crate::{
     clock::Clock,
-    report::{Objective, Report, Row, Source, assess, csv, read, table},
+    report::{Objective, Report, Row, assess, csv, read, table},
 };
-
-/// The exit code when the cluster could not be asked, so that a monitor does not take it for a missed objective.
-pub(super) const NO_ANSWER: u8 = 3;
 
 /// So many missed objectives are named on standard error.
 const MOST_NAMED: usize = 5;
@@ -30,19 +29,13 @@ pub(super) struct ReportArgs {
     /// Count the objectives of suspended schedules too. Without it they are shown, and never missed.
     #[arg(long)]
     count_suspended: bool,
-    /// The kubeconfig. [default: $KUBECONFIG, ~/.kube/config, or the cluster that the pod runs in]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig. [default: the current one]
+    /// Show the instances of this account of the configuration, and which of them are not backed up.
     #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-    Csv,
+    account: Option<String>,
+    #[command(flatten)]
+    of_account: AccountArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 /// What is printed.
@@ -55,15 +48,14 @@ pub(super) struct Printed {
 
 /// The report, or why the cluster could not be asked.
 pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
-    let ReportArgs { namespace, all_namespaces, output, count_suspended, kubeconfig, context } = args;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the async runtime does not start: {error}"))?;
-    let read = runtime.block_on(read(&Source { kubeconfig, context, namespace, all_namespaces }));
-    // A program for credentials that hangs is not waited for.
-    runtime.shutdown_background();
+    let ReportArgs { namespace, all_namespaces, output, count_suspended, account, of_account, cluster } = args;
+    let source = cluster.source(namespace, all_namespaces);
+    if let Some(account) = account {
+        let found = cluster::block_on(coverage::coverage(&account, &of_account, &cluster, &source, count_suspended))??;
+        let missed = (!found.is_met(count_suspended)).then(|| found.sum());
+        return Ok(Printed { text: coverage::written(&found, output)?, missed });
+    }
+    let read = cluster::block_on(read(&source))?;
     let (namespace, objects) = read.map_err(|error| error.to_string())?;
     let report = assess(&objects, namespace, count_suspended, Clock::system().now());
     let text = match output {

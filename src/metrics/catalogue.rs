@@ -114,6 +114,9 @@ catalogue! {
         CREDENTIALS_REFRESHES: Counter "rdsbackup_credentials_refreshes_total" [account, source, result];
         /// 1 while the configuration pauses submissions for the account or for all, else 0.
         SUBMISSIONS_PAUSED: Gauge "rdsbackup_submissions_paused" [account];
+        /// Instances of the account that the service makes backups of and that no RdsBackupSchedule names. Only of accounts with coverage in
+        /// the configuration; absent while the listing is not known, or older than three of its intervals.
+        UNCOVERED_INSTANCES: Gauge "rdsbackup_uncovered_instances" [account];
     }
     Operator {
         /// 1 on the replica that leads, 0 on a standby.

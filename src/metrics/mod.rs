@@ -5,6 +5,7 @@ mod accounts;
 mod backups;
 mod catalogue;
 mod config_state;
+mod coverage;
 mod description;
 mod exposition;
 mod operator;

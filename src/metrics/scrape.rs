@@ -8,12 +8,14 @@ use super::{
     accounts, backups,
     catalogue::{SCHEDULE_START_DELAY, UNREADABLE},
     config_state::ConfigState,
+    coverage,
     exposition::{Exposition, Format},
     operator, process, schedules,
 };
 use crate::{
     backup,
     controller::{InitialSync, KubeRequests},
+    coverage::Listings,
     schedule,
 };
 
@@ -23,6 +25,8 @@ pub struct Sources {
     pub backups: Arc<backup::Context>,
     /// The RdsBackupSchedules.
     pub schedules: Arc<schedule::Context>,
+    /// The instances of the accounts that ask for it.
+    pub listings: Arc<Listings>,
     /// The requests to the API server.
     pub kube_requests: KubeRequests,
     /// What the configuration asks for, and what became of its file.
@@ -59,12 +63,13 @@ impl fmt::Debug for Everything {
 
 impl Collector for Everything {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Sources { backups, schedules, kube_requests, config } = &self.0;
+        let Sources { backups, schedules, listings, kube_requests, config } = &self.0;
         let mut out = Exposition(encoder);
         let leads = backups.cluster.may_begin().is_ok();
         // A replica that lost the lease keeps its caches until it ends, and they show what was.
         if leads && shows_anything(schedules.listed.get()) {
             schedules::write(&mut out, schedules, config.settings())?;
+            coverage::write(&mut out, listings, &backups.accounts, schedules, backups.clock.now())?;
         }
         out.counted(&SCHEDULE_START_DELAY, &schedules.counts.start_delays)?;
         if leads && shows_anything(backups.listed.get()) {

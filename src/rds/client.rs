@@ -175,7 +175,7 @@ impl Client {
         if self.permit.as_ref().is_some_and(|permit| !permit.creates()) {
             return CreateOutcome::Rejected(Rejection::Withdrawn);
         }
-        match self.call(CREATE_BACKUP, instance, params, credentials, stamp).await {
+        match self.call(CREATE_BACKUP, Some(instance), params, credentials, stamp).await {
             Ok(response) => created(response),
             Err(Failure::NotSent { why, .. }) => CreateOutcome::Rejected(Rejection::NotSent { why }),
             Err(Failure::Unusable(why)) => CreateOutcome::Rejected(Rejection::Unusable { why }),
@@ -297,7 +297,7 @@ impl Client {
             return Err(CallError::Withdrawn);
         }
         let params = vec![pair("BackupId", set.as_str())];
-        let mut response = self.call(DELETE_BACKUP, instance, params, credentials, &self.rpc.stamp()).await?;
+        let mut response = self.call(DELETE_BACKUP, Some(instance), params, credentials, &self.rpc.stamp()).await?;
         match api_error(DELETE_BACKUP, &mut response) {
             Some(error) if error.is_of_a_missing_set() && error.request_id.is_some() && error.http_status < 500 => Ok(SetDeletion::WasGone),
             Some(error) => Err(error.into()),
@@ -307,11 +307,16 @@ impl Client {
         }
     }
 
-    /// A read, with a nonce and a time of its own.
-    async fn read<T>(
+    /// The region that reads name; none where the client serves one host for all.
+    pub(super) fn region_id(&self) -> Option<&str> {
+        self.region_id.as_deref()
+    }
+
+    /// A read, with a nonce and a time of its own; of one instance, or of none.
+    pub(super) async fn read<T>(
         &self,
         action: &'static str,
-        instance: &InstanceId,
+        instance: impl Into<Option<&InstanceId>>,
         mut params: Vec<(String, String)>,
         credentials: &Credentials,
         parse: impl FnOnce(&Value) -> Option<T>,
@@ -321,10 +326,11 @@ impl Client {
         if self.permit.as_ref().is_some_and(|permit| !permit.reads()) {
             return Err(CallError::Withdrawn.into());
         }
-        let mut response = self.call(action, instance, params, credentials, &self.rpc.stamp()).await.map_err(|failure| match failure {
-            Failure::TooLarge(why) => Unread::TooLarge(why),
-            failure => Unread::Failed(failure.into()),
-        })?;
+        let mut response =
+            self.call(action, instance.into(), params, credentials, &self.rpc.stamp()).await.map_err(|failure| match failure {
+                Failure::TooLarge(why) => Unread::TooLarge(why),
+                failure => Unread::Failed(failure.into()),
+            })?;
         if let Some(error) = api_error(action, &mut response) {
             return Err(CallError::from(error).into());
         }
@@ -338,13 +344,14 @@ impl Client {
     async fn call(
         &self,
         action: &'static str,
-        instance: &InstanceId,
+        instance: Option<&InstanceId>,
         mut params: Vec<(String, String)>,
         credentials: &Credentials,
         stamp: &Stamp,
     ) -> Result<Response, Failure> {
-        params.push(pair("DBInstanceId", instance.as_str()));
-        let response = self.rpc.call(action, &params, credentials, stamp).instrument(debug_span!("call", %instance)).await?;
+        params.extend(instance.map(|instance| pair("DBInstanceId", instance.as_str())));
+        let span = debug_span!("call", instance = instance.map(InstanceId::as_str));
+        let response = self.rpc.call(action, &params, credentials, stamp).instrument(span).await?;
         // The quota is the account's, so one complaint slows down both kinds of calls.
         if response.error.clone().is_some_and(|error| ApiError::from(error).kind() == ErrorKind::Throttled) {
             self.creates.slow_down(response.retry_after);
@@ -355,7 +362,7 @@ impl Client {
 }
 
 /// Why a read has no result.
-enum Unread {
+pub(super) enum Unread {
     /// The answer is larger than is read. A smaller page may not be.
     TooLarge(String),
     /// Anything else.
@@ -403,6 +410,6 @@ fn unreadable(status: u16, bytes: usize) -> String {
     format!("status {status} with {bytes} bytes that do not answer the question")
 }
 
-fn pair(name: &str, value: &str) -> (String, String) {
+pub(super) fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }

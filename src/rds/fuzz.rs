@@ -10,6 +10,7 @@ use super::{
     codes::{error_families, published_errors},
     error::ApiError,
     ids::InstanceId,
+    instance_list::read_page,
     meaning::ErrorKind,
     wire,
 };
@@ -18,14 +19,16 @@ use crate::rpc::{Credentials, HttpResponse, Response};
 /// Cases of each property. A debug build takes about 10 s for all of them.
 const CASES: u32 = 5_000;
 
-const ACTIONS: [&str; 4] = ["CreateBackup", "DescribeBackups", "DescribeBackupTasks", "DescribeDBInstanceAttribute"];
+const ACTIONS: [&str; 5] = ["CreateBackup", "DescribeBackups", "DescribeBackupTasks", "DescribeDBInstanceAttribute", "DescribeDBInstances"];
 
 /// Names that the client reads, and one that it does not.
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 28] = [
     "Items",
     "Backup",
     "BackupJob",
     "DBInstanceAttribute",
+    "DBInstance",
+    "DBInstanceId",
     "RequestId",
     "HostId",
     "Code",
@@ -135,6 +138,7 @@ fn read(action: &'static str, status: u16, bytes: &[u8]) {
     // The results are not looked at, but reading must not panic.
     let _ = wire::sets(&body, &InstanceId::new("rm-1"));
     let _ = wire::instance(&body, &InstanceId::new("rm-1"));
+    let _ = read_page(&body, "cn-hangzhou");
 
     if let Some(error) = &error {
         assert!(error.code.len() <= 128 && error.message.len() <= 256, "{error:?}");
@@ -186,8 +190,8 @@ proptest! {
     #[test]
     fn both_decoders_agree(
         action in prop::sample::select(ACTIONS.to_vec()),
-        head in vec((prop::sample::select(NAMES[4..].to_vec()), "[ -~é中]{0,30}"), 1..5),
-        rows in vec(vec((prop::sample::select(NAMES[4..].to_vec()), "[ -~é中]{0,30}"), 1..6), 2..6),
+        head in vec((prop::sample::select(NAMES[6..].to_vec()), "[ -~é中]{0,30}"), 1..5),
+        rows in vec(vec((prop::sample::select(NAMES[6..].to_vec()), "[ -~é中]{0,30}"), 1..6), 2..6),
     ) {
         let object = |fields: Vec<(&str, String)>| fields.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect::<Map<_, _>>();
         let mut document = object(head);

@@ -11,8 +11,10 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod ids;
+mod instance_list;
 mod listing;
 mod meaning;
+mod methods;
 mod model;
 mod regions;
 mod table;
@@ -26,6 +28,7 @@ pub use codes::{PublishedError, error_families, meaning_of, published_code, publ
 pub use deletable::{Deletable, Never, SetToDelete, Unsure, deletable};
 pub use error::{ApiError, CallError};
 pub use ids::{BackupId, BackupRef, InstanceId, JobId};
+pub use instance_list::ListedInstance;
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
     BackupPolicy, BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList, SetStatus,

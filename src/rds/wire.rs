@@ -33,7 +33,9 @@ pub(super) const USED: &[&str] = &[
     "Checksum",
     "ConsistentTime",
     "CopyOnlyBackup",
+    "DBInstance",
     "DBInstanceAttribute",
+    "DBInstanceDescription",
     "DBInstanceId",
     "DBInstanceStatus",
     "DBInstanceStorageType",
@@ -43,6 +45,7 @@ pub(super) const USED: &[&str] = &[
     "Engine",
     "EngineVersion",
     "ExpectExpireTime",
+    "ExpireTime",
     "HostInstanceID",
     "IsAvail",
     "Items",
@@ -58,6 +61,7 @@ pub(super) const USED: &[&str] = &[
     "TaskAction",
     "TotalEcsSnapshotSize",
     "TotalRecordCount",
+    "ZoneId",
 ];
 
 /// The largest page that the service ever documented has 1,000 rows. A row takes a kilobyte of memory.
@@ -65,7 +69,7 @@ const MOST_ROWS: usize = 1000;
 
 /// An id. It may be a whole number, which some converters write as 1.13E7. A broken number is not rounded, because that would be the id of
 /// another job.
-fn id(object: &Value, key: &str) -> Option<String> {
+pub(super) fn id(object: &Value, key: &str) -> Option<String> {
     match object.get(key)? {
         Value::Number(number) if number.as_i64().is_none() && number.as_u64().is_none() => {
             let number = number.as_f64()?;
@@ -76,7 +80,7 @@ fn id(object: &Value, key: &str) -> Option<String> {
     .filter(|id| id.len() <= 64 && !id.starts_with('-'))
 }
 
-fn number(object: &Value, key: &str) -> Option<i64> {
+pub(super) fn number(object: &Value, key: &str) -> Option<i64> {
     match object.get(key)? {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => {
@@ -94,7 +98,7 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// The list `Items.<key>`. A single object is a list of one, and an empty value is an empty list. None if it cannot be read as a list.
-fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
+pub(super) fn items<'a>(body: &'a Value, key: &str) -> Option<Vec<&'a Value>> {
     let list = match body.get("Items")? {
         Value::Object(object) if object.is_empty() => return Some(Vec::new()),
         Value::Object(object) => object.get(key)?,
@@ -118,7 +122,7 @@ fn rows(list: Option<&Value>) -> Option<Vec<&Value>> {
 }
 
 /// A time: `2026-01-02T03:04:05Z` or `2026-01-02T03:04Z`.
-fn time(object: &Value, key: &str) -> Option<Timestamp> {
+pub(super) fn time(object: &Value, key: &str) -> Option<Timestamp> {
     let text = text(object, key)?;
     let minutes = || text.strip_suffix('Z').map(|minutes| format!("{minutes}:00Z"));
     text.parse().ok().or_else(|| minutes()?.parse().ok())
@@ -248,7 +252,8 @@ pub(super) fn instance(body: &Value, asked: &InstanceId) -> Option<Option<Instan
     }
 }
 
-fn attributes(item: &Value, asked: &InstanceId) -> Option<Instance> {
+/// One instance, as each call that tells of instances writes it. None if its state is not told.
+pub(super) fn attributes(item: &Value, asked: &InstanceId) -> Option<Instance> {
     let engine = match text(item, "Engine") {
         Some(name) if name.eq_ignore_ascii_case("MySQL") => Engine::MySql,
         Some(name) if name.eq_ignore_ascii_case("PostgreSQL") => Engine::PostgreSql,
@@ -438,8 +443,10 @@ mod tests {
 
     #[test]
     fn what_is_read_is_listed_and_what_is_listed_is_read() {
-        let code = include_str!("wire.rs").split("#[cfg(test)]").next().unwrap();
-        let code = code.split("];").nth(1).unwrap();
+        let before_tests = |text: &'static str| text.split("#[cfg(test)]").next().unwrap();
+        let readers = before_tests(include_str!("wire.rs")).split("];").nth(1).unwrap();
+        let code = format!("{readers}{}", before_tests(include_str!("instance_list.rs")));
+        let code = code.as_str();
         let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(|text| USED.contains(text)).collect();
         assert_eq!(read, USED.iter().copied().collect(), "in the list and not in the code");
         // A name is the second argument of the readers, or what is got from an object.

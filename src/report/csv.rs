@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::row::Row;
+use super::{
+    cells::{csv_text, csv_value as value, csv_words as text},
+    row::Row,
+};
 
 /// The columns. New ones are added at the end.
 const COLUMNS: [&str; 20] = [
@@ -33,14 +36,7 @@ const COLUMNS: [&str; 20] = [
 /// # Errors
 /// The library's, which has none for a buffer in memory.
 pub fn csv(rows: &[Row]) -> Result<String, ::csv::Error> {
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for row in rows {
-        writer.write_record(cells(row))?;
-    }
-    writer.flush()?;
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    csv_text(COLUMNS, rows.iter().map(cells))
 }
 
 fn cells(row: &Row) -> [String; COLUMNS.len()] {
@@ -68,17 +64,4 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
         text(failure.and_then(|failure| failure.reason.as_ref())),
         text(row.problem.as_ref()),
     ]
-}
-
-/// A number, a time or a truth value: ours, so that a spreadsheet reads it as what it is.
-fn value<T: ToString>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-/// A text that somebody else may have written. A spreadsheet runs a cell that begins like a formula, also one in quotes; behind an
-/// apostrophe it is text. Quotes, commas and line breaks are the library's.
-fn text(text: Option<&String>) -> String {
-    let text = text.map(String::as_str).unwrap_or_default();
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
 }

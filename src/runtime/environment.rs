@@ -20,7 +20,7 @@ impl Environment {
 }
 
 /// One variable; an empty one counts as absent.
-pub(super) fn get(key: &str) -> Option<String> {
+pub fn get(key: &str) -> Option<String> {
     lookup(key)
 }
 

@@ -2,6 +2,7 @@
 //! finishes the work under way.
 
 mod controllers;
+mod coverage;
 mod credential_check;
 mod environment;
 mod error;
@@ -22,6 +23,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+pub use environment::get as environment_variable;
 pub use error::RunError;
 pub use health::Served;
 pub use live::{Live, Taken};

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::{
     controllers::{self, Wake},
+    coverage,
     error::RunError,
     health::{self, Served},
     live::{Live, warn_of_unusable},
@@ -27,6 +28,7 @@ use crate::{
     backup::{self, Context, Counts, InstanceLocks, Noted, PASSES, Unfinished},
     config::Config,
     controller::{Cluster, CreationBurst, Fence, KubeRequests, ObjectTracker, Scope, ServerClock, answering},
+    coverage::Listings,
     metrics::{self, ConfigState, Metrics},
     schedule,
 };
@@ -64,6 +66,7 @@ pub struct Operator {
     pub(super) readiness: Arc<Readiness>,
     pub(super) backups: Arc<Context>,
     schedules: Arc<schedule::Context>,
+    listings: Arc<Listings>,
     woken_backups: Wake<RdsBackup>,
     woken_schedules: Wake<RdsBackupSchedule>,
 }
@@ -121,7 +124,8 @@ impl Operator {
             passes: Arc::new(Semaphore::new(PASSES)),
         });
         let readiness = Arc::new(Readiness::default());
-        Self { client, scope, stop, config, readiness, backups, schedules, woken_backups, woken_schedules }
+        let listings = Arc::new(Listings::default());
+        Self { client, scope, stop, config, readiness, backups, schedules, listings, woken_backups, woken_schedules }
     }
 
     /// What takes another configuration while the operator runs.
@@ -145,13 +149,19 @@ impl Operator {
     /// What is served there.
     pub fn served(&self, kube_requests: KubeRequests) -> Served {
         let (backups, schedules) = (self.backups.clone(), self.schedules.clone());
-        let metrics = Metrics::new(metrics::Sources { backups, schedules, kube_requests, config: self.config.clone() });
+        let metrics = Metrics::new(metrics::Sources {
+            backups,
+            schedules,
+            listings: self.listings.clone(),
+            kube_requests,
+            config: self.config.clone(),
+        });
         Served::new(self.backups.clone(), self.readiness.clone(), metrics)
     }
 
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
-        let Self { client, scope, stop, config: _, readiness, backups, schedules, woken_backups, woken_schedules } = self;
+        let Self { client, scope, stop, config: _, readiness, backups, schedules, listings, woken_backups, woken_schedules } = self;
         let held = backups.clone();
         let waits_for_claims =
             |object: &RdsBackup| object.status.as_ref().and_then(|status| status.ready_reason()) == Some(Reason::ClaimsUnreadable.as_str());
@@ -166,11 +176,13 @@ impl Operator {
         let controllers = controllers::run(runtime, backups.clone(), schedules.clone(), woken_backups, woken_schedules);
         let sweep = sweep(&backups, &schedules).fuse();
         let audit = backup::audit(backups.clone()).fuse();
-        futures::pin_mut!(controllers, sweep, audit);
+        let coverage = coverage::run(backups.clone(), listings).fuse();
+        futures::pin_mut!(controllers, sweep, audit, coverage);
         futures::select! {
             // The controllers end by themselves on `stop`, so this arm and the last one may be ready at once.
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
+            () = coverage => {}
             () = audit => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: the operator takes no new work and finishes the work under way");

@@ -7,6 +7,7 @@ mod canary;
 mod deletable;
 mod detached;
 mod egress;
+mod instances;
 mod no_resend;
 mod old_gateway;
 mod profiles;

@@ -169,6 +169,20 @@ def conform(checks, control, tap, dialect, number):
     checks.check("%s: ... once more" % name, delete(aged), "InvalidBackupSetID.NotFound")
     checks.check("%s: one was deleted" % name, (control.deletions(old), control.sets(old)), ([aged], [fresh]))
 
+    # The instances of a region, by tag, on pages by number.
+    tag = "client-%d" % number
+    for shop in range(3):
+        control.define("rm-shop-%d-%d" % (number, shop), description="shop %d" % shop, tags=dict(client=tag), disk="cloud_essd")
+    tagged = dict(RegionId="cn-hangzhou", Tags=json.dumps(dict(client=tag)), PageSize=2)
+    pages = [call("DescribeDBInstances", PageNumber=page, **tagged) for page in (1, 2)]
+    rows = [row for page in pages for row in page["Items"]["DBInstance"]]
+    told = [(row["DBInstanceId"], row["DBInstanceDescription"], row["DBInstanceStorageType"], row["DBInstanceType"]) for row in rows]
+    wanted = [("rm-shop-%d-%d" % (number, shop), "shop %d" % shop, "cloud_essd", "Primary") for shop in range(3)]
+    checks.check("%s: the instances with a tag, on two pages" % name, told, wanted)
+    checks.check("%s: ... whose total is told" % name, [page["TotalRecordCount"] for page in pages], [3, 3])
+    without = dict(tagged, Tags="client=" + tag)
+    checks.check("%s: tags that are no JSON" % name, verdict(lambda: call("DescribeDBInstances", **without)), "InvalidTags.Format")
+
     # What the documentation says is refused. From here on nothing may be accepted.
     accepted = len(control.ledger())
     other = instance[:-1] + "x"

@@ -12,6 +12,7 @@ from aliyunsdkrds.request.v20140815.DescribeBackupPolicyRequest import DescribeB
 from aliyunsdkrds.request.v20140815.DescribeBackupsRequest import DescribeBackupsRequest
 from aliyunsdkrds.request.v20140815.DescribeBackupTasksRequest import DescribeBackupTasksRequest
 from aliyunsdkrds.request.v20140815.DescribeDBInstanceAttributeRequest import DescribeDBInstanceAttributeRequest
+from aliyunsdkrds.request.v20140815.DescribeDBInstancesRequest import DescribeDBInstancesRequest
 from alibabacloud_rds20140815 import models
 from alibabacloud_rds20140815.client import Client
 from alibabacloud_tea_openapi.models import Config
@@ -49,6 +50,7 @@ class Tea:
             "DescribeBackups": "describe_backups_with_options",
             "DescribeBackupTasks": "describe_backup_tasks_with_options",
             "DescribeDBInstanceAttribute": "describe_dbinstance_attribute_with_options",
+            "DescribeDBInstances": "describe_dbinstances_with_options",
         }[action]
         request = request_class().from_map(parameters)
         runtime = RuntimeOptions(autoretry=False, max_attempts=1, connect_timeout=5000, read_timeout=10000)
@@ -90,6 +92,7 @@ class Classic:
         "DescribeBackups": DescribeBackupsRequest,
         "DescribeBackupTasks": DescribeBackupTasksRequest,
         "DescribeDBInstanceAttribute": DescribeDBInstanceAttributeRequest,
+        "DescribeDBInstances": DescribeDBInstancesRequest,
         "DescribeBackupPolicy": DescribeBackupPolicyRequest,
         "DeleteBackup": DeleteBackupRequest,
     }

@@ -6,6 +6,7 @@
 mod admission;
 mod audit;
 mod canary;
+mod coverage;
 mod crash;
 mod credentials;
 // Tests start in the order of their names, and those of schedules last longest, since they wait for whole minutes of the clock: as `cron`

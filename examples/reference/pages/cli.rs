@@ -11,8 +11,11 @@ const AFTER: &str = "\
 0: the command is done, or the operator was stopped by a signal. 1: the command cannot go on. 2: the command line or the configuration is wrong,
 or `next` refuses the schedule. An error is one line on standard error.
 
-`report`: 0: all objectives are met. 1: one is missed, or cannot be told. 2: the command line is wrong. 3: the cluster could not be asked. See
-[guides/report.md](../guides/report.md).
+`report`: 0: all objectives are met. 1: one is missed, or cannot be told. 2: the command line is wrong. 3: the cluster could not be asked, or
+with `--account` the cloud. See [guides/report.md](../guides/report.md) and [guides/coverage.md](../guides/coverage.md).
+
+`generate` and `orphans`: 0: printed, also if it is nothing. 1: the output or a file could not be written. 2: the command line is wrong, for
+`generate` also a schedule that the operator would refuse. 3: the cloud or the cluster could not be asked.
 
 `restore-command`, `now`, `pause`, `resume`, `logs`: 0: done. 1: the cluster answered, and it is not what was wanted: no such object, a backup that
 cannot be restored, a change that is refused, and with `now --wait` a backup that did not succeed. 2: the command line is wrong. 3: the cluster could
@@ -22,7 +25,7 @@ not be asked. See [guides/kubectl-plugin.md](../guides/kubectl-plugin.md) and [g
 
 | Variable | Meaning |
 |---|---|
-| `KUBECONFIG` | The kubeconfig of the API server that `run`, `report` and the commands of the kubectl plugin use. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
+| `KUBECONFIG` | The kubeconfig of the API server that `run`, `report`, `orphans` and the commands of the kubectl plugin use, and every command for an access key in a Secret. Default: `~/.kube/config` if it exists, else the cluster that the pod runs in. |
 | `RUST_LOG` | The filter of log lines, in the syntax of tracing-subscriber's EnvFilter. Default: `warn,rds_backup_operator=info`. Of libraries nothing below `info` is written, whatever it says. |
 | `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, `ALIBABA_CLOUD_SECURITY_TOKEN` | The access key of accounts with `credentials: { type: Auto }`; see [configuration.md](configuration.md). |
 | `ALIBABA_CLOUD_CONFIG_FILE`, `ALIBABA_CLOUD_CREDENTIALS_FILE`, `ALIBABA_CLOUD_PROFILE`, `ALIBABA_CLOUD_CLI_PROFILE_DISABLED`, `HOME` | The files with profiles that such accounts look for, and which profile; see [guides/accounts.md](../guides/accounts.md#profiles-auto). |

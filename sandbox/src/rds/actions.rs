@@ -9,6 +9,7 @@ use super::detached::{self, RELEASED};
 use super::error::ApiError;
 use super::faults::{Effect, Faults};
 use super::gateway::{Action, Call};
+use super::instances;
 use super::jobs::Job;
 use super::ledger::{JobOutcome, Origin};
 use super::rules;
@@ -19,6 +20,10 @@ use super::wire::Style;
 /// Does what the call asks, and returns the answer's document.
 pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, settings: &Settings, now: Now) -> Result<Value, ApiError> {
     let style = Style(&settings.quirks);
+    if call.action == Action::DescribeDBInstances {
+        let query = instances::Query::read(&call.parameters)?;
+        return Ok(style.instances(&query.page(cloud.instances(), settings.quirks.instances_backwards)));
+    }
     let instance = call.instance.as_str();
     let region = call.parameters.get("RegionId").filter(|_| !settings.quirks.central_host);
     let spec = cloud.visit(instance, region.map(String::as_str), now)?;
@@ -65,7 +70,8 @@ pub(super) fn perform(call: &Call, cloud: &mut Cloud, faults: &mut Faults, setti
             let page = query.page(kept.into_iter(), settings.quirks.window_on_end);
             Ok(style.sets(&spec, instance, &page, now))
         }
-        Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),
+        // Answered above: it is of no single instance.
+        Action::DescribeDBInstances | Action::DescribeDBInstanceAttribute => Ok(style.attribute(&spec, instance)),
         Action::DescribeBackupPolicy => {
             let mode = call.parameters.get("BackupPolicyMode").map(String::as_str);
             if !matches!(mode, None | Some("DataBackupPolicy" | "LogBackupPolicy")) {

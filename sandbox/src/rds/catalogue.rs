@@ -27,6 +27,10 @@ pub struct InstanceSpec {
     pub kind: String,
     /// `Basic`, `HighAvailability`, ...
     pub category: String,
+    /// `DBInstanceDescription`: the name that people gave it.
+    pub description: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// Its databases.
     pub databases: Vec<String>,
     /// How large a backup set is, in bytes.
@@ -115,6 +119,8 @@ impl Default for InstanceSpec {
             lock_mode: "Unlock".into(),
             kind: "Primary".into(),
             category: "HighAvailability".into(),
+            description: String::new(),
+            tags: BTreeMap::new(),
             databases: vec!["orders".into(), "users".into()],
             set_size: 4_294_967_296,
             job_time: None,

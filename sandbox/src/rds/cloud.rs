@@ -91,6 +91,13 @@ impl Cloud {
         Ok(spec)
     }
 
+    /// The instances that there are, by name: those that the catalogue names without a star, and those of its patterns that were asked for.
+    pub(super) fn instances(&self) -> BTreeMap<&str, &InstanceSpec> {
+        let named = self.catalogue.patterns().filter(|pattern| !pattern.contains('*'));
+        let names = named.chain(self.jobs.keys().map(String::as_str));
+        names.filter_map(|name| Some((name, self.catalogue.find(name)?))).collect()
+    }
+
     /// The instance's jobs, oldest first.
     pub(super) fn jobs(&self, instance: &str) -> &[Job] {
         self.jobs.get(instance).map(Vec::as_slice).unwrap_or_default()

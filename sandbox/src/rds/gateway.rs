@@ -24,18 +24,20 @@ pub(super) enum Action {
     DescribeBackups,
     DescribeDetachedBackups,
     DescribeDBInstanceAttribute,
+    DescribeDBInstances,
     DescribeBackupPolicy,
     DeleteBackup,
     CloneDBInstance,
 }
 
 impl Action {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::CreateBackup,
         Self::DescribeBackupTasks,
         Self::DescribeBackups,
         Self::DescribeDetachedBackups,
         Self::DescribeDBInstanceAttribute,
+        Self::DescribeDBInstances,
         Self::DescribeBackupPolicy,
         Self::DeleteBackup,
         Self::CloneDBInstance,
@@ -48,6 +50,7 @@ impl Action {
             Self::DescribeBackups => "DescribeBackups",
             Self::DescribeDetachedBackups => "DescribeDetachedBackups",
             Self::DescribeDBInstanceAttribute => "DescribeDBInstanceAttribute",
+            Self::DescribeDBInstances => "DescribeDBInstances",
             Self::DescribeBackupPolicy => "DescribeBackupPolicy",
             Self::DeleteBackup => "DeleteBackup",
             Self::CloneDBInstance => "CloneDBInstance",
@@ -65,6 +68,7 @@ impl Action {
                 &["DBInstanceId", "BackupId", "BackupStatus", "BackupMode", "StartTime", "EndTime", "PageSize", "PageNumber", "Region"]
             }
             Self::DescribeDBInstanceAttribute => &["DBInstanceId", "Expired"],
+            Self::DescribeDBInstances => super::instances::PARAMETERS,
             Self::DescribeBackupPolicy => &["DBInstanceId", "BackupPolicyMode", "CompressType", "ReleasedKeepPolicy"],
             Self::DeleteBackup => &["DBInstanceId", "BackupId"],
             Self::CloneDBInstance => &[
@@ -144,7 +148,12 @@ impl Gateway {
         verified.key.authorize(action.name())?;
         self.spend(action, settings, now.machine)?;
         let parameters = read_parameters(action, request)?;
-        let instance = parameters.get("DBInstanceId").cloned().ok_or_else(|| ApiError::missing("DBInstanceId"))?;
+        let instance = match (parameters.get("DBInstanceId"), action) {
+            (Some(instance), _) => instance.clone(),
+            // The one call that need not name an instance.
+            (None, Action::DescribeDBInstances) => String::new(),
+            (None, _) => return Err(ApiError::missing("DBInstanceId")),
+        };
         Ok(Call { action, instance, parameters, key_id: verified.key.id, nonce: verified.nonce, signed_at: verified.signed_at })
     }
 

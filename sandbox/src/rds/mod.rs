@@ -17,6 +17,7 @@ mod endpoint;
 mod error;
 mod faults;
 mod gateway;
+mod instances;
 mod jobs;
 mod ledger;
 mod request;

@@ -99,6 +99,8 @@ pub struct Quirks {
     pub window_on_end: bool,
     /// A DescribeBackups for one set that is not listed is answered with `InvalidBackupSetID.NotFound`, and not with an empty list.
     pub unlisted_set_is_an_error: bool,
+    /// DescribeDBInstances lists the last instance first: no order is documented.
+    pub instances_backwards: bool,
 }
 
 /// What stands where there is nothing to say, such as the download address of a snapshot.
@@ -140,6 +142,7 @@ impl Default for Quirks {
             meta_status: None,
             window_on_end: false,
             unlisted_set_is_an_error: false,
+            instances_backwards: false,
         }
     }
 }

@@ -236,6 +236,61 @@ impl Style<'_> {
     }
 }
 
+impl Style<'_> {
+    /// The answer to DescribeDBInstances. The page of the API has `Category` only for some requests, and no tags at all.
+    pub(super) fn instances(&self, page: &InstancePage<'_>) -> Value {
+        let items: Vec<_> = page.instances.iter().map(|(id, spec)| self.listed_instance(spec, id)).collect();
+        let mut answer = json!({
+            "PageNumber": page.number,
+            "PageRecordCount": items.len(),
+            "TotalRecordCount": page.total,
+            "Items": self.list("DBInstance", items),
+        });
+        if let Some(token) = &page.next_token {
+            answer["NextToken"] = json!(token);
+        }
+        self.document(answer)
+    }
+
+    fn listed_instance(&self, spec: &InstanceSpec, instance: &str) -> Value {
+        let mut item = Map::new();
+        for (name, value) in [
+            ("DBInstanceId", instance),
+            ("DBInstanceStatus", &spec.status),
+            ("Engine", spec.engine.name()),
+            ("EngineVersion", &spec.engine_version),
+            ("DBInstanceStorageType", &spec.disk),
+            ("DBInstanceType", &spec.kind),
+            ("DBInstanceClass", "rds.mysql.s2.large"),
+            ("ConnectionMode", "Standard"),
+            ("InstanceNetworkType", "VPC"),
+            ("PayType", "Postpaid"),
+            ("LockMode", &spec.lock_mode),
+            ("RegionId", &spec.region),
+        ] {
+            item.insert(name.into(), json!(value));
+        }
+        item.insert("ZoneId".into(), json!(format!("{}-h", spec.region)));
+        item.insert("MutriORsignle".into(), json!(false));
+        item.insert("ReadOnlyDBInstanceIds".into(), json!({ "ReadOnlyDBInstanceId": [] }));
+        self.put(&mut item, "DBInstanceDescription", Some(spec.description.clone()).filter(|text| !text.is_empty()));
+        self.put(&mut item, "LockReason", None);
+        self.put(&mut item, "ExpireTime", None);
+        self.put(&mut item, "MasterInstanceId", (spec.kind != "Primary").then(|| format!("{instance}-primary")));
+        self.extra(&mut item);
+        Value::Object(item)
+    }
+}
+
+/// One page of instances.
+pub(super) struct InstancePage<'a> {
+    pub(super) instances: Vec<(&'a str, &'a InstanceSpec)>,
+    pub(super) number: usize,
+    /// Of all pages; with a token, of this one.
+    pub(super) total: usize,
+    pub(super) next_token: Option<String>,
+}
+
 /// One page of sets.
 pub(super) struct Page<'a> {
     pub(super) jobs: Vec<&'a Job>,

@@ -7,6 +7,7 @@ mod clones;
 mod control;
 mod deletion;
 mod faults;
+mod instances;
 mod quirks;
 mod rpc1;
 mod sets;

@@ -20,7 +20,8 @@ use crate::{
 
 /// What sources are made of.
 pub struct Sources {
-    client: kube::Client,
+    /// Where Secrets are read; none where no cluster is at hand.
+    client: Option<kube::Client>,
     namespace: String,
     clients: SourceClients,
     /// Those that are in use: 200 accounts that assume their roles with the key of one account share its keys.
@@ -28,14 +29,19 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// `namespace`: the operator's own. `variable` reads the operator's environment.
+    /// `namespace`: the operator's own. `variable` reads the operator's environment. Without a `client` no Secret can be read.
     pub fn new(
-        client: kube::Client,
+        client: impl Into<Option<kube::Client>>,
         namespace: &str,
         variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         deps: ClientDeps,
     ) -> Self {
-        Self { client, namespace: namespace.to_owned(), clients: SourceClients::new(variable, deps), shared: Mutex::default() }
+        Self {
+            client: client.into(),
+            namespace: namespace.to_owned(),
+            clients: SourceClients::new(variable, deps),
+            shared: Mutex::default(),
+        }
     }
 
     /// The source of an account, or of one namespace of it where each has its own.
@@ -47,10 +53,10 @@ impl Sources {
                 InEnvironment::Token => self.refreshed(account, || self.rrsa(account, None, None, None)),
                 InEnvironment::Nothing => self.refreshed(account, || Ok(Box::new(Auto::new(clients.clone(), account.clone())))),
             },
-            CredentialsSettings::Secret { name } => Source::secret(self.client.clone(), &self.namespace, name),
+            CredentialsSettings::Secret { name } => self.secret(&self.namespace, name),
             // In the tenant's own namespace, and nowhere else.
             CredentialsSettings::TenantSecret { name } => match tenant {
-                Some(namespace) => Source::secret(self.client.clone(), namespace, name),
+                Some(namespace) => self.secret(namespace, name),
                 None => {
                     let why = "TenantSecret: it is read for one namespace at a time".to_owned();
                     Source::Fixed(Err(NotGiven::new(Reason::InvalidCredentials, why).into()))
@@ -79,6 +85,16 @@ impl Sources {
                 let http = clients.documents(account, &uri.url(), connect, call, "CredentialsURI")?;
                 Ok(Box::new(CredentialsUri::new(uri, http)))
             }),
+        }
+    }
+
+    fn secret(&self, namespace: &str, name: &str) -> Source {
+        match &self.client {
+            Some(client) => Source::secret(client.clone(), namespace, name),
+            None => {
+                let why = format!("Secret {name}: there is no cluster to read it from");
+                Source::Fixed(Err(NotGiven::new(Reason::CredentialsNotFound, why).into()))
+            }
         }
     }
 

@@ -55,6 +55,7 @@ async fn eventful() -> World {
     child.metadata.annotations = Some(BTreeMap::from([("rdsbackup.io/slot".to_owned(), time.to_owned())]));
     let schedule: RdsBackupSchedule = serde_json::from_value(schedule).unwrap();
     world.schedules.counts.created(&schedule, &child, "2026-03-01T02:00:01Z".parse().unwrap());
+    super::coverage::list(&world, &["rm-2"], |_| {}, "2026-03-01T11:30:00Z");
     let _ = world.backups.cluster.named::<RdsBackup>("team-a", "queued").await;
     world
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod backups;
 mod catalogue;
 mod cost;
+mod coverage;
 mod schedules;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     clock::Clock,
     config::Config,
     controller::{Cluster, CreationBurst, Fence, Guarded, InitialSync, Kind, KubeRequests, ObjectTracker, Scope, ServerClock},
+    coverage::Listings,
     entropy::Entropy,
     rpc::{Credentials, Failure, HttpRequest, HttpResponse, HttpTransport},
     schedule,
@@ -34,6 +36,7 @@ accounts:
     regionId: cn-hangzhou
     endpoint: http://127.0.0.1:1
     credentials: { type: Auto }
+    coverage: { every: 1h, tags: { backup: daily } }
     allow: [{ namespaces: [\"*\"], instances: [\"*\"], regions: [\"*\"] }]
   spare:
     regionId: cn-beijing
@@ -50,6 +53,7 @@ struct World {
     backups: Arc<backup::Context>,
     schedules: Arc<schedule::Context>,
     kube_requests: KubeRequests,
+    listings: Arc<Listings>,
 }
 
 /// Answers every request to the cloud so.
@@ -134,13 +138,15 @@ impl World {
             counts,
             passes: Arc::new(tokio::sync::Semaphore::new(1)),
         };
-        Self { backups: Arc::new(backups), schedules: Arc::new(schedules), kube_requests }
+        let listings = Arc::default();
+        Self { backups: Arc::new(backups), schedules: Arc::new(schedules), kube_requests, listings }
     }
 
     fn scrape_with(&self, settings: MetricsSettings, format: Format) -> String {
         let (backups, schedules, kube_requests) = (self.backups.clone(), self.schedules.clone(), self.kube_requests.clone());
         let config = Arc::new(ConfigState::new(settings, "2026-03-01T11:00:00Z".parse().unwrap()));
-        Metrics::new(Sources { backups, schedules, kube_requests, config }).scrape(format).unwrap()
+        let listings = self.listings.clone();
+        Metrics::new(Sources { backups, schedules, listings, kube_requests, config }).scrape(format).unwrap()
     }
 
     fn scrape(&self) -> String {

@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::json;
 use tower::BoxError;
 
 use super::*;
+use crate::api::RdsBackup;
 
 /// What was asked for, in its order.
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// The objects of `team-a`, or of all namespaces, from an API server that answers so.
-fn place(all: bool, answer: impl Fn(usize, &str) -> (u16, Value) + Send + Clone + 'static) -> (Place, Asked) {
+fn place(all: bool, answer: impl Fn(usize, &str) -> (u16, Value) + Send + Clone + 'static) -> (Cluster, Asked) {
     let asked = Asked::default();
     let noted = asked.clone();
     let service = tower::service_fn(move |request: http::Request<Body>| {
@@ -26,7 +27,7 @@ fn place(all: bool, answer: impl Fn(usize, &str) -> (u16, Value) + Send + Clone 
         async move { Ok::<_, BoxError>(http::Response::builder().status(status).body(Body::from(body.to_string().into_bytes()))?) }
     });
     let namespace = (!all).then(|| "team-a".to_owned());
-    (Place { client: Client::new(service, "team-a"), server: "https://plane".to_owned(), namespace }, asked)
+    (Cluster { client: Client::new(service, "team-a"), server: "https://plane".to_owned(), namespace, needs_all: false }, asked)
 }
 
 /// A page with these backups.
@@ -44,8 +45,8 @@ fn refusal(code: u16, message: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": "Because", "message": message }))
 }
 
-async fn names(place: &Place) -> Result<Vec<String>, ReadError> {
-    let found = place.all::<RdsBackup>("rdsbackups").await?;
+async fn names(cluster: &Cluster) -> Result<Vec<String>, ReadError> {
+    let found = cluster.all::<RdsBackup>("rdsbackups").await?;
     assert!(found.iter().all(|object| object.annotations().is_empty()), "what no report shows is dropped");
     Ok(found.iter().map(ResourceExt::name_any).collect())
 }
@@ -99,7 +100,7 @@ async fn each_refusal_says_in_one_line_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_does_not_answer_is_given_up_after_half_a_minute() {
     let service = tower::service_fn(|_: http::Request<Body>| std::future::pending::<Result<http::Response<Body>, BoxError>>());
-    let place = Place { client: Client::new(service, "a"), server: "https://plane".to_owned(), namespace: None };
+    let place = Cluster { client: Client::new(service, "a"), server: "https://plane".to_owned(), namespace: None, needs_all: false };
     let begun = tokio::time::Instant::now();
     let said = names(&place).await.unwrap_err().to_string();
     assert_eq!(begun.elapsed(), TIMEOUT);
