@@ -37,16 +37,21 @@ impl Asked {
         at % 60 == 0 && (EXPRESSIONS[self.expression].minutes)((at / 60).rem_euclid(60))
     }
 
-    /// How much later than its slots the schedule `name` of team-a starts: by the first eight bytes of the hash of its name.
+    /// How much later than its slots the schedule `name` starts.
     pub fn offset(&self, name: &str) -> i64 {
-        let hash = Sha256::digest(format!("team-a/{name}").as_bytes());
-        let number = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
-        i64::try_from(number % u64::try_from(self.jitter + 1).expect("not negative")).expect("at most the jitter")
+        offset(name, self.jitter)
     }
 
     fn is_same_timing(&self, other: &Self) -> bool {
         (self.expression, self.jitter) == (other.expression, other.jitter)
     }
+}
+
+/// How much later than its slots the schedule `name` of team-a starts: by the first eight bytes of the hash of its name.
+pub fn offset(name: &str, jitter: i64) -> i64 {
+    let hash = Sha256::digest(format!("team-a/{name}").as_bytes());
+    let number = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
+    i64::try_from(number % u64::try_from(jitter + 1).expect("not negative")).expect("at most the jitter")
 }
 
 /// A time during which a user asked for the same.
