@@ -1,7 +1,7 @@
 //! The windows in which a schedule starts no backup, in its time zone. Pure: no clock, no I/O.
 //!
 //! A window is never shorter than it is written: it begins at the first instant at which the clocks have reached `from`, and ends when they
-//! show no earlier time than `to` any more, also where they are set back in between. Windows that overlap or touch are one.
+//! show `to` for the last time, also where they are set back in between. Windows that overlap or touch are one.
 
 use jiff::{
     SignedDuration, Timestamp, ToSpan,

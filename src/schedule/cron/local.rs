@@ -14,7 +14,7 @@ pub fn first_instant(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
     }
 }
 
-/// The instant from which on the clocks show no earlier local time: the end of the gap if they skip it, the second of two.
+/// The last instant at which the clocks reach the local time: the end of the gap if they skip it, the second of two.
 pub fn last_instant(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { after: offset, .. } => offset.to_timestamp(local).ok(),
