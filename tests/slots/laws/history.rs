@@ -160,7 +160,7 @@ impl History {
                 // A status that it wrote before it was killed tells of this look.
                 let has_written = self.world.deeds[deeds..].iter().any(|deed| matches!(deed, Deed::Wrote { .. }));
                 if let Some(segment) = self.segments.last_mut().filter(|_| has_written) {
-                    segment.last_look = Some(self.world.now);
+                    segment.looked(self.world.now);
                 }
                 self.kill();
             }
@@ -168,7 +168,7 @@ impl History {
                 self.look_at = again.max(self.world.now + 1);
                 self.is_seen = true;
                 if let Some(segment) = self.segments.last_mut() {
-                    segment.last_look = Some(self.world.now);
+                    segment.looked(self.world.now);
                 }
                 self.check_setting();
             }
@@ -237,7 +237,7 @@ impl History {
 
     fn begin_segment(&mut self) {
         self.is_seen = false;
-        self.segments.push(Segment { from: self.world.now, asked: self.asked, last_look: None, promised: None });
+        self.segments.push(Segment { from: self.world.now, asked: self.asked, last_look: None, last_in_light: None, promised: None });
     }
 
     fn set_trigger(&mut self) -> bool {
@@ -424,16 +424,6 @@ impl History {
         let (most, least) = (owed.len(), owed.len() - inherited);
         if !(i64::try_from(least).expect("few")..=i64::try_from(most).expect("few")).contains(&accounted) {
             let left: Vec<&i64> = owed.difference(&run).collect();
-            if std::option_env!("LAWS_DEBUG").is_some() {
-                for deed in &self.world.deeds[self.deeds_from..] {
-                    match deed {
-                        Deed::Created { at, .. } => eprintln!("{at} created {:?}", slot_of(deed)),
-                        Deed::Wrote { after, at, .. } => eprintln!("{at} wrote last {:?} missed {:?} overlap {:?} dark {:?}", after.last_schedule_time.as_ref().map(|t| second(t.0)), after.missed_runs, after.skipped_overlap, after.skipped_blackout),
-                        _ => {}
-                    }
-                }
-                eprintln!("owed {owed:?}\nrun {run:?}");
-            }
             broken.push(format!(
                 "{} slots are owed; {} were run, {missed} missed, {skipped} skipped; not run: {left:?}; {:?}",
                 owed.len(),

@@ -103,15 +103,27 @@ pub struct Segment {
     pub asked: Asked,
     /// The newest look of the operator within it that came to rest.
     pub last_look: Option<i64>,
+    /// The newest of them that was in no blackout: what had settled by then does not wait for the end of a later one.
+    pub last_in_light: Option<i64>,
     /// The slot and the start that the status promised when the segment ended.
     pub promised: Option<(i64, i64)>,
+}
+
+impl Segment {
+    /// The operator looked, and came to rest.
+    pub fn looked(&mut self, at: i64) {
+        self.last_look = Some(at);
+        if !self.asked.is_dark(at) {
+            self.last_in_light = Some(at);
+        }
+    }
 }
 
 /// The slots that must have been run, or counted as missed or skipped, by the last look of the last segment. Slots are settled in their
 /// order: what is older than a settled one is not owed again, however an edit moves its start.
 pub fn owed(segments: &[Segment], name: &str) -> BTreeSet<i64> {
     let mut owed: BTreeSet<i64> = BTreeSet::new();
-    for (index, Segment { from, asked, last_look, promised }) in segments.iter().enumerate() {
+    for (index, Segment { from, asked, last_look, last_in_light, promised }) in segments.iter().enumerate() {
         let offset = asked.offset(name);
         let settled = owed.last().copied().unwrap_or(i64::MIN);
         let settles_within = |after: i64, until: i64| {
@@ -126,14 +138,17 @@ pub fn owed(segments: &[Segment], name: &str) -> BTreeSet<i64> {
         if let Some(look) = last_look
             && !asked.suspend
         {
-            owed.extend(settles_within(*from, *look).filter(|slot| !asked.waits(name, *slot, *look)));
+            owed.extend(settles_within(*from, *look).filter(|slot| {
+                let was_settled = last_in_light.is_some_and(|look| look >= asked.settles(name, *slot));
+                was_settled || !asked.waits(name, *slot, *look)
+            }));
         }
         let Some(Segment { from: edit, asked: next, .. }) = segments.get(index + 1) else { break };
         if asked.suspend {
             continue;
         }
         if next.suspend && next.is_same_timing(asked) {
-            // The pause came after them.
+            // The pause came after them, also after one that waits for the end of a later blackout.
             owed.extend(settles_within(*from, *edit));
         } else if let Some((slot, start)) = promised {
             // It was over before the edit; or the edit leaves it a slot and moves its start, or the time at which it is skipped, to before
@@ -161,7 +176,7 @@ pub fn is_due(segments: &[Segment], name: &str, slot: i64, at: i64) -> bool {
 fn the_reference_knows_what_is_owed() {
     let every_20 = Asked { expression: 3, jitter: 0, blackouts: 0, suspend: false };
     let hourly = Asked { expression: 5, jitter: 0, blackouts: 0, suspend: false };
-    let segment = |from, asked, last_look, promised| Segment { from, asked, last_look, promised };
+    let segment = |from, asked, last_look, promised| Segment { from, asked, last_look, last_in_light: last_look, promised };
     let minutes = |slots: BTreeSet<i64>| slots.into_iter().map(|slot| slot / 60).collect::<Vec<_>>();
     assert_eq!(minutes(owed(&[segment(1, every_20, Some(3700), None)], "s")), [20, 40, 60]);
     // Down from 00:30; edited at 00:50: what was promised for 00:40 is owed, and after the edit the hours are.

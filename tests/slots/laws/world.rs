@@ -90,7 +90,9 @@ impl World {
         spec.jitter = serde_json::from_value(json!(format!("{}s", asked.jitter))).expect("a length of time");
         spec.suspend = asked.suspend;
         let clock = |minutes: &i64| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-        let windows = BLACKOUTS[asked.blackouts].iter().map(|(from, to)| json!({ "dates": { "from": DAY, "to": DAY }, "from": clock(from), "to": clock(to) }));
+        let windows = BLACKOUTS[asked.blackouts]
+            .iter()
+            .map(|(from, to)| json!({ "dates": { "from": DAY, "to": DAY }, "from": clock(from), "to": clock(to) }));
         spec.blackouts = serde_json::from_value(windows.collect()).expect("blackouts");
         self.edited("a person", json!({ "f:schedule": {}, "f:jitter": {}, "f:blackouts": {}, "f:suspend": {} }));
     }
