@@ -94,8 +94,9 @@ pub struct RdsBackupScheduleSpec {
     pub starting_deadline: Option<Span>,
 
     /// Windows in which no backup of the schedule starts. A slot whose start (slot plus jitter) lies in one starts at its end, if that is
-    /// before the end of `startingDeadline` and before the start of the next slot; else it is not run, and counted in `skippedBlackout`. Windows that
-    /// overlap or touch are one. `trigger` starts a backup in a window too. `rds-backup-operator next -f` prints what a window does.
+    /// before the end of `startingDeadline` and before the start of the next slot; else it is not run, and counted in `skippedBlackout`.
+    /// Windows that overlap or touch are one. `trigger` starts a backup in a window too. `rds-backup-operator next -f` prints what a window
+    /// does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub blackouts: Vec<Blackout>,

@@ -33,8 +33,8 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,
 
-    /// When the next backup starts, jitter and blackouts included. It stays in the past while a backup that is due cannot be created. Absent while the
-    /// schedule is suspended or invalid.
+    /// When the next backup starts, jitter and blackouts included. It stays in the past while a backup that is due cannot be created. Absent
+    /// while the schedule is suspended or invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub next_schedule_time: Option<Time>,

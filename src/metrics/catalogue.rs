@@ -43,8 +43,8 @@ catalogue! {
         SCHEDULE_MAX_AGE: Gauge "rdsbackup_schedule_max_age_seconds" [namespace, schedule];
         /// The longest time between two slots of the coming year. Absent while the schedule is invalid.
         SCHEDULE_INTERVAL: Gauge "rdsbackup_schedule_interval_seconds" [namespace, schedule];
-        /// When the next backup starts, jitter and blackouts included. It lies in the past while a backup that is due cannot be created. Absent while
-        /// the schedule pauses or is invalid.
+        /// When the next backup starts, jitter and blackouts included. It lies in the past while a backup that is due cannot be created.
+        /// Absent while the schedule pauses or is invalid.
         SCHEDULE_NEXT_RUN: Gauge "rdsbackup_schedule_next_run_timestamp_seconds" [namespace, schedule];
         /// How many backups of the schedule wait or run, at most 10.
         SCHEDULE_ACTIVE: Gauge "rdsbackup_schedule_active" [namespace, schedule];

@@ -1,7 +1,8 @@
 //! The runs of a valid schedule: its slots, started later by the jitter, and kept out of its blackouts.
 //!
 //! A slot whose start lies in a blackout starts at its end, if that is before the end of `startingDeadline` and before the next slot would
-//! start; else it is not run. So runs have the order of their slots, no two start together, and of the slots within one window the last one may start.
+//! start; else it is not run. So runs have the order of their slots, no two start together, and of the slots within one window the last one
+//! may start.
 
 use jiff::{SignedDuration, Timestamp};
 

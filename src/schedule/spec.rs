@@ -156,9 +156,9 @@ impl ValidatedSpec {
         let first = self.slots.next(now).map_or(now, |slot| self.nominal_start(slot.at));
         let run = self.next_run(now).filter(|run| run.start <= first.plus(LONGEST_WITHOUT_RUN));
         if run.is_none() {
-            let deadline = if self.deadline.is_some() { ", or raise startingDeadline" } else { "" };
+            let deadline = if self.deadline.is_some() { ", raise startingDeadline" } else { "" };
             return Err(format!(
-                "blackouts: they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window, write another schedule{deadline}"
+                "blackouts: they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
             ));
         }
         if self.has_too_many_slots {

@@ -89,8 +89,8 @@ impl Draft<'_> {
         None
     }
 
-    /// `trigger`, also in a blackout: a person asks for it. A text that was ever seen is never run again, whatever became of its backup: somebody edits it by hand, and a GitOps tool
-    /// sets it back to what it was.
+    /// `trigger`, also in a blackout: a person asks for it. A text that was ever seen is never run again, whatever became of its backup:
+    /// somebody edits it by hand, and a GitOps tool sets it back to what it was.
     pub fn by_trigger(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
         if self.was_handled(token) {
