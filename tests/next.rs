@@ -42,18 +42,18 @@ fn json_has_the_instant_the_local_time_and_what_the_clocks_did() {
     assert_eq!(
         json_of("Europe/Berlin", "2027-03-27T00:00:00Z", "3"),
         json!([
-            { "at": "2027-03-27T01:30:00Z", "local": "2027-03-27T02:30:00+01:00", "note": null },
-            { "at": "2027-03-28T01:00:00Z", "local": "2027-03-28T03:00:00+02:00",
+            { "at": "2027-03-27T01:30:00Z", "local": "2027-03-27T02:30:00+01:00", "start": "2027-03-27T01:30:00Z", "note": null },
+            { "at": "2027-03-28T01:00:00Z", "local": "2027-03-28T03:00:00+02:00", "start": "2027-03-28T01:00:00Z",
               "note": "the clocks skip 2027-03-28 02:30: it runs at the first instant after the gap" },
-            { "at": "2027-03-29T00:30:00Z", "local": "2027-03-29T02:30:00+02:00", "note": null },
+            { "at": "2027-03-29T00:30:00Z", "local": "2027-03-29T02:30:00+02:00", "start": "2027-03-29T00:30:00Z", "note": null },
         ])
     );
     assert_eq!(
         json_of("Europe/Berlin", "2027-10-30T12:00:00Z", "2"),
         json!([
-            { "at": "2027-10-31T00:30:00Z", "local": "2027-10-31T02:30:00+02:00",
+            { "at": "2027-10-31T00:30:00Z", "local": "2027-10-31T02:30:00+02:00", "start": "2027-10-31T00:30:00Z",
               "note": "this local time comes twice: it runs the first time" },
-            { "at": "2027-11-01T01:30:00Z", "local": "2027-11-01T02:30:00+01:00", "note": null },
+            { "at": "2027-11-01T01:30:00Z", "local": "2027-11-01T02:30:00+01:00", "start": "2027-11-01T01:30:00Z", "note": null },
         ])
     );
     assert_eq!(json_of("America/New_York", "2027-03-14T00:00:00Z", "1")[0]["at"], "2027-03-14T07:00:00Z");
@@ -94,6 +94,57 @@ fn a_file_is_read_as_it_is_applied() {
         assert!(error.contains(words), "{change:?}: {error}");
     }
     assert!(refused(&["-f", "nowhere.yaml"]).contains("nowhere.yaml"));
+}
+
+/// Nightly at noon and at 21:00; Monday to Friday no backup starts from nine to six, and none at all on the 9th.
+#[test]
+fn slots_in_a_blackout_are_printed_with_what_becomes_of_them() {
+    let manifest = json!({
+        "apiVersion": "rdsbackup.io/v1alpha1", "kind": "RdsBackupSchedule", "metadata": { "name": "noon", "namespace": "team-a" },
+        "spec": {
+            "schedule": "0 12,21 * * *", "timeZone": "Asia/Shanghai", "startingDeadline": "8h",
+            "blackouts": [
+                { "days": ["Mon", "Tue", "Wed", "Thu", "Fri"], "from": "09:00", "to": "18:00" },
+                { "dates": { "from": "2027-01-09", "to": "2027-01-09" } },
+            ],
+            "template": { "spec": { "dbInstanceId": "rm-1" } },
+        },
+    });
+    let (_dir, path) = file(&manifest.to_string());
+    // 2027-01-08 is a Friday.
+    let args = ["-f", &path, "--from=2027-01-08T00:00:00Z", "--count=5"];
+    let expected = "team-a/noon: 0 12,21 * * * in Asia/Shanghai\n\
+        2027-01-08T04:00:00Z  Fri 2027-01-08 12:00 CST  a blackout covers its start: it starts at the end, Fri 2027-01-08 18:00 CST\n\
+        2027-01-08T13:00:00Z  Fri 2027-01-08 21:00 CST\n\
+        2027-01-09T04:00:00Z  Sat 2027-01-09 12:00 CST  not run: a blackout covers its start until Sun 2027-01-10 00:00 CST\n\
+        2027-01-09T13:00:00Z  Sat 2027-01-09 21:00 CST  a blackout covers its start: it starts at the end, Sun 2027-01-10 00:00 CST\n\
+        2027-01-10T04:00:00Z  Sun 2027-01-10 12:00 CST\n";
+    assert_eq!(printed(&args), expected);
+    let json: Value = serde_json::from_str(&printed(&[&args[..], &["--output=json"]].concat())).expect("JSON");
+    let starts: Vec<(&Value, &Value)> = json.as_array().expect("a list").iter().map(|slot| (&slot["at"], &slot["start"])).collect();
+    assert_eq!(
+        starts,
+        [
+            (&json!("2027-01-08T04:00:00Z"), &json!("2027-01-08T10:00:00Z")),
+            (&json!("2027-01-08T13:00:00Z"), &json!("2027-01-08T13:00:00Z")),
+            (&json!("2027-01-09T04:00:00Z"), &Value::Null),
+            (&json!("2027-01-09T13:00:00Z"), &json!("2027-01-09T16:00:00Z")),
+            (&json!("2027-01-10T04:00:00Z"), &json!("2027-01-10T04:00:00Z")),
+        ]
+    );
+    assert_eq!(json[2]["note"], "not run: a blackout covers its start until Sun 2027-01-10 00:00 CST");
+    // What the operator would refuse is refused here.
+    for (blackouts, words) in [
+        (json!([{ "from": "09:00" }]), "blackouts: window 1: from and to belong together"),
+        (json!([{ "from": "00:00", "to": "24:00" }]), "blackouts: they leave no run within a year"),
+        (json!([{ "weekdays": ["Mon"] }]), "there is no field spec.blackouts.weekdays"),
+    ] {
+        let mut wrong = manifest.clone();
+        wrong["spec"]["blackouts"] = blackouts;
+        let (_dir, path) = file(&wrong.to_string());
+        let error = refused(&["-f", &path]);
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 /// Whatever kubectl takes: several documents, Lists, standard input, a namespace for the objects that name none.

@@ -165,7 +165,7 @@ pub struct RdsBackupSpec {
     pub timeout: Option<Span>,
 
     /// Whether another job is started after one that failed. Default: no. For a backup of a schedule, none is started that would begin, or
-    /// would wait, later than half a minute before the next start of the schedule.
+    /// would wait, later than half a minute before the next start of the schedule, or before a blackout of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RetrySpec")]
     pub retry: Option<RetrySpec>,

@@ -1,6 +1,7 @@
 //! The CRD types of `rdsbackup.io/v1alpha1`, and nothing else: their doc comments are the users' reference, printed by `kubectl explain`.
 
 mod backup;
+mod blackout;
 mod check;
 mod closed;
 mod condition;
@@ -16,13 +17,14 @@ mod status;
 mod tracked;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, DeletionPolicy, RdsBackup, RdsBackupSpec, RetrySpec};
+pub use blackout::{Blackout, BlackoutDates, Weekday};
 pub use condition::{condition, repeated_condition, set_condition};
 pub use crd::crds_yaml;
 pub use hold::HOLD_ANNOTATION;
 pub use pause::{NAMESPACE_SUBMISSIONS_ANNOTATION, PAUSED_ANNOTATION};
 pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, RetentionSpec, TemplateMetadata};
-pub use schedule_status::{BackupReference, FinishedBackup, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
+pub use schedule_status::{BackupReference, FinishedBackup, NextRun, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
 pub use span::{Span, SpanError};
 pub use status::{
     Attempt, AttemptOutcome, Baseline, ConditionType, Effective, ExpirySource, LastError, Origin, Phase, Queue, RdsBackupStatus,
@@ -48,6 +50,10 @@ pub const SLOT_ANNOTATION: &str = "rdsbackup.io/slot";
 
 /// The annotation with the time at which the schedule of an RdsBackup starts the next one: a retry does not wait past it.
 pub const NEXT_START_ANNOTATION: &str = "rdsbackup.io/next-start";
+
+/// The annotation with the time at which a blackout of the schedule of an RdsBackup begins, if that is before the next start: a retry does
+/// not wait past it.
+pub const BLACKOUT_ANNOTATION: &str = "rdsbackup.io/blackout-begins";
 
 /// The finalizer of an RdsBackup whose backup set is deleted with it.
 pub const FINALIZER: &str = "rdsbackup.io/backup-set";

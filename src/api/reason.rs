@@ -263,6 +263,9 @@ reasons! {
         /// A slot was not run because an earlier backup of the schedule still waits or runs. If this happens often, let the schedule run
         /// less often.
         SkippedOverlap,
+        /// Slots were not run because they lie in `blackouts`: the windows ended later than `startingDeadline` allows, or the next slot took
+        /// their place.
+        SkippedBlackout,
         /// The newest settled slot (`status.lastScheduleTime`) lies in the future: the clock of the operator's node was ahead and was set
         /// back. The schedule goes on from now. Check the clocks of the nodes.
         ClockSetBack,

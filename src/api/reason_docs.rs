@@ -95,6 +95,7 @@ impl Reason {
             | Self::NameCollision
             | Self::MissedRuns
             | Self::SkippedOverlap
+            | Self::SkippedBlackout
             | Self::ClockSetBack
             | Self::TriggerUsed
             | Self::TriggerRecorded => &[],
@@ -210,6 +211,15 @@ impl Reason {
             }
             Self::MissedRuns => const { &[Rule::schedule("Slots were counted as missed: one event for all that were found together.")] },
             Self::SkippedOverlap => const { &[Rule::schedule("A slot was skipped.")] },
+            Self::SkippedBlackout => {
+                const {
+                    &[Rule {
+                        about: "RdsBackupSchedule",
+                        warning: false,
+                        when: "Slots were skipped: one event for all that were found together.",
+                    }]
+                }
+            }
             Self::DeletionRefused => const { &[Rule::schedule("`CleanupBlocked` is raised.")] },
             Self::FarSmaller => const { &[Rule::schedule("`Plausible` turns False, or is about another set.")] },
             Self::RetentionBlocked => const { &[Rule::schedule("`Retention` turns False.")] },

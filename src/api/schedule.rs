@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RdsBackupScheduleStatus, RdsBackupSpec, Span};
+use super::{Blackout, RdsBackupScheduleStatus, RdsBackupSpec, Span};
 
 /// When backups of one instance are made, and how many of their objects are kept.
 ///
@@ -99,7 +99,16 @@ pub struct RdsBackupScheduleSpec {
     #[schemars(with = "Span")]
     pub starting_deadline: Option<Span>,
 
-    /// Whether a backup is made as soon as the schedule is created, in addition to its slots. Not while `suspend` is true.
+    /// Windows in which no backup of the schedule starts. A slot whose start (slot plus jitter) lies in one starts at its end, if that is
+    /// before the end of `startingDeadline` and before the start of the next slot; else it is not run, and counted in `skippedBlackout`.
+    /// Windows that overlap or touch are one. `trigger` starts a backup in a window too. `rds-backup-operator next -f` prints what a window
+    /// does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub blackouts: Vec<Blackout>,
+
+    /// Whether a backup is made as soon as the schedule is created, in addition to its slots. Not while `suspend` is true. In a blackout it
+    /// waits for its end; a slot that starts then takes its place.
     #[serde(default)]
     pub run_on_create: bool,
 
@@ -169,7 +178,7 @@ pub struct RetentionSpec {
 #[serde(rename_all = "camelCase")]
 pub struct FreshnessSpec {
     /// The condition `Fresh` turns False when the newest successful backup ended longer ago than this. Default: one and a half times the
-    /// longest gap between two slots of the coming year, and the jitter.
+    /// longest gap between two starts of the coming year, and the jitter.
     pub max_age: Span,
 }
 
@@ -181,9 +190,9 @@ pub struct BackupTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TemplateMetadata")]
     pub metadata: Option<TemplateMetadata>,
-    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and `notAfter` and `ttl` are left out: the
-    /// schedule sets the one, and `retention` and the history limits stand for the other. `existingBackupId` and `reuseIfNewerThan` are left
-    /// out too: every slot makes a backup. `dbInstanceId` cannot be changed.
+    /// The spec of the RdsBackup. Here `queueTimeout` defaults to the time until the next slot, and ends before a blackout begins; `notAfter`
+    /// and `ttl` are left out: the schedule sets the one, and `retention` and the history limits stand for the other. `existingBackupId` and
+    /// `reuseIfNewerThan` are left out too: every slot makes a backup. `dbInstanceId` cannot be changed.
     pub spec: RdsBackupSpec,
 }
 

@@ -33,11 +33,16 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "Time")]
     pub last_schedule_time: Option<Time>,
 
-    /// When the next backup starts, jitter included. It stays in the past while a backup that is due cannot be created. Absent while the
-    /// schedule is suspended or invalid.
+    /// When the next backup starts, jitter and blackouts included. It stays in the past while a backup that is due cannot be created. Absent
+    /// while the schedule is suspended or invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
     pub next_schedule_time: Option<Time>,
+
+    /// The next starts, at most 3, the first of them at `nextScheduleTime`. Absent while the schedule is suspended or invalid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub next_runs: Vec<NextRun>,
 
     /// The delay from a slot to the start of its backup, from `spec.jitter`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,6 +106,11 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "SlotCount")]
     pub skipped_overlap: Option<SlotCount>,
 
+    /// Slots that were not run because of `spec.blackouts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SlotCount")]
+    pub skipped_blackout: Option<SlotCount>,
+
     /// The present `trigger`, once it was handled: run, recorded, or found to have been seen before. Absent while the spec has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 128))]
@@ -111,13 +121,13 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(length(max = 20), inner(length(max = 16)))]
     pub handled_triggers: Vec<String>,
 
-    /// A hash of schedule, time zone and jitter. It shows an edit of them: an edit never fires for slots before it.
+    /// A hash of schedule, time zone, jitter and blackouts. It shows an edit of them: an edit never fires for slots before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
 
     /// Since when the schedule has its present timing: its creation, the last change of its timing, or the end of a pause, at the time at
-    /// which the API server took it in. Slots that would have started by then (slot plus jitter) are neither run nor missed, unless
+    /// which the API server took it in. Slots that would have started by then (slot plus jitter, after a blackout) are neither run nor missed, unless
     /// `nextScheduleTime` had promised them. Absent until the schedule was valid once, and `runOnCreate` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]
@@ -218,6 +228,18 @@ pub struct FinishedBackup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub reason: Option<String>,
+}
+
+/// A start of a schedule that is to come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NextRun {
+    /// The slot, without the jitter: the backup is named after it. Absent for the backup of `runOnCreate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Time")]
+    pub slot: Option<Time>,
+    /// When its backup starts: the slot plus the jitter, or the end of a blackout.
+    pub start: Time,
 }
 
 /// Slots that were not run.

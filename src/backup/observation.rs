@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{memory::Memory, siblings::Sibling};
 use crate::{
     accounts::{AllowedRegions, Poll, Protocol, Submissions},
-    api::{NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
+    api::{BLACKOUT_ANNOTATION, NEXT_START_ANNOTATION, RdsBackup, RdsBackupStatus, Reason},
     audit::Audited,
 };
 
@@ -88,9 +88,11 @@ impl Observation<'_> {
         self.object.metadata.deletion_timestamp.is_some()
     }
 
-    /// When its schedule starts the next backup, as the schedule noted it.
+    /// When its schedule starts the next backup, or a blackout of the schedule begins before that, as the schedule noted it.
     pub fn next_start(&self) -> Option<Timestamp> {
-        self.object.metadata.annotations.as_ref()?.get(NEXT_START_ANNOTATION)?.parse().ok()
+        let annotations = self.object.metadata.annotations.as_ref()?;
+        let noted = [NEXT_START_ANNOTATION, BLACKOUT_ANNOTATION].into_iter().filter_map(|name| annotations.get(name)?.parse().ok());
+        noted.min()
     }
 
     /// The generation of the spec.

@@ -41,10 +41,10 @@ pub(super) struct NextArgs {
     /// The time zone, an IANA name. [default: Etc/UTC]
     #[arg(long, value_name = "TZ")]
     time_zone: Option<String>,
-    /// Print runs after this instant. [default: now]
+    /// Print slots after this instant. [default: now]
     #[arg(long, value_name = "RFC3339")]
     from: Option<String>,
-    /// The number of runs.
+    /// The number of slots, those that a blackout skips included.
     #[arg(long, value_name = "N", default_value_t = 5)]
     count: usize,
     /// The format of the output.
@@ -58,7 +58,7 @@ enum Output {
     Json,
 }
 
-/// A run in the JSON output.
+/// A slot in the JSON output.
 #[derive(Serialize)]
 struct Run {
     /// The namespace and the name of the schedule, where it is from a file.
@@ -68,16 +68,53 @@ struct Run {
     at: Timestamp,
     /// The slot in local time.
     local: String,
-    /// How a change of the clocks affects it.
+    /// When its backup starts: the slot plus the jitter, or the end of a blackout. None where a blackout skips it.
+    start: Option<Timestamp>,
+    /// How a change of the clocks, or a blackout, affects it.
     note: Option<String>,
 }
+
+/// A slot, and when it starts; none if a blackout skips it.
+type Started = (Slot, Option<Timestamp>);
 
 /// A schedule whose runs are printed.
 struct Asked {
     name: Option<String>,
     heading: String,
     slots: Slots,
+    /// Of one from a file.
+    valid: Option<ValidatedSpec>,
     has_too_many_slots: bool,
+}
+
+impl Asked {
+    /// The first slots after an instant.
+    fn started(&self, from: Timestamp, count: usize) -> Vec<Started> {
+        match &self.valid {
+            Some(valid) => valid.starts_between(from, Timestamp::MAX).take(count).collect(),
+            None => self.slots.between(from, Timestamp::MAX).take(count).map(|slot| (slot, Some(slot.at))).collect(),
+        }
+    }
+
+    /// What the clocks and the blackouts do to a slot.
+    fn note(&self, (slot, start): &Started) -> Option<String> {
+        let nominal = self.valid.as_ref().map_or(slot.at, |valid| valid.nominal_start(slot.at));
+        let blackout = match start {
+            Some(start) if *start == nominal => None,
+            Some(start) => Some(format!("a blackout covers its start: it starts at the end, {}", self.in_zone(*start))),
+            None => {
+                let end = self.valid.as_ref().and_then(|valid| valid.blackouts.end(nominal));
+                let end = end.filter(|end| *end < Timestamp::MAX).map(|end| format!(" until {}", self.in_zone(end)));
+                Some(format!("not run: a blackout covers its start{}", end.unwrap_or_default()))
+            }
+        };
+        let notes: Vec<String> = slot.note.map(|note| note_text(&note)).into_iter().chain(blackout).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    fn in_zone(&self, at: Timestamp) -> String {
+        at.to_zoned(self.slots.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
+    }
 }
 
 /// What is printed.
@@ -108,7 +145,7 @@ pub(super) fn next(args: &NextArgs) -> Result<Printed, String> {
     };
     let mut printed = Vec::new();
     for asked in &asked {
-        let slots: Vec<Slot> = std::iter::successors(asked.slots.next(from), |slot| asked.slots.next(slot.at)).take(args.count).collect();
+        let slots = asked.started(from, args.count);
         if slots.is_empty() {
             let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
             return Err(format!("{name}the schedule never runs: none of its days comes within nine years"));
@@ -134,7 +171,7 @@ fn of_expression(schedule: &str, time_zone: &str, from: Timestamp) -> Result<Ask
     let zone = zone(time_zone).map_err(|error| format!("--time-zone: {error}"))?;
     let slots = Slots::new(cron, zone);
     let has_too_many_slots = slots.has_more_in_a_day(SETS_A_DAY, from);
-    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots, has_too_many_slots })
+    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots, valid: None, has_too_many_slots })
 }
 
 /// The RdsBackupSchedules of a file, one or more.
@@ -187,7 +224,8 @@ fn of_manifest(shown: &str, manifest: Value, namespace: &str, now: Timestamp) ->
     if schedule.spec.suspend {
         heading.push_str("; suspended: none of these will run");
     }
-    Ok(Asked { name: Some(name), heading, slots: valid.slots, has_too_many_slots: valid.has_too_many_slots })
+    let has_too_many_slots = valid.has_too_many_slots;
+    Ok(Asked { name: Some(name), heading, slots: valid.slots.clone(), valid: Some(valid), has_too_many_slots })
 }
 
 /// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were
@@ -216,13 +254,15 @@ fn one_line(file: &impl fmt::Display, error: &impl fmt::Display) -> String {
     format!("{file}: {}", error.to_string().lines().next().unwrap_or_default())
 }
 
-fn run(asked: &Asked, slot: &Slot) -> Run {
+fn run(asked: &Asked, started: &Started) -> Run {
+    let (slot, start) = started;
     let local = slot.at.to_zoned(asked.slots.zone().clone());
     Run {
         schedule: asked.name.clone(),
         at: slot.at,
         local: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        note: slot.note.map(|note| note_text(&note)),
+        start: *start,
+        note: asked.note(started),
     }
 }
 
@@ -239,13 +279,12 @@ fn note_text(note: &Note) -> String {
     }
 }
 
-fn text(asked: &Asked, slots: &[Slot]) -> String {
+fn text(asked: &Asked, slots: &[Started]) -> String {
     let mut text = format!("{}\n", asked.heading);
-    for slot in slots {
-        let local = slot.at.to_zoned(asked.slots.zone().clone());
-        let note = slot.note.map(|note| format!("  {}", note_text(&note))).unwrap_or_default();
+    for started in slots {
+        let note = asked.note(started).map(|note| format!("  {note}")).unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}  {}{note}", slot.at, local.strftime("%a %Y-%m-%d %H:%M %Z"));
+        let _ = writeln!(text, "{}  {}{note}", started.0.at, asked.in_zone(started.0.at));
     }
     text
 }

@@ -43,14 +43,15 @@ catalogue! {
         SCHEDULE_MAX_AGE: Gauge "rdsbackup_schedule_max_age_seconds" [namespace, schedule];
         /// The longest time between two slots of the coming year. Absent while the schedule is invalid.
         SCHEDULE_INTERVAL: Gauge "rdsbackup_schedule_interval_seconds" [namespace, schedule];
-        /// When the next backup starts, jitter included. It lies in the past while a backup that is due cannot be created. Absent while
-        /// the schedule pauses or is invalid.
+        /// When the next backup starts, jitter and blackouts included. It lies in the past while a backup that is due cannot be created.
+        /// Absent while the schedule pauses or is invalid.
         SCHEDULE_NEXT_RUN: Gauge "rdsbackup_schedule_next_run_timestamp_seconds" [namespace, schedule];
         /// How many backups of the schedule wait or run, at most 10.
         SCHEDULE_ACTIVE: Gauge "rdsbackup_schedule_active" [namespace, schedule];
         /// Slots that were not run because the operator was down, or too late for startingDeadline.
         SCHEDULE_MISSED_RUNS: Counter "rdsbackup_schedule_missed_runs_total" [namespace, schedule];
         /// Slots that were not run for another reason. SkippedOverlap: an earlier backup of the schedule still waited or ran.
+        /// SkippedBlackout: they lie in the blackouts of the schedule; only for a schedule that has, or had, some.
         SCHEDULE_SKIPPED_RUNS: Counter "rdsbackup_schedule_skipped_runs_total" [namespace, schedule, reason];
         /// The size of the backup set of the newest success, as the service reports it. Absent if its RdsBackup is gone.
         SCHEDULE_LAST_SIZE: Gauge "rdsbackup_schedule_last_backup_size_bytes" [namespace, schedule];

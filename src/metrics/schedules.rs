@@ -97,9 +97,14 @@ fn write_rows(out: &mut Exposition<'_>, rows: &[Row], MetricsSettings { per_sche
     if all {
         out.computed(&SCHEDULE_INFO, rows.iter().map(|row| (row.info(instance_ids), 1.0)))?;
         let skipped = rows.iter().filter_map(|row| {
-            let [namespace, schedule] = row.name();
-            Some(([namespace, schedule, Reason::SkippedOverlap.as_str()], count(row.status()?.skipped_overlap.as_ref())))
+            let ([namespace, schedule], status) = (row.name(), row.status()?);
+            let of = |reason: Reason, skipped: &Option<SlotCount>| ([namespace, schedule, reason.as_str()], count(skipped.as_ref()));
+            // One series less for each schedule that never had a blackout.
+            let has_blackouts = !row.schedule.spec.blackouts.is_empty() || status.skipped_blackout.is_some();
+            let blackout = has_blackouts.then(|| of(Reason::SkippedBlackout, &status.skipped_blackout));
+            Some([Some(of(Reason::SkippedOverlap, &status.skipped_overlap)), blackout])
         });
+        let skipped = skipped.flatten().flatten();
         out.computed(&SCHEDULE_SKIPPED_RUNS, skipped)?;
     }
     for (description, value) in VALUES.iter().filter(|(description, _)| all || FRESHNESS.contains(description)) {

@@ -155,7 +155,7 @@ fn next_run(schedule: &RdsBackupSchedule, status: &RdsBackupScheduleStatus, vali
         return None;
     }
     let shown = status.next_schedule_time.as_ref().filter(|_| Some(status.observed_generation) == schedule.metadata.generation);
-    let computed = || valid.slots.next(now.minus(valid.jitter)).map(|slot| slot.at.plus(valid.jitter));
+    let computed = || valid.next_run(now).map(|run| run.start);
     shown.map(|time| time.0).or_else(computed)
 }
 

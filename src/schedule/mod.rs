@@ -1,6 +1,7 @@
 //! RdsBackupSchedule: a pass asks for what it needs, one request at a time. All rules live in [`mod@decide`], and what a spec means in
 //! [`spec`] and [`cron`]; the order of requests is in [`pass`], all I/O in `io`.
 
+pub mod blackouts;
 mod children;
 mod context;
 mod counts;
@@ -15,6 +16,7 @@ pub mod ownership;
 pub mod pass;
 pub mod policy;
 pub mod request;
+pub mod runs;
 pub mod spec;
 pub mod stalled;
 pub mod state;

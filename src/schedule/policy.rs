@@ -16,6 +16,9 @@ pub(super) const DEFAULT_FAILED_HISTORY: usize = 5;
 /// How old the newest success may become where neither the spec nor a gap between two slots says it.
 pub(super) const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Blackouts that leave no run for so long after the next slot are a mistake: no schedule falls silent for years without a word.
+pub(super) const LONGEST_WITHOUT_RUN: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
 pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 
@@ -45,7 +48,7 @@ pub(super) const MOST_ACTIVE: usize = 10;
 /// A waiting backup gives up so long before the next one is due, so that the next finds its place free.
 pub(super) const BEFORE_THE_NEXT: SignedDuration = SignedDuration::from_secs(30);
 
-/// No queue timeout is shorter: a busy API server alone may take seconds.
+/// No queue timeout is shorter, where no blackout ends it: a busy API server alone may take seconds.
 pub(super) const SHORTEST_QUEUE: SignedDuration = SignedDuration::from_secs(30);
 
 /// An API server that is restarted is away for seconds: only a longer outage is told in the conditions.

@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::{
-    cron::{Cron, Slots, zone},
-    policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME},
+    blackouts::Blackouts,
+    cron::{Cron, Slots, has_more_in_a_day, zone},
+    policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME, LONGEST_WITHOUT_RUN},
 };
 use crate::{
     api::{GROUP, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
     rds::SETS_A_DAY,
+    time::SaturatingTime,
 };
 
 /// What a valid schedule asks for.
@@ -21,13 +23,15 @@ pub struct ValidatedSpec {
     pub slots: Slots,
     /// How much later than its slots this schedule starts.
     pub jitter: SignedDuration,
+    /// When no backup starts.
+    pub blackouts: Blackouts,
     /// Whether some day has more slots than the service makes backup sets of an instance.
     pub has_too_many_slots: bool,
     /// How late it may start, counted from the slot and the jitter; without it, until the next slot.
     pub deadline: Option<SignedDuration>,
     /// How old the newest success may become.
     pub max_age: SignedDuration,
-    /// The longest gap between two slots of the coming year; none where there is one slot at most.
+    /// The longest gap between two starts of the coming year; none where there is one slot at most.
     pub longest_gap: Option<SignedDuration>,
     /// Which usable backups are kept; without it, `successful_history` says how many.
     pub retention: Option<Retention>,
@@ -35,7 +39,7 @@ pub struct ValidatedSpec {
     pub successful_history: usize,
     /// How many objects that failed are kept.
     pub failed_history: usize,
-    /// Stands for schedule, time zone and jitter.
+    /// Stands for schedule, time zone, jitter and blackouts.
     pub timing_hash: String,
 }
 
@@ -68,6 +72,7 @@ impl ValidatedSpec {
             jitter,
             suspend: _,
             starting_deadline,
+            blackouts,
             run_on_create: _,
             trigger: _,
             successful_history_limit,
@@ -82,6 +87,7 @@ impl ValidatedSpec {
         }
         let cron = Cron::parse(schedule).map_err(|error| invalid(format!("schedule: {error}")))?;
         let zone = zone(time_zone).map_err(|error| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") })?;
+        let windows = Blackouts::new(blackouts, zone.clone()).map_err(|error| invalid(format!("blackouts: {error}")))?;
         let slots = Slots::new(cron, zone);
         if slots.next(now).is_none() {
             return Err(invalid("schedule: it never runs: no such day comes within nine years".to_owned()));
@@ -103,10 +109,9 @@ impl ValidatedSpec {
         }
         let deadline = span("startingDeadline", starting_deadline)?;
         let jitter = jitter_offset(namespace, name, most_jitter);
-        let longest_gap = slots.longest_gap(now);
-        let max_age = match freshness {
-            Some(freshness) => freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?,
-            None => default_max_age(longest_gap, most_jitter),
+        let given_max_age = match freshness {
+            Some(freshness) => Some(freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?),
+            None => None,
         };
         let retention =
             retention.as_ref().map(|rules| retention_of(rules).map_err(|error| invalid(format!("retention: {error}")))).transpose()?;
@@ -129,19 +134,55 @@ impl ValidatedSpec {
             check_labels(&metadata.labels)?;
             check_annotations(&metadata.annotations)?;
         }
-        Ok(Self {
+        let mut valid = Self {
             has_too_many_slots: slots.has_more_in_a_day(SETS_A_DAY, now),
             slots,
             jitter,
             deadline,
-            max_age,
-            longest_gap,
+            blackouts: windows,
+            max_age: DEFAULT_MAX_AGE,
+            longest_gap: None,
             retention,
             successful_history: limit(*successful_history_limit, DEFAULT_SUCCESSFUL_HISTORY),
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
-            timing_hash: digest(&format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter)), 6),
-        })
+            timing_hash: timing_hash(spec, most_jitter),
+        };
+        valid.check_blackouts(now).map_err(invalid)?;
+        valid.longest_gap = valid.longest_gap_of_runs(now);
+        valid.max_age = given_max_age.unwrap_or_else(|| default_max_age(valid.longest_gap, most_jitter));
+        Ok(valid)
     }
+
+    /// Blackouts that leave no run are refused, before anything is created; those that leave few are counted with.
+    fn check_blackouts(&mut self, now: Timestamp) -> Result<(), String> {
+        if self.blackouts.is_empty() {
+            return Ok(());
+        }
+        let first = self.slots.next(now).map_or(now, |slot| self.nominal_start(slot.at));
+        let run = self.next_run(now).filter(|run| run.start <= first.plus(LONGEST_WITHOUT_RUN));
+        if run.is_none() {
+            let deadline = if self.deadline.is_some() { ", raise startingDeadline" } else { "" };
+            return Err(format!(
+                "blackouts: they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
+            ));
+        }
+        if self.has_too_many_slots {
+            let runs = std::iter::successors(self.next_run(now), |run| self.next_run(run.start)).map(|run| run.slot);
+            self.has_too_many_slots = has_more_in_a_day(runs, SETS_A_DAY);
+        }
+        Ok(())
+    }
+}
+
+/// Stands for what the slots and their starts are made of. Without blackouts it is as in releases that had none: an update is no edit.
+fn timing_hash(spec: &RdsBackupScheduleSpec, most_jitter: SignedDuration) -> String {
+    let RdsBackupScheduleSpec { schedule, time_zone, blackouts, .. } = spec;
+    let mut timing = format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter));
+    if !blackouts.is_empty() {
+        timing.push('\n');
+        timing.push_str(&serde_json::to_string(blackouts).unwrap_or_default());
+    }
+    digest(&timing, 6)
 }
 
 /// Checks the rules. The CRD states the same; an older one may be installed.
@@ -248,7 +289,7 @@ fn check_name(name: &str, what: &str) -> Result<(), Problem> {
     )))
 }
 
-/// Half as much again as the longest gap between two slots, and the jitter: one late or failed backup is no alarm yet.
+/// Half as much again as the longest gap between two starts, and the jitter: one late or failed backup is no alarm yet.
 fn default_max_age(longest_gap: Option<SignedDuration>, most_jitter: SignedDuration) -> SignedDuration {
     let age = longest_gap.map_or(DEFAULT_MAX_AGE, |longest| longest.saturating_mul(3) / 2);
     age.saturating_add(most_jitter)

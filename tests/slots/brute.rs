@@ -13,7 +13,7 @@ use rds_backup_operator::schedule::cron::{Cron, Slots};
 
 /// Zones with northern and southern daylight saving, changes of half an hour, gaps at midnight, a pause of daylight saving in Ramadan, no
 /// changes at all, and UTC.
-const ZONES: [&str; 16] = [
+pub const ZONES: [&str; 16] = [
     "Etc/UTC",
     "Asia/Shanghai",
     "Europe/Berlin",
@@ -52,7 +52,7 @@ fn set(values: impl Iterator<Item = u8>) -> Set {
 
 /// An expression as sets, and as text.
 #[derive(Clone, Debug)]
-struct Expression {
+pub struct Expression {
     minute: Field,
     hour: Field,
     day: Field,
@@ -61,7 +61,7 @@ struct Expression {
 }
 
 impl Expression {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         [&self.minute, &self.hour, &self.day, &self.month, &self.weekday].map(|field| field.text.clone()).join(" ")
     }
 
@@ -73,7 +73,7 @@ impl Expression {
     }
 
     /// Every run in the window, by a check of each of its minutes.
-    fn scan(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+    pub fn scan(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
         let minute = SignedDuration::from_mins(1);
         // It begins some hours earlier, so that a repeated local time at the window's beginning is recognised as a repetition.
         let mut at = from - SignedDuration::from_hours(4);
@@ -142,7 +142,7 @@ fn second_sunday() -> BoxedStrategy<Field> {
     prop_oneof![2 => range, 1 => alone].boxed()
 }
 
-fn expression() -> impl Strategy<Value = Expression> {
+pub fn expression() -> impl Strategy<Value = Expression> {
     const MONTHS: &[&str] = &["jan", "FEB", "mar", "Apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: &[&str] = &["sun", "Mon", "tue", "wed", "THU", "fri", "sat"];
     let weekday = prop_oneof![4 => field(0, 6, DAYS), 1 => second_sunday()];
@@ -151,7 +151,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 }
 
 /// A zone of the built-in data: the result must not depend on the machine.
-fn named(name: &str) -> TimeZone {
+pub fn named(name: &str) -> TimeZone {
     static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
     ZONES.get(name).unwrap()
 }
@@ -162,7 +162,7 @@ fn changes(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Timestamp>
 }
 
 /// A random beginning of a window: half of them around a change of the clocks, if the zone has changes.
-fn window(zone: &TimeZone, place: u32, near: bool) -> Timestamp {
+pub fn window(zone: &TimeZone, place: u32, near: bool) -> Timestamp {
     let (first, last): (Timestamp, Timestamp) = ("2026-01-01T00:00Z".parse().unwrap(), "2030-12-01T00:00Z".parse().unwrap());
     let changes = changes(zone, first, last);
     let seconds = if near && !changes.is_empty() {

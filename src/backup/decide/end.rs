@@ -34,11 +34,11 @@ pub(super) fn waits_for_somebody(draft: Draft<'_>, timeout: SignedDuration, paus
     draft.wait(pause.min(left))
 }
 
-/// Until when a retry of a failed job may wait: shortly before the schedule of the object starts the next backup. None for a first run,
-/// which `queueTimeout` bounds, and for an object without a schedule.
+/// Until when a retry of a failed job may wait: shortly before the schedule of the object starts the next backup or begins a blackout. None
+/// for a first run, which `queueTimeout` bounds, and for an object without a schedule.
 ///
 /// Not `queueTimeout`: each run has all of it. Not `notAfter`, which is `queueTimeout` after the start: with a short one no retry would
-/// ever begin. So the schedule tells its backups when the next one starts.
+/// ever begin. So the schedule tells its backups when the next one starts, and when a blackout begins before that.
 pub(super) fn retry_ends(draft: &Draft<'_>) -> Option<Timestamp> {
     let retries = draft.status.attempts.iter().any(|kept| kept.outcome == AttemptOutcome::JobFailed);
     let next = draft.observed.next_start().filter(|_| retries)?;
@@ -55,7 +55,7 @@ fn fail_for_the_next(draft: &mut Draft<'_>, ends: Timestamp) {
     let next = ends.plus(BEFORE_THE_NEXT_START);
     draft.fail(
         Reason::BackupFailed,
-        &format!("the service reports that the job failed, and there is no time for another run: the next backup of the schedule starts at {next}. Look at the instance's backups and events in the console"),
+        &format!("the service reports that the job failed, and there is no time for another run: at {next} the schedule starts the next backup, or begins a blackout. Look at the instance's backups and events in the console"),
     );
 }
 

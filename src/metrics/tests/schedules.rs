@@ -82,6 +82,23 @@ async fn a_schedule_says_what_its_status_and_its_newest_success_say() {
 }
 
 #[tokio::test]
+async fn slots_that_a_blackout_skipped_are_counted_for_schedules_that_have_blackouts() {
+    let skipped_of = |blackouts: serde_json::Value, status: serde_json::Value| {
+        let mut schedule = schedule("nightly", status);
+        schedule["spec"]["blackouts"] = blackouts;
+        let text = World::of(Vec::new(), vec![schedule]).scrape();
+        let line = text.lines().find(|line| line.contains("reason=\"SkippedBlackout\"")).map(str::to_owned);
+        line.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned())
+    };
+    let windows = json!([{ "from": "09:00", "to": "18:00" }]);
+    let counted = json!({ "observedGeneration": 1, "skippedBlackout": { "count": 4, "last": "2026-03-01T02:00:00Z" } });
+    assert_eq!(skipped_of(windows.clone(), json!({ "observedGeneration": 1 })).as_deref(), Some("0"));
+    assert_eq!(skipped_of(windows, counted.clone()).as_deref(), Some("4"));
+    assert_eq!(skipped_of(json!([]), counted).as_deref(), Some("4"), "a counter does not end when the blackouts do");
+    assert_eq!(skipped_of(json!([]), json!({ "observedGeneration": 1 })), None);
+}
+
+#[tokio::test]
 async fn a_schedule_whose_account_changed_is_as_young_as_the_change() {
     let created = |since: &str| {
         let changed = schedule("nightly", json!({ "observedGeneration": 1, "conditions": [], "accountSince": since }));

@@ -23,17 +23,20 @@ impl Slots {
         if usize::try_from(self.times_a_day()).is_ok_and(|times| times <= most) {
             return false;
         }
-        let mut days =
-            DAYS_BEGIN_IN.map(|hours| Day { zone: Offset::constant(hours).to_time_zone(), date: None, slots: 0, is_over: false });
-        let slots = std::iter::successors(self.next(now), |slot| self.next(slot.at));
-        for slot in slots.take(MOST_LOOKED_AT) {
-            days.iter_mut().for_each(|day| day.count(slot.at, most));
-            if days.iter().all(|day| day.is_over) {
-                return true;
-            }
-        }
-        false
+        has_more_in_a_day(std::iter::successors(self.next(now), |slot| self.next(slot.at)).map(|slot| slot.at), most)
     }
+}
+
+/// Whether a day has more than `most` of these instants, by UTC and by the clocks of China.
+pub fn has_more_in_a_day(instants: impl Iterator<Item = Timestamp>, most: usize) -> bool {
+    let mut days = DAYS_BEGIN_IN.map(|hours| Day { zone: Offset::constant(hours).to_time_zone(), date: None, slots: 0, is_over: false });
+    for at in instants.take(MOST_LOOKED_AT) {
+        days.iter_mut().for_each(|day| day.count(at, most));
+        if days.iter().all(|day| day.is_over) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The day that is counted now, in one zone.

@@ -10,7 +10,7 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
-use super::parse::Cron;
+use super::{local::end_of_gap, parse::Cron};
 
 /// How far a next run is looked for. The longest that a schedule can pause is 8 years: from one 29 February to the next around 2100.
 const HORIZON_YEARS: i32 = 9;
@@ -141,10 +141,7 @@ impl Slots {
             AmbiguousOffset::Unambiguous { offset } => Some(Slot { at: at(offset)?, note: None }),
             AmbiguousOffset::Fold { before, .. } => Some(Slot { at: at(before)?, note: Some(Note::FirstOfTwo) }),
             AmbiguousOffset::Gap { before, after } => {
-                // The change lies between the two readings of a time that it skips.
-                let mut changes = self.zone.following(at(after)?);
-                let change = changes.find(|change| change.offset() != before)?;
-                Some(Slot { at: change.timestamp(), note: Some(Note::Skipped(local)) })
+                Some(Slot { at: end_of_gap(&self.zone, local, before, after)?, note: Some(Note::Skipped(local)) })
             }
         }
     }

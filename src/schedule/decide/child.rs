@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::times::whole_second;
 use crate::{
     api::{
-        NEXT_START_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL, SLOT_ANNOTATION, Span,
+        BLACKOUT_ANNOTATION, NEXT_START_ANNOTATION, RdsBackup, RdsBackupSchedule, RdsBackupSpec, SCHEDULE_NAME_LABEL, SCHEDULE_UID_LABEL,
+        SLOT_ANNOTATION, Span,
     },
     schedule::{
         policy::{BEFORE_THE_NEXT, SHORTEST_QUEUE},
@@ -61,30 +62,41 @@ pub(super) struct Timing {
     pub slot: Option<(Timestamp, Timestamp)>,
     /// When the next one will start.
     pub next_start: Option<Timestamp>,
+    /// When a blackout begins that it must not start in, if that is before the next one starts.
+    pub blackout: Option<Timestamp>,
+}
+
+impl Timing {
+    /// How long it may wait to be requested. What the template says is cut where a blackout begins.
+    fn queue_timeout(&self, given: Option<Span>, now: Timestamp) -> Option<Span> {
+        let until_next = self.next_start.map(|next| next.duration_since(now).saturating_sub(BEFORE_THE_NEXT).max(SHORTEST_QUEUE));
+        let until_blackout = self.blackout.map(|begin| {
+            let left = begin.duration_since(now);
+            // One that is created just before it has half of the time that is left.
+            left.saturating_sub(BEFORE_THE_NEXT).max(left / 2).max(SignedDuration::from_secs(1))
+        });
+        match (given, until_blackout) {
+            (Some(given), Some(most)) if given.get().is_ok_and(|given| given > most) => Some(Span::of(most)),
+            (Some(given), _) => Some(given),
+            (None, most) => until_next.into_iter().chain(most).min().map(Span::of),
+        }
+    }
 }
 
 /// The backup of that name. `server_now` is the API server's time.
 ///
 /// No owner reference: deleting a schedule leaves its backups. No label or annotation of the schedule itself: GitOps tools take those for
 /// their own, and prune.
-pub(super) fn child(
-    schedule: &RdsBackupSchedule,
-    name: &str,
-    Timing { slot, next_start }: Timing,
-    now: Timestamp,
-    server_now: Option<Timestamp>,
-) -> RdsBackup {
+pub(super) fn child(schedule: &RdsBackupSchedule, name: &str, timing: Timing, now: Timestamp, server_now: Option<Timestamp>) -> RdsBackup {
     let template = &schedule.spec.template;
     let mut spec = template.spec.clone();
-    if spec.queue_timeout.is_none()
-        && let Some(next) = next_start
-    {
-        spec.queue_timeout = Some(Span::of(next.duration_since(now).saturating_sub(BEFORE_THE_NEXT).max(SHORTEST_QUEUE)));
-    }
+    let Timing { slot, next_start, blackout } = timing;
+    spec.queue_timeout = timing.queue_timeout(spec.queue_timeout.take(), now);
     // A copy that comes back without its status ends unsent. The API server's clock will judge it, and ours may be hours away from that.
     let created_at = server_now.unwrap_or(now);
     let begins = slot.map_or(created_at, |(_, start)| start.max(created_at));
-    spec.not_after = Some(whole_second(begins.plus(spec.queue_timeout())));
+    let ends = begins.plus(spec.queue_timeout());
+    spec.not_after = Some(whole_second(blackout.map_or(ends, |blackout| ends.min(blackout))));
     let metadata = template.metadata.clone().unwrap_or_default();
     let mut labels: BTreeMap<String, String> = metadata.labels;
     labels.insert(SCHEDULE_NAME_LABEL.to_owned(), schedule.metadata.name.clone().unwrap_or_default());
@@ -95,6 +107,9 @@ pub(super) fn child(
     }
     if let Some(next) = next_start {
         annotations.insert(NEXT_START_ANNOTATION.to_owned(), next.to_string());
+    }
+    if let Some(blackout) = blackout {
+        annotations.insert(BLACKOUT_ANNOTATION.to_owned(), blackout.to_string());
     }
     let mut child = RdsBackup::new(name, spec);
     child.metadata.namespace.clone_from(&schedule.metadata.namespace);

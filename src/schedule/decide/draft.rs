@@ -13,6 +13,7 @@ use crate::{
         memory::Outcome,
         observation::Observation,
         policy::{LONGEST_WAIT, REFUSED_PAUSE, unanswered_pause},
+        runs::Run,
     },
     time::SaturatingTime,
 };
@@ -26,8 +27,10 @@ pub(super) struct Draft<'a> {
     pub events: Vec<Event>,
     /// A backup that is wanted and cannot be created.
     pub held_up: Option<HeldUp>,
-    /// The start of a slot whose backup cannot be created now: it stays the next one.
-    pub due_since: Option<Timestamp>,
+    /// A run that is due and cannot be made now, as it stays the next one: its backup cannot be created, or a blackout must end first.
+    pub due: Option<Run>,
+    /// When the backup of `runOnCreate` starts that waits for the end of a blackout.
+    pub first_start: Option<Timestamp>,
     /// Backups for which a slot is skipped.
     pub unconfirmed: Vec<String>,
     /// The backup of `runOnCreate` is still to be made.
@@ -61,7 +64,18 @@ impl<'a> Draft<'a> {
     pub fn new(spec: &'a RdsBackupScheduleSpec, observed: &'a Observation<'a>, now: Timestamp) -> Self {
         let mut status = observed.status.clone();
         status.observed_generation = observed.object.metadata.generation.unwrap_or_default();
-        Self { spec, observed, now, status, events: Vec::new(), held_up: None, due_since: None, unconfirmed: Vec::new(), owes_first: false }
+        Self {
+            spec,
+            observed,
+            now,
+            status,
+            events: Vec::new(),
+            held_up: None,
+            due: None,
+            first_start: None,
+            unconfirmed: Vec::new(),
+            owes_first: false,
+        }
     }
 
     /// Creates a backup before anything else: whatever else was drafted is decided again once it is there.

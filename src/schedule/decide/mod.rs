@@ -9,7 +9,9 @@ mod decision;
 mod delete;
 mod draft;
 mod history;
+mod missed;
 mod plausible;
+mod promise;
 mod retention;
 mod slots;
 mod times;
@@ -59,8 +61,9 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
         return draft.create(child);
     }
     draft.update_child_status();
-    let next = draft.next(valid);
-    draft.status.next_schedule_time = draft.due_since.or(next).map(Time);
+    draft.status.next_runs = draft.next_runs(valid);
+    let next = draft.status.next_runs.first().map(|run| run.start.0);
+    draft.status.next_schedule_time = next.map(Time);
     draft.status.effective_jitter = (!valid.jitter.is_zero()).then(|| Span::of(valid.jitter).to_string());
     draft.plausible();
     let fresh_until = draft.conditions(valid);
@@ -73,7 +76,8 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     let retry = draft.held_up.as_ref().map(|held_up| held_up.until);
     let wants_audit = plan.is_some_and(|plan| plan.wants_audit);
     let audit = wants_audit.then(|| draft.now.plus(AUDIT_RECHECK));
-    let wait = [next, fresh_until, retry, audit].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
+    let wait =
+        [draft.next_look(valid), fresh_until, retry, audit].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
     let deletions = history::deletions(&beyond, draft.observed.memory, draft.now);
     Decision { deletions, wants_audit, ..draft.rest(Some(wait)) }
 }
@@ -83,6 +87,7 @@ fn invalid(mut draft: Draft<'_>, problem: &Problem) -> Decision {
     draft.disarm(problem);
     draft.update_child_status();
     draft.status.next_schedule_time = None;
+    draft.status.next_runs.clear();
     let wait = draft.invalid(problem).map(|until| draft.until(until));
     draft.rest(wait)
 }

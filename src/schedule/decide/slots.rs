@@ -1,19 +1,18 @@
 //! The slots: from when on they count, which one is due, and which ones were missed or skipped.
 
-use std::collections::HashSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    child::{Timing, slot_name, slot_of},
+    child::{Timing, slot_name},
     draft::{Draft, Wanted},
     times::whole_second,
 };
 use crate::{
-    api::{BackupReference, RdsBackup, Reason, ScheduleCondition, SlotCount, Span, Time},
+    api::{BackupReference, NextRun, RdsBackup, Reason, ScheduleCondition, Time},
     controller::{Event, written_at},
     schedule::{
-        policy::{CLOCK_SET_BACK, MOST_COUNTED},
+        policy::CLOCK_SET_BACK,
+        runs::Run,
         spec::{Problem, ValidatedSpec},
     },
     time::SaturatingTime,
@@ -22,15 +21,11 @@ use crate::{
 /// Stands in `timingHash` for a timing that is wrong: whatever it is corrected to is a change.
 const WRONG_TIMING: &str = "wrong";
 
-/// What an edit of the timing or of the pause changes.
-const TIMING_FIELDS: [&str; 4] = ["schedule", "timeZone", "jitter", "suspend"];
+/// The CRD keeps so many starts that are to come.
+const SHOWN_RUNS: usize = 3;
 
-/// A start that `nextScheduleTime` showed.
-#[derive(Clone, Copy)]
-struct Promised {
-    slot: Timestamp,
-    start: Timestamp,
-}
+/// What an edit of the timing or of the pause changes.
+const TIMING_FIELDS: [&str; 5] = ["schedule", "timeZone", "jitter", "blackouts", "suspend"];
 
 impl Draft<'_> {
     /// An edit and a resumption never fire for slots that should have started before them, and take back no start that was promised.
@@ -76,7 +71,7 @@ impl Draft<'_> {
     }
 
     /// When the timing was edited. The API server tells it, so that slots after an edit are not lost where the operator was down.
-    fn edited_at(&self) -> Timestamp {
+    pub fn edited_at(&self) -> Timestamp {
         written_at(&self.observed.object.metadata, &TIMING_FIELDS).map_or(self.now, |at| at.min(self.now))
     }
 
@@ -85,53 +80,6 @@ impl Draft<'_> {
         let paused = self.observed.status.condition(ScheduleCondition::Suspended).map(|condition| condition.last_transition_time.0);
         let edited = self.edited_at();
         if paused.is_some_and(|paused| edited < paused) { self.now } else { edited }
-    }
-
-    /// The start that `nextScheduleTime` promised, before the operator saw the present spec; none if its slot is settled, or was run before
-    /// a process could say so.
-    fn promised(&self) -> Option<Promised> {
-        let status = self.observed.status;
-        let start = status.next_schedule_time.as_ref()?.0;
-        let jitter = status.effective_jitter.as_deref().and_then(|jitter| Span::new(jitter).get().ok());
-        let slot = start.minus(jitter.unwrap_or_default());
-        let settled = status.last_schedule_time.as_ref().is_some_and(|settled| slot <= settled.0);
-        (!settled && !self.is_handled(&slot_name(self.name(), slot))).then_some(Promised { slot, start })
-    }
-
-    /// A start that was promised runs or is counted, whatever the edit. One that lay ahead of the edit and is a slot of the new timing too
-    /// stays due, also where a shorter jitter moves it to before the edit, unless the new timing has a newer slot before the edit: then it
-    /// is missed. One that lay behind the edit, while the operator was down, is missed too. One that lay ahead of it and is no slot of the
-    /// new timing was taken back by the edit.
-    fn keep_promise(&mut self, valid: &ValidatedSpec) {
-        let (Some(promised), edited) = (self.promised(), self.edited_at()) else { return };
-        let is_slot = valid.slots.latest(promised.slot).is_some_and(|slot| slot.at == promised.slot);
-        let new_start = promised.slot.plus(valid.jitter);
-        if is_slot && new_start > edited {
-            return;
-        }
-        let is_newest = || valid.slots.latest(edited.minus(valid.jitter)).is_some_and(|slot| slot.at == promised.slot);
-        if promised.start > edited && (!is_slot || self.spec.suspend) {
-            return;
-        }
-        if promised.start > edited && is_newest() {
-            self.status.armed_since = Some(whole_second(new_start.minus(SignedDuration::from_secs(1))));
-        } else {
-            self.miss_promised(promised.slot);
-        }
-    }
-
-    fn miss_promised(&mut self, slot: Timestamp) {
-        self.count_missed(1, slot, slot);
-        self.status.last_schedule_time = Some(Time(slot));
-    }
-
-    /// The pause is seen for the first time: slots that were due before it, while the operator was down, are missed.
-    fn miss_before_the_pause(&mut self, valid: &ValidatedSpec) {
-        let (cursor, until) = (self.cursor(valid), self.edited_at().minus(valid.jitter));
-        if let Some(newest) = valid.slots.latest(until).map(|slot| slot.at).filter(|newest| *newest > cursor) {
-            self.missed(valid, cursor, newest, true);
-            self.status.last_schedule_time = Some(Time(newest));
-        }
     }
 
     fn is_paused(&self) -> bool {
@@ -145,12 +93,18 @@ impl Draft<'_> {
     /// Every slot after this instant is due or still to come: it is newer than the newest that was handled, and starts after the schedule
     /// was armed. The start counts, not the slot: `nextScheduleTime` shows the start, so with a jitter of hours a schedule that is edited
     /// between the two still runs.
-    fn cursor(&self, valid: &ValidatedSpec) -> Timestamp {
+    pub fn cursor(&self, valid: &ValidatedSpec) -> Timestamp {
         let created_at = self.created_at();
         // Before the creation where a start was promised, and an edit moved it to before the creation.
         let armed = self.status.armed_since.as_ref().map_or(created_at, |armed| armed.0);
+        let before = armed.minus(valid.jitter);
+        // In a blackout, a slot from before that time starts at the end.
+        let waits =
+            || valid.slots.latest(before).map(|slot| slot.at).filter(|slot| valid.start_of(*slot).is_some_and(|start| start > armed));
+        let waits = if valid.blackouts.is_empty() { None } else { waits() };
+        let before = waits.map_or(before, |slot| slot.minus(SignedDuration::from_nanos(1)));
         let handled = self.status.last_schedule_time.as_ref().map(|time| time.0);
-        handled.max(Some(armed.minus(valid.jitter))).unwrap_or(created_at)
+        handled.max(Some(before)).unwrap_or(created_at)
     }
 
     /// The newest slot that is due.
@@ -159,89 +113,111 @@ impl Draft<'_> {
             return None;
         }
         let cursor = self.cursor(valid);
-        let newest = valid.slots.latest(self.now.minus(valid.jitter)).filter(|slot| slot.at > cursor)?;
-        let name = slot_name(self.name(), newest.at);
-        let start = newest.at.plus(valid.jitter);
-        let next = valid.slots.next(newest.at);
-        let handled = self.is_handled(&name);
-        let too_late = valid.deadline.is_some_and(|deadline| self.now > start.plus(deadline));
-        if too_late && !handled {
-            self.missed(valid, cursor, newest.at, true);
-        } else if !handled && !self.active().is_empty() {
-            self.unconfirmed = self.active();
-            self.missed(valid, cursor, newest.at, false);
-            self.skipped(newest.at);
-        } else {
-            match self.wanted(&name, Timing { slot: Some((newest.at, start)), next_start: next.map(|next| next.at.plus(valid.jitter)) }) {
-                Wanted::Create(child) => return Some(child),
-                Wanted::Exists(name) => {
-                    self.missed(valid, cursor, newest.at, false);
-                    self.status.last_backup = Some(BackupReference { name, slot: Some(Time(newest.at)) });
-                }
-                Wanted::Foreign => {
-                    self.collision(&name, None);
-                    self.missed(valid, cursor, newest.at, true);
-                }
-                // It stays due, and promised.
-                Wanted::HeldUp => {
-                    self.due_since = Some(start);
+        let newest = valid.slots.latest(self.now.minus(valid.jitter)).map(|slot| slot.at).filter(|slot| *slot > cursor)?;
+        let name = slot_name(self.name(), newest);
+        if self.is_handled(&name) {
+            return self.make(valid, cursor, Run { slot: newest, start: valid.nominal_start(newest) });
+        }
+        let Some(start) = valid.start_of(newest) else {
+            self.passed(valid, cursor, newest);
+            self.status.last_schedule_time = Some(Time(newest));
+            return None;
+        };
+        let run = Run { slot: newest, start };
+        if start > self.now {
+            self.wait_for(valid, cursor, run);
+            return None;
+        }
+        let deadline = valid.deadline.map(|deadline| valid.nominal_start(newest).plus(deadline));
+        match valid.late_start(newest, self.now) {
+            Some(late) if deadline.is_none_or(|deadline| late <= deadline) => {
+                if late > self.now {
+                    self.wait_for(valid, cursor, Run { start: late, ..run });
                     return None;
                 }
+                if self.active().is_empty() {
+                    return self.make(valid, cursor, run);
+                }
+                self.unconfirmed = self.active();
+                self.passed_before(valid, cursor, newest);
+                self.skipped(newest);
             }
+            _ => self.passed(valid, cursor, newest),
         }
-        self.status.last_schedule_time = Some(Time(newest.at));
+        self.status.last_schedule_time = Some(Time(newest));
         None
     }
 
-    /// Counts the slots after `cursor` up to `newest`, with or without itself, as missed: once. Those that have a backup were run: the
-    /// process may have ended before it could say so.
-    fn missed(&mut self, valid: &ValidatedSpec, cursor: Timestamp, newest: Timestamp, itself: bool) {
-        let name = self.name();
-        let children = self.observed.children.iter().filter(|child| child.same_instance).map(|child| child.name.as_str());
-        let made = self.observed.memory.created.iter().filter(|(_, made)| made.outcome.is_ours()).map(|(name, _)| name.as_str());
-        let run: HashSet<Timestamp> = children.chain(made).filter_map(|child| slot_of(name, child)).collect();
-        let until = if itself { newest } else { newest.minus(SignedDuration::from_nanos(1)) };
-        let mut slots = valid.slots.between(cursor, until).map(|slot| slot.at).take(MOST_COUNTED).filter(|slot| !run.contains(slot));
-        let Some(first) = slots.next() else { return };
-        let (mut count, mut last) = (1usize, first);
-        for slot in slots {
-            (count, last) = (count + 1, slot);
+    /// Makes the backup of a run, or finds it made.
+    fn make(&mut self, valid: &ValidatedSpec, cursor: Timestamp, run: Run) -> Option<Box<RdsBackup>> {
+        let (slot, name) = (run.slot, slot_name(self.name(), run.slot));
+        let timing = Timing { slot: Some((slot, run.start)), next_start: self.next_start(valid), blackout: self.next_blackout(valid) };
+        match self.wanted(&name, timing) {
+            Wanted::Create(child) => return Some(child),
+            Wanted::Exists(name) => {
+                self.passed_before(valid, cursor, slot);
+                self.status.last_backup = Some(BackupReference { name, slot: Some(Time(slot)) });
+            }
+            Wanted::Foreign => {
+                self.collision(&name, None);
+                self.passed(valid, cursor, slot);
+            }
+            // It stays due, and promised.
+            Wanted::HeldUp => {
+                self.due = Some(run);
+                return None;
+            }
         }
-        // The newest, also where there were more than are counted.
-        last = valid.slots.latest(until).map(|slot| slot.at).filter(|slot| !run.contains(slot)).map_or(last, |newest| newest.max(last));
-        self.count_missed(i64::try_from(count).unwrap_or(i64::MAX), first, last);
+        self.status.last_schedule_time = Some(Time(slot));
+        None
     }
 
-    fn count_missed(&mut self, count: i64, first: Timestamp, last: Timestamp) {
-        let before = self.status.missed_runs.as_ref().map_or(0, |missed| missed.count);
-        self.status.missed_runs = Some(SlotCount { count: before.saturating_add(count), last: Time(last) });
-        let which = if count == 1 { format!("the slot {last} was") } else { format!("{count} slots from {first} to {last} were") };
-        let note =
-            format!("{which} not run: the operator was down, the API server refused the backup, or it was later than startingDeadline");
-        self.events.push(Event::new(true, Reason::MissedRuns, note));
+    /// The run waits for the end of a blackout, and stays the next one. The slots before it are settled.
+    fn wait_for(&mut self, valid: &ValidatedSpec, cursor: Timestamp, run: Run) {
+        self.passed_before(valid, cursor, run.slot);
+        let before = valid.slots.latest(run.slot.minus(SignedDuration::from_nanos(1))).map(|slot| slot.at);
+        if let Some(before) = before.filter(|before| *before > cursor) {
+            self.status.last_schedule_time = Some(Time(before));
+        }
+        self.due = Some(run);
     }
 
-    fn skipped(&mut self, slot: Timestamp) {
-        let before = self.status.skipped_overlap.as_ref().map_or(0, |skipped| skipped.count);
-        self.status.skipped_overlap = Some(SlotCount { count: before.saturating_add(1), last: Time(slot) });
-        let note = format!("the slot {slot} was not run: {} still waits or runs", self.active().join(", "));
-        self.events.push(Event::new(true, Reason::SkippedOverlap, note));
+    /// The next starts, the first of them that of the run that is due.
+    pub fn next_runs(&self, valid: &ValidatedSpec) -> Vec<NextRun> {
+        if self.spec.suspend {
+            return Vec::new();
+        }
+        let settled = self.due.map_or_else(|| self.cursor(valid), |due| due.slot);
+        let coming = std::iter::successors(valid.next_run_beyond(self.now, settled), |run| valid.next_run(run.start));
+        let next = |run: Run| NextRun { slot: Some(Time(run.slot)), start: Time(run.start) };
+        let first = self.first_start.map(|start| NextRun { slot: None, start: Time(start) });
+        let mut runs: Vec<NextRun> = first.into_iter().chain(self.due.into_iter().chain(coming).take(SHOWN_RUNS).map(next)).collect();
+        runs.sort_by_key(|run| run.start.0);
+        runs.truncate(SHOWN_RUNS);
+        runs
     }
 
-    /// When the next backup starts.
-    pub fn next(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
+    /// When there is something to do by time alone: the next start, and the next slot, which may be one to skip.
+    pub fn next_look(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
         if self.spec.suspend {
             return None;
         }
         let handled = self.now.minus(valid.jitter).max(self.cursor(valid));
-        valid.slots.next(handled).map(|slot| slot.at.plus(valid.jitter))
+        let slot = valid.slots.next(handled).map(|slot| valid.nominal_start(slot.at));
+        let starts = self.status.next_runs.iter().map(|run| run.start.0).filter(|start| *start > self.now);
+        starts.chain(slot).min()
     }
 
-    /// When the next slot's backup starts: one that is made beside the slots must not wait for longer.
+    /// When the next slot's backup starts: one that is made now must not wait for longer.
     pub fn next_start(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
         if self.spec.suspend {
             return None;
         }
-        valid.slots.next(self.now.minus(valid.jitter)).map(|slot| slot.at.plus(valid.jitter))
+        valid.next_run(self.now).map(|run| run.start)
+    }
+
+    /// When a blackout begins, if that is before the next slot's backup starts.
+    pub fn next_blackout(&self, valid: &ValidatedSpec) -> Option<Timestamp> {
+        valid.blackouts.next_begin(self.now, self.next_start(valid)?)
     }
 }

@@ -61,13 +61,26 @@ impl Draft<'_> {
         self.events.push(Event::new(true, Reason::TriggerUsed, note));
     }
 
-    /// `runOnCreate`, at the first sight of a valid schedule.
+    /// `runOnCreate`, at the first sight of a valid schedule, or at the end of the blackout in which that lies.
     pub fn on_create(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
-        if !self.spec.run_on_create || self.spec.suspend || self.status.armed_since.is_some() {
+        // An edit while it waits for the end of a blackout arms the slots, and takes it back no more than any other start.
+        let was_promised = self.observed.status.next_runs.iter().any(|run| run.slot.is_none());
+        if !self.spec.run_on_create || self.spec.suspend || (self.status.armed_since.is_some() && !was_promised) {
             return None;
         }
         let name = slot_name(self.name(), self.created_at());
-        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
+        if !self.is_handled(&name)
+            && let Some(end) = valid.blackouts.end(self.now)
+        {
+            // A slot that starts at the window's end is as good.
+            if valid.next_run(self.now).is_none_or(|run| run.start > end) {
+                self.owes_first = true;
+                self.first_start = Some(end);
+            }
+            return None;
+        }
+        let timing = Timing { slot: None, next_start: self.next_start(valid), blackout: self.next_blackout(valid) };
+        match self.wanted(&name, timing) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => self.status.last_backup = Some(BackupReference { name, slot: None }),
             Wanted::Foreign => self.collision(&name, None),
@@ -76,8 +89,8 @@ impl Draft<'_> {
         None
     }
 
-    /// `trigger`. A text that was ever seen is never run again, whatever became of its backup: somebody edits it by hand, and a GitOps tool
-    /// sets it back to what it was.
+    /// `trigger`, also in a blackout: a person asks for it. A text that was ever seen is never run again, whatever became of its backup:
+    /// somebody edits it by hand, and a GitOps tool sets it back to what it was.
     pub fn by_trigger(&mut self, valid: &ValidatedSpec) -> Option<Box<RdsBackup>> {
         let token = self.spec.trigger.as_ref().filter(|token| self.status.last_handled_trigger.as_ref() != Some(token))?;
         if self.was_handled(token) {
@@ -86,7 +99,7 @@ impl Draft<'_> {
             return None;
         }
         let name = manual_name(self.name(), token);
-        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid) }) {
+        match self.wanted(&name, Timing { slot: None, next_start: self.next_start(valid), blackout: None }) {
             Wanted::Create(child) => return Some(child),
             Wanted::Exists(name) => {
                 // An earlier schedule of the name made it, or this one, so long ago that the text is not remembered. One that this schedule

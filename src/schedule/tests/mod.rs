@@ -1,5 +1,6 @@
 //! A schedule, an API server of a few lines, and a clock that is turned by hand: what the shipped pass makes of them.
 
+mod blackouts;
 mod by_hand;
 mod edits;
 mod health;

@@ -62,6 +62,19 @@ fn the_api_server_refuses_a_wrong_schedule() {
             (with(json!({ "retention": { "keepLast": 2, "keepAtLeast": 3 } })), "keepLast is less than keepAtLeast"),
             (with(json!({ "retention": { "keepLast": 0 } })), "keepLast"),
             (with(json!({ "retention": { "maxAge": "30d" } })), "a day is 24h"),
+            (with(json!({ "blackouts": [{}] })), "write days, dates, or from and to"),
+            (with(json!({ "blackouts": [{ "from": "09:00" }] })), "from and to belong together"),
+            (with(json!({ "blackouts": [{ "days": ["Mon"], "to": "18:00" }] })), "from and to belong together"),
+            (with(json!({ "blackouts": [{ "from": "09:00", "to": "09:00" }] })), "from and to are the same time"),
+            (with(json!({ "blackouts": [{ "from": "9:00", "to": "18:00" }] })), "write a time of day like"),
+            (with(json!({ "blackouts": [{ "from": "24:00", "to": "18:00" }] })), "write a time of day like"),
+            (with(json!({ "blackouts": [{ "from": "09:00", "to": "24:01" }] })), "write a time of day like"),
+            (with(json!({ "blackouts": [{ "days": ["Monday"] }] })), "Mon"),
+            (with(json!({ "blackouts": [{ "days": [] }] })), "days"),
+            (with(json!({ "blackouts": [{ "dates": { "from": "2027-11-10" } }] })), "to"),
+            (with(json!({ "blackouts": [{ "dates": { "from": "10.11.2027", "to": "2027-11-12" } }] })), "write a date like 2026-11-10"),
+            (with(json!({ "blackouts": [{ "dates": { "from": "2027-11-12", "to": "2027-11-10" } }] })), "dates.to is before dates.from"),
+            (with(json!({ "blackouts": vec![json!({ "from": "09:00", "to": "18:00" }); 33] })), "32"),
             (json!({ "schedule": "0 2 * * *" }), "template"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {
@@ -70,6 +83,11 @@ fn the_api_server_refuses_a_wrong_schedule() {
             assert!(refused.contains(words), "{spec}: {refused}");
         }
         site.create_schedule("without-jitter", &with(json!({ "jitter": "0s" }))).await.expect("0s stands for none");
+        let windows = json!([
+            { "days": ["Mon", "Tue"], "from": "18:00", "to": "06:00" }, { "from": "09:00", "to": "24:00" },
+            { "dates": { "from": "2027-11-10", "to": "2027-11-12" }, "from": "00:00", "to": "00:01" }, { "days": ["Sun"] },
+        ]);
+        site.create_schedule("with-blackouts", &with(json!({ "blackouts": windows, "suspend": true }))).await.expect("blackouts");
         let long = "s".repeat(51);
         let refused = site.create_schedule(&long, &with(json!({}))).await.expect_err("51 characters are too many");
         assert!(refused.contains("at most 50 characters"), "{refused}");

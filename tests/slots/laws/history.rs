@@ -10,7 +10,7 @@ use rds_backup_operator::api::{Reason, SLOT_ANNOTATION, Time};
 
 use super::{
     randomness::Randomness,
-    reference::{Asked, EXPRESSIONS, Segment, is_due, owed},
+    reference::{Asked, BLACKOUTS, EXPRESSIONS, Segment, is_due, owed},
     world::{Deed, NAME, Stored, World, instant, maker, second},
 };
 
@@ -30,32 +30,37 @@ pub struct Counts {
     deletions: u64,
     restarts: u64,
     recreations: u64,
+    /// Slots that a blackout skipped, and starts that one moved.
+    skipped: u64,
+    deferred: u64,
 }
 
 impl Counts {
     pub fn add(&mut self, other: &Self) {
-        let Self { edits, resumes, triggers, deletions, restarts, recreations } = other;
+        let Self { edits, resumes, triggers, deletions, restarts, recreations, skipped, deferred } = other;
         self.edits += edits;
         self.resumes += resumes;
         self.triggers += triggers;
         self.deletions += deletions;
         self.restarts += restarts;
         self.recreations += recreations;
+        self.skipped += skipped;
+        self.deferred += deferred;
     }
 
-    pub fn all(&self) -> [u64; 6] {
-        let Self { edits, resumes, triggers, deletions, restarts, recreations } = self;
-        [*edits, *resumes, *triggers, *deletions, *restarts, *recreations]
+    pub fn all(&self) -> [u64; 8] {
+        let Self { edits, resumes, triggers, deletions, restarts, recreations, skipped, deferred } = self;
+        [*edits, *resumes, *triggers, *deletions, *restarts, *recreations, *skipped, *deferred]
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [edits, resumes, triggers, deletions, restarts, recreations] = self.all();
+        let [edits, resumes, triggers, deletions, restarts, recreations, skipped, deferred] = self.all();
         write!(
             f,
             "{edits} edits, {resumes} resumes, {triggers} triggers, {deletions} deletions of backups, {restarts} restarts of the operator, \
-             {recreations} schedules deleted and created again"
+             {recreations} schedules deleted and created again, {skipped} slots skipped for a blackout, {deferred} started after one"
         )
     }
 }
@@ -115,7 +120,11 @@ pub fn run(seed: u64) -> (Counts, Vec<String>) {
 
 fn any_timing(randomness: &mut Randomness, suspend: bool) -> Asked {
     let expression = usize::try_from(randomness.within(0, 5)).expect("an index");
-    Asked { expression, jitter: *randomness.pick(EXPRESSIONS[expression].jitters), suspend }
+    Asked { expression, jitter: *randomness.pick(EXPRESSIONS[expression].jitters), blackouts: any_blackouts(randomness), suspend }
+}
+
+fn any_blackouts(randomness: &mut Randomness) -> usize {
+    usize::try_from(randomness.within(0, i64::try_from(BLACKOUTS.len()).expect("few") - 1)).expect("an index")
 }
 
 impl History {
@@ -151,7 +160,7 @@ impl History {
                 // A status that it wrote before it was killed tells of this look.
                 let has_written = self.world.deeds[deeds..].iter().any(|deed| matches!(deed, Deed::Wrote { .. }));
                 if let Some(segment) = self.segments.last_mut().filter(|_| has_written) {
-                    segment.last_look = Some(self.world.now);
+                    segment.looked(self.world.now);
                 }
                 self.kill();
             }
@@ -159,7 +168,7 @@ impl History {
                 self.look_at = again.max(self.world.now + 1);
                 self.is_seen = true;
                 if let Some(segment) = self.segments.last_mut() {
-                    segment.last_look = Some(self.world.now);
+                    segment.looked(self.world.now);
                 }
                 self.check_setting();
             }
@@ -200,7 +209,11 @@ impl History {
         self.counts.edits += 1;
         let other = any_timing(&mut self.randomness, self.asked.suspend);
         let jitter = *self.randomness.pick(EXPRESSIONS[self.asked.expression].jitters);
-        let asked = if self.randomness.percent(50) { other } else { Asked { jitter, ..self.asked } };
+        let asked = match self.randomness.within(1, 4) {
+            1 | 2 => other,
+            3 => Asked { jitter, ..self.asked },
+            _ => Asked { blackouts: other.blackouts, ..self.asked },
+        };
         self.ask(asked)
     }
 
@@ -208,7 +221,11 @@ impl History {
         if asked == self.asked {
             return false;
         }
-        let promised = self.world.status().next_schedule_time.map(|time| second(time.0));
+        let status = self.world.status();
+        let promised = status.next_runs.first().and_then(|run| Some((second(run.slot.as_ref()?.0), second(run.start.0))));
+        if status.next_schedule_time != status.next_runs.first().map(|run| run.start.clone()) {
+            self.broken.push(format!("nextRuns does not begin at nextScheduleTime: {status:?}"));
+        }
         if let Some(segment) = self.segments.last_mut() {
             segment.promised = promised;
         }
@@ -220,7 +237,7 @@ impl History {
 
     fn begin_segment(&mut self) {
         self.is_seen = false;
-        self.segments.push(Segment { from: self.world.now, asked: self.asked, last_look: None, promised: None });
+        self.segments.push(Segment { from: self.world.now, asked: self.asked, last_look: None, last_in_light: None, promised: None });
     }
 
     fn set_trigger(&mut self) -> bool {
@@ -361,6 +378,10 @@ impl History {
                     if let Some(slot) = slot_of(deed) {
                         // Also one that was made just before the operator was killed.
                         owed.extend(is_due(&self.segments, NAME, slot, *at).then_some(slot));
+                        let asked = self.segments.iter().rev().find(|segment| segment.from <= *at).map(|segment| segment.asked);
+                        if asked.is_some_and(|asked| asked.is_dark(*at)) {
+                            broken.push(format!("the slot {slot} was run in a blackout, at {at}"));
+                        }
                         if of.spec.suspend {
                             broken.push(format!("the slot {slot} was run while the schedule was suspended"));
                         }
@@ -383,6 +404,8 @@ impl History {
                 Deed::Announced { .. } => {}
             }
         }
+        // A backup that an earlier schedule of the name made is found before the end of the blackout that its slot would wait for.
+        owed.extend(run.iter().copied().filter(|slot| self.ran_before(*slot)));
         if let Some((token, count)) = self.made_by_hand().iter().find(|(_, count)| **count > 1) {
             broken.push(format!("the trigger {token:?} made {count} backups"));
         }
@@ -390,8 +413,11 @@ impl History {
             broken.push(format!("the slot {slot} was run and was not owed: {:?}", self.segments));
         }
         let status = self.world.status();
+        let at_the_end = |slot: &i64| self.segments.iter().any(|segment| segment.asked.is_dark(slot + segment.asked.offset(NAME)));
+        self.counts.deferred += u64::try_from(run.iter().filter(|slot| at_the_end(slot)).count()).expect("few");
+        self.counts.skipped += status.skipped_blackout.as_ref().map_or(0, |skipped| u64::try_from(skipped.count).expect("few"));
         let missed = status.missed_runs.map_or(0, |missed| missed.count);
-        let skipped = status.skipped_overlap.map_or(0, |skipped| skipped.count);
+        let skipped = [status.skipped_overlap, status.skipped_blackout].iter().flatten().map(|skipped| skipped.count).sum::<i64>();
         let accounted = i64::try_from(run.len()).expect("few") + missed + skipped;
         // A slot that an earlier schedule of the name has run for the same instance needs no other backup, while that one's object stands.
         let inherited = owed.difference(&run).filter(|slot| self.ran_before(**slot)).count();

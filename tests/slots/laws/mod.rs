@@ -7,6 +7,7 @@ mod reference;
 mod world;
 
 use history::{Counts, run};
+pub use reference::offset;
 
 /// So many histories of six hours each.
 const HISTORIES: u64 = 200;

@@ -17,12 +17,15 @@ use serde_json::json;
 
 use super::{
     randomness::Randomness,
-    reference::{Asked, EXPRESSIONS},
+    reference::{Asked, BLACKOUTS, EXPRESSIONS},
 };
 
 pub const NAME: &str = "s";
 
 const BEGINS: &str = "2027-01-15T00:00:00Z";
+
+/// The day of the history.
+const DAY: &str = "2027-01-15";
 
 pub fn instant(second: i64) -> Timestamp {
     BEGINS.parse::<Timestamp>().expect("a time") + SignedDuration::from_secs(second)
@@ -86,7 +89,12 @@ impl World {
         spec.schedule = EXPRESSIONS[asked.expression].text.to_owned();
         spec.jitter = serde_json::from_value(json!(format!("{}s", asked.jitter))).expect("a length of time");
         spec.suspend = asked.suspend;
-        self.edited("a person", json!({ "f:schedule": {}, "f:jitter": {}, "f:suspend": {} }));
+        let clock = |minutes: &i64| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+        let windows = BLACKOUTS[asked.blackouts]
+            .iter()
+            .map(|(from, to)| json!({ "dates": { "from": DAY, "to": DAY }, "from": clock(from), "to": clock(to) }));
+        spec.blackouts = serde_json::from_value(windows.collect()).expect("blackouts");
+        self.edited("a person", json!({ "f:schedule": {}, "f:jitter": {}, "f:blackouts": {}, "f:suspend": {} }));
     }
 
     /// A pipeline sets the trigger.

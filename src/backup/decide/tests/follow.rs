@@ -157,6 +157,15 @@ fn a_retry_never_waits_past_the_next_start_of_its_schedule() {
         assert_eq!(case.status.phase, if retries { Phase::Queued } else { Phase::Failed }, "{failed_at}");
         assert_eq!(case.status.backup_job_id.is_some(), !retries, "{failed_at}: a failed object keeps its job");
     }
+    // A blackout of the schedule begins before the next start: no retry waits into it.
+    for (failed_at, retries) in [(1470, true), (1471, false)] {
+        let mut case = of_a_schedule(spec);
+        let begins = ("rdsbackup.io/blackout-begins".to_owned(), at(1800).to_string());
+        case.object.metadata.annotations.get_or_insert_default().extend([begins]);
+        case.poll(failed_at, Some(task("77", JobState::Failed)), None);
+        case.step(failed_at);
+        assert_eq!(case.status.phase, if retries { Phase::Queued } else { Phase::Failed }, "{failed_at}");
+    }
     // The first run has its queueTimeout alone.
     let mut case = Case::of(spec);
     case.object.metadata.annotations = Some([("rdsbackup.io/next-start".to_owned(), at(10).to_string())].into());
