@@ -15,11 +15,13 @@ pub mod observation;
 pub mod ownership;
 pub mod pass;
 pub mod policy;
+mod problem;
 pub mod request;
 pub mod runs;
 pub mod spec;
 pub mod stalled;
 pub mod state;
+mod template;
 
 #[cfg(test)]
 mod tests;
@@ -29,3 +31,4 @@ pub use context::Context;
 pub use counts::Counts;
 pub use driver::reconcile;
 pub use objectives::{Objective, Objectives};
+pub use problem::Problem;

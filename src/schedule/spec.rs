@@ -1,7 +1,5 @@
 //! What a valid schedule asks for. After it nothing reads the raw spec.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -9,9 +7,11 @@ use super::{
     blackouts::Blackouts,
     cron::{Cron, Slots, has_more_in_a_day, zone},
     policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME, LONGEST_WITHOUT_RUN},
+    problem::Problem,
+    template,
 };
 use crate::{
-    api::{GROUP, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
+    api::{RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
     rds::SETS_A_DAY,
     time::SaturatingTime,
 };
@@ -54,13 +54,13 @@ pub struct Retention {
     pub keep_at_least: usize,
 }
 
-/// What is wrong with a schedule, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The reason of the condition.
-    pub reason: Reason,
-    /// In words.
-    pub message: String,
+/// Takes what can be read, and collects what cannot.
+struct Collector<'a>(&'a mut Vec<Problem>);
+
+impl Collector<'_> {
+    fn take<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
+        read.map_err(|problem| self.0.push(problem)).ok()
+    }
 }
 
 impl ValidatedSpec {
@@ -82,58 +82,47 @@ impl ValidatedSpec {
             template,
         } = spec;
         let invalid = |message: String| Problem { reason: Reason::InvalidSchedule, message };
+        let of = |field: &'static str| move |error: String| invalid(format!("{field}: {error}"));
+        let mut wrong = Vec::new();
+        let mut read = Collector(&mut wrong);
+        let cron = read.take(Cron::parse(schedule).map_err(|error| of("schedule")(error.to_string())));
+        let zone_of = |error: String| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") };
+        let zone = read.take(zone(time_zone).map_err(|error| zone_of(error.to_string())));
+        let windows = zone.clone().and_then(|zone| read.take(Blackouts::new(blackouts, zone).map_err(of("blackouts"))));
+        let most_jitter = read.take(jitter_of(jitter.as_ref()).map_err(|error| of("jitter")(error.to_string())));
+        let span = |span: Option<&Span>, field: &'static str| {
+            span.map(|span| span.get().map_err(|error| of(field)(error.to_string()))).transpose()
+        };
+        let deadline = read.take(span(starting_deadline.as_ref(), "startingDeadline"));
+        let given_max_age = read.take(span(freshness.as_ref().map(|freshness| &freshness.max_age), "freshness.maxAge"));
+        let retention = read.take(retention.as_ref().map(|rules| retention_of(rules).map_err(of("retention"))).transpose());
         if name.len() > LONGEST_NAME {
-            return Err(invalid(format!("the name of a schedule has at most {LONGEST_NAME} characters: create it under a shorter one")));
+            wrong.push(invalid(format!("the name of a schedule has at most {LONGEST_NAME} characters: create it under a shorter one")));
         }
-        let cron = Cron::parse(schedule).map_err(|error| invalid(format!("schedule: {error}")))?;
-        let zone = zone(time_zone).map_err(|error| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") })?;
-        let windows = Blackouts::new(blackouts, zone.clone()).map_err(|error| invalid(format!("blackouts: {error}")))?;
+        wrong.extend(template::problems(template));
+        let read = (cron, zone, windows, most_jitter, deadline, given_max_age, retention);
+        let (Some(cron), Some(zone), Some(windows), Some(most_jitter), Some(deadline), Some(given_max_age), Some(retention)) = read else {
+            return Err(Problem::altogether(wrong));
+        };
         let slots = Slots::new(cron, zone);
         if slots.next(now).is_none() {
-            return Err(invalid("schedule: it never runs: no such day comes within nine years".to_owned()));
+            wrong.push(invalid("schedule: it never runs: no such day comes within nine years".to_owned()));
         }
-        let span = |field: &str, span: &Option<Span>| -> Result<Option<SignedDuration>, Problem> {
-            let read = |span: &Span| span.get().map_err(|error| invalid(format!("{field}: {error}")));
-            span.as_ref().map(read).transpose()
-        };
-        let most_jitter = jitter_of(jitter.as_ref()).map_err(|error| invalid(format!("jitter: {error}")))?;
         // Looked for only where there is a jitter: it takes a walk through nine years of days.
         let shortest = if most_jitter.is_zero() { None } else { slots.shortest_gap() };
         if let Some(shortest) = shortest.filter(|shortest| most_jitter > *shortest / 2) {
-            return Err(invalid(format!(
+            wrong.push(invalid(format!(
                 "jitter: {} is more than half of the shortest gap between two slots, which is {}: write at most {}",
                 Span::of(most_jitter),
                 Span::of(shortest),
                 Span::of(shortest / 2)
             )));
         }
-        let deadline = span("startingDeadline", starting_deadline)?;
+        if !wrong.is_empty() {
+            return Err(Problem::altogether(wrong));
+        }
         let jitter = jitter_offset(namespace, name, most_jitter);
-        let given_max_age = match freshness {
-            Some(freshness) => Some(freshness.max_age.get().map_err(|error| invalid(format!("freshness.maxAge: {error}")))?),
-            None => None,
-        };
-        let retention =
-            retention.as_ref().map(|rules| retention_of(rules).map_err(|error| invalid(format!("retention: {error}")))).transpose()?;
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
-        template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
-        if template.spec.not_after.is_some() {
-            let message = "template.spec: remove notAfter: the schedule sets it on each of its backups".to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
-        }
-        if template.spec.ttl.is_some() {
-            let message = "template.spec: remove ttl: retention and the history limits say how many backups of a schedule stay".to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
-        }
-        if template.spec.existing_backup_id.is_some() || template.spec.reuse_if_newer_than.is_some() {
-            let message = "template.spec: remove existingBackupId and reuseIfNewerThan: every slot of a schedule makes a backup of its own"
-                .to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
-        }
-        if let Some(metadata) = &template.metadata {
-            check_labels(&metadata.labels)?;
-            check_annotations(&metadata.annotations)?;
-        }
         let mut valid = Self {
             has_too_many_slots: slots.has_more_in_a_day(SETS_A_DAY, now),
             slots,
@@ -239,62 +228,8 @@ pub(super) fn digest(text: &str, bytes: usize) -> String {
     base16ct::lower::encode_string(Sha256::digest(text).get(..bytes).unwrap_or_default())
 }
 
-/// The API server refuses a backup with other labels; here it is said once, and before the first slot.
-fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Problem> {
-    for (name, value) in labels {
-        check_name(name, "label")?;
-        let whole = |c: char| c.is_ascii_alphanumeric();
-        let good = value.is_empty()
-            || value.len() <= 63
-                && value.chars().all(|c| whole(c) || matches!(c, '-' | '_' | '.'))
-                && value.starts_with(whole)
-                && value.ends_with(whole);
-        if !good {
-            return Err(template(format!(
-                "the value of the label {name:?} is not one: at most 63 letters, digits, -, _ and ., with a letter or a digit at both ends"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_annotations(annotations: &BTreeMap<String, String>) -> Result<(), Problem> {
-    annotations.keys().try_for_each(|name| check_name(name, "annotation"))?;
-    let size: usize = annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > 64 * 1024 {
-        return Err(template(format!("the annotations have {size} bytes: keep them below 64 KiB")));
-    }
-    Ok(())
-}
-
-/// A qualified name: an optional DNS prefix and a slash, then up to 63 characters.
-fn check_name(name: &str, what: &str) -> Result<(), Problem> {
-    let (prefix, rest) = name.split_once('/').map_or((None, name), |(prefix, rest)| (Some(prefix), rest));
-    if prefix == Some(GROUP) {
-        return Err(template(format!("the {what} {name} is the operator's own: leave it out")));
-    }
-    let whole = |c: char| c.is_ascii_alphanumeric();
-    let part = |part: &str| !part.is_empty() && part.starts_with(whole) && part.ends_with(whole);
-    let good_prefix = prefix.is_none_or(|prefix| {
-        prefix.len() <= 253
-            && prefix.split('.').all(|label| part(label) && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
-    });
-    let good_rest = part(rest) && rest.len() <= 63 && rest.chars().all(|c| whole(c) || matches!(c, '-' | '_' | '.'));
-    if good_prefix && good_rest {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(80).collect();
-    Err(template(format!(
-        "{shown:?} is no name of a {what}: at most 63 letters, digits, -, _ and ., after an optional prefix such as example.com/"
-    )))
-}
-
 /// Half as much again as the longest gap between two starts, and the jitter: one late or failed backup is no alarm yet.
 fn default_max_age(longest_gap: Option<SignedDuration>, most_jitter: SignedDuration) -> SignedDuration {
     let age = longest_gap.map_or(DEFAULT_MAX_AGE, |longest| longest.saturating_mul(3) / 2);
     age.saturating_add(most_jitter)
-}
-
-fn template(message: String) -> Problem {
-    Problem { reason: Reason::InvalidTemplate, message: format!("template.metadata: {message}") }
 }

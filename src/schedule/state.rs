@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     memory::Memory,
     objectives::Objective,
-    spec::{Problem, ValidatedSpec, given_max_age},
+    problem::Problem,
+    spec::{ValidatedSpec, given_max_age},
 };
 use crate::{api::RdsBackupSchedule, controller::Freshest};
 

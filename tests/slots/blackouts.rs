@@ -12,10 +12,7 @@ use jiff::{
 use proptest::{prelude::*, test_runner::TestRunner};
 use rds_backup_operator::{
     api::RdsBackupScheduleSpec,
-    schedule::{
-        runs::Run,
-        spec::{Problem, ValidatedSpec},
-    },
+    schedule::{Problem, runs::Run, spec::ValidatedSpec},
 };
 use serde_json::{Value, json};
 

@@ -13,7 +13,8 @@ use crate::{
     schedule::{
         observation::Child,
         policy::WORTH_TELLING,
-        spec::{Problem, ValidatedSpec, given_max_age, too_many_slots},
+        problem::Problem,
+        spec::{ValidatedSpec, given_max_age, too_many_slots},
     },
     time::SaturatingTime,
 };

@@ -25,7 +25,8 @@ pub use decision::{Decision, Deletion};
 use super::{
     observation::Observation,
     policy::{AUDIT_RECHECK, LONGEST_WAIT},
-    spec::{Problem, ValidatedSpec},
+    problem::Problem,
+    spec::ValidatedSpec,
 };
 use crate::{
     api::{RdsBackupScheduleSpec, Span, Time},

@@ -10,11 +10,7 @@ use super::{
 use crate::{
     api::{BackupReference, NextRun, RdsBackup, Reason, ScheduleCondition, Time},
     controller::{Event, written_at},
-    schedule::{
-        policy::CLOCK_SET_BACK,
-        runs::Run,
-        spec::{Problem, ValidatedSpec},
-    },
+    schedule::{policy::CLOCK_SET_BACK, problem::Problem, runs::Run, spec::ValidatedSpec},
     time::SaturatingTime,
 };
 

@@ -194,6 +194,28 @@ fn a_wrong_spec_is_stalled_with_a_cure_and_correcting_it_heals() {
     }
 }
 
+#[test]
+fn all_that_is_wrong_with_a_schedule_is_said_at_once() {
+    let mut world = World::new(r#""schedule":"0 9 * * *""#);
+    world.edit(
+        r#""schedule":"0 2 * *","timeZone":"Asia/Nowhere","startingDeadline":"soon","retention":{"keepLast":0},"template":{"metadata":{"labels":{"a b":"c"}},"spec":{"dbInstanceId":"rm-1","databases":["a"],"ttl":"1h"}}"#,
+    );
+    world.pass(today("08:00:00"));
+    assert!(world.is(ScheduleCondition::Stalled, "True", "InvalidSchedule"), "the reason is that of the first");
+    let message = world.status().condition(ScheduleCondition::Stalled).unwrap().message.clone();
+    let fields = [
+        "schedule: ",
+        "timeZone: ",
+        "startingDeadline: ",
+        "retention: keepLast",
+        "template.spec: databases",
+        "template.spec: remove ttl",
+        "template.metadata: ",
+    ];
+    let places: Vec<Option<usize>> = fields.iter().map(|field| message.find(field)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{message}");
+}
+
 /// The API server fails or does not answer: it heals by itself, and meanwhile everything else goes on.
 #[test]
 fn an_outage_of_the_api_server_is_told_after_a_minute_and_freezes_nothing() {
