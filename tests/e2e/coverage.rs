@@ -73,6 +73,19 @@ fn the_instances_of_a_tag_are_generated_applied_and_covered() {
         let (foreign, said) = (&site.rds().sets(&users)[0].backup_id, text(&output.stdout));
         assert!(output.status.success() && said.contains(foreign.as_str()), "{said}{}", text(&output.stderr));
         assert!(said.starts_with("1 of 2 manual backup sets of 2 instances have no RdsBackup\n"), "{said}");
+
+        // It is taken in, and the second time there is nothing to do.
+        let manifests = run(&site, &kubeconfig, "orphans", &["-o", "manifests", "-n", &site.namespace]);
+        kubectl.run_with_input(&["apply", "-f", "-"], text(&manifests.stdout)).await.unwrap_or_else(|error| panic!("{error}"));
+        let taken = site.until_phase(&format!("{users}-{foreign}"), "Succeeded").await;
+        assert_eq!((&taken["status"]["origin"], taken["status"]["backupId"].as_str()), (&"Existing".into(), Some(foreign.as_str())));
+        let again = run(&site, &kubeconfig, "orphans", &[]);
+        assert_eq!(text(&again.stdout), "0 of 2 manual backup sets of 2 instances have no RdsBackup\n", "{}", text(&again.stderr));
+        let generated = run(&site, &kubeconfig, "generate", &["--schedule", "0 0 29 2 *", "-n", &site.namespace]);
+        let applied =
+            kubectl.run_with_input(&["apply", "-f", "-"], text(&generated.stdout)).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(applied.lines().filter(|line| line.ends_with(" unchanged")).count(), 2, "{applied}");
+        assert_eq!(site.rds().accepted(&users), 0, "nothing was made for it");
     });
 }
 
