@@ -15,7 +15,7 @@
 //! - [`coverage`]: what an account has, beside what the cluster backs up: coverage, generated schedules, sets that nothing claims.
 //! - [`restore`]: from an RdsBackup to the call that restores its set.
 //! - [`story`]: what happened to one RdsBackup, in order of time.
-//! - [`kubectl`]: the cluster as the person of a kubeconfig sees it, for the commands that a person types.
+//! - [`kubectl`]: the cluster as the person of a kubeconfig sees it, for the commands that read it or that a person types.
 //! - [`config`]: the operator's configuration file.
 //! - [`cli`]: the command line.
 //! - [`logging`]: the log, and what may be in it.
@@ -27,8 +27,8 @@
 //! - [`time`]: time arithmetic that cannot overflow.
 //!
 //! Dependencies point one way: `runtime -> backup, schedule -> accounts -> sts, rds -> rpc`. `backup`, `schedule` and `report` also use
-//! `controller`, `coverage` uses `report`, `story` asks `backup` for the order of the queue, and every module but `rpc`, `rds` and `sts` may
-//! use `api`. No two files import each other.
+//! `controller`, `report` reads through `kubectl`, `coverage` uses `report`, `story` asks `backup` for the order of the queue, and every
+//! module but `rpc`, `rds` and `sts` may use `api`. No two files import each other.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     entropy::Entropy,
-    report, runtime,
+    kubectl, runtime,
 };
 
 /// Where the chart mounts the configuration in the operator's pods.
@@ -59,10 +59,10 @@ impl AccountArgs {
         let needs_cluster = accounts.get(account).is_some_and(|settings| settings.reads_a_secret());
         let namespace = self.operator_namespace.clone().or_else(|| runtime::environment_variable("POD_NAMESPACE"));
         let cluster = match needs_cluster {
-            true => Some(report::connect(&cluster.source(namespace, false)).await.map_err(|error| error.to_string())?),
+            true => Some(kubectl::connect(&cluster.place(namespace)).await.map_err(|error| error.to_string())?),
             false => None,
         };
-        let namespace = cluster.as_ref().and_then(|cluster| cluster.namespace().map(str::to_owned)).unwrap_or_default();
+        let namespace = cluster.as_ref().map(|cluster| cluster.namespace().to_owned()).unwrap_or_default();
         let deps = ClientDeps { clock: Clock::system(), entropy: Entropy::system(), transport: None };
         let client = cluster.map(|cluster| cluster.client());
         let sources = Sources::new(client, &namespace, runtime::environment_variable, deps.clone());

@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command, ValueHint};
 
-use super::person::Failure;
+use super::exit::{Failure, Printed};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +22,7 @@ pub(super) struct CompletionArgs {
 }
 
 /// The script, for a program of that name.
-pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str) -> Result<String, Failure> {
+pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str) -> Result<Printed, Failure> {
     let is_bash = args.shell == clap_complete::Shell::Bash;
     // clap_complete 4.6.12 writes a hyphen in the program's name in two ways into the script for bash, so that it completes nothing after
     // the first word. The name itself stands in no other lines than those that register the script.
@@ -35,7 +35,7 @@ pub(super) fn completion(args: &CompletionArgs, mut command: Command, name: &str
         Some(rest) if registers(line) => format!("{rest}{name}\n"),
         _ => format!("{line}\n"),
     };
-    Ok(script.lines().map(named).collect())
+    Ok(Printed { text: script.lines().map(named).collect(), notes: Vec::new() })
 }
 
 /// What kubectl reads from `kubectl_complete-rdsbackup`: candidates, one a line, and cobra's directive after a colon. The last word is the

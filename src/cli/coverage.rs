@@ -1,10 +1,14 @@
 //! `report --account`: the instances of an account beside the schedules of the cluster.
 
-use super::{account::AccountArgs, cluster::ClusterArgs, output::Output};
+use super::{
+    account::AccountArgs,
+    cluster::{ClusterArgs, PlaceArgs},
+    output::{Output, json},
+};
 use crate::{
     clock::Clock,
     coverage::{Candidates, Coverage, Scope, candidates, compare, csv, table},
-    report::{Source, assess, read},
+    report::{assess, read},
 };
 
 /// Asks the cloud and the cluster, and puts the two beside each other. What either of them refuses is told together: rights are asked for
@@ -12,11 +16,12 @@ use crate::{
 pub(super) async fn coverage(
     account: &str,
     args: &AccountArgs,
-    cluster: &ClusterArgs,
-    source: &Source,
+    place: &PlaceArgs,
+    all_namespaces: bool,
     counts_suspended: bool,
 ) -> Result<Coverage, String> {
-    let (listed, read) = tokio::join!(list(account, args, cluster), read(source));
+    let at = place.place();
+    let (listed, read) = tokio::join!(list(account, args, &place.cluster), read(&at, all_namespaces));
     let ((scope, listed), (namespace, objects)) = match (listed, read) {
         (Ok(listed), Ok(read)) => (listed, read),
         (Err(cloud), Err(cluster)) => return Err(format!("{cloud}\n{cluster}")),
@@ -38,7 +43,7 @@ async fn list(account: &str, args: &AccountArgs, cluster: &ClusterArgs) -> Resul
 pub(super) fn written(coverage: &Coverage, output: Output) -> Result<String, String> {
     match output {
         Output::Table => Ok(table(coverage)),
-        Output::Json => serde_json::to_string_pretty(coverage).map(|json| json + "\n").map_err(|error| error.to_string()),
+        Output::Json => json(coverage),
         Output::Csv => csv(coverage).map_err(|error| error.to_string()),
     }
 }

@@ -6,9 +6,9 @@ use clap::ValueEnum;
 
 use super::{
     account::AccountArgs,
-    cluster::{self, ClusterArgs},
+    cluster::{ClusterArgs, block_on},
     documents::documents,
-    exit::NO_ANSWER,
+    exit::{Failure, Printed},
     kustomization,
 };
 use crate::{
@@ -57,25 +57,14 @@ enum Format {
     HelmValues,
 }
 
-/// What is printed.
-pub(super) struct Printed {
-    /// The manifests, for stdout.
-    pub text: String,
-    /// What a person should know, for stderr.
-    pub notes: Vec<String>,
-}
-
-/// The manifests, or the exit code and why there are none.
-pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
+/// The manifests, or why there are none.
+pub(super) fn generate(args: GenerateArgs) -> Result<Printed, Failure> {
     let GenerateArgs { account, of_account, schedule, time_zone, jitter, namespace, output, directory, cluster } = args;
-    let failed = |error| (NO_ANSWER, error);
-    let (access, listed) = cluster::block_on(async {
-        let access = of_account.open(&account, &cluster).await?;
-        let listed = access.instances(of_account.tags()).await.map_err(|error| error.to_string())?;
+    let (access, listed) = block_on(async {
+        let access = of_account.open(&account, &cluster).await.map_err(Failure::no_answer)?;
+        let listed = access.instances(of_account.tags()).await.map_err(|error| Failure::no_answer(error.to_string()))?;
         Ok((access, candidates(listed)))
-    })
-    .map_err(failed)?
-    .map_err(failed)?;
+    })?;
     let plan = Plan {
         account: access.account().to_owned(),
         region_id: access.region_id().to_owned(),
@@ -84,7 +73,7 @@ pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
         jitter: Some(jitter),
         namespace,
     };
-    plan.check(Clock::system().now()).map_err(|error| (2, error))?;
+    plan.check(Clock::system().now()).map_err(Failure::usage)?;
     let mut notes: Vec<String> =
         listed.left_out.iter().map(|left_out| format!("no schedule for {}: {}", left_out.db_instance_id, left_out.why)).collect();
     if listed.instances.is_empty() {
@@ -93,7 +82,7 @@ pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
     let text = match (output, directory) {
         (Format::Yaml, None) => documents(&manifests(&plan, &listed.instances)),
         (Format::Kustomize, Some(directory)) => {
-            let written = kustomization::write(&directory, &manifests(&plan, &listed.instances)).map_err(|error| (1, error))?;
+            let written = kustomization::write(&directory, &manifests(&plan, &listed.instances)).map_err(Failure::not_possible)?;
             notes.extend(
                 written.left.iter().map(|file| format!("{file}: its schedule is not listed any more; delete the file if that is meant")),
             );
@@ -101,9 +90,9 @@ pub(super) fn generate(args: GenerateArgs) -> Result<Printed, (u8, String)> {
         }
         (Format::HelmValues, None) => serde_saphyr::to_string(&values(&plan, &listed.instances)).map_err(|error| error.to_string()),
         (Format::Yaml | Format::HelmValues, Some(_)) => {
-            return Err((2, "--directory is for -o kustomize alone: redirect the output".to_owned()));
+            return Err(Failure::usage("--directory is for -o kustomize alone: redirect the output"));
         }
-        (Format::Kustomize, None) => return Err((2, "-o kustomize needs --directory".to_owned())),
+        (Format::Kustomize, None) => return Err(Failure::usage("-o kustomize needs --directory")),
     };
-    Ok(Printed { text: text.map_err(failed)?, notes })
+    Ok(Printed { text: text.map_err(Failure::no_answer)?, notes })
 }

@@ -1,6 +1,9 @@
 //! `logs`: the story of one backup.
 
-use super::person::{Failure, PlaceArgs, Printed, at_cluster, object_name};
+use super::{
+    cluster::{PlaceArgs, at_cluster, object_name},
+    exit::{Failure, Printed},
+};
 use crate::{
     api::RdsBackup,
     clock::Clock,
@@ -31,7 +34,7 @@ pub(super) struct LogsArgs {
 pub(super) fn logs(args: LogsArgs) -> Result<Printed, Failure> {
     let now = Clock::system().now();
     let LogsArgs { backup: name, place } = args;
-    at_cluster(place, async |session| {
+    at_cluster(&place, async |session| {
         let backup = session.get_whole(&session.backups(), BACKUPS, &name).await?;
         let mut notes = Vec::new();
         let fields = format!("regarding.uid={}", backup.metadata.uid.as_deref().unwrap_or_default());

@@ -14,7 +14,6 @@ mod now;
 mod orphans;
 mod output;
 mod pause;
-mod person;
 mod report;
 mod restore_command;
 
@@ -22,6 +21,7 @@ use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use self::exit::{Failure, NO_ANSWER, Printed};
 use crate::{api, config::Config, logging, runtime};
 
 /// Backups of Alibaba Cloud ApsaraDB RDS instances, declared in Kubernetes.
@@ -127,29 +127,16 @@ pub fn main() -> ExitCode {
             Ok(yaml) => print(&yaml),
             Err(error) => fail(1, &error.to_string()),
         },
-        Command::Next(args) => match next::next(&args) {
-            Ok(printed) => {
-                // A closed stderr takes nothing from the runs.
-                let _ = printed.warnings.iter().try_for_each(|warning| writeln!(std::io::stderr().lock(), "{warning}"));
-                print(&printed.runs)
-            }
-            Err(error) => fail(2, &error),
-        },
+        Command::Next(args) => end(next::next(&args).map_err(Failure::usage)),
         Command::Report(args) => match report::report(args) {
             Ok(report) => match print(&report.text) {
                 ExitCode::SUCCESS => report.missed.map_or(ExitCode::SUCCESS, |missed| fail(1, &missed)),
-                _ => ExitCode::from(exit::NO_ANSWER),
+                _ => ExitCode::from(NO_ANSWER),
             },
-            Err(error) => fail(exit::NO_ANSWER, &error),
+            Err(failure) => fail(failure.code, &failure.message),
         },
-        Command::Generate(args) => match generate::generate(args) {
-            Ok(printed) => with_notes(&printed.text, &printed.notes),
-            Err((code, error)) => fail(code, &error),
-        },
-        Command::Orphans(args) => match orphans::run(args) {
-            Ok(printed) => with_notes(&printed.text, &printed.notes),
-            Err(error) => fail(exit::NO_ANSWER, &error),
-        },
+        Command::Generate(args) => end(generate::generate(args)),
+        Command::Orphans(args) => end(orphans::run(args)),
         Command::Restore(args) => end(restore_command::restore_command(args)),
         Command::Now(args) => end(now::now(args)),
         Command::Pause(args) => end(pause::pause(args, true)),
@@ -157,7 +144,7 @@ pub fn main() -> ExitCode {
         Command::Logs(args) => end(logs::logs(args)),
         Command::Completion(args) => {
             let name = plugin("kubectl-").map_or_else(|| env!("CARGO_PKG_NAME").to_owned(), |plugin| format!("kubectl-{plugin}"));
-            end(completion::completion(&args, Cli::command(), &name).map(|text| person::Printed { text, notes: Vec::new() }))
+            end(completion::completion(&args, Cli::command(), &name))
         }
     }
 }
@@ -200,8 +187,8 @@ fn as_typed(command: clap::Command, typed: &str) -> clap::Command {
     command.bin_name(typed.to_owned()).mut_subcommands(examples)
 }
 
-/// Prints what a person's command has to say. A closed stderr takes nothing from its result.
-fn end(done: Result<person::Printed, person::Failure>) -> ExitCode {
+/// Prints what a command has to say. A closed stderr takes nothing from its result.
+fn end(done: Result<Printed, Failure>) -> ExitCode {
     match done {
         Ok(printed) => {
             let _ = printed.notes.iter().try_for_each(|note| writeln!(std::io::stderr().lock(), "{note}"));
@@ -248,12 +235,6 @@ fn print(text: &str) -> ExitCode {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),
     }
-}
-
-/// The text on stdout; what a person should know of it on stderr, where a closed one takes nothing from the text.
-fn with_notes(text: &str, notes: &[String]) -> ExitCode {
-    let _ = notes.iter().try_for_each(|note| writeln!(std::io::stderr().lock(), "{note}"));
-    print(text)
 }
 
 /// Each line of the message says by itself where it comes from.

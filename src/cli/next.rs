@@ -13,6 +13,7 @@ use kube::CustomResourceExt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{exit::Printed, output::json};
 use crate::{
     api::{RdsBackupSchedule, Span},
     clock::Clock,
@@ -117,15 +118,7 @@ impl Asked {
     }
 }
 
-/// What is printed.
-pub(super) struct Printed {
-    /// The runs, for stdout.
-    pub runs: String,
-    /// One line each, for stderr: a program that reads the runs reads only them.
-    pub warnings: Vec<String>,
-}
-
-/// What to print, or an error message.
+/// The runs, with warnings as notes: a program that reads the runs reads only them. Or an error message.
 pub(super) fn next(args: &NextArgs) -> Result<Printed, String> {
     let from = match &args.from {
         Some(text) => {
@@ -152,18 +145,15 @@ pub(super) fn next(args: &NextArgs) -> Result<Printed, String> {
         }
         printed.push((asked, slots));
     }
-    let runs = match args.output {
+    let text = match args.output {
         Output::Text => Ok::<_, String>(printed.iter().map(|(asked, slots)| text(asked, slots)).collect::<Vec<_>>().join("\n")),
-        Output::Json => {
-            let runs: Vec<Run> = printed.iter().flat_map(|(asked, slots)| slots.iter().map(|slot| run(asked, slot))).collect();
-            serde_json::to_string_pretty(&runs).map(|json| json + "\n").map_err(|error| error.to_string())
-        }
+        Output::Json => json(&printed.iter().flat_map(|(asked, slots)| slots.iter().map(|slot| run(asked, slot))).collect::<Vec<Run>>()),
     }?;
     let warning = |asked: &Asked| {
         let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
         format!("warning: {name}{}", too_many_slots())
     };
-    Ok(Printed { runs, warnings: asked.iter().filter(|asked| asked.has_too_many_slots).map(warning).collect() })
+    Ok(Printed { text, notes: asked.iter().filter(|asked| asked.has_too_many_slots).map(warning).collect() })
 }
 
 fn of_expression(schedule: &str, time_zone: &str, from: Timestamp) -> Result<Asked, String> {

@@ -5,7 +5,10 @@ use std::{io::Write as _, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::person::{Failure, PlaceArgs, Printed, at_cluster, object_name};
+use super::{
+    cluster::{PlaceArgs, at_cluster, object_name},
+    exit::{Failure, Printed},
+};
 use crate::{
     api::{Phase, RdsBackup, RdsBackupSchedule, ScheduleCondition, Span},
     clock::Clock,
@@ -49,7 +52,7 @@ pub(super) struct NowArgs {
 pub(super) fn now(args: NowArgs) -> Result<Printed, Failure> {
     let NowArgs { schedule: name, wait, timeout, place } = args;
     let clock = Clock::system();
-    at_cluster(place, async |session| {
+    at_cluster(&place, async |session| {
         let api = session.schedules();
         let schedule = session.get_whole(&api, SCHEDULES, &name).await?;
         let token = token(&schedule, clock.now());

@@ -5,15 +5,16 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{
     account::AccountArgs,
-    cluster::{self, ClusterArgs},
+    cluster::{ClusterArgs, block_on},
     documents::documents,
+    exit::{Failure, Printed},
+    output::json,
 };
 use crate::{
     accounts::ReadOnlyAccess,
-    api::RdsBackup,
     coverage::{Claims, InstanceSets, Orphans, candidates, orphan_table, orphans, take_in},
+    kubectl::connect,
     rds::{InstanceId, ModeFilter, SetQuery, StatusFilter},
-    report,
 };
 
 /// So many instances are asked at a time. The account's limits decide the pace; this only fills the time that an answer takes.
@@ -50,41 +51,34 @@ enum Format {
     Manifests,
 }
 
-/// What is printed.
-pub(super) struct Printed {
-    /// For stdout.
-    pub text: String,
-    /// What the manifests leave out, for stderr.
-    pub notes: Vec<String>,
-}
-
 /// The sets, or why they cannot be told.
-pub(super) fn run(args: OrphansArgs) -> Result<Printed, String> {
+pub(super) fn run(args: OrphansArgs) -> Result<Printed, Failure> {
     let OrphansArgs { account, of_account, instances, namespace, output, cluster } = args;
-    let found = cluster::block_on(find(&account, &of_account, &instances, &cluster))??;
+    let found = block_on(async { find(&account, &of_account, &instances, &cluster).await.map_err(Failure::no_answer) })?;
     let left_out = found
         .sets
         .iter()
         .filter_map(|set| Some(format!("no manifest for set {} of {}: {}", set.backup_id, set.db_instance_id, set.no_manifest.as_ref()?)));
     let (text, notes) = match output {
-        Format::Text => (orphan_table(&found), Vec::new()),
-        Format::Json => (serde_json::to_string_pretty(&found).map(|json| json + "\n").map_err(|error| error.to_string())?, Vec::new()),
-        Format::Manifests => (documents(&take_in(&found, namespace.as_deref()))?, std::iter::once(found.sum()).chain(left_out).collect()),
+        Format::Text => (Ok(orphan_table(&found)), Vec::new()),
+        Format::Json => (json(&found), Vec::new()),
+        // The notes say what the manifests leave out.
+        Format::Manifests => (documents(&take_in(&found, namespace.as_deref())), std::iter::once(found.sum()).chain(left_out).collect()),
     };
-    Ok(Printed { text, notes })
+    Ok(Printed { text: text.map_err(Failure::no_answer)?, notes })
 }
 
 /// The sets are listed first: an RdsBackup that comes meanwhile is seen, and its set is not offered a second time.
 async fn find(account: &str, args: &AccountArgs, instances: &[String], cluster: &ClusterArgs) -> Result<Orphans, String> {
-    let whole = cluster.whole();
-    let (listed, reachable) = tokio::join!(list(account, args, instances, cluster), report::connect(&whole));
+    let place = cluster.place(None);
+    let (listed, reachable) = tokio::join!(list(account, args, instances, cluster), connect(&place));
     let (access, listed, reachable) = match (listed, reachable) {
         (Ok((access, listed)), Ok(reachable)) => (access, listed, reachable),
         (Err(cloud), Err(cluster)) => return Err(format!("{cloud}\n{cluster}")),
         (Err(cloud), Ok(_)) => return Err(cloud),
         (Ok(_), Err(cluster)) => return Err(cluster.to_string()),
     };
-    let objects = reachable.all_raw::<RdsBackup>("rdsbackups").await.map_err(|error| error.to_string())?;
+    let objects = reachable.raw_backups().await.map_err(|error| error.to_string())?;
     Ok(orphans(access.account(), access.region_id(), &listed, &Claims::of(&objects)))
 }
 

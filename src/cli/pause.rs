@@ -3,7 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::person::{Failure, PlaceArgs, Printed, at_cluster, object_name};
+use super::{
+    cluster::{PlaceArgs, at_cluster, object_name},
+    exit::{Failure, Printed},
+};
 use crate::{
     api::{NAMESPACE_SUBMISSIONS_ANNOTATION, PAUSED_ANNOTATION},
     kubectl::{BACKUPS, NAMESPACES, SCHEDULES, Session, writes_it_back},
@@ -43,7 +46,7 @@ enum What {
 /// Pauses it, or with `false` lets it go on.
 pub(super) fn pause(args: PauseArgs, paused: bool) -> Result<Printed, Failure> {
     let PauseArgs { what, place } = args;
-    at_cluster(place, async |session| match what {
+    at_cluster(&place, async |session| match what {
         What::Backup(name) => backup(&session, &name, paused).await,
         What::Schedule(name) => schedule(&session, &name, paused).await,
         What::Namespace(name) => {

@@ -2,9 +2,10 @@
 
 use super::{
     account::AccountArgs,
-    cluster::{self, ClusterArgs},
+    cluster::{PlaceArgs, block_on},
     coverage,
-    output::Output,
+    exit::Failure,
+    output::{Output, json},
 };
 use crate::{
     clock::Clock,
@@ -17,11 +18,8 @@ const MOST_NAMED: usize = 5;
 /// The options of `report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// The namespace. [default: that of the kubeconfig's context]
-    #[arg(short = 'n', long, value_name = "NAMESPACE", conflicts_with = "all_namespaces", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    namespace: Option<String>,
     /// All namespaces. This needs rights over the whole cluster.
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
     /// The format: JSON and CSV for programs, with times in UTC, lengths of time in seconds and sizes in bytes.
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table")]
@@ -35,36 +33,35 @@ pub(super) struct ReportArgs {
     #[command(flatten)]
     of_account: AccountArgs,
     #[command(flatten)]
-    cluster: ClusterArgs,
+    place: PlaceArgs,
 }
 
-/// What is printed.
-pub(super) struct Printed {
-    /// The report, for stdout.
+/// The report.
+pub(super) struct Reported {
+    /// For stdout.
     pub text: String,
     /// Which objectives are missed, for stderr; none where all are met.
     pub missed: Option<String>,
 }
 
 /// The report, or why the cluster could not be asked.
-pub(super) fn report(args: ReportArgs) -> Result<Printed, String> {
-    let ReportArgs { namespace, all_namespaces, output, count_suspended, account, of_account, cluster } = args;
-    let source = cluster.source(namespace, all_namespaces);
+pub(super) fn report(args: ReportArgs) -> Result<Reported, Failure> {
+    let ReportArgs { all_namespaces, output, count_suspended, account, of_account, place } = args;
     if let Some(account) = account {
-        let found = cluster::block_on(coverage::coverage(&account, &of_account, &cluster, &source, count_suspended))??;
+        let coverage = coverage::coverage(&account, &of_account, &place, all_namespaces, count_suspended);
+        let found = block_on(async { coverage.await.map_err(Failure::no_answer) })?;
         let missed = (!found.is_met(count_suspended)).then(|| found.sum());
-        return Ok(Printed { text: coverage::written(&found, output)?, missed });
+        return Ok(Reported { text: coverage::written(&found, output).map_err(Failure::no_answer)?, missed });
     }
-    let read = cluster::block_on(read(&source))?;
-    let (namespace, objects) = read.map_err(|error| error.to_string())?;
+    let (namespace, objects) = block_on(async { Ok(read(&place.place(), all_namespaces).await?) })?;
     let report = assess(&objects, namespace, count_suspended, Clock::system().now());
     let text = match output {
-        Output::Table if report.rows.is_empty() && report.unreadable.is_empty() => nothing(report.namespace.as_deref()),
-        Output::Table => table(&report),
-        Output::Json => serde_json::to_string_pretty(&report).map(|json| json + "\n").map_err(|error| error.to_string())?,
-        Output::Csv => csv(&report.rows).map_err(|error| error.to_string())?,
+        Output::Table if report.rows.is_empty() && report.unreadable.is_empty() => Ok(nothing(report.namespace.as_deref())),
+        Output::Table => Ok(table(&report)),
+        Output::Json => json(&report),
+        Output::Csv => csv(&report.rows).map_err(|error| error.to_string()),
     };
-    Ok(Printed { text, missed: (!report.is_met()).then(|| missed(&report, count_suspended)) })
+    Ok(Reported { text: text.map_err(Failure::no_answer)?, missed: (!report.is_met()).then(|| missed(&report, count_suspended)) })
 }
 
 fn nothing(namespace: Option<&str>) -> String {

@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use super::person::{Failure, PlaceArgs, Printed, at_cluster, object_name};
+use super::{
+    cluster::{PlaceArgs, at_cluster, object_name},
+    exit::{Failure, Printed},
+};
 use crate::{
     api::RdsBackup,
     clock::Clock,
@@ -87,7 +90,7 @@ pub(super) fn restore_command(args: RestoreArgs) -> Result<Printed, Failure> {
         return Err(Failure::usage(format!("--to-time {to_time} is in the future, it is {}", now.strftime("%Y-%m-%dT%H:%M:%SZ"))));
     }
     let target = Target { network, zone: zone_id, storage_type, name, deletion_protection };
-    let set = at_cluster(place, async |session| {
+    let set = at_cluster(&place, async |session| {
         let api = session.backups();
         let named = session.get_whole(&api, BACKUPS, &backup).await?;
         let Some(to_time) = to_time else { return usable(&named, now).map_err(Failure::not_possible) };

@@ -1,18 +1,22 @@
-//! Single requests with a timeout, and what their refusal means.
+//! Single requests, and lists by pages, each with a timeout.
 
 use std::fmt;
 
 use kube::{
-    Api, Client, Resource,
-    api::{ListParams, Patch, PatchParams},
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{AskError, TIMEOUT, one_line};
+use super::{
+    error::{AskError, TIMEOUT, one_line},
+    kind::{BACKUPS, Kind},
+    refusal::Asked,
+};
 use crate::{
-    api::{GROUP, RdsBackup, RdsBackupSchedule},
-    controller::{Guarded, error_text},
+    api::{RdsBackup, RdsBackupSchedule},
+    controller::Guarded,
 };
 
 /// So many objects are asked for at a time, as kubectl does: an answer has a few MiB at most.
@@ -23,24 +27,6 @@ const MORE_LISTS: usize = 2;
 
 /// The name under which these commands write fields.
 const FIELD_MANAGER: &str = "kubectl-rdsbackup";
-
-/// A kind, by the names that RBAC and people use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// As in a manifest.
-    pub kind: &'static str,
-    /// As in a role: plural and group.
-    pub resource: &'static str,
-}
-
-/// RdsBackup.
-pub const BACKUPS: Kind = Kind { kind: "RdsBackup", resource: "rdsbackups.rdsbackup.io" };
-/// RdsBackupSchedule.
-pub const SCHEDULES: Kind = Kind { kind: "RdsBackupSchedule", resource: "rdsbackupschedules.rdsbackup.io" };
-/// Events, as the operator writes them.
-pub const EVENTS: Kind = Kind { kind: "Event", resource: "events.events.k8s.io" };
-/// Namespaces.
-pub const NAMESPACES: Kind = Kind { kind: "Namespace", resource: "namespaces" };
 
 /// The cluster, as the person of the kubeconfig sees it.
 #[derive(Clone)]
@@ -53,6 +39,11 @@ pub struct Session {
 impl Session {
     pub(super) fn new(client: Client, server: String, namespace: String) -> Self {
         Self { client, server, namespace }
+    }
+
+    /// The client of its API server.
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// The namespace that was asked for, or that of the context.
@@ -73,6 +64,11 @@ impl Session {
     /// The schedules of the namespace.
     pub fn schedules(&self) -> Api<Guarded<RdsBackupSchedule>> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The schedules of all namespaces.
+    pub fn all_schedules(&self) -> Api<Guarded<RdsBackupSchedule>> {
+        Api::all(self.client.clone())
     }
 
     /// The events of the namespace.
@@ -118,6 +114,33 @@ impl Session {
     where
         K: Resource + Clone + DeserializeOwned + fmt::Debug,
     {
+        self.pages(api, kind, fields, |object| object).await
+    }
+
+    /// All objects, without a third of each: the annotations and who manages which field.
+    ///
+    /// # Errors
+    /// They could not be asked for.
+    pub async fn list_reduced<K>(&self, api: &Api<K>, kind: Kind) -> Result<Vec<K>, AskError>
+    where
+        K: Resource + Clone + DeserializeOwned + fmt::Debug,
+    {
+        self.pages(api, kind, "", reduced).await
+    }
+
+    /// The backups of all namespaces as the API server has them, also with fields that this release does not know; reduced like the others.
+    ///
+    /// # Errors
+    /// They could not be asked for.
+    pub async fn raw_backups(&self) -> Result<Vec<Value>, AskError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::erase::<RdsBackup>(&()));
+        self.pages(&api, BACKUPS, "", raw).await
+    }
+
+    async fn pages<K, T>(&self, api: &Api<K>, kind: Kind, fields: &str, kept: fn(K) -> T) -> Result<Vec<T>, AskError>
+    where
+        K: Resource + Clone + DeserializeOwned + fmt::Debug,
+    {
         let mut lists = 0;
         let (mut found, mut from) = (Vec::new(), None);
         loop {
@@ -131,10 +154,10 @@ impl Session {
                     found.clear();
                     continue;
                 }
-                Ok(Err(error)) => return Err(self.refused(api, kind, "list", "", &error)),
+                Ok(Err(error)) => return Err(self.asked(api, kind, "list", "").refused(&error)),
                 Err(_) => return Err(AskError::Silent { server: self.server.clone() }),
             };
-            found.extend(page.items);
+            found.extend(page.items.into_iter().map(kept));
             from = page.metadata.continue_.filter(|token| !token.is_empty());
             if from.is_none() {
                 return Ok(found);
@@ -169,91 +192,28 @@ impl Session {
     {
         match tokio::time::timeout(TIMEOUT, request).await {
             Ok(Ok(object)) => Ok(object),
-            Ok(Err(error)) => Err(self.refused(api, kind, verb, name, &error)),
+            Ok(Err(error)) => Err(self.asked(api, kind, verb, name).refused(&error)),
             Err(_) => Err(AskError::Silent { server: self.server.clone() }),
         }
     }
 
-    fn refused<K: Resource>(&self, api: &Api<K>, kind: Kind, verb: &'static str, name: &str, error: &kube::Error) -> AskError {
-        let namespace = (kind != NAMESPACES && api.resource_url().contains("/namespaces/")).then_some(self.namespace.as_str());
-        let place = match namespace {
-            Some(namespace) => format!("namespace {namespace}"),
-            None if kind == NAMESPACES => "the cluster".to_owned(),
-            None => "all namespaces".to_owned(),
-        };
-        let status = match error {
-            kube::Error::Api(status) => status,
-            kube::Error::Auth(_) => return AskError::Credentials(one_line(&crate::controller::without_secrets(error))),
-            error => {
-                return AskError::Other { server: self.server.clone(), resource: kind.resource, problem: one_line(&error_text(error)) };
-            }
-        };
-        // An API server without the kind answers 404 as well, and names no object.
-        let names_object = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
-        let is_ours = kind.resource.ends_with(GROUP);
-        match status.code {
-            401 => AskError::Unauthenticated,
-            403 if is_of_rbac(&status.message) => {
-                let user = user_in(&status.message);
-                let cure = cure(kind, verb, namespace, name, user.as_deref());
-                let user = user.map_or_else(|| "the user".to_owned(), |user| format!("{user:?}"));
-                AskError::Forbidden { user, verb, resource: kind.resource, place, cure }
-            }
-            404 if is_ours && (name.is_empty() || !names_object) => AskError::NoKind(kind.resource),
-            404 if !name.is_empty() => {
-                let within = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-                let list = format!("kubectl get {}{within}", kind.resource);
-                AskError::NotFound { kind: kind.kind, name: name.to_owned(), place, list }
-            }
-            409 => AskError::Replaced(format!("the {} {name:?}", kind.kind)),
-            // An admission policy of the cluster answers 403 or 422, an invalid object 422.
-            400 | 403 | 422 if verb == "patch" => {
-                AskError::Refused { what: format!("the {} {name:?}", kind.kind), problem: one_line(&status.message) }
-            }
-            _ => AskError::Other { server: self.server.clone(), resource: kind.resource, problem: one_line(&error_text(error)) },
-        }
+    fn asked<'a, K: Resource>(&'a self, api: &'a Api<K>, kind: Kind, verb: &'static str, name: &'a str) -> Asked<'a> {
+        Asked { server: &self.server, kind, verb, name, namespace: api.namespace() }
     }
 }
 
-/// RBAC's refusal, and not that of an admission policy.
-fn is_of_rbac(message: &str) -> bool {
-    user_in(message).is_some() && message.contains(" cannot ")
+fn reduced<K: Resource>(mut object: K) -> K {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().clear();
+    object
 }
 
-/// The command that grants it. The ClusterRoles of our kinds are the chart's.
-fn cure(kind: Kind, verb: &str, namespace: Option<&str>, name: &str, user: Option<&str>) -> String {
-    let subject = subject_of(user);
-    if kind == NAMESPACES {
-        let role =
-            format!("kubectl create clusterrole rds-backup-pause-{name} --verb=get,patch --resource=namespaces --resource-name={name}");
-        let bind = format!("kubectl create clusterrolebinding rds-backup-pause-{name} --clusterrole=rds-backup-pause-{name} {subject}");
-        return format!("`{role}` and `{bind}` grant it");
-    }
-    let role = match (kind, verb) {
-        (EVENTS, _) => "view",
-        (_, "patch") => "rds-backup-operator-edit",
-        _ => "rds-backup-operator-view",
-    };
-    match namespace {
-        Some(namespace) => format!("`kubectl create rolebinding {role}-by-hand -n {namespace} --clusterrole={role} {subject}` grants it"),
-        None => format!("`kubectl create clusterrolebinding {role}-by-hand --clusterrole={role} {subject}` grants it"),
-    }
+/// What can be told of an object whatever its form is.
+fn raw(object: DynamicObject) -> Value {
+    let DynamicObject { metadata, data: mut value, .. } = reduced(object);
+    value["metadata"] = serde_json::to_value(&metadata).unwrap_or_default();
+    value
 }
 
-/// The user that the API server refuses: `... is forbidden: User "x" cannot list ...`.
-fn user_in(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once("User \"")?;
-    let (user, _) = rest.split_once('"')?;
-    let is_plain = |c: char| c.is_alphanumeric() || "-_.:@/".contains(c);
-    (!user.is_empty() && user.len() <= 256 && user.chars().all(is_plain)).then(|| user.to_owned())
-}
-
-/// The option of `kubectl create rolebinding` that names the user.
-fn subject_of(user: Option<&str>) -> String {
-    let account = user.and_then(|user| user.strip_prefix("system:serviceaccount:"));
-    match (account, user) {
-        (Some(account), _) => format!("--serviceaccount={account}"),
-        (None, Some(user)) => format!("--user={user}"),
-        (None, None) => "--user=USER".to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -90,3 +90,29 @@ fn of_kubeconfig(error: &KubeconfigError) -> AskError {
         error => AskError::Context(one_line(&error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_that_does_not_parse_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        std::fs::write(&path, "users: hidden-token\n").unwrap();
+        let error = of_kubeconfig(&Kubeconfig::read_from(&path).unwrap_err()).to_string();
+        assert!(!error.contains("hidden-token") && error.contains("KUBECONFIG"), "{error}");
+    }
+
+    #[test]
+    fn the_pods_own_cluster_is_asked_only_where_no_kubeconfig_is() {
+        let home = tempfile::tempdir().unwrap();
+        let named = |variable: Option<&str>| names_kubeconfig(variable.map(OsStr::new), Some(home.path()));
+        assert_eq!((named(None), named(Some("")), named(Some("/nowhere"))), (false, false, true));
+        assert!(!names_kubeconfig(None, None));
+        std::fs::create_dir(home.path().join(".kube")).unwrap();
+        assert!(!named(None));
+        std::fs::write(home.path().join(".kube/config"), "broken: [").unwrap();
+        assert!(named(None) && named(Some("")));
+    }
+}

@@ -4,9 +4,12 @@
 mod ask;
 mod connect;
 mod error;
+mod kind;
+mod refusal;
 mod tracked;
 
-pub use ask::{BACKUPS, EVENTS, Kind, NAMESPACES, SCHEDULES, Session};
+pub use ask::Session;
 pub use connect::{Place, connect};
 pub use error::AskError;
+pub use kind::{BACKUPS, EVENTS, Kind, NAMESPACES, SCHEDULES};
 pub use tracked::{tracked_by, writes_it_back};

@@ -17,11 +17,15 @@ async fn missing_rights_are_told_together_by_action_and_by_verb() {
     let lines: Vec<&str> = said.err.lines().collect();
     assert_eq!(lines.len(), 2, "{}", said.err);
     assert!(lines[0].contains("may not call rds:DescribeDBInstances in region cn-hangzhou"), "{}", lines[0]);
-    assert!(lines[1].contains("\"anna\" may not list rdsbackupschedules in all namespaces"), "{}", lines[1]);
+    assert!(lines[1].contains("\"anna\" may not list rdsbackupschedules.rdsbackup.io in all namespaces"), "{}", lines[1]);
     assert!(lines[1].contains("kubectl create clusterrolebinding"), "{}", lines[1]);
+    assert!(lines[1].ends_with("grants it, or ask for one namespace with -n"), "{}", lines[1]);
+    let said = world.run("report", &["-n", "team-a"]).await;
+    let bind = "kubectl create rolebinding rds-backup-operator-view-by-hand -n team-a --clusterrole=rds-backup-operator-view --user=anna";
+    assert!(said.code == Some(3) && said.err.contains(bind) && !said.err.contains("or ask for one"), "{}", said.err);
     // The claims of one namespace alone would offer the sets of the others.
     let said = world.run("orphans", &["--instance", "rm-1"]).await;
-    assert!(said.code == Some(3) && said.err.contains("may not list rdsbackups in all namespaces"), "{}", said.err);
+    assert!(said.code == Some(3) && said.err.contains("may not list rdsbackups.rdsbackup.io in all namespaces"), "{}", said.err);
     assert!(!said.err.contains("-n"), "{}", said.err);
     assert_eq!(world.run("generate", &["--schedule", "0 2 * * *"]).await.code, Some(3));
 }
