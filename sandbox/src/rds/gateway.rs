@@ -68,7 +68,20 @@ impl Action {
                 &["DBInstanceId", "BackupId", "BackupStatus", "BackupMode", "StartTime", "EndTime", "PageSize", "PageNumber", "Region"]
             }
             Self::DescribeDBInstanceAttribute => &["DBInstanceId", "Expired"],
-            Self::DescribeDBInstances => super::instances::PARAMETERS,
+            // Others of the documentation filter by what no instance here has.
+            Self::DescribeDBInstances => &[
+                "DBInstanceId",
+                "DBInstanceType",
+                "DBInstanceStatus",
+                "Engine",
+                "EngineVersion",
+                "InstanceLevel",
+                "MaxResults",
+                "NextToken",
+                "PageNumber",
+                "PageSize",
+                "Tags",
+            ],
             Self::DescribeBackupPolicy => &["DBInstanceId", "BackupPolicyMode", "CompressType", "ReleasedKeepPolicy"],
             Self::DeleteBackup => &["DBInstanceId", "BackupId"],
             Self::CloneDBInstance => &[

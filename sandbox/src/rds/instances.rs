@@ -9,21 +9,6 @@ use super::detached::RELEASED;
 use super::error::ApiError;
 use super::wire::InstancePage;
 
-/// The parameters that it takes. Others of the documentation filter by what no instance here has.
-pub(super) const PARAMETERS: &[&str] = &[
-    "DBInstanceId",
-    "DBInstanceType",
-    "DBInstanceStatus",
-    "Engine",
-    "EngineVersion",
-    "InstanceLevel",
-    "MaxResults",
-    "NextToken",
-    "PageNumber",
-    "PageSize",
-    "Tags",
-];
-
 /// So many tags a request may name.
 const MOST_TAGS: usize = 5;
 
