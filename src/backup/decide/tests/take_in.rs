@@ -232,7 +232,7 @@ fn a_damaged_answer_passes_over_no_backup() {
     let mut case = gate();
     lists(&mut case, 1, vec![succeeded("young", -900)]);
     case.told(2, "s-young", None);
-    case.step(2);
+    assert_eq!(wait_of(&case.step(2)), secs(10), "it makes no backup of its own meanwhile");
     case.told(12, "s-young", Some(set("s-young", -900)));
     assert_eq!(case.step(12).status.origin, Some(Origin::Reused));
 }
