@@ -11,7 +11,7 @@ use super::{
     policy::{DEFAULT_FAILED_HISTORY, DEFAULT_MAX_AGE, DEFAULT_SUCCESSFUL_HISTORY, LONGEST_NAME, LONGEST_WITHOUT_RUN},
 };
 use crate::{
-    api::{GROUP, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
+    api::{GROUP, NativeWindow, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
     rds::SETS_A_DAY,
     time::SaturatingTime,
 };
@@ -39,7 +39,7 @@ pub struct ValidatedSpec {
     pub successful_history: usize,
     /// How many objects that failed are kept.
     pub failed_history: usize,
-    /// Stands for schedule, time zone, jitter and blackouts.
+    /// Stands for schedule, time zone, jitter, blackouts and `notDuring`; not for the instance's own window, which nobody edits here.
     pub timing_hash: String,
 }
 
@@ -61,11 +61,30 @@ pub struct Problem {
     pub reason: Reason,
     /// In words.
     pub message: String,
+    /// The spec alone is right: it is the instance's own backup window that leaves no run.
+    pub by_native_window: bool,
+}
+
+impl Problem {
+    fn new(reason: Reason, message: String) -> Self {
+        Self { reason, message, by_native_window: false }
+    }
 }
 
 impl ValidatedSpec {
     /// Checks a spec of the schedule `name` in `namespace`. The default of `freshness` looks at the year after `now`.
     pub fn new(namespace: &str, name: &str, spec: &RdsBackupScheduleSpec, now: Timestamp) -> Result<Self, Problem> {
+        Self::with_native_window(namespace, name, spec, None, now)
+    }
+
+    /// As [`ValidatedSpec::new`], with the instance's own backup window, which `notDuring` keeps clear.
+    pub fn with_native_window(
+        namespace: &str,
+        name: &str,
+        spec: &RdsBackupScheduleSpec,
+        native: Option<&NativeWindow>,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
         let RdsBackupScheduleSpec {
             schedule,
             time_zone,
@@ -73,6 +92,7 @@ impl ValidatedSpec {
             suspend: _,
             starting_deadline,
             blackouts,
+            not_during: _,
             run_on_create: _,
             trigger: _,
             successful_history_limit,
@@ -81,12 +101,12 @@ impl ValidatedSpec {
             retention,
             template,
         } = spec;
-        let invalid = |message: String| Problem { reason: Reason::InvalidSchedule, message };
+        let invalid = |message: String| Problem::new(Reason::InvalidSchedule, message);
         if name.len() > LONGEST_NAME {
             return Err(invalid(format!("the name of a schedule has at most {LONGEST_NAME} characters: create it under a shorter one")));
         }
         let cron = Cron::parse(schedule).map_err(|error| invalid(format!("schedule: {error}")))?;
-        let zone = zone(time_zone).map_err(|error| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") })?;
+        let zone = zone(time_zone).map_err(|error| Problem::new(Reason::InvalidTimeZone, format!("timeZone: {error}")))?;
         let windows = Blackouts::new(blackouts, zone.clone()).map_err(|error| invalid(format!("blackouts: {error}")))?;
         let slots = Slots::new(cron, zone);
         if slots.next(now).is_none() {
@@ -116,19 +136,19 @@ impl ValidatedSpec {
         let retention =
             retention.as_ref().map(|rules| retention_of(rules).map_err(|error| invalid(format!("retention: {error}")))).transpose()?;
         let limit = |limit: Option<i32>, default: usize| limit.map_or(default, |limit| usize::try_from(limit).unwrap_or_default());
-        template.spec.check().map_err(|wrong| Problem { reason: Reason::InvalidTemplate, message: format!("template.spec: {wrong}") })?;
+        template.spec.check().map_err(|wrong| Problem::new(Reason::InvalidTemplate, format!("template.spec: {wrong}")))?;
         if template.spec.not_after.is_some() {
             let message = "template.spec: remove notAfter: the schedule sets it on each of its backups".to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
+            return Err(Problem::new(Reason::InvalidTemplate, message));
         }
         if template.spec.ttl.is_some() {
             let message = "template.spec: remove ttl: retention and the history limits say how many backups of a schedule stay".to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
+            return Err(Problem::new(Reason::InvalidTemplate, message));
         }
         if template.spec.existing_backup_id.is_some() || template.spec.reuse_if_newer_than.is_some() {
             let message = "template.spec: remove existingBackupId and reuseIfNewerThan: every slot of a schedule makes a backup of its own"
                 .to_owned();
-            return Err(Problem { reason: Reason::InvalidTemplate, message });
+            return Err(Problem::new(Reason::InvalidTemplate, message));
         }
         if let Some(metadata) = &template.metadata {
             check_labels(&metadata.labels)?;
@@ -147,7 +167,14 @@ impl ValidatedSpec {
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
             timing_hash: timing_hash(spec, most_jitter),
         };
-        valid.check_blackouts(now).map_err(invalid)?;
+        valid.check_blackouts(now).map_err(|why| invalid(format!("blackouts: {why}")))?;
+        if let Some(window) = native {
+            valid.blackouts = valid.blackouts.with_native(window).map_err(|error| invalid(format!("notDuring: {error}")))?;
+            valid.check_blackouts(now).map_err(|why| Problem {
+                by_native_window: true,
+                ..invalid(format!("notDuring: with the instance's own backup window ({window}) {why}"))
+            })?;
+        }
         valid.longest_gap = valid.longest_gap_of_runs(now);
         valid.max_age = given_max_age.unwrap_or_else(|| default_max_age(valid.longest_gap, most_jitter));
         Ok(valid)
@@ -163,7 +190,7 @@ impl ValidatedSpec {
         if run.is_none() {
             let deadline = if self.deadline.is_some() { ", raise startingDeadline" } else { "" };
             return Err(format!(
-                "blackouts: they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
+                "they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
             ));
         }
         if self.has_too_many_slots {
@@ -176,11 +203,14 @@ impl ValidatedSpec {
 
 /// Stands for what the slots and their starts are made of. Without blackouts it is as in releases that had none: an update is no edit.
 fn timing_hash(spec: &RdsBackupScheduleSpec, most_jitter: SignedDuration) -> String {
-    let RdsBackupScheduleSpec { schedule, time_zone, blackouts, .. } = spec;
+    let RdsBackupScheduleSpec { schedule, time_zone, blackouts, not_during, .. } = spec;
     let mut timing = format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter));
     if !blackouts.is_empty() {
         timing.push('\n');
         timing.push_str(&serde_json::to_string(blackouts).unwrap_or_default());
+    }
+    if not_during.is_some() {
+        timing.push_str("\nnotDuring");
     }
     digest(&timing, 6)
 }
@@ -296,5 +326,5 @@ fn default_max_age(longest_gap: Option<SignedDuration>, most_jitter: SignedDurat
 }
 
 fn template(message: String) -> Problem {
-    Problem { reason: Reason::InvalidTemplate, message: format!("template.metadata: {message}") }
+    Problem::new(Reason::InvalidTemplate, format!("template.metadata: {message}"))
 }
