@@ -188,8 +188,8 @@ impl Operator {
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
             () = coverage => {}
-            () = audit => {}
             () = native_windows => {}
+            () = audit => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: the operator takes no new work and finishes the work under way");
                 drain(controllers, &backups.tasks).await;
