@@ -205,6 +205,27 @@ fn what_is_refused_gets_one_line() {
     }
 }
 
+/// Only the operator reads the instance's own backup window.
+#[test]
+fn a_schedule_whose_starts_the_instances_own_window_may_move_has_a_note_on_stderr() {
+    let manifest = |not_during: &str| {
+        file(&format!(
+            "{{apiVersion: rdsbackup.io/v1alpha1, kind: RdsBackupSchedule, metadata: {{name: nightly, namespace: team-a}}, \
+             spec: {{schedule: '0 2 * * *', {not_during}template: {{spec: {{dbInstanceId: rm-1}}}}}}}}"
+        ))
+    };
+    for output in ["--output=text", "--output=json"] {
+        let (_dir, path) = manifest("notDuring: NativeBackupWindow, ");
+        let with = next(&["--filename", &path, output]);
+        let note = String::from_utf8(with.stderr).expect("UTF-8");
+        assert!(with.status.success() && note.starts_with("note: team-a/nightly: notDuring: "), "{note:?}");
+        assert!(note.contains("status.nextRuns") && note.trim_end().lines().count() == 1, "{note:?}");
+        let (_dir, path) = manifest("");
+        let without = next(&["--filename", &path, output]);
+        assert_eq!((String::from_utf8_lossy(&without.stderr).as_ref(), without.stdout), ("", with.stdout));
+    }
+}
+
 /// The service makes 20 backup sets of an instance a day. The warning goes to stderr, so that a program still reads only runs.
 #[test]
 fn more_slots_in_a_day_than_the_service_makes_backup_sets_are_warned_of_on_stderr() {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,44 @@ pub struct BlackoutDates {
     #[schemars(length(max = 10))]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$')").message("write a date like 2026-11-10"))]
     pub to: String,
+}
+
+/// A window that the operator finds out by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NotDuring {
+    /// When the instance makes its own backups.
+    NativeBackupWindow,
+}
+
+/// When an instance makes its own backups, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeWindow {
+    /// The days of the week on which it begins.
+    #[schemars(length(min = 1, max = 7))]
+    pub days: Vec<Weekday>,
+    /// The time of day at which it begins, in UTC.
+    #[schemars(length(max = 5))]
+    pub from: String,
+    /// The time of day at which it ends, in UTC. One that is not after `from` is of the next day.
+    #[schemars(length(max = 5))]
+    pub to: String,
+}
+
+impl NativeWindow {
+    /// As a blackout of UTC.
+    pub fn blackout(&self) -> Blackout {
+        Blackout { days: self.days.clone(), dates: None, from: Some(self.from.clone()), to: Some(self.to.clone()) }
+    }
+}
+
+impl fmt::Display for NativeWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, day) in self.days.iter().enumerate() {
+            write!(f, "{}{day:?}", if number == 0 { "" } else { ", " })?;
+        }
+        write!(f, " {} to {} UTC", self.from, self.to)
+    }
 }
 
 /// A day of the week.

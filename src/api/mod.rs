@@ -17,7 +17,7 @@ mod status;
 mod tracked;
 
 pub use backup::{BackupMethod, BackupStrategy, BackupType, DeletionPolicy, RdsBackup, RdsBackupSpec, RetrySpec};
-pub use blackout::{Blackout, BlackoutDates, Weekday};
+pub use blackout::{Blackout, BlackoutDates, NativeWindow, NotDuring, Weekday};
 pub use condition::{condition, repeated_condition, set_condition};
 pub use crd::crds_yaml;
 pub use hold::HOLD_ANNOTATION;

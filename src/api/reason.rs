@@ -263,9 +263,14 @@ reasons! {
         /// A slot was not run because an earlier backup of the schedule still waits or runs. If this happens often, let the schedule run
         /// less often.
         SkippedOverlap,
-        /// Slots were not run because they lie in `blackouts`: the windows ended later than `startingDeadline` allows, or the next slot took
+        /// Slots were not run because they lie in `blackouts`, or in the window of `notDuring`: the windows ended later than `startingDeadline` allows, or the next slot took
         /// their place.
         SkippedBlackout,
+        /// The instance's backup policy was read, and its window is kept clear.
+        PolicyRead,
+        /// The instance's backup policy cannot be read, so its window may be another by now, or is not known; the message says why, and which
+        /// window is in use. Most often the key lacks `rds:DescribeBackupPolicy`: grant it. The operator tries again by itself.
+        PolicyUnreadable,
         /// The newest settled slot (`status.lastScheduleTime`) lies in the future: the clock of the operator's node was ahead and was set
         /// back. The schedule goes on from now. Check the clocks of the nodes.
         ClockSetBack,

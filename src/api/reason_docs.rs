@@ -78,6 +78,7 @@ impl Reason {
             Self::DeletionRefused => &["CleanupBlocked"],
             Self::TooManySlots => &["TooFrequent"],
             Self::FarSmaller => &["Plausible"],
+            Self::PolicyRead | Self::PolicyUnreadable => &["NativeWindowKnown"],
             Self::RetentionApplied | Self::ObjectsOnly | Self::RetentionBlocked => &["Retention"],
             Self::PossibleDuplicate => &["DuplicateBackup"],
             Self::SetDiffers => &["AdoptionMismatch"],
@@ -249,7 +250,9 @@ impl Reason {
             | Self::Deletable
             | Self::NotOldEnough
             | Self::DeletionUnknown
-            | Self::TooManySlots => &[],
+            | Self::TooManySlots
+            | Self::PolicyRead
+            | Self::PolicyUnreadable => &[],
         }
     }
 }

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Blackout, RdsBackupScheduleStatus, RdsBackupSpec, Span};
+use super::{Blackout, NotDuring, RdsBackupScheduleStatus, RdsBackupSpec, Span};
 
 /// When backups of one instance are made, and how many of their objects are kept.
 ///
@@ -106,6 +106,14 @@ pub struct RdsBackupScheduleSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub blackouts: Vec<Blackout>,
+
+    /// `NativeBackupWindow`: the window in which the instance makes its own backups (`PreferredBackupTime` and `PreferredBackupPeriod` of its
+    /// backup policy, in UTC) is one more blackout. The operator reads it when it sees the schedule first, and then every 6 hours;
+    /// `status.nativeWindow` has what it read. While it has never been read, a slot starts as if there were no such window. The key needs
+    /// `rds:DescribeBackupPolicy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NotDuring")]
+    pub not_during: Option<NotDuring>,
 
     /// Whether a backup is made as soon as the schedule is created, in addition to its slots. Not while `suspend` is true. In a blackout it
     /// waits for its end; a slot that starts then takes its place.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, Time, closed::closed_list};
+use super::{Condition, NativeWindow, Time, closed::closed_list};
 
 /// The runs that a schedule has made and will make. Only the operator writes it; the API server drops a status in a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -20,8 +20,8 @@ pub struct RdsBackupScheduleStatus {
     /// act), `Reconciling` (True while a backup that is due cannot be created), `LastBackupSucceeded`, `Fresh` (the newest successful
     /// backup is young enough), `Suspended`, `CleanupBlocked` (an object beyond the history limits may not be deleted),
     /// `TooFrequent` (a day has more slots than the service makes backup sets), `BackupStalled` (a backup that waits or runs needs a
-    /// person) and `Retention` (whether the rules of `retention` are kept) and `Plausible` (False: the newest set
-    /// is far smaller than those before it).
+    /// person), `Retention` (whether the rules of `retention` are kept), `Plausible` (False: the newest set
+    /// is far smaller than those before it) and `NativeWindowKnown` (whether the window of `notDuring` could be read).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 12))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -106,10 +106,16 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(with = "SlotCount")]
     pub skipped_overlap: Option<SlotCount>,
 
-    /// Slots that were not run because of `spec.blackouts`.
+    /// Slots that were not run because of `spec.blackouts` or `spec.notDuring`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SlotCount")]
     pub skipped_blackout: Option<SlotCount>,
+
+    /// The instance's own backup window that `notDuring` keeps clear, as it was read last. Absent without `notDuring`, and until it was read
+    /// once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NativeWindow")]
+    pub native_window: Option<NativeWindow>,
 
     /// The present `trigger`, once it was handled: run, recorded, or found to have been seen before. Absent while the spec has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +127,7 @@ pub struct RdsBackupScheduleStatus {
     #[schemars(length(max = 20), inner(length(max = 16)))]
     pub handled_triggers: Vec<String>,
 
-    /// A hash of schedule, time zone, jitter and blackouts. It shows an edit of them: an edit never fires for slots before it.
+    /// A hash of schedule, time zone, jitter, blackouts and `notDuring`. It shows an edit of them: an edit never fires for slots before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", length(max = 64))]
     pub timing_hash: Option<String>,
@@ -195,6 +201,10 @@ closed_list! {
         /// Present, and False, while the set of the newest successful backup is less than half as large as those before it. The backup counts as a
         /// success all the same.
         Plausible,
+        /// Present with `notDuring`, once its window was asked for: True when the instance's backup policy was read, False while it cannot be.
+        /// The message says which window is kept clear. A False one stops nothing: the window that was read before stays in use, and without
+        /// one slots start as if there were none.
+        NativeWindowKnown,
     }
 }
 

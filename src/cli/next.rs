@@ -86,6 +86,8 @@ struct Asked {
     /// Of one from a file.
     valid: Option<ValidatedSpec>,
     has_too_many_slots: bool,
+    /// The instance's own backup window, which nobody has read here, moves its starts.
+    not_during: bool,
 }
 
 impl Asked {
@@ -149,11 +151,19 @@ pub(super) fn next(args: &NextArgs) -> Result<Printed, String> {
         Output::Text => Ok::<_, String>(printed.iter().map(|(asked, slots)| text(asked, slots)).collect::<Vec<_>>().join("\n")),
         Output::Json => json(&printed.iter().flat_map(|(asked, slots)| slots.iter().map(|slot| run(asked, slot))).collect::<Vec<Run>>()),
     }?;
-    let warning = |asked: &Asked| {
-        let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        format!("warning: {name}{}", too_many_slots())
-    };
-    Ok(Printed { text, notes: asked.iter().filter(|asked| asked.has_too_many_slots).map(warning).collect() })
+    Ok(Printed { text, notes: asked.iter().flat_map(warnings).collect() })
+}
+
+/// What is to be said of a schedule beside its runs.
+fn warnings(asked: &Asked) -> Vec<String> {
+    let name = asked.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let too_many = asked.has_too_many_slots.then(|| format!("warning: {name}{}", too_many_slots()));
+    let not_during = asked.not_during.then(|| {
+        format!(
+            "note: {name}notDuring: only the operator reads the instance's own backup window: runs in it start at its end, or not at all; the schedule's status.nextRuns has them"
+        )
+    });
+    too_many.into_iter().chain(not_during).collect()
 }
 
 fn of_expression(schedule: &str, time_zone: &str, from: Timestamp) -> Result<Asked, String> {
@@ -161,7 +171,7 @@ fn of_expression(schedule: &str, time_zone: &str, from: Timestamp) -> Result<Ask
     let zone = zone(time_zone).map_err(|error| format!("--time-zone: {error}"))?;
     let slots = Slots::new(cron, zone);
     let has_too_many_slots = slots.has_more_in_a_day(SETS_A_DAY, from);
-    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots, valid: None, has_too_many_slots })
+    Ok(Asked { name: None, heading: format!("{schedule} in {time_zone}"), slots, valid: None, has_too_many_slots, not_during: false })
 }
 
 /// The RdsBackupSchedules of a file, one or more.
@@ -215,7 +225,8 @@ fn of_manifest(shown: &str, manifest: Value, namespace: &str, now: Timestamp) ->
         heading.push_str("; suspended: none of these will run");
     }
     let has_too_many_slots = valid.has_too_many_slots;
-    Ok(Asked { name: Some(name), heading, slots: valid.slots.clone(), valid: Some(valid), has_too_many_slots })
+    let not_during = schedule.spec.not_during.is_some();
+    Ok(Asked { name: Some(name), heading, slots: valid.slots.clone(), valid: Some(valid), has_too_many_slots, not_during })
 }
 
 /// The first field of the spec that the CRD does not have. If it were ignored, the runs would be printed as if a misspelt field were

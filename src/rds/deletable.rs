@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn policy(log_backup: Option<bool>, logs: Option<u32>, sets: Option<u32>) -> BackupPolicy {
-        BackupPolicy { retention_days: sets, log_backup, log_retention_days: logs }
+        BackupPolicy { retention_days: sets, log_backup, log_retention_days: logs, ..BackupPolicy::default() }
     }
 
     #[test]

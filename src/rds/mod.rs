@@ -31,8 +31,8 @@ pub use ids::{BackupId, BackupRef, InstanceId, JobId};
 pub use instance_list::ListedInstance;
 pub use meaning::{Created, ErrorClass, ErrorKind, Meaning};
 pub use model::{
-    BackupPolicy, BackupSet, BackupTask, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList, SetStatus,
-    TaskAction,
+    BackupPolicy, BackupSet, BackupTask, BackupWindow, Disk, Engine, Instance, JobState, MetaStatus, Mode, SETS_A_DAY, SetDetails, SetList,
+    SetStatus, TaskAction,
 };
 pub use regions::hosts;
 

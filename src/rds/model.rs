@@ -1,6 +1,6 @@
 //! The service's answers, as the client returns them.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Weekday};
 
 use super::ids::{BackupId, InstanceId, JobId};
 
@@ -75,8 +75,8 @@ pub enum Disk {
     Unknown,
 }
 
-/// How an instance backs itself up, from DescribeBackupPolicy, as far as it says which sets may be deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How an instance backs itself up, from DescribeBackupPolicy: which sets may be deleted, and when it makes its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackupPolicy {
     /// `BackupRetentionPeriod`, days: how long sets are kept.
     pub retention_days: Option<u32>,
@@ -84,6 +84,20 @@ pub struct BackupPolicy {
     pub log_backup: Option<bool>,
     /// `LogBackupRetentionPeriod`, days: how long logs are kept.
     pub log_retention_days: Option<u32>,
+    /// `PreferredBackupTime` and `PreferredBackupPeriod`: when the instance makes its own backups. None where one of them is missing or
+    /// cannot be read.
+    pub window: Option<BackupWindow>,
+}
+
+/// When an instance makes its own backups, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupWindow {
+    /// The days of the week on which it begins, Monday first, each once; never empty.
+    pub days: Vec<Weekday>,
+    /// When it begins, minutes of the day.
+    pub from: u16,
+    /// When it ends, minutes of the day; not after `from` where that is on the next day, never equal to it.
+    pub to: u16,
 }
 
 /// The state of a job (`BackupStatus` of a task). The service's seven states become five.

@@ -88,7 +88,8 @@ type Target = (String, String, String);
 fn of_schedule(namespace: &str, name: &str, schedule: &RdsBackupSchedule, children: &[&Guarded<RdsBackup>], now: Timestamp) -> Row {
     let spec = &schedule.spec;
     let status = schedule.status.clone().unwrap_or_else(RdsBackupScheduleStatus::fresh);
-    let valid = ValidatedSpec::new(namespace, name, spec, now);
+    let valid =
+        ValidatedSpec::with_native_window(namespace, name, spec, status.native_window.as_ref().filter(|_| spec.not_during.is_some()), now);
     let max_age = valid.as_ref().map(|valid| valid.max_age).ok().or_else(|| given_max_age(spec));
     let own: Vec<&Guarded<RdsBackup>> = children.iter().copied().filter(|child| ownership::is_of(child, schedule)).collect();
     let readable: Vec<&RdsBackup> = own.iter().filter_map(|child| child.0.as_deref().ok()).collect();

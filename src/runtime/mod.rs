@@ -11,6 +11,7 @@ mod install;
 mod lease;
 mod listen;
 mod live;
+mod native_windows;
 mod operator;
 mod readiness;
 mod reload;

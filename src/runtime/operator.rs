@@ -19,6 +19,7 @@ use super::{
     error::RunError,
     health::{self, Served},
     live::{Live, warn_of_unusable},
+    native_windows::{self, Waking},
     readiness::Readiness,
 };
 use crate::{
@@ -69,6 +70,7 @@ pub struct Operator {
     listings: Arc<Listings>,
     woken_backups: Wake<RdsBackup>,
     woken_schedules: Wake<RdsBackupSchedule>,
+    wake_schedule: Waking,
 }
 
 impl Operator {
@@ -89,7 +91,7 @@ impl Operator {
         let (burst, audits) = (CreationBurst::default(), Audits::default());
         let schedules = Arc::new(schedule::Context {
             cluster: cluster.clone(),
-            children: schedule::Children::new(wake_schedule),
+            children: schedule::Children::new(wake_schedule.clone()),
             caches: OnceLock::new(),
             listed: OnceLock::new(),
             tasks: tasks.clone(),
@@ -100,6 +102,7 @@ impl Operator {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
             audits: audits.clone(),
+            native_windows: schedule::NativeWindows::default(),
         });
         let accounts = Accounts::new(accounts, submissions, move |settings, namespace| sources.of(settings, namespace), client_deps);
         let counts = Counts::of_accounts(accounts.names());
@@ -125,7 +128,7 @@ impl Operator {
         });
         let readiness = Arc::new(Readiness::default());
         let listings = Arc::new(Listings::default());
-        Self { client, scope, stop, config, readiness, backups, schedules, listings, woken_backups, woken_schedules }
+        Self { client, scope, stop, config, readiness, backups, schedules, listings, woken_backups, woken_schedules, wake_schedule }
     }
 
     /// What takes another configuration while the operator runs.
@@ -161,7 +164,8 @@ impl Operator {
 
     /// Works until `stop` is cancelled, and then until the work under way has ended, at most 20 s.
     pub async fn run(self) {
-        let Self { client, scope, stop, config: _, readiness, backups, schedules, listings, woken_backups, woken_schedules } = self;
+        let Self { client, scope, stop, config: _, readiness, backups, schedules, listings, woken_backups, woken_schedules, wake_schedule } =
+            self;
         let held = backups.clone();
         let waits_for_claims =
             |object: &RdsBackup| object.status.as_ref().and_then(|status| status.ready_reason()) == Some(Reason::ClaimsUnreadable.as_str());
@@ -177,12 +181,14 @@ impl Operator {
         let sweep = sweep(&backups, &schedules).fuse();
         let audit = backup::audit(backups.clone()).fuse();
         let coverage = coverage::run(backups.clone(), listings).fuse();
-        futures::pin_mut!(controllers, sweep, audit, coverage);
+        let native_windows = native_windows::run(backups.clone(), schedules.clone(), wake_schedule).fuse();
+        futures::pin_mut!(controllers, sweep, audit, coverage, native_windows);
         futures::select! {
             // The controllers end by themselves on `stop`, so this arm and the last one may be ready at once.
             () = (&mut controllers).fuse() => drained(&backups.tasks).await,
             () = sweep => {}
             () = coverage => {}
+            () = native_windows => {}
             () = audit => {}
             () = stop.cancelled().fuse() => {
                 info!("stopping: the operator takes no new work and finishes the work under way");

@@ -1,4 +1,4 @@
-//! The windows in which a schedule starts no backup, in its time zone. Pure: no clock, no I/O.
+//! The windows in which a schedule starts no backup: its own in its time zone, and the instance's in UTC. Pure: no clock, no I/O.
 //!
 //! A window is never shorter than it is written: it begins at the first instant at which the clocks have reached `from`, and ends when they
 //! show `to` for the last time, also where they are set back in between. Windows that overlap or touch are one.
@@ -10,7 +10,7 @@ use jiff::{
 };
 
 use super::cron::{first_instant, last_instant};
-use crate::api::{Blackout, BlackoutDates, Weekday};
+use crate::api::{Blackout, BlackoutDates, NativeWindow, Weekday};
 
 /// The CRD takes so many.
 const MOST: usize = 32;
@@ -24,6 +24,14 @@ const DAY: i64 = 24 * 60;
 /// The blackouts of a schedule.
 #[derive(Clone, Debug)]
 pub struct Blackouts {
+    own: Windows,
+    /// The instance's own backup window; without a rule where there is none to keep clear.
+    native: Windows,
+}
+
+/// Windows of one time zone.
+#[derive(Clone, Debug)]
+struct Windows {
     zone: TimeZone,
     rules: Vec<Rule>,
 }
@@ -48,12 +56,19 @@ impl Blackouts {
             return Err(format!("write at most {MOST} windows"));
         }
         let rule = |(index, blackout)| Rule::new(blackout).map_err(|error| format!("window {}: {error}", index + 1));
-        Ok(Self { zone, rules: list.iter().enumerate().map(rule).collect::<Result<_, _>>()? })
+        let own = Windows { zone, rules: list.iter().enumerate().map(rule).collect::<Result<_, _>>()? };
+        Ok(Self { own, native: Windows { zone: TimeZone::UTC, rules: Vec::new() } })
+    }
+
+    /// Also those of the instance's own backup window.
+    pub fn with_native(mut self, window: &NativeWindow) -> Result<Self, String> {
+        self.native.rules = vec![Rule::new(&window.blackout())?];
+        Ok(self)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.own.rules.is_empty() && self.native.rules.is_empty()
     }
 
     /// When the window ends in which the instant lies; none if it lies in none. The last instant that there is for one that lasts for years.
@@ -85,7 +100,19 @@ impl Blackouts {
 
     /// The first window that begins after this instant, which lies in none, and not after `until`.
     pub fn next_begin(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
-        if self.is_empty() {
+        let own = self.own.next_begin(after, until);
+        self.native.next_begin(after, own.unwrap_or(until)).or(own)
+    }
+
+    fn around(&self, at: Timestamp) -> impl Iterator<Item = Window> + '_ {
+        self.own.around(at).chain(self.native.around(at))
+    }
+}
+
+impl Windows {
+    /// As [`Blackouts::next_begin`], of these windows.
+    fn next_begin(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        if self.rules.is_empty() {
             return None;
         }
         let mut day = self.zone.to_datetime(after).date().checked_sub(1.day()).ok()?;
@@ -104,7 +131,7 @@ impl Blackouts {
     /// The windows that may have the instant in them or at an end. One lasts until the next day at most; where the clocks are set back
     /// over midnight, it lasts into the day after that, or has begun on the day before its own.
     fn around(&self, at: Timestamp) -> impl Iterator<Item = Window> + '_ {
-        let today = if self.is_empty() { None } else { Some(self.zone.to_datetime(at).date()) };
+        let today = if self.rules.is_empty() { None } else { Some(self.zone.to_datetime(at).date()) };
         let days = today.into_iter().flat_map(|today| (-2i64..=1).filter_map(move |days| today.checked_add(days.days()).ok()));
         days.flat_map(move |day| self.rules.iter().filter_map(move |rule| rule.window(day, &self.zone)))
     }

@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     children::{Children, Guarded},
     counts::Counts,
+    native::NativeWindows,
     objectives::Objectives,
     state::ObjectState,
 };
@@ -35,6 +36,8 @@ pub struct Context {
     pub counts: Counts,
     /// What was found of the sets of succeeded backups.
     pub audits: Audits,
+    /// The instances' own backup windows.
+    pub native_windows: NativeWindows,
     /// Tasks that outlive the pass that began them; drained at shutdown.
     pub tasks: TaskTracker,
     /// The time.

@@ -11,6 +11,7 @@ use super::{
     context::Context,
     decide::Deletion,
     memory::Outcome,
+    native,
     policy::OLDEST_AUDIT,
     request::{Answer, Present, Request},
 };
@@ -50,7 +51,8 @@ impl Io {
                 let audits = &self.context.audits;
                 let found = |backup: &GuardedBackup| audits.of(backup.meta().uid.as_deref().unwrap_or_default());
                 let backups = children.of(namespace, name_of(object)).into_iter().map(|backup| (backup.clone(), found(&backup))).collect();
-                Answer::Observed { backups, audits_are_due: audits.runs_for(self.context.clock.now()) > OLDEST_AUDIT }
+                let native = native::target_of(object).map(|target| self.context.native_windows.of(&target)).unwrap_or_default();
+                Answer::Observed { backups, audits_are_due: audits.runs_for(self.context.clock.now()) > OLDEST_AUDIT, native }
             }
             Request::HurryAudit => {
                 let spec = &object.spec.template.spec;

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::{memory::Memory, ownership, stalled::Stalled};
+use super::{memory::Memory, native::Reading, ownership, stalled::Stalled};
 use crate::{
-    api::{ConditionType, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL},
+    api::{ConditionType, NativeWindow, Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, Reason, SCHEDULE_UID_LABEL},
     audit::{Audited, Finding},
 };
 
@@ -24,6 +24,24 @@ pub struct Observation<'a> {
     pub server_now: Option<Timestamp>,
     /// This process has run for so long that every set should have been looked at.
     pub audits_are_due: bool,
+    /// The newest reading of the instance's own backup window.
+    pub native: &'a Reading,
+    /// The window that is kept clear: [`native_window`].
+    pub native_window: Option<&'a NativeWindow>,
+}
+
+/// The instance's own backup window that the schedule keeps clear: as it was read last, by this process or, as the status says, by one before
+/// it. None without `notDuring`, and until it was read once.
+pub fn native_window<'a>(
+    object: &RdsBackupSchedule,
+    status: &'a RdsBackupScheduleStatus,
+    reading: &'a Reading,
+) -> Option<&'a NativeWindow> {
+    object.spec.not_during?;
+    match reading {
+        Reading::Window(window) => Some(window),
+        Reading::Unread | Reading::Unreadable(_) => status.native_window.as_ref(),
+    }
 }
 
 impl Observation<'_> {

@@ -14,7 +14,8 @@ use super::{
     children::GuardedBackup,
     decide::{Decision, Deletion, decide},
     memory::{Made, Outcome, RefusedDeletion},
-    observation::{Child, Observation},
+    native::Reading,
+    observation::{Child, Observation, native_window},
     ownership,
     policy::{BEFORE_WHAT_IS_DUE, DEFERRAL, LONGEST_DEFERRAL, LONGEST_WAIT, MOST_DECISIONS, SHORTEST_PAUSE},
     request::{Answer, Error, Next, Present, Request, Rest},
@@ -80,6 +81,7 @@ pub enum Stage {
 struct Seen {
     backups: Vec<(Arc<GuardedBackup>, Option<Audited>)>,
     audits_are_due: bool,
+    native: Reading,
 }
 
 /// A decision, and what it was made of.
@@ -152,8 +154,8 @@ impl Pass {
             (Stage::Begin, Answer::Begin) => Ok(self.ask(Stage::FirstList, Request::AwaitFirstList)),
             (Stage::FirstList, Answer::Done) => Ok(self.begin(state)),
             (Stage::Refresh, Answer::Object(found)) => Ok(self.refreshed(state, found?)),
-            (Stage::Observe, Answer::Observed { backups, audits_are_due }) => {
-                self.observed(state, &Seen { backups, audits_are_due }, present)
+            (Stage::Observe, Answer::Observed { backups, audits_are_due, native }) => {
+                self.observed(state, &Seen { backups, audits_are_due, native }, present)
             }
             (Stage::Reread(backup, decided), Answer::Object(found)) => Ok(self.reread(state, backup, &decided, found?, present.now)),
             (Stage::LastBackup(backup, last), Answer::Backup(found)) => {
@@ -217,7 +219,8 @@ impl Pass {
         let readable = seen.backups.iter().filter_map(|(guarded, audited)| Some((guarded.0.as_ref().ok()?, audited.as_ref())));
         let children: Vec<Child> = readable.filter_map(|(backup, audited)| self.child(backup, audited)).collect();
         let cached = seen.backups.iter().filter_map(|(guarded, _)| kube::Resource::meta(guarded.as_ref()).name.clone()).collect();
-        let valid = state.validated(&self.object, now).clone();
+        let window = native_window(&self.object, &self.status, &seen.native);
+        let valid = state.validated(&self.object, window, now).clone();
         let observation = Observation {
             object: &self.object,
             status: &self.status,
@@ -225,6 +228,8 @@ impl Pass {
             memory: &state.memory,
             server_now,
             audits_are_due: seen.audits_are_due,
+            native: &seen.native,
+            native_window: window,
         };
         let decision = decide(&self.object.spec, &valid, &observation, now);
         Arc::new(Decided { decision, at: now, cached })

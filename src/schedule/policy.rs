@@ -19,6 +19,9 @@ pub(super) const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(24
 /// Blackouts that leave no run for so long after the next slot are a mistake: no schedule falls silent for years without a word.
 pub(super) const LONGEST_WITHOUT_RUN: SignedDuration = SignedDuration::from_hours(366 * 24);
 
+/// A backup that is due waits so long for the first reading of the instance's own backup window, at most: one at a bad hour beats none.
+pub(super) const LONGEST_WAIT_FOR_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
 /// No wait is longer: clocks are set and machines sleep, and a timer knows of neither.
 pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{children::GuardedBackup, decide::Deletion, memory::Outcome};
+use super::{children::GuardedBackup, decide::Deletion, memory::Outcome, native::Reading};
 use crate::{
     api::{RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus},
     audit::Audited,
@@ -59,6 +59,8 @@ pub enum Answer {
         backups: Vec<(Arc<GuardedBackup>, Option<Audited>)>,
         /// This process has run for so long that every set should have been looked at.
         audits_are_due: bool,
+        /// What is known of the instance's own backup window.
+        native: Reading,
     },
     /// The schedule; none if it is gone, or another stands under its name.
     Object(Result<Option<Box<RdsBackupSchedule>>, controller::Error>),

@@ -11,7 +11,7 @@ use super::{
     template,
 };
 use crate::{
-    api::{RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
+    api::{NativeWindow, RdsBackupScheduleSpec, Reason, RetentionSpec, Span},
     rds::SETS_A_DAY,
     time::SaturatingTime,
 };
@@ -39,7 +39,7 @@ pub struct ValidatedSpec {
     pub successful_history: usize,
     /// How many objects that failed are kept.
     pub failed_history: usize,
-    /// Stands for schedule, time zone, jitter and blackouts.
+    /// Stands for schedule, time zone, jitter, blackouts and `notDuring`.
     pub timing_hash: String,
 }
 
@@ -66,6 +66,17 @@ impl Collector<'_> {
 impl ValidatedSpec {
     /// Checks a spec of the schedule `name` in `namespace`. The default of `freshness` looks at the year after `now`.
     pub fn new(namespace: &str, name: &str, spec: &RdsBackupScheduleSpec, now: Timestamp) -> Result<Self, Problem> {
+        Self::with_native_window(namespace, name, spec, None, now)
+    }
+
+    /// As [`ValidatedSpec::new`], with the instance's own backup window, which `notDuring` keeps clear.
+    pub fn with_native_window(
+        namespace: &str,
+        name: &str,
+        spec: &RdsBackupScheduleSpec,
+        native: Option<&NativeWindow>,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
         let RdsBackupScheduleSpec {
             schedule,
             time_zone,
@@ -73,6 +84,7 @@ impl ValidatedSpec {
             suspend: _,
             starting_deadline,
             blackouts,
+            not_during: _,
             run_on_create: _,
             trigger: _,
             successful_history_limit,
@@ -81,12 +93,12 @@ impl ValidatedSpec {
             retention,
             template,
         } = spec;
-        let invalid = |message: String| Problem { reason: Reason::InvalidSchedule, message };
+        let invalid = |message: String| Problem::new(Reason::InvalidSchedule, message);
         let of = |field: &'static str| move |error: String| invalid(format!("{field}: {error}"));
         let mut wrong = Vec::new();
         let mut read = Collector(&mut wrong);
         let cron = read.take(Cron::parse(schedule).map_err(|error| of("schedule")(error.to_string())));
-        let zone_of = |error: String| Problem { reason: Reason::InvalidTimeZone, message: format!("timeZone: {error}") };
+        let zone_of = |error: String| Problem::new(Reason::InvalidTimeZone, format!("timeZone: {error}"));
         let zone = read.take(zone(time_zone).map_err(|error| zone_of(error.to_string())));
         let windows = zone.clone().and_then(|zone| read.take(Blackouts::new(blackouts, zone).map_err(of("blackouts"))));
         let most_jitter = read.take(jitter_of(jitter.as_ref()).map_err(|error| of("jitter")(error.to_string())));
@@ -136,7 +148,14 @@ impl ValidatedSpec {
             failed_history: limit(*failed_history_limit, DEFAULT_FAILED_HISTORY),
             timing_hash: timing_hash(spec, most_jitter),
         };
-        valid.check_blackouts(now).map_err(invalid)?;
+        valid.check_blackouts(now).map_err(|why| invalid(format!("blackouts: {why}")))?;
+        if let Some(window) = native {
+            valid.blackouts = valid.blackouts.with_native(window).map_err(|error| invalid(format!("notDuring: {error}")))?;
+            valid.check_blackouts(now).map_err(|why| Problem {
+                by_native_window: true,
+                ..invalid(format!("notDuring: with the instance's own backup window ({window}) {why}"))
+            })?;
+        }
         valid.longest_gap = valid.longest_gap_of_runs(now);
         valid.max_age = given_max_age.unwrap_or_else(|| default_max_age(valid.longest_gap, most_jitter));
         Ok(valid)
@@ -152,7 +171,7 @@ impl ValidatedSpec {
         if run.is_none() {
             let deadline = if self.deadline.is_some() { ", raise startingDeadline" } else { "" };
             return Err(format!(
-                "blackouts: they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
+                "they leave no run within a year: the next would be at {first}, and it and those after it lie in a window and cannot start at its end. Shorten a window{deadline}, or write another schedule"
             ));
         }
         if self.has_too_many_slots {
@@ -165,11 +184,14 @@ impl ValidatedSpec {
 
 /// Stands for what the slots and their starts are made of. Without blackouts it is as in releases that had none: an update is no edit.
 fn timing_hash(spec: &RdsBackupScheduleSpec, most_jitter: SignedDuration) -> String {
-    let RdsBackupScheduleSpec { schedule, time_zone, blackouts, .. } = spec;
+    let RdsBackupScheduleSpec { schedule, time_zone, blackouts, not_during, .. } = spec;
     let mut timing = format!("{schedule}\n{time_zone}\n{}", Span::of(most_jitter));
     if !blackouts.is_empty() {
         timing.push('\n');
         timing.push_str(&serde_json::to_string(blackouts).unwrap_or_default());
+    }
+    if not_during.is_some() {
+        timing.push_str("\nnotDuring");
     }
     digest(&timing, 6)
 }

@@ -8,7 +8,10 @@ use super::{
     problem::Problem,
     spec::{ValidatedSpec, given_max_age},
 };
-use crate::{api::RdsBackupSchedule, controller::Freshest};
+use crate::{
+    api::{NativeWindow, RdsBackupSchedule},
+    controller::Freshest,
+};
 
 /// The state of one object; lost in a crash, and nothing is lost with it.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +28,13 @@ pub struct ObjectState {
     validated: Option<Validated>,
 }
 
-/// The validated spec of a generation, and the day on which it was made: the default of `freshness` looks a year ahead.
+/// The validated spec of a generation with the instance's own window, and the day on which it was made: the default of `freshness` looks a
+/// year ahead.
 #[derive(Clone, Debug)]
 struct Validated {
     generation: i64,
     day: i64,
+    native: Option<NativeWindow>,
     spec: Result<ValidatedSpec, Problem>,
     /// `freshness.maxAge`: also an invalid schedule promises it.
     given_max_age: Option<SignedDuration>,
@@ -46,10 +51,15 @@ impl ObjectState {
         }
     }
 
-    /// What the spec asks for, worked out once for each generation and day.
-    pub fn validated(&mut self, object: &RdsBackupSchedule, now: Timestamp) -> &Result<ValidatedSpec, Problem> {
+    /// What the spec asks for, worked out once for each generation, window of the instance, and day.
+    pub fn validated(
+        &mut self,
+        object: &RdsBackupSchedule,
+        native: Option<&NativeWindow>,
+        now: Timestamp,
+    ) -> &Result<ValidatedSpec, Problem> {
         let (generation, day) = (object.metadata.generation.unwrap_or_default(), now.as_second().div_euclid(86_400));
-        if self.validated.as_ref().is_some_and(|known| (known.generation, known.day) != (generation, day)) {
+        if self.validated.as_ref().is_some_and(|known| (known.generation, known.day, known.native.as_ref()) != (generation, day, native)) {
             self.validated = None;
         }
         let validated = self.validated.get_or_insert_with(|| {
@@ -58,7 +68,8 @@ impl ObjectState {
             Validated {
                 generation,
                 day,
-                spec: ValidatedSpec::new(namespace, name, &object.spec, now),
+                native: native.cloned(),
+                spec: ValidatedSpec::with_native_window(namespace, name, &object.spec, native, now),
                 given_max_age: given_max_age(&object.spec),
             }
         });
@@ -85,7 +96,7 @@ mod tests {
             .unwrap();
             let mut state = ObjectState::default();
             assert_eq!(state.objective(), None, "it was not looked at yet");
-            _ = state.validated(&object, "2026-03-01T00:00:00Z".parse().unwrap());
+            _ = state.validated(&object, None, "2026-03-01T00:00:00Z".parse().unwrap());
             state.objective()
         };
         let (max_age, day) = (SignedDuration::from_hours(30), SignedDuration::from_hours(24));

@@ -11,7 +11,7 @@ pub(super) fn problems(template: &BackupTemplate) -> Vec<Problem> {
     let spec = spec.map(|wrong| format!("template.spec: {wrong}"));
     let metadata = template.metadata.iter().flat_map(|metadata| [check_labels(&metadata.labels), check_annotations(&metadata.annotations)]);
     let metadata = metadata.filter_map(Result::err).map(|wrong| format!("template.metadata: {wrong}"));
-    spec.chain(metadata).map(|message| Problem { reason: Reason::InvalidTemplate, message }).collect()
+    spec.chain(metadata).map(|message| Problem::new(Reason::InvalidTemplate, message)).collect()
 }
 
 /// Fields that only a backup without a schedule has.
@@ -25,7 +25,8 @@ fn not_in_a_template(spec: &RdsBackupSpec) -> impl Iterator<Item = String> {
         ),
     ]
     .into_iter()
-    .filter_map(|(is_there, message)| is_there.then(|| message.to_owned()))
+    .filter(|(is_there, _)| *is_there)
+    .map(|(_, message)| message.to_owned())
 }
 
 /// The API server refuses a backup with other labels; here it is said once, and before the first slot.

@@ -115,6 +115,9 @@ fn schedule_row(condition: ScheduleCondition) -> &'static str {
         ScheduleCondition::Plausible => {
             " | the newest set is less than half as large as those before it | | the newest set is as large as usual, or there are fewer than two before it"
         }
+        ScheduleCondition::NativeWindowKnown => {
+            "the instance's backup policy was read | it cannot be read: the message says why, and which window is in use | | no `notDuring`, or not asked yet"
+        }
         ScheduleCondition::TooFrequent => "the schedule is valid, and a day has more than 20 slots | | | no day has so many",
     }
 }

@@ -48,6 +48,24 @@ pub struct InstanceSpec {
     pub history: u32,
     /// Its backup policy.
     pub policy: BackupPolicy,
+    /// When it makes its own backups, as its policy says: the endpoint itself makes none by it.
+    pub window: BackupWindow,
+}
+
+/// When the service backs an instance up by itself, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BackupWindow {
+    /// `PreferredBackupPeriod`: days of the week.
+    pub period: String,
+    /// `PreferredBackupTime`: hours of the day in UTC.
+    pub time: String,
+}
+
+impl Default for BackupWindow {
+    fn default() -> Self {
+        Self { period: "Tuesday,Thursday,Saturday".into(), time: "15:00Z-16:00Z".into() }
+    }
 }
 
 /// How long the service keeps what it backs up.
@@ -128,6 +146,7 @@ impl Default for InstanceSpec {
             busy_for: None,
             history: 0,
             policy: BackupPolicy::default(),
+            window: BackupWindow::default(),
         }
     }
 }

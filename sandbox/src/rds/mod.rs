@@ -32,7 +32,7 @@ mod wire;
 pub use answer::Format;
 pub use auth::Key;
 pub(crate) use auth::{Nonces, verify};
-pub use catalogue::{BackupPolicy, Catalogue, CatalogueError, Engine, InstanceSpec, ReleasedKeep};
+pub use catalogue::{BackupPolicy, BackupWindow, Catalogue, CatalogueError, Engine, InstanceSpec, ReleasedKeep};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub(crate) use clock::{later, since};
 pub use endpoint::{Endpoint, Options};

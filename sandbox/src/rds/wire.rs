@@ -104,8 +104,8 @@ impl Style<'_> {
             "LogBackupRetentionPeriod": spec.policy.log_retention_days,
             "EnableBackupLog": enabled,
             "BackupLog": words,
-            "PreferredBackupPeriod": "Tuesday,Thursday,Saturday",
-            "PreferredBackupTime": "15:00Z-16:00Z",
+            "PreferredBackupPeriod": spec.window.period,
+            "PreferredBackupTime": spec.window.time,
             "BackupMethod": if spec.local_disk() { "Physical" } else { "Snapshot" },
             "ReleasedKeepPolicy": spec.policy.released_keep,
         }))

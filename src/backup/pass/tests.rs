@@ -197,7 +197,7 @@ fn finding_of(what: &CloudRead) -> CloudFinding {
         })),
         CloudRead::Tasks(_) => CloudFinding::Tasks(rds::Answer { value: Vec::new(), request_id: None, service_time: None }),
         CloudRead::Policy => {
-            let policy = BackupPolicy { retention_days: Some(30), log_backup: Some(false), log_retention_days: None };
+            let policy = BackupPolicy { retention_days: Some(30), log_backup: Some(false), log_retention_days: None, window: None };
             CloudFinding::Policy(policy)
         }
         CloudRead::ManualSets(_) | CloudRead::Set(_) => {

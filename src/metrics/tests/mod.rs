@@ -114,6 +114,7 @@ impl World {
             objectives: schedule::Objectives::default(),
             counts: schedule::Counts::default(),
             audits: crate::audit::Audits::default(),
+            native_windows: schedule::NativeWindows::default(),
             tasks: tasks.clone(),
             clock: clock.clone(),
             server_clock: ServerClock::default(),

@@ -27,10 +27,13 @@ pub(super) struct Draft<'a> {
     pub events: Vec<Event>,
     /// A backup that is wanted and cannot be created.
     pub held_up: Option<HeldUp>,
-    /// A run that is due and cannot be made now, as it stays the next one: its backup cannot be created, or a blackout must end first.
+    /// A run that is due and cannot be made now, as it stays the next one: its backup cannot be created, a blackout must end first, or the instance's
+    /// own window was not read yet.
     pub due: Option<Run>,
     /// When the backup of `runOnCreate` starts that waits for the end of a blackout.
     pub first_start: Option<Timestamp>,
+    /// Until when a backup that is due waits for the first reading of the instance's own backup window.
+    pub window_until: Option<Timestamp>,
     /// Backups for which a slot is skipped.
     pub unconfirmed: Vec<String>,
     /// The backup of `runOnCreate` is still to be made.
@@ -73,6 +76,7 @@ impl<'a> Draft<'a> {
             held_up: None,
             due: None,
             first_start: None,
+            window_until: None,
             unconfirmed: Vec::new(),
             owes_first: false,
         }

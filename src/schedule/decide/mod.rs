@@ -10,6 +10,7 @@ mod delete;
 mod draft;
 mod history;
 mod missed;
+mod native;
 mod plausible;
 mod promise;
 mod retention;
@@ -67,6 +68,7 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     draft.status.next_schedule_time = next.map(Time);
     draft.status.effective_jitter = (!valid.jitter.is_zero()).then(|| Span::of(valid.jitter).to_string());
     draft.plausible();
+    draft.native_window();
     let fresh_until = draft.conditions(valid);
     let rules = valid.retention.as_ref();
     let plan = rules.map(|rules| retention::plan(rules, valid.successful_history, draft.name(), draft.observed.children, draft.now));
@@ -77,8 +79,11 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
     let retry = draft.held_up.as_ref().map(|held_up| held_up.until);
     let wants_audit = plan.is_some_and(|plan| plan.wants_audit);
     let audit = wants_audit.then(|| draft.now.plus(AUDIT_RECHECK));
-    let wait =
-        [draft.next_look(valid), fresh_until, retry, audit].into_iter().flatten().min().map_or(LONGEST_WAIT, |wake| draft.until(wake));
+    let wait = [draft.next_look(valid), fresh_until, retry, audit, draft.window_until]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(LONGEST_WAIT, |wake| draft.until(wake));
     let deletions = history::deletions(&beyond, draft.observed.memory, draft.now);
     Decision { deletions, wants_audit, ..draft.rest(Some(wait)) }
 }
@@ -87,6 +92,7 @@ fn run(mut draft: Draft<'_>, valid: &ValidatedSpec) -> Decision {
 fn invalid(mut draft: Draft<'_>, problem: &Problem) -> Decision {
     draft.disarm(problem);
     draft.update_child_status();
+    draft.native_window();
     draft.status.next_schedule_time = None;
     draft.status.next_runs.clear();
     let wait = draft.invalid(problem).map(|until| draft.until(until));

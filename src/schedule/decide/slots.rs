@@ -17,11 +17,14 @@ use crate::{
 /// Stands in `timingHash` for a timing that is wrong: whatever it is corrected to is a change.
 const WRONG_TIMING: &str = "wrong";
 
+/// The same where the spec is right, and the instance's own window leaves no run. Nobody edits anything when that changes.
+const WRONG_WINDOW: &str = "wrong window";
+
 /// The CRD keeps so many starts that are to come.
 const SHOWN_RUNS: usize = 3;
 
 /// What an edit of the timing or of the pause changes.
-const TIMING_FIELDS: [&str; 5] = ["schedule", "timeZone", "jitter", "blackouts", "suspend"];
+const TIMING_FIELDS: [&str; 6] = ["schedule", "timeZone", "jitter", "blackouts", "notDuring", "suspend"];
 
 impl Draft<'_> {
     /// An edit and a resumption never fire for slots that should have started before them, and take back no start that was promised.
@@ -35,6 +38,8 @@ impl Draft<'_> {
                 self.keep_promise(valid);
             } else if self.is_paused() {
                 self.miss_before_the_pause(valid);
+            } else {
+                self.window_moved(valid);
             }
         }
         if self.cursor(valid) > self.now.plus(CLOCK_SET_BACK) {
@@ -56,10 +61,11 @@ impl Draft<'_> {
     /// A timing that is wrong has no slots: when it is corrected, also to what it was before, no slot of that time is made up for.
     pub fn disarm(&mut self, problem: &Problem) {
         if problem.reason != Reason::InvalidTemplate {
-            if let Some(promised) = self.promised().filter(|promised| promised.start <= self.edited_at()) {
+            let (wrong, since) = if problem.by_native_window { (WRONG_WINDOW, self.now) } else { (WRONG_TIMING, self.edited_at()) };
+            if let Some(promised) = self.promised().filter(|promised| promised.start <= since) {
                 self.miss_promised(promised.slot);
             }
-            self.status.timing_hash = Some(WRONG_TIMING.to_owned());
+            self.status.timing_hash = Some(wrong.to_owned());
         }
         if self.is_resumed() {
             self.status.armed_since = Some(whole_second(self.resumed_at()));
@@ -68,6 +74,9 @@ impl Draft<'_> {
 
     /// When the timing was edited. The API server tells it, so that slots after an edit are not lost where the operator was down.
     pub fn edited_at(&self) -> Timestamp {
+        if self.observed.status.timing_hash.as_deref() == Some(WRONG_WINDOW) {
+            return self.now;
+        }
         written_at(&self.observed.object.metadata, &TIMING_FIELDS).map_or(self.now, |at| at.min(self.now))
     }
 
@@ -129,6 +138,10 @@ impl Draft<'_> {
             Some(late) if deadline.is_none_or(|deadline| late <= deadline) => {
                 if late > self.now {
                     self.wait_for(valid, cursor, Run { start: late, ..run });
+                    return None;
+                }
+                if self.waits_for_window(valid, run) {
+                    self.wait_for(valid, cursor, run);
                     return None;
                 }
                 if self.active().is_empty() {

@@ -79,6 +79,10 @@ impl Draft<'_> {
             }
             return None;
         }
+        if !self.is_handled(&name) && self.first_waits_for_window() {
+            self.owes_first = true;
+            return None;
+        }
         let timing = Timing { slot: None, next_start: self.next_start(valid), blackout: self.next_blackout(valid) };
         match self.wanted(&name, timing) {
             Wanted::Create(child) => return Some(child),

@@ -6,6 +6,7 @@ mod edits;
 mod health;
 mod history;
 mod missed;
+mod native;
 mod plausible;
 mod retention;
 mod slots;
@@ -18,6 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::core::Status;
 
 use super::{
+    native::Reading,
     observation::{Child, Set},
     pass::Pass,
     request::{Answer, Next, Present, Request, Rest},
@@ -81,6 +83,8 @@ pub(super) struct World {
     /// How often an audit was asked for.
     pub hurried: usize,
     pub audits_are_due: bool,
+    /// What was read of the instance's own backup window.
+    pub native: Reading,
 }
 
 impl World {
@@ -111,6 +115,7 @@ impl World {
             undeletable: BTreeSet::new(),
             hurried: 0,
             audits_are_due: false,
+            native: Reading::Unread,
         }
     }
 
@@ -173,7 +178,11 @@ impl World {
                     Some(Audited { at: if let Set::Seen { at } = child.set { at } else { now }, finding })
                 };
                 let seen = |child: &Child| (Arc::new(Guarded(Ok(Arc::new(self.object_of(child))))), audited(child));
-                Answer::Observed { backups: self.children.iter().map(seen).collect(), audits_are_due: self.audits_are_due }
+                Answer::Observed {
+                    backups: self.children.iter().map(seen).collect(),
+                    audits_are_due: self.audits_are_due,
+                    native: self.native.clone(),
+                }
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.object.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(existing(self, &name).map(|child| Box::new(self.object_of(&child))))),

@@ -75,6 +75,7 @@ fn the_api_server_refuses_a_wrong_schedule() {
             (with(json!({ "blackouts": [{ "dates": { "from": "10.11.2027", "to": "2027-11-12" } }] })), "write a date like 2026-11-10"),
             (with(json!({ "blackouts": [{ "dates": { "from": "2027-11-12", "to": "2027-11-10" } }] })), "dates.to is before dates.from"),
             (with(json!({ "blackouts": vec![json!({ "from": "09:00", "to": "18:00" }); 33] })), "32"),
+            (with(json!({ "notDuring": "Night" })), "NativeBackupWindow"),
             (json!({ "schedule": "0 2 * * *" }), "template"),
         ];
         for (number, (spec, words)) in table.iter().enumerate() {

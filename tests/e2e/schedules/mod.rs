@@ -6,5 +6,6 @@ mod downtime;
 mod fires;
 mod kills;
 mod ledger;
+mod native;
 
 pub use ledger::spec;

@@ -61,7 +61,7 @@ impl World {
     }
 
     pub fn policy(site: usize) -> BackupPolicy {
-        BackupPolicy { retention_days: Some(30), log_backup: Some(site == 1), log_retention_days: Some(7) }
+        BackupPolicy { retention_days: Some(30), log_backup: Some(site == 1), log_retention_days: Some(7), window: None }
     }
 
     /// Somebody deletes an object. Answers whether finalizers keep it.

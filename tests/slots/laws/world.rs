@@ -8,6 +8,7 @@ use rds_backup_operator::{
     api::{Phase, RdsBackup, RdsBackupSchedule, RdsBackupScheduleStatus, RdsBackupStatus, Reason, SCHEDULE_UID_LABEL, Time},
     controller::{Creation, Guarded, WriteResult},
     schedule::{
+        native::Reading,
         pass::Pass,
         request::{Answer, Next, Present, Request, Rest},
         state::ObjectState,
@@ -176,7 +177,11 @@ impl World {
             Request::AwaitFirstList | Request::LogCreation { .. } | Request::CountCreation | Request::HurryAudit => Answer::Done,
             Request::Observe => {
                 let shown = self.backups.iter().filter(|stored| stored.shown_from <= self.now);
-                Answer::Observed { backups: shown.map(|stored| (Arc::new(guarded(stored)), None)).collect(), audits_are_due: false }
+                Answer::Observed {
+                    backups: shown.map(|stored| (Arc::new(guarded(stored)), None)).collect(),
+                    audits_are_due: false,
+                    native: Reading::Unread,
+                }
             }
             Request::ReadObject => Answer::Object(Ok(Some(Box::new(self.schedule.clone())))),
             Request::ReadBackup(name) => Answer::Backup(Ok(self.named(&name).map(|stored| Box::new(stored.object.clone())))),

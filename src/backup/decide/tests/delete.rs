@@ -43,7 +43,7 @@ fn wanted() -> Case {
 }
 
 fn policy() -> BackupPolicy {
-    BackupPolicy { retention_days: Some(30), log_backup: Some(true), log_retention_days: Some(7) }
+    BackupPolicy { retention_days: Some(30), log_backup: Some(true), log_retention_days: Some(7), window: None }
 }
 
 fn found() -> Findings {
