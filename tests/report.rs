@@ -105,7 +105,9 @@ fn an_api_server_that_is_overloaded_is_told_as_that_and_at_once() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    for args in [&["-n", "a", "-A"][..], &["--output=yaml"], &["-n", ""], &["-n", "a/b"], &["team-a"], &["--tag", "a=b"], &["--config", "/nowhere"]] {
+    for args in
+        [&["-n", "a", "-A"][..], &["--output=yaml"], &["-n", ""], &["-n", "a/b"], &["team-a"], &["--tag", "a=b"], &["--config", "/nowhere"]]
+    {
         let output = report(Path::new(PROGRAM), args, None);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
