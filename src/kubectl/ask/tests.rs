@@ -83,7 +83,7 @@ async fn a_raw_backup_keeps_the_fields_that_this_release_does_not_know() {
     });
     let found = session.raw_backups().await.unwrap();
     assert_eq!((&found[0]["spec"], &found[0]["status"]), (&json!(7), &json!({ "ofTomorrow": true })));
-    assert_eq!(found[0]["metadata"], json!({ "name": "a" }));
+    assert_eq!((&found[0]["metadata"]["name"], &found[0]["metadata"]["annotations"]), (&json!("a"), &json!({})));
     assert!(asked.lock().unwrap()[0].starts_with("/apis/rdsbackup.io/v1alpha1/rdsbackups?"), "of all namespaces");
 }
 
@@ -94,12 +94,14 @@ async fn each_refusal_says_in_one_line_what_to_do() {
         (
             false,
             refusal(403, message),
-            "kubectl create rolebinding rds-backup-operator-view-by-hand -n team-a --clusterrole=rds-backup-operator-view --serviceaccount=team-a:monitor",
+            "kubectl create rolebinding rds-backup-operator-view-by-hand -n team-a \
+             --clusterrole=rds-backup-operator-view --serviceaccount=team-a:monitor",
         ),
         (
             true,
             refusal(403, message),
-            "kubectl create clusterrolebinding rds-backup-operator-view-by-hand --clusterrole=rds-backup-operator-view --serviceaccount=team-a:monitor",
+            "kubectl create clusterrolebinding rds-backup-operator-view-by-hand \
+             --clusterrole=rds-backup-operator-view --serviceaccount=team-a:monitor",
         ),
         (false, refusal(401, "Unauthorized"), "log in again"),
         (false, refusal(404, "the server could not find the requested resource"), "rds-backup-operator crds | kubectl apply"),
