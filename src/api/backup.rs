@@ -206,8 +206,9 @@ pub struct RdsBackupSpec {
     /// What happens to the backup set when this object is deleted. Default `Retain`: nothing. With `Delete`, the object stays, with a
     /// finalizer, until the service has deleted the set. For most sets the service never does that on request: the condition
     /// `DeletionSupported` says it from the end of the backup on, and then the object goes and the set stays. A set that was found after a
-    /// lost answer (`origin: Adopted`), of another backup (`Reused`) or that another RdsBackup names, and that of an object with the annotation `rdsbackup.io/hold:
-    /// "true"`, is not deleted. Can be changed at any time: `Retain` lets go of an object that is being deleted.
+    /// lost answer (`origin: Adopted`), of another backup (`Reused`) or that another RdsBackup names, and that of an object with the
+    /// annotation `rdsbackup.io/hold: "true"`, is not deleted. Can be changed at any time: `Retain` lets go of an object that is being
+    /// deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,

@@ -263,8 +263,8 @@ reasons! {
         /// A slot was not run because an earlier backup of the schedule still waits or runs. If this happens often, let the schedule run
         /// less often.
         SkippedOverlap,
-        /// Slots were not run because they lie in `blackouts`, or in the window of `notDuring`: the windows ended later than `startingDeadline` allows, or the next slot took
-        /// their place.
+        /// Slots were not run because they lie in `blackouts`, or in the window of `notDuring`: the windows ended later than
+        /// `startingDeadline` allows, or the next slot took their place.
         SkippedBlackout,
         /// The instance's backup policy was read, and its window is kept clear.
         PolicyRead,
