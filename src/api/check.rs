@@ -50,7 +50,8 @@ impl RdsBackupSpec {
             (existing, "existingBackupId: write the id of the backup set, for example 321020562, or remove it"),
         ]
         .into_iter()
-        .filter_map(|(is_wrong, message)| is_wrong.then(|| message.to_owned()))
+        .filter(|(is_wrong, _)| *is_wrong)
+        .map(|(_, message)| message.to_owned())
     }
 
     /// What method, strategy, type, databases and retention do not allow of each other.
@@ -79,7 +80,8 @@ impl RdsBackupSpec {
             ),
         ]
         .into_iter()
-        .filter_map(|(is_wrong, message)| is_wrong.then(|| message.to_owned()))
+        .filter(|(is_wrong, _)| *is_wrong)
+        .map(|(_, message)| message.to_owned())
     }
 
     /// What does not go with a set that is there.
