@@ -23,7 +23,7 @@ pub struct RdsBackupScheduleStatus {
     /// person), `Retention` (whether the rules of `retention` are kept), `Plausible` (False: the newest set
     /// is far smaller than those before it) and `NativeWindowKnown` (whether the window of `notDuring` could be read).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
