@@ -76,11 +76,14 @@ fn gates_that_are_applied_together_make_one_backup_however_long_it_takes() {
     });
 }
 
+/// So many worlds. A debug build is several times slower.
+const WORLDS: u64 = if cfg!(debug_assertions) { 24 } else { 300 };
+
 /// Answers are lost, the operator is killed, jobs fail, sets vanish, gates come two at a time.
 #[test]
 fn whatever_goes_wrong_no_gate_makes_a_backup_where_one_is_enough_or_reuses_what_is_not_usable() {
     let (mut made, mut reused, mut faults, mut gone) = (0, 0, 0, 0);
-    for seed in 1..=60 {
+    for seed in 1..=WORLDS {
         let d = &mut Randomness::new(seed);
         let mut script = Script::calm(Duration::from_secs(d.pick(&[20, 5 * MINUTE, 25 * MINUTE])));
         script.seed = seed;
@@ -120,7 +123,9 @@ fn whatever_goes_wrong_no_gate_makes_a_backup_where_one_is_enough_or_reuses_what
         });
     }
     println!("gates among faults: {faults} faults, {made} backups made, {reused} reused, {gone} sets vanished");
-    assert!(made > 100 && reused > 200 && faults > 100 && gone > 10, "{made} made, {reused} reused, {faults} faults, {gone} gone");
+    let worlds = usize::try_from(WORLDS).expect("small");
+    let enough = made > 2 * worlds && reused > 4 * worlds && faults > 10 * WORLDS && gone > worlds / 6;
+    assert!(enough, "{made} made, {reused} reused, {faults} faults, {gone} gone");
 }
 
 /// What the API server was told, and when.
