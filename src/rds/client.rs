@@ -13,7 +13,7 @@ use super::{
     listing::{self, Listing},
     meaning::ErrorKind,
     model::{BackupPolicy, BackupTask, Instance, SetList},
-    wire,
+    policy, wire,
 };
 use crate::rpc::{self, Api, ClientError, Credentials, Failure, LONGEST_PAUSE, Limiter, Place, Places, Response, Stamp};
 
@@ -281,7 +281,7 @@ impl Client {
         credentials: &Credentials,
         instance: &InstanceId,
     ) -> Result<Answer<BackupPolicy>, CallError> {
-        Ok(self.read("DescribeBackupPolicy", instance, Vec::new(), credentials, wire::policy).await?)
+        Ok(self.read("DescribeBackupPolicy", instance, Vec::new(), credentials, policy::policy).await?)
     }
 
     /// DeleteBackup of one set: what becomes of the others when one id of a list is refused is not documented. A set that is not there any

@@ -16,6 +16,7 @@ mod listing;
 mod meaning;
 mod methods;
 mod model;
+mod policy;
 mod regions;
 mod table;
 mod wire;

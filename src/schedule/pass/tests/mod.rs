@@ -123,7 +123,7 @@ impl Bench {
     fn observe(&mut self, running: &mut Running) {
         assert!(matches!(running.next, Next::Do(Request::Observe)), "{:?}", running.next);
         let backups = self.cache.iter().map(|backup| (Arc::new(Guarded(Ok(Arc::new(backup.clone())))), None)).collect();
-        self.answer(running, Answer::Observed { backups, audits_are_due: false, native: Reading::Unread });
+        self.answer(running, Answer::Observed { backups, audits_are_due: false, native: crate::schedule::native::Reading::Unread });
     }
 
     fn reread(&mut self, running: &mut Running) {
