@@ -12,6 +12,7 @@ mod reason;
 mod reason_docs;
 mod schedule;
 mod schedule_status;
+mod size;
 mod span;
 mod status;
 mod tracked;
@@ -25,6 +26,7 @@ pub use pause::{NAMESPACE_SUBMISSIONS_ANNOTATION, PAUSED_ANNOTATION};
 pub use reason::{Reason, ReasonGroup};
 pub use schedule::{BackupTemplate, FreshnessSpec, RdsBackupSchedule, RdsBackupScheduleSpec, RetentionSpec, TemplateMetadata};
 pub use schedule_status::{BackupReference, FinishedBackup, NextRun, RdsBackupScheduleStatus, ScheduleCondition, SlotCount};
+pub use size::human_size;
 pub use span::{Span, SpanError};
 pub use status::{
     Attempt, AttemptOutcome, Baseline, ConditionType, Effective, ExpirySource, LastError, Origin, Phase, Queue, RdsBackupStatus,

@@ -40,13 +40,7 @@ pub fn candidates(listed: Vec<ListedInstance>) -> Candidates {
 
 fn left_out(listed: &ListedInstance) -> Option<String> {
     let instance = &listed.instance;
-    let role = match instance.instance_type.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("readonly") => Some("read-only instance"),
-        Some("guard") => Some("disaster recovery instance"),
-        Some("temp") => Some("temporary instance"),
-        _ => None,
-    };
-    if let Some(role) = role {
+    if let Some(role) = instance.role_without_backups() {
         let of = instance.primary_id.as_ref().map(|primary| format!(" of {primary}")).unwrap_or_default();
         return Some(format!("{role}{of}"));
     }

@@ -131,12 +131,5 @@ fn data_time(backup: &UsableBackup) -> Option<jiff::Timestamp> {
 }
 
 fn engine(engine: &Engine, version: Option<&str>) -> String {
-    let name = match engine {
-        Engine::MySql => "MySQL",
-        Engine::PostgreSql => "PostgreSQL",
-        Engine::SqlServer => "SQLServer",
-        Engine::MariaDb => "MariaDB",
-        Engine::Other(name) => name,
-    };
-    [name, version.unwrap_or_default()].join(" ").trim().to_owned()
+    [engine.as_str(), version.unwrap_or_default()].join(" ").trim().to_owned()
 }

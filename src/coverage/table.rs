@@ -4,7 +4,10 @@ use super::{
     orphans::Orphans,
     row::{Coverage, Covered, InstanceRow, ScheduleRow},
 };
-use crate::report::cells::{aligned, cell, length, printable};
+use crate::{
+    api::human_size,
+    report::cells::{aligned, cell, length, printable},
+};
 
 const HEADER: [&str; 8] = ["INSTANCE", "NAME", "ENGINE", "STATUS", "COVERAGE", "AGE", "MAX AGE", "SCHEDULE"];
 
@@ -81,7 +84,7 @@ pub fn orphan_table(found: &Orphans) -> String {
                 cell(Some(&set.backup_id)),
                 cell(set.started_at.map(|at| at.to_string())),
                 cell(set.method.as_ref()),
-                cell(set.size_bytes.map(gibibytes)),
+                cell(set.size_bytes.map(human_size)),
                 cell(set.expires_at.map(|at| at.to_string())),
                 cell(set.no_manifest.as_ref()),
             ]
@@ -90,9 +93,4 @@ pub fn orphan_table(found: &Orphans) -> String {
         text.push_str(&aligned(&lines));
     }
     text
-}
-
-/// With one digit after the point: sets are told apart by it, not measured.
-fn gibibytes(bytes: i64) -> String {
-    format!("{:.1}Gi", bytes as f64 / f64::from(1 << 30))
 }

@@ -22,6 +22,19 @@ pub enum Engine {
     Other(String),
 }
 
+impl Engine {
+    /// As the service spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::MySql => "MySQL",
+            Self::PostgreSql => "PostgreSQL",
+            Self::SqlServer => "SQLServer",
+            Self::MariaDb => "MariaDB",
+            Self::Other(name) => name,
+        }
+    }
+}
+
 /// One instance, from DescribeDBInstanceAttribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {

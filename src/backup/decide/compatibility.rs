@@ -67,17 +67,6 @@ pub(super) fn allowed(instance: &Instance) -> &'static str {
     }
 }
 
-/// The engine as the service spells it, which the status records.
-pub(super) fn name(engine: &Engine) -> &str {
-    match engine {
-        Engine::MySql => "MySQL",
-        Engine::PostgreSql => "PostgreSQL",
-        Engine::SqlServer => "SQLServer",
-        Engine::MariaDb => "MariaDB",
-        Engine::Other(name) => name,
-    }
-}
-
 /// `MySQL on cloud disks`
 pub(super) fn kind(instance: &Instance) -> String {
     let disks = match instance.disk() {
@@ -107,18 +96,12 @@ pub(super) fn wanted(request: &CreateBackup) -> String {
 
 /// Read-only, guard and temporary instances are not backed up; their primary is.
 fn role(instance: &Instance) -> Option<String> {
-    let role = instance.instance_type.as_deref()?.to_ascii_lowercase();
-    let name = match role.as_str() {
-        "readonly" => "a read-only instance",
-        "guard" => "a disaster recovery instance",
-        "temp" => "a temporary instance",
-        _ => return None,
-    };
+    let name = instance.role_without_backups()?;
     let primary = match &instance.primary_id {
         Some(primary) => format!("its primary, {primary}"),
         None => "its primary".to_owned(),
     };
-    Some(format!("{name}, and the service makes no backups of those. Delete this RdsBackup and create one for {primary}"))
+    Some(format!("a {name}, and the service makes no backups of those. Delete this RdsBackup and create one for {primary}"))
 }
 
 /// What of method, type, strategy and retention the engine and the disk do not allow, and what to write instead.

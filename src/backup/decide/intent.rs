@@ -64,7 +64,7 @@ pub(super) fn intent(
         method: compatibility::effective_method(&valid.request, &instance.engine).map(clip),
         backup_type: valid.request.backup_type.clone(),
         strategy: valid.request.strategy.clone(),
-        engine: Some(clip(compatibility::name(&instance.engine))),
+        engine: Some(clip(instance.engine.as_str())),
         engine_version: instance.engine_version.as_deref().map(clip),
     });
     draft.working(Phase::Submitting, Reason::Submitting, "the request is about to be sent");

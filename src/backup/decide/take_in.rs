@@ -6,7 +6,6 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    compatibility,
     decision::{Decision, Effect},
     draft::Draft,
     end::{self, waits_for_somebody},
@@ -166,7 +165,7 @@ fn record(draft: &mut Draft<'_>, account: &AccountView, facts: &VerifiedSet, ori
     let region = draft.status.effective.as_ref().and_then(|effective| effective.region_id.clone());
     draft.status.effective = Some(Effective {
         region_id: region.or_else(|| Some(account.region_id.clone())),
-        engine: Some(clip(compatibility::name(&facts.instance.engine))),
+        engine: Some(clip(facts.instance.engine.as_str())),
         engine_version: facts.instance.engine_version.as_deref().map(clip),
         ..Effective::default()
     });
