@@ -213,24 +213,8 @@ impl Style<'_> {
 
     /// The answer to DescribeDBInstanceAttribute.
     pub(super) fn attribute(&self, spec: &InstanceSpec, instance: &str) -> Value {
-        let mut item = Map::new();
-        for (name, value) in [
-            ("DBInstanceId", instance),
-            ("DBInstanceStatus", &spec.status),
-            ("Engine", spec.engine.name()),
-            ("EngineVersion", &spec.engine_version),
-            ("DBInstanceStorageType", &spec.disk),
-            ("DBInstanceType", &spec.kind),
-            ("Category", &spec.category),
-            ("PayType", "Postpaid"),
-            ("LockMode", &spec.lock_mode),
-            ("RegionId", &spec.region),
-        ] {
-            item.insert(name.into(), json!(value));
-        }
-        self.put(&mut item, "LockReason", None);
-        self.put(&mut item, "ExpireTime", None);
-        self.put(&mut item, "MasterInstanceId", (spec.kind != "Primary").then(|| format!("{instance}-primary")));
+        let mut item = self.instance(spec, instance);
+        item.insert("Category".into(), json!(spec.category));
         self.extra(&mut item);
         self.document(json!({ "Items": self.list("DBInstanceAttribute", vec![Value::Object(item)]) }))
     }
@@ -253,6 +237,20 @@ impl Style<'_> {
     }
 
     fn listed_instance(&self, spec: &InstanceSpec, instance: &str) -> Value {
+        let mut item = self.instance(spec, instance);
+        for (name, value) in [("DBInstanceClass", "rds.mysql.s2.large"), ("ConnectionMode", "Standard"), ("InstanceNetworkType", "VPC")] {
+            item.insert(name.into(), json!(value));
+        }
+        item.insert("ZoneId".into(), json!(format!("{}-h", spec.region)));
+        item.insert("MutriORsignle".into(), json!(false));
+        item.insert("ReadOnlyDBInstanceIds".into(), json!({ "ReadOnlyDBInstanceId": [] }));
+        self.put(&mut item, "DBInstanceDescription", Some(spec.description.clone()).filter(|text| !text.is_empty()));
+        self.extra(&mut item);
+        Value::Object(item)
+    }
+
+    /// What both answers tell of an instance.
+    fn instance(&self, spec: &InstanceSpec, instance: &str) -> Map<String, Value> {
         let mut item = Map::new();
         for (name, value) in [
             ("DBInstanceId", instance),
@@ -261,24 +259,16 @@ impl Style<'_> {
             ("EngineVersion", &spec.engine_version),
             ("DBInstanceStorageType", &spec.disk),
             ("DBInstanceType", &spec.kind),
-            ("DBInstanceClass", "rds.mysql.s2.large"),
-            ("ConnectionMode", "Standard"),
-            ("InstanceNetworkType", "VPC"),
             ("PayType", "Postpaid"),
             ("LockMode", &spec.lock_mode),
             ("RegionId", &spec.region),
         ] {
             item.insert(name.into(), json!(value));
         }
-        item.insert("ZoneId".into(), json!(format!("{}-h", spec.region)));
-        item.insert("MutriORsignle".into(), json!(false));
-        item.insert("ReadOnlyDBInstanceIds".into(), json!({ "ReadOnlyDBInstanceId": [] }));
-        self.put(&mut item, "DBInstanceDescription", Some(spec.description.clone()).filter(|text| !text.is_empty()));
         self.put(&mut item, "LockReason", None);
         self.put(&mut item, "ExpireTime", None);
         self.put(&mut item, "MasterInstanceId", (spec.kind != "Primary").then(|| format!("{instance}-primary")));
-        self.extra(&mut item);
-        Value::Object(item)
+        item
     }
 }
 
