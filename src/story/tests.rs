@@ -85,6 +85,17 @@ fn an_object_without_events_or_status_has_a_story_too() {
 }
 
 #[test]
+fn a_backup_that_was_there_already_says_whose_it_is() {
+    let reused = json!({
+        "observedGeneration": 1, "phase": "Succeeded", "backupId": "7", "origin": "Reused", "reusedFrom": "before-release-41",
+        "startedAt": "2026-11-30T01:40:00Z", "completedAt": "2026-11-30T01:50:00Z",
+    });
+    let lines = told(&backup("b", "2026-11-30T02:00:00Z", &reused), &json!([]));
+    assert!(lines.contains(&"2026-11-30T01:40:00Z  set began  Reused from=before-release-41".to_owned()), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("job began")), "{lines:#?}");
+}
+
+#[test]
 fn the_place_in_the_queue_is_by_creation_and_then_by_uid() {
     let queued = json!({ "observedGeneration": 1, "phase": "Queued" });
     let conditions = json!([{ "type": "Ready", "status": "False", "reason": "SubmissionsPaused", "message": "m",

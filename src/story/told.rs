@@ -6,7 +6,8 @@ use kube::ResourceExt;
 
 use super::line::Line;
 use crate::api::{
-    Attempt, AttemptOutcome, Condition, ConditionType, Phase, RdsBackup, RdsBackupStatus, SCHEDULE_NAME_LABEL, SLOT_ANNOTATION, Submission,
+    Attempt, AttemptOutcome, Condition, ConditionType, Origin, Phase, RdsBackup, RdsBackupStatus, SCHEDULE_NAME_LABEL, SLOT_ANNOTATION,
+    Submission,
 };
 
 /// Everything that is known of the backup, in no order. A condition and the Event of the same moment are both told: the Event is gone after
@@ -60,10 +61,12 @@ fn of_status(lines: &mut Vec<Line>, backup: &RdsBackup, status: &RdsBackupStatus
         lines.push(requested(submission));
     }
     if let Some(at) = &status.started_at {
+        // A set that was there already came of no job of this object.
+        let what = if matches!(status.origin, Some(Origin::Existing | Origin::Reused)) { "set began" } else { "job began" };
         let origin = status.origin.map(|origin| format!("{origin:?} ")).unwrap_or_default();
-        let ids = [("job", &status.backup_job_id), ("request", &status.request_id)];
+        let ids = [("job", &status.backup_job_id), ("request", &status.request_id), ("from", &status.reused_from)];
         let ids: Vec<String> = ids.iter().filter_map(|(name, id)| id.as_ref().map(|id| format!("{name}={id}"))).collect();
-        lines.push(Line::at(at.0, "job began", format!("{origin}{}", ids.join(" "))));
+        lines.push(Line::at(at.0, what, format!("{origin}{}", ids.join(" "))));
     }
     if let Some(at) = &status.consistent_time {
         lines.push(Line::at(at.0, "consistent", "ConsistentTime of the set, as the service reports it"));
