@@ -155,6 +155,8 @@ fn in_words(error: &CallError, target: &Target) -> Option<String> {
             "the RAM user or role of the account may not call rds:DescribeBackupPolicy on acs:rds:*:*:dbinstance/{}: grant it ({})",
             target.instance, error.code
         )),
+        // Its own words may differ from answer to answer, and each difference would be a write of the schedules.
+        CallError::Api(error) => Some(format!("the service answered DescribeBackupPolicy with {}. {}", error.code, error.meaning().cure)),
         error => Some(error.to_string()),
     }
 }
@@ -179,6 +181,7 @@ fn window_of(BackupWindow { days, from, to }: &BackupWindow) -> NativeWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rds::ApiError;
 
     fn target(instance: &str) -> Target {
         Target { account: "prod".to_owned(), namespace: "team-a".to_owned(), instance: instance.to_owned() }
@@ -191,6 +194,24 @@ mod tests {
         assert!(pauses.len() > 15 && pauses.iter().all(|pause| *pause <= EVERY && *pause > EVERY * 7 / 8), "{pauses:?}");
         let minutes: Vec<i64> = (1..8).map(|failures| pause(&target("rm-1"), failures).as_mins()).collect();
         assert_eq!(minutes, [1, 2, 4, 8, 10, 10, 10]);
+    }
+
+    #[test]
+    fn a_reading_that_fails_in_the_same_way_is_told_in_the_same_words() {
+        let said = |message: &str| {
+            let error = ApiError {
+                code: "InternalError".to_owned(),
+                message: message.to_owned(),
+                request_id: None,
+                http_status: 500,
+                retry_after: None,
+                action: Some("DescribeBackupPolicy"),
+            };
+            in_words(&CallError::Api(error), &target("rm-1")).unwrap()
+        };
+        assert_eq!(said("try again, node 17"), said("try again, node 4"));
+        assert!(said("").starts_with("the service answered DescribeBackupPolicy with InternalError. "), "{}", said(""));
+        assert_eq!(in_words(&CallError::Withdrawn, &target("rm-1")), None, "nothing was asked");
     }
 
     #[test]
