@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::{
     account::AccountArgs,
-    cluster::{ClusterArgs, block_on},
+    cluster::{ClusterArgs, block_on, object_name},
     documents::documents,
     exit::{Failure, Printed},
     kustomization,
@@ -35,7 +35,7 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "LENGTH", default_value = "30m")]
     jitter: String,
     /// The namespace to write into the manifests. [default: none]
-    #[arg(short = 'n', long, value_name = "NAMESPACE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(short = 'n', long, value_name = "NAMESPACE", value_parser = object_name)]
     namespace: Option<String>,
     /// The format.
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "yaml")]

@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::{
     account::AccountArgs,
-    cluster::{ClusterArgs, block_on},
+    cluster::{ClusterArgs, block_on, object_name},
     documents::documents,
     exit::{Failure, Printed},
     output::json,
@@ -32,7 +32,7 @@ pub(super) struct OrphansArgs {
     #[arg(long = "instance", value_name = "ID", conflicts_with = "tags", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     instances: Vec<String>,
     /// The namespace to write into the manifests. The RdsBackups of all namespaces are read, whatever it is. [default: none]
-    #[arg(short = 'n', long, value_name = "NAMESPACE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(short = 'n', long, value_name = "NAMESPACE", value_parser = object_name)]
     namespace: Option<String>,
     /// The format.
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "text")]

@@ -422,7 +422,8 @@ mod tests {
     fn what_is_read_is_listed_and_what_is_listed_is_read() {
         let before_tests = |text: &'static str| text.split("#[cfg(test)]").next().unwrap();
         let readers = before_tests(include_str!("wire.rs")).split("];").nth(1).unwrap();
-        let code = format!("{readers}{}", before_tests(include_str!("instance_list.rs")));
+        let others = [include_str!("instance_list.rs"), include_str!("policy.rs")].map(before_tests).concat();
+        let code = format!("{readers}{others}");
         let code = code.as_str();
         let read: BTreeSet<&str> = code.split('"').skip(1).step_by(2).filter(|text| USED.contains(text)).collect();
         assert_eq!(read, USED.iter().copied().collect(), "in the list and not in the code");
