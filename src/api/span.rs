@@ -58,6 +58,12 @@ impl Span {
         Self(if text.is_empty() { "0s".to_owned() } else { text })
     }
 
+    /// As [`Span::of`], without seconds from an hour on: `1h59m` for an age that people read.
+    pub fn for_people(length: SignedDuration) -> Self {
+        let seconds = length.as_secs();
+        Self::of(SignedDuration::from_secs(if seconds < 3600 { seconds } else { seconds / 60 * 60 }))
+    }
+
     /// Takes the text as it is.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())

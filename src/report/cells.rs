@@ -40,8 +40,7 @@ pub fn since(at: Timestamp, now: Timestamp) -> String {
 
 /// As specs have it, so that an age compares with its `maxAge` at a glance; without seconds from an hour on.
 pub fn length(seconds: i64) -> String {
-    let shown = if seconds < 3600 { seconds } else { seconds / 60 * 60 };
-    Span::of(SignedDuration::from_secs(shown)).to_string()
+    Span::for_people(SignedDuration::from_secs(seconds)).to_string()
 }
 
 /// The rows as CSV, under a header.

@@ -1,6 +1,6 @@
 //! What a person should know before the call is made.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     choose::UsableSet,
@@ -55,9 +55,9 @@ fn which(set: &UsableSet, to_time: Option<Timestamp>, now: Timestamp) -> String 
         return format!("Set {} of backup {}/{}; when its data is of is not recorded.", set.backup_id, set.namespace, set.name);
     };
     let size = set.size.as_ref().map(|size| format!(", {size}")).unwrap_or_default();
-    let age = length(now.duration_since(as_of));
+    let age = Span::for_people(now.duration_since(as_of));
     let chosen = to_time.map(|to_time| {
-        let before = length(to_time.duration_since(as_of));
+        let before = Span::for_people(to_time.duration_since(as_of));
         format!(" It is the newest usable one in this namespace before {}, by {before}.", second(to_time))
     });
     format!(
@@ -68,10 +68,4 @@ fn which(set: &UsableSet, to_time: Option<Timestamp>, now: Timestamp) -> String 
         second(as_of),
         chosen.unwrap_or_default()
     )
-}
-
-/// Without seconds from an hour on.
-fn length(time: SignedDuration) -> Span {
-    let seconds = time.as_secs().max(0);
-    Span::of(SignedDuration::from_secs(if seconds < 3600 { seconds } else { seconds / 60 * 60 }))
 }

@@ -13,7 +13,7 @@ use super::{
     text::clip,
 };
 use crate::{
-    api::{BackupType, ConditionType, Effective, Origin, Phase, RdsBackup, RdsBackupSpec, Reason},
+    api::{BackupType, ConditionType, Effective, Origin, Phase, RdsBackup, RdsBackupSpec, Reason, Span},
     backup::{
         memory::{Candidate, TakingIn, Verified, VerifiedSet},
         observation::AccountView,
@@ -101,17 +101,13 @@ pub(super) fn reused<'a>(
     }
     record(&mut draft, account, &facts, Origin::Reused);
     draft.status.reused_from = Some(candidate.name.clone());
-    let ago = whole_seconds(draft.now.duration_since(candidate.started_at));
+    let ago = Span::for_people(draft.now.duration_since(candidate.started_at));
     end::succeed_as(
         &mut draft,
         set,
         &format!("no other backup was made: backup set {} of RdsBackup {} is usable and began {ago} ago", candidate.set, candidate.name),
     );
     Break(draft.again())
-}
-
-fn whole_seconds(time: SignedDuration) -> crate::api::Span {
-    crate::api::Span::of(SignedDuration::from_secs(time.as_secs().max(0)))
 }
 
 /// Whether a listed set may stand for a backup.
